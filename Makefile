@@ -1,0 +1,38 @@
+# make demo: discover directions of the shipped generator and draw them · make test: lint, types, tests
+# make bench: the benchmarks · every target sets up .venv by itself, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= ganwalk-out
+INSTALLED := $(VENV)/.installed
+
+.PHONY: setup demo test bench clean
+
+setup: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "ganwalk needs Python 3.10 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
+		{ echo "cannot create $(VENV): install Python's venv module (Debian: apt install python3-venv)"; exit 1; }
+	@echo "installing ganwalk and what it needs into $(VENV) (once)"
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/ganwalk discover --generator scenes --n-directions 10 --out $(OUT)
+	$(BIN)/ganwalk render --directions $(OUT)/directions.safetensors --direction all
+	$(BIN)/ganwalk render --directions $(OUT)/directions.safetensors --direction 0 --gif
+
+test: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+bench: $(INSTALLED)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt giotto-ph
+	$(BIN)/python benchmarks/rtd.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

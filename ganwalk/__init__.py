@@ -1,0 +1,54 @@
+"""ganwalk: disentangled directions in the latent space of image generators, found by topology.
+
+    import ganwalk
+
+    generator = ganwalk.load_generator("scenes")
+    directions = ganwalk.discover(generator, n_directions=10)
+    directions.save("directions.safetensors")
+
+Names are imported when they are first used: `import ganwalk` alone loads neither torch nor numba.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Directions": "ganwalk.directions",
+    "GanwalkError": "ganwalk.errors",
+    "RTDLoss": "ganwalk.rtd",
+    "cross_barcode": "ganwalk.rtd",
+    "discover": "ganwalk.discovery",
+    "load_generator": "ganwalk.generators.loading",
+    "rtd": "ganwalk.rtd",
+}
+
+__all__ = [
+    "Directions",
+    "GanwalkError",
+    "RTDLoss",
+    "__version__",
+    "cross_barcode",
+    "discover",
+    "load_generator",
+]
+
+if TYPE_CHECKING:
+    from ganwalk.directions import Directions
+    from ganwalk.discovery import discover
+    from ganwalk.errors import GanwalkError
+    from ganwalk.generators.loading import load_generator
+    from ganwalk.rtd import RTDLoss, cross_barcode
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ganwalk' has no attribute {name!r}")
+    import importlib
+
+    if name == "rtd":
+        # `ganwalk.rtd` is the package; its function of the same name is `ganwalk.rtd.rtd`.
+        return importlib.import_module("ganwalk.rtd")
+    return getattr(importlib.import_module(_HOMES[name]), name)

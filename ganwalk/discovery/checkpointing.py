@@ -1,0 +1,45 @@
+"""Checkpoints of a discovery: what `--resume` continues from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import torch
+
+from ganwalk.discovery.rtd import Progress
+from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.errors import GanwalkError
+from ganwalk.files import atomic_path
+
+
+def fingerprint(settings: DiscoverySettings, generator_sha256: str) -> str:
+    """What must agree between the run that stopped and the one that continues, as JSON."""
+    return json.dumps({"generator": generator_sha256, **asdict(settings)}, sort_keys=True)
+
+
+def save_checkpoint(path: Path, progress: Progress, run: str) -> None:
+    """Writes a run's progress atomically."""
+    state = {field.name: getattr(progress, field.name) for field in fields(progress)}
+    with atomic_path(path) as partial:
+        torch.save({"fingerprint": run, "progress": state}, partial)
+
+
+def load_checkpoint(path: Path, run: str) -> Progress:
+    """The progress saved at `path`; GanwalkError if there is none, or if it is another run's."""
+    if not path.exists():
+        raise GanwalkError(f"nothing to resume: {path} does not exist; run without --resume")
+    try:
+        saved = torch.load(path, weights_only=True)
+        saved_run, progress = saved["fingerprint"], Progress(**saved["progress"])
+    except Exception as error:
+        raise GanwalkError(f"{path} is not a checkpoint of ganwalk discover: run without --resume") from error
+    if saved_run != run:
+        before, now = json.loads(saved_run), json.loads(run)
+        changed = sorted(key for key in now if before.get(key) != now[key])
+        raise GanwalkError(
+            f"{path} belongs to a run with another {', '.join(changed) or 'version'}: "
+            "resume with its options, or run without --resume"
+        )
+    return progress

@@ -1,0 +1,55 @@
+"""RTD and displacement of every direction of a basis, on one fixed batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganwalk.discovery.objective import View, features, mean_change, sample_latents, shift_latents
+from ganwalk.generators.base import Generator
+from ganwalk.rtd import RTDLoss
+
+
+@dataclass(frozen=True)
+class BasisScores:
+    """Scores of n directions: `rtd` and `displacement`, each (n,), means over both signs."""
+
+    rtd: Tensor
+    displacement: Tensor
+
+    @property
+    def mean_rtd(self) -> float:
+        return float(self.rtd.mean())
+
+    @property
+    def mean_displacement(self) -> float:
+        return float(self.displacement.mean())
+
+
+def score_basis(
+    generator: Generator,
+    view: View,
+    steps: Tensor,
+    loss: RTDLoss,
+    *,
+    batch: int,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> BasisScores:
+    """Scores the latent steps (n, d), each already as long as it is to be walked.
+
+    The same batch and noise serve every direction and both signs, so that bases scored with one seed compare.
+    """
+    rtd, displacement = [], []
+    with torch.no_grad():
+        latents = sample_latents(generator, view, batch, seed, device)
+        reference = features(generator, view, latents, seed)
+        for step in steps:
+            both = [
+                features(generator, view, shift_latents(latents, sign * step, view.layers), seed) for sign in (1, -1)
+            ]
+            rtd.append(torch.stack([loss(reference, shifted) for shifted in both]).mean())
+            displacement.append(torch.stack([mean_change(reference, shifted) for shifted in both]).mean())
+    return BasisScores(torch.stack(rtd).cpu(), torch.stack(displacement).cpu())

@@ -1,0 +1,110 @@
+"""What a discovery step measures: a batch, the same batch shifted, and the topology between the two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.base import Generator, Noise, sample_labels, sample_z
+
+# Pixels on a side up to which distances are taken between images by default; above it, between features.
+IMAGE_DISTANCE_LIMIT = 128
+FEATURE_DISTANCE_LIMIT = 32
+
+
+@dataclass(frozen=True)
+class View:
+    """How latents become the points of a cloud.
+
+    Attributes:
+        space: "z" or "w".
+        layers: first and last layer (inclusive) whose style is shifted; None shifts all. Only for w.
+        layer: layer whose features are compared; the last one is the image.
+        noise: per-pixel noise of the synthesis.
+        truncation_psi: truncation of the batch before it is shifted.
+        class_index: class of a conditional generator; None draws classes.
+        chunk: latents synthesised at once; larger batches are recomputed chunk by chunk in the backward pass.
+    """
+
+    space: str
+    layers: tuple[int, int] | None
+    layer: int
+    noise: Noise
+    truncation_psi: float
+    class_index: int | None
+    chunk: int
+
+
+def default_layer(generator: Generator) -> int:
+    """The image for small generators; otherwise the last layer of at most 32 px, as the paper's early layers."""
+    last = generator.num_layers - 1
+    if generator.resolution <= IMAGE_DISTANCE_LIMIT:
+        return last
+    small = [k for k, size in enumerate(generator.layer_resolutions) if size <= FEATURE_DISTANCE_LIMIT]
+    return small[-1] if small else last
+
+
+def check_layers(generator: Generator, layers: tuple[int, int] | None, space: str) -> None:
+    """Raises GanwalkError unless `layers` is a range of this generator's layers."""
+    if layers is None:
+        return
+    if space != "w":
+        raise GanwalkError("a range of layers needs the w space: use --space w or drop --layers")
+    first, last = layers
+    if not 0 <= first <= last < generator.num_layers:
+        raise GanwalkError(
+            f"layers {first}-{last} do not exist: this generator has layers 0 to {generator.num_layers - 1}"
+        )
+
+
+def sample_latents(generator: Generator, view: View, n: int, seed: int, device: torch.device | str) -> Tensor:
+    """A batch in the searched space: styles (n, num_layers, w_dim) for w, latent codes (n, z_dim) for z."""
+    z = sample_z(generator, n, seed, device)
+    if view.space == "z":
+        return z
+    c = sample_labels(generator, n, view.class_index, seed, device)
+    with torch.no_grad():
+        return generator.mapping(z, c, truncation_psi=view.truncation_psi)
+
+
+def shift_latents(latents: Tensor, step: Tensor, layers: tuple[int, int] | None) -> Tensor:
+    """Latents plus step (d,): in z as it is, in w on every layer of the range."""
+    if latents.ndim == 2:
+        return latents + step
+    if layers is None:
+        return latents + step
+    first, last = layers
+    selected = torch.zeros(latents.shape[1], 1, dtype=latents.dtype, device=latents.device)
+    selected[first : last + 1] = 1
+    return latents + selected * step
+
+
+def features(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
+    """Images or features (n, …) of latents; bounded memory, forwards and backwards."""
+
+    def synthesise(part: Tensor, start: int) -> Tensor:
+        if view.space == "z":
+            c = sample_labels(generator, len(part), view.class_index, seed + start, part.device)
+            part = generator.mapping(part, c, truncation_psi=view.truncation_psi)
+        return generator.synthesis(part, until=view.layer, noise=view.noise, seed=seed + start)
+
+    if len(latents) <= view.chunk:
+        return synthesise(latents, 0)
+    parts = []
+    for start in range(0, len(latents), view.chunk):
+        part = latents[start : start + view.chunk]
+        if torch.is_grad_enabled() and part.requires_grad:
+            parts.append(checkpoint(synthesise, part, start, use_reentrant=False, preserve_rng_state=False))
+        else:
+            parts.append(synthesise(part, start))
+    return torch.cat(parts)
+
+
+def mean_change(reference: Tensor, shifted: Tensor) -> Tensor:
+    """Mean over the batch of the root-mean-square difference of each pair, in the units of the features."""
+    difference = (shifted - reference).flatten(1)
+    return difference.square().mean(dim=1).sqrt().mean()

@@ -1,0 +1,88 @@
+"""The informative subspace: principal components of a latent space, inside which directions are rotated.
+
+GANSpace (Härkönen et al., NeurIPS 2020) found that the top components of w carry what changes the image; TopDis
+(Balabin et al., ICML 2024) filters non-informative directions in the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.base import Generator, sample_labels, sample_z
+
+SPACES = ("z", "w")
+
+
+@dataclass(frozen=True)
+class Subspace:
+    """A latent space's statistics and its top principal components, all float64.
+
+    Attributes:
+        space: "z" or "w".
+        components: (k, d) orthonormal rows, by falling variance.
+        covariance: (k, k) of the latents' coordinates along the components.
+        explained: share of the total variance that lies in the subspace.
+    """
+
+    space: str
+    components: Tensor
+    covariance: Tensor
+    explained: float
+
+    def scales(self, rotation: Tensor) -> Tensor:
+        """Standard deviations (n,) of the latents along rotation·components; rotation is (n, k)."""
+        return (rotation @ self.covariance * rotation).sum(dim=1).clamp_min(1e-24).sqrt()
+
+
+def resolve_space(generator: Generator, space: str | None) -> str:
+    """The space to search: the given one, by default w for style-based generators and z otherwise."""
+    if space is None:
+        return "w" if generator.style_based else "z"
+    if space not in SPACES:
+        raise GanwalkError(f"unknown space {space!r}: choose z or w")
+    if space == "w" and not generator.style_based:
+        raise GanwalkError("this generator has no w space: use --space z")
+    return space
+
+
+def latent_subspace(
+    generator: Generator,
+    space: str,
+    dim: int,
+    *,
+    class_index: int | None = None,
+    samples: int = 10_000,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> Subspace:
+    """Top `dim` principal components of `space`, from `samples` random latents.
+
+    In z the latents are standard normal in every direction: the components are then the coordinate axes.
+    """
+    total = generator.z_dim if space == "z" else generator.w_dim
+    if not 1 <= dim <= total:
+        raise GanwalkError(f"a subspace of {dim} dimensions does not fit: {space} has {total}")
+    if space == "z":
+        eye = torch.eye(total, dtype=torch.float64)[:dim]
+        return Subspace(space, eye, torch.eye(dim, dtype=torch.float64), dim / total)
+    styles = []
+    with torch.no_grad():
+        for start in range(0, samples, 1000):
+            n = min(1000, samples - start)
+            z = sample_z(generator, n, seed + start, device)
+            c = sample_labels(generator, n, class_index, seed + start, device)
+            styles.append(generator.mapping(z, c)[:, 0].double().cpu())
+    w = torch.cat(styles)
+    covariance = torch.cov(w.T).reshape(total, total)
+    values, vectors = torch.linalg.eigh(covariance)
+    order = values.argsort(descending=True)[:dim]
+    components = vectors[:, order].T
+    # An eigenvector's sign is arbitrary: the largest entry is made positive, so that libraries agree.
+    largest = components.gather(1, components.abs().argmax(dim=1, keepdim=True))
+    components = components * largest.sign()
+    explained = float(values[order].sum() / values.sum())
+    return Subspace(space, components, components @ covariance @ components.T, explained)

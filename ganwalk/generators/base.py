@@ -1,0 +1,119 @@
+"""What every generator offers: a latent space, a mapping, a synthesis that can stop at a layer."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ganwalk.errors import GanwalkError
+
+Noise = Literal["none", "const", "random"]
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A pretrained generator: latent code `z` → style `w` per layer → image.
+
+    Generators are `torch.nn.Module`s in evaluation mode. Images are (n, img_channels, resolution, resolution)
+    with values around [-1, 1]. Generators without a mapping have `style_based` False; their `w` is `z` itself,
+    repeated for `num_layers` = 1.
+
+    Attributes:
+        z_dim: dimension of the latent code.
+        w_dim: dimension of one style.
+        c_dim: number of classes (0: unconditional).
+        num_layers: styles per image; layer k (0-based) is the k-th convolution, the last one is the image.
+        layer_resolutions: height and width of the features after each layer.
+        resolution: height and width of the image in pixels.
+        img_channels: channels of the image.
+        style_based: whether the `w` space differs from `z`.
+        w_avg: mean style (w_dim,), the centre of truncation.
+    """
+
+    z_dim: int
+    w_dim: int
+    c_dim: int
+    num_layers: int
+    layer_resolutions: tuple[int, ...]
+    resolution: int
+    img_channels: int
+    style_based: bool
+    w_avg: Tensor
+
+    def mapping(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """Styles (n, num_layers, w_dim) of latent codes (n, z_dim) and one-hot labels (n, c_dim)."""
+        ...
+
+    def synthesis(
+        self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None
+    ) -> Tensor:
+        """Images of styles (n, num_layers, w_dim) or (n, w_dim), or the features after layer `until`."""
+        ...
+
+
+def broadcast_styles(w: Tensor, num_layers: int, w_dim: int) -> Tensor:
+    """Styles as (n, num_layers, w_dim), from that shape or from one style per image, (n, w_dim)."""
+    if w.ndim == 2 and w.shape[1] == w_dim:
+        return w.unsqueeze(1).expand(-1, num_layers, -1)
+    if w.ndim == 3 and tuple(w.shape[1:]) == (num_layers, w_dim):
+        return w
+    raise GanwalkError(
+        f"styles of shape {tuple(w.shape)} given, expected (n, {w_dim}) or (n, {num_layers}, {w_dim})"
+    )
+
+
+def truncate(w: Tensor, w_avg: Tensor, psi: float, cutoff: int | None) -> Tensor:
+    """Truncation trick (Karras et al. 2019, section B): `w_avg + psi (w - w_avg)` on the first `cutoff` layers."""
+    if psi == 1.0:
+        return w
+    truncated = torch.lerp(w_avg.expand_as(w), w, psi)
+    if cutoff is None:
+        return truncated
+    return torch.cat([truncated[:, :cutoff], w[:, cutoff:]], dim=1)
+
+
+def check_layer(until: int | None, num_layers: int) -> int:
+    """The index of the layer to stop after; None means the image, which is the last layer."""
+    last = num_layers - 1
+    if until is None:
+        return last
+    if not 0 <= until <= last:
+        raise GanwalkError(f"layer {until} does not exist: this generator has layers 0 to {last}")
+    return until
+
+
+def one_hot(labels: Tensor, c_dim: int) -> Tensor:
+    """One-hot rows (n, c_dim) of integer class labels (n,)."""
+    return torch.nn.functional.one_hot(labels.long(), c_dim).float()
+
+
+def sample_z(generator: Generator, n: int, seed: int, device: torch.device | str = "cpu") -> Tensor:
+    """Standard normal latent codes (n, z_dim): the same for a seed on every device."""
+    rng = torch.Generator().manual_seed(seed)
+    return torch.randn(n, generator.z_dim, generator=rng).to(device)
+
+
+def sample_labels(
+    generator: Generator, n: int, class_index: int | None, seed: int, device: torch.device | str = "cpu"
+) -> Tensor | None:
+    """One-hot labels of one class, or of classes drawn uniformly; None for an unconditional generator."""
+    if generator.c_dim == 0:
+        if class_index is not None:
+            raise GanwalkError("--class given, but this generator is not class-conditional")
+        return None
+    if class_index is None:
+        labels = torch.randint(generator.c_dim, (n,), generator=torch.Generator().manual_seed(seed))
+    elif 0 <= class_index < generator.c_dim:
+        labels = torch.full((n,), class_index)
+    else:
+        raise GanwalkError(f"class {class_index} does not exist: classes are 0 to {generator.c_dim - 1}")
+    return one_hot(labels, generator.c_dim).to(device)
