@@ -1,0 +1,46 @@
+"""Pictures of barcodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ganwalk.rtd.barcode import Barcode
+
+
+def plot_barcodes(
+    barcodes: Sequence[Barcode], path: Path | str, *, titles: Sequence[str] | None = None, columns: int = 4
+) -> None:
+    """Draws one panel of horizontal bars per barcode, by birth, on common axes, and writes the picture to `path`.
+
+    Raises:
+        ValueError: there is no barcode, or the titles are not as many.
+    """
+    from matplotlib.figure import Figure
+
+    if not barcodes:
+        raise ValueError("there is no barcode to plot")
+    titles = titles if titles is not None else [""] * len(barcodes)
+    if len(titles) != len(barcodes):
+        raise ValueError(f"{len(titles)} titles for {len(barcodes)} barcodes")
+    columns = min(columns, len(barcodes))
+    rows = -(-len(barcodes) // columns)
+    figure = Figure(figsize=(3.1 * columns, 2.5 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
+    most = max(len(barcode) for barcode in barcodes)
+    for axes in grid.flat[len(barcodes) :]:
+        axes.remove()
+    for axes, barcode, title in zip(grid.flat, barcodes, titles, strict=False):
+        order = barcode.births.argsort()
+        axes.hlines(range(len(barcode)), barcode.births[order], barcode.deaths[order], color="#1f4e9c", lw=1.6)
+        axes.set_ylim(-1, max(most, 1))
+        axes.set_yticks([])
+        axes.set_title(title, fontsize=9)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+    figure.supxlabel("distance in units of the 0.9 quantile", fontsize=9)
+    figure.savefig(path, dpi=130)
+
+
+def plot_barcode(barcode: Barcode, path: Path | str, *, title: str = "") -> None:
+    """Draws one barcode and writes the picture to `path`."""
+    plot_barcodes([barcode], path, titles=[title])
