@@ -66,9 +66,7 @@ def broadcast_styles(w: Tensor, num_layers: int, w_dim: int) -> Tensor:
         return w.unsqueeze(1).expand(-1, num_layers, -1)
     if w.ndim == 3 and tuple(w.shape[1:]) == (num_layers, w_dim):
         return w
-    raise GanwalkError(
-        f"styles of shape {tuple(w.shape)} given, expected (n, {w_dim}) or (n, {num_layers}, {w_dim})"
-    )
+    raise GanwalkError(f"styles of shape {tuple(w.shape)} given, expected (n, {w_dim}) or (n, {num_layers}, {w_dim})")
 
 
 def truncate(w: Tensor, w_avg: Tensor, psi: float, cutoff: int | None) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,8 @@ from ganwalk.generators.base import Noise, broadcast_styles, check_layer, trunca
 
 # Gain that keeps the variance through each activation (He et al. 2015, as StyleGAN2 rounds it).
 _GAINS = {"linear": 1.0, "relu": math.sqrt(2), "lrelu": math.sqrt(2)}
+# Far above every published network, and small enough that a file cannot ask for all memory.
+_MAX_DIM = 32768
 _ARCHITECTURES = ("skip", "resnet", "orig")
 
 
@@ -46,15 +49,20 @@ class StyleGAN2Config:
 
     def __post_init__(self) -> None:
         resolution = self.img_resolution
-        if resolution < 4 or resolution & (resolution - 1):
+        if type(resolution) is not int or resolution < 4 or resolution & (resolution - 1):
             raise GanwalkError(f"StyleGAN2 resolution must be a power of two of at least 4, not {resolution}")
         if self.architecture not in _ARCHITECTURES:
             raise GanwalkError(f"unknown StyleGAN2 architecture {self.architecture!r}, not one of {_ARCHITECTURES}")
         for activation in (self.activation, self.mapping_activation):
             if activation not in _GAINS:
                 raise GanwalkError(f"unknown activation {activation!r}, not one of {tuple(_GAINS)}")
-        if self.z_dim + self.c_dim < 1 or min(self.w_dim, self.img_channels, self.mapping_layers) < 1:
+        sizes = (self.w_dim, self.img_channels, self.mapping_layers, self.channel_max)
+        if min(sizes) < 1 or self.z_dim < 0 or self.c_dim < 0 or self.z_dim + self.c_dim < 1:
             raise GanwalkError("StyleGAN2 dimensions must be positive")
+        if max(*sizes, self.z_dim, self.c_dim) > _MAX_DIM or resolution > _MAX_DIM or self.mapping_layers > 64:
+            raise GanwalkError("StyleGAN2 dimensions are beyond anything that exists")
+        if self.channel_base < resolution:
+            raise GanwalkError(f"channel_base {self.channel_base} leaves no channels at {resolution} px")
 
     @property
     def num_layers(self) -> int:
@@ -192,7 +200,8 @@ class StyledConv(nn.Module):
         if config.use_noise:
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
             self.noise_strength = nn.Parameter(torch.zeros([]))
-        taps = torch.tensor(config.resample_filter)
+        # On the CPU even while the module is built without memory ("meta"): no file stores it.
+        taps = torch.tensor(config.resample_filter, device="cpu")
         self.register_buffer("taps", taps / taps.sum(), persistent=False)
 
     def forward(self, x: Tensor, w: Tensor, noise: Noise, rng: torch.Generator | None, gain: float = 1.0) -> Tensor:
@@ -209,7 +218,9 @@ class StyledConv(nn.Module):
             x = F.conv2d(x, self.weight, padding=1)
         shift = (self.bias * gain_total)[:, None, None]
         if self.use_noise and noise != "none":
-            x = torch.addcmul(self._noise(x, noise, rng) * (self.noise_strength * gain_total), x, demod[:, :, None, None])
+            x = torch.addcmul(
+                self._noise(x, noise, rng) * (self.noise_strength * gain_total), x, demod[:, :, None, None]
+            )
             x = activate(x + shift, self.activation)
         else:
             x = activate(torch.addcmul(shift, x, demod[:, :, None, None]), self.activation)
@@ -297,7 +308,7 @@ class Synthesis(nn.Module):
         image = None
         x = self._const(len(w))
         for resolution in config.resolutions:
-            block = self.get_submodule(f"b{resolution}")
+            block: Any = self.get_submodule(f"b{resolution}")
             if resolution > 4:
                 resnet = config.architecture == "resnet"
                 shortcut = block.skip(x, block.conv0.taps) if resnet and last > layer else None
@@ -323,8 +334,8 @@ class Synthesis(nn.Module):
         return image
 
     def _const(self, n: int) -> Tensor:
-        x = self.get_submodule("b4").const.expand(n, -1, -1, -1)
-        return x.contiguous(memory_format=torch.channels_last)
+        block: Any = self.get_submodule("b4")
+        return block.const.expand(n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
 class StyleGAN2(nn.Module):
@@ -342,7 +353,7 @@ class StyleGAN2(nn.Module):
         self.img_channels = config.img_channels
         self.mapping = Mapping(config)
         self.synthesis = Synthesis(config)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def w_avg(self) -> Tensor:

@@ -9,9 +9,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, sample_labels, sample_z
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config, depthwise_fir, upsample
 
-CONFIG = StyleGAN2Config(
-    img_resolution=32, z_dim=16, w_dim=24, mapping_layers=2, channel_base=256, channel_max=16
-)
+CONFIG = StyleGAN2Config(img_resolution=32, z_dim=16, w_dim=24, mapping_layers=2, channel_base=256, channel_max=16)
 
 
 def build(config: StyleGAN2Config = CONFIG, seed: int = 0) -> StyleGAN2:
@@ -96,9 +94,7 @@ def test_truncation_moves_the_first_layers_to_the_average():
     expected = generator.w_avg + 0.25 * (w - generator.w_avg)
     assert torch.allclose(truncated[:, :3], expected[:, :3], atol=1e-6)
     assert torch.equal(truncated[:, 3:], w[:, 3:])
-    assert torch.allclose(
-        generator.mapping(z, truncation_psi=0.0), generator.w_avg.expand(2, 8, -1), atol=1e-6
-    )
+    assert torch.allclose(generator.mapping(z, truncation_psi=0.0), generator.w_avg.expand(2, 8, -1), atol=1e-6)
 
 
 def test_one_style_is_spread_over_all_layers():

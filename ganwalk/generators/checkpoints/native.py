@@ -1,0 +1,61 @@
+"""Our own format: safetensors, with the architecture and its configuration as JSON in the metadata."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ganwalk.errors import GanwalkError
+from ganwalk.files import atomic_path
+from ganwalk.generators.stylegan2 import StyleGAN2Config
+
+FORMAT = "ganwalk-generator-1"
+
+
+def write_native(config: StyleGAN2Config, tensors: dict[str, Tensor], path: Path, **origin: str) -> None:
+    """Writes a generator atomically; `origin` (such as source="ffhq.pkl") goes into the metadata."""
+    from safetensors.torch import save_file
+
+    metadata = {"format": FORMAT, "architecture": "stylegan2", "config": json.dumps(asdict(config)), **origin}
+    with atomic_path(path) as partial:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata)
+
+
+def read_native(path: Path) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
+    """Configuration and tensors of a file in our format.
+
+    Raises:
+        GanwalkError: the file is damaged, or safetensors of something else.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise GanwalkError("is safetensors, but not of a ganwalk generator: make one with ganwalk convert")
+            if metadata.get("architecture") != "stylegan2":
+                raise GanwalkError(f"is of the unknown architecture {metadata.get('architecture')!r:.60}")
+            config = _config(metadata.get("config", ""))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
+    except SafetensorError as error:
+        raise GanwalkError("is damaged or truncated safetensors: get it again") from error
+    return config, {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def _config(text: str) -> StyleGAN2Config:
+    try:
+        values: dict[str, Any] = json.loads(text)
+        known = {field.name for field in fields(StyleGAN2Config)}
+        if not isinstance(values, dict) or set(values) - known:
+            raise ValueError("unknown keys")
+        values["resample_filter"] = tuple(float(tap) for tap in values.get("resample_filter", (1, 3, 3, 1)))
+        return StyleGAN2Config(**values)
+    except GanwalkError:
+        raise
+    except (ValueError, TypeError, RecursionError) as error:
+        raise GanwalkError("is damaged: its configuration cannot be read") from error
