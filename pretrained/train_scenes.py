@@ -16,6 +16,7 @@ import dataclasses
 import json
 import math
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -28,6 +29,8 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from ganwalk.files import write_json
+from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from vae.data import scenes
 
@@ -83,7 +86,11 @@ class Discriminator(nn.Module):
         self.blocks = nn.ModuleList()
         for resolution in reversed(config.resolutions[1:]):
             here, below = channels(resolution), channels(resolution // 2)
-            layers = (EqualConv(here, here, 3), EqualConv(here, below, 3), EqualConv(here, below, 1, active=False))
+            layers = (
+                EqualConv(here, here, 3),
+                EqualConv(here, below, 3),
+                EqualConv(here, below, 1, active=False),
+            )
             self.blocks.append(nn.ModuleList(layers))
         self.last = EqualConv(channels(4) + 1, channels(4), 3)
         self.dense = EqualConv(channels(4), channels(4), 4)
@@ -109,9 +116,7 @@ def load_images(path: Path, settings: Settings) -> np.ndarray:
         factors = scenes.sample_factors(settings.images, settings.seed)
         size = CONFIG.img_resolution
         partial = path.with_suffix(".partial.npy")
-        images = np.lib.format.open_memmap(
-            partial, mode="w+", dtype=np.uint8, shape=(settings.images, size, size, 3)
-        )
+        images = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(settings.images, size, size, 3))
         for start in range(0, settings.images, 1000):
             images[start : start + 1000] = scenes.render(factors[start : start + 1000], size)
             print(f"\rrendered {start + 1000} of {settings.images}", end="", flush=True)
@@ -271,14 +276,32 @@ def train(settings: Settings, work: Path, threads: int) -> None:
             save_atomically(trainer.average.state_dict(), work / name)
 
 
+def export(work: Path, settings: Settings) -> None:
+    """Writes the averaged generator, the settings and the curves' numbers beside this script."""
+    state = torch.load(work / "checkpoint.pt", weights_only=True)
+    kimg = state["step"] * settings.batch / 1000
+    here = Path(__file__).resolve().parent
+    # Halves are enough for pictures of eight bits, and halve the file.
+    tensors = {name: tensor.half() for name, tensor in state["average"].items()}
+    origin = {"name": "scenes", "license": "MIT", "source": f"pretrained/train_scenes.py, {kimg:.0f} kimg"}
+    write_native(CONFIG, tensors, here / "scenes.safetensors", **origin)
+    facts = {"kimg_done": kimg, **dataclasses.asdict(settings), "config": dataclasses.asdict(CONFIG)}
+    write_json(here / "scenes-settings.json", facts)
+    shutil.copyfile(work / "history.csv", here / "scenes-history.csv")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/scenes"), help="folder of the run")
     parser.add_argument("--kimg", type=float, default=500, help="length of the training in thousands of images")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--export-only", action="store_true", help="export the last checkpoint, without training")
     arguments = parser.parse_args()
-    train(Settings(arguments.kimg, arguments.seed), arguments.work, arguments.threads)
+    settings = Settings(arguments.kimg, arguments.seed)
+    if not arguments.export_only:
+        train(settings, arguments.work, arguments.threads)
+    export(arguments.work, settings)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Reads the factors of a scene off its picture: a small network trained on renderings (pretrained/train_predictor.py)."""
+"""Reads the factors of a scene off its picture: a small network, trained by pretrained/train_predictor.py."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -40,9 +41,7 @@ class ScenePredictor(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         widths = (3, 16, 32, 48, 64)
-        self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(widths))
         self.hidden = nn.Linear(widths[-1] * 16, 128)
         self.out = nn.Linear(128, _OUTPUTS)
 
