@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganwalk.discovery.objective import View, features, mean_change, sample_latents, shift_latents
+from ganwalk.directions import shift_latents
+from ganwalk.discovery.objective import View, features, mean_change, sample_latents
 from ganwalk.generators.base import Generator
 from ganwalk.rtd import RTDLoss
 
@@ -50,6 +51,6 @@ def score_basis(
             both = [
                 features(generator, view, shift_latents(latents, sign * step, view.layers), seed) for sign in (1, -1)
             ]
-            rtd.append(torch.stack([loss(reference, shifted) for shifted in both]).mean())
+            rtd.append(loss(reference, both).mean())
             displacement.append(torch.stack([mean_change(reference, shifted) for shifted in both]).mean())
     return BasisScores(torch.stack(rtd).cpu(), torch.stack(displacement).cpu())

@@ -71,18 +71,6 @@ def sample_latents(generator: Generator, view: View, n: int, seed: int, device: 
         return generator.mapping(z, c, truncation_psi=view.truncation_psi)
 
 
-def shift_latents(latents: Tensor, step: Tensor, layers: tuple[int, int] | None) -> Tensor:
-    """Latents plus step (d,): in z as it is, in w on every layer of the range."""
-    if latents.ndim == 2:
-        return latents + step
-    if layers is None:
-        return latents + step
-    first, last = layers
-    selected = torch.zeros(latents.shape[1], 1, dtype=latents.dtype, device=latents.device)
-    selected[first : last + 1] = 1
-    return latents + selected * step
-
-
 def features(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
     """Images or features (n, …) of latents; bounded memory, forwards and backwards."""
 

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganwalk.directions import shift_latents
 from ganwalk.discovery.evaluation import BasisScores, score_basis
-from ganwalk.discovery.objective import features, sample_latents, shift_latents
+from ganwalk.discovery.objective import features, sample_latents
 from ganwalk.discovery.rotation import random_rotation, rotate
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace
@@ -26,7 +27,9 @@ from ganwalk.rtd import RTDLoss
 # Seeds of the batches: steps count up from the run's seed; the held batch lies far from them.
 HELD_SEED = 2**40
 # Bounds of the factors that equalise the image change: a nearly dead direction is not walked for miles.
-_EQUALIZE_RANGE = (0.25, 4.0)
+_EQUALIZE_RANGE = (0.1, 2.0)
+_EQUALIZE_ROUNDS = 3
+_EQUALIZE_TOLERANCE = 0.05
 
 
 @dataclass
@@ -38,6 +41,7 @@ class Progress:
         skew: parameters of the rotation relative to `base`.
         optimizer: state of Adam.
         factors: (n,) of each shift relative to the amplitude (1 unless equalised).
+        target: image change that equalised shifts are to make, the mean of the first basis's.
         step: steps done.
         best_rotation, best_factors, best_loss, best_step: the best basis on the held batch so far.
         history: one row per step ("step", "loss") and per evaluation ("step", "held").
@@ -49,6 +53,7 @@ class Progress:
     factors: Tensor
     best_rotation: Tensor
     best_factors: Tensor
+    target: float = 0.0
     best_loss: float = float("inf")
     best_step: int = 0
     step: int = 0
@@ -125,7 +130,7 @@ def optimise(
         shifted = [features(generator, view, shift_latents(latents, step, view.layers), seed) for step in steps]
         mark = _lap(timing, "synthesis", mark)
         clouds = [cloud.detach().requires_grad_() for cloud in shifted]
-        value = torch.stack([loss(reference, cloud) for cloud in clouds]).mean()
+        value = loss(reference, clouds).mean()
         gradients = torch.autograd.grad(value, clouds)
         mark = _lap(timing, "topology", mark)
         if not torch.isfinite(value):
@@ -135,7 +140,7 @@ def optimise(
         optimizer.step()
         _lap(timing, "backward", mark)
 
-        row = {"step": progress.step + 1, "loss": float(value)}
+        row = {"step": progress.step + 1, "loss": value.item()}
         progress.skew = skew.detach().clone()
         progress.optimizer = optimizer.state_dict()
         progress.history.append(row)
@@ -158,14 +163,39 @@ def held_scores(
     """Scores of a rotated basis on the held batch."""
     steps = latent_steps(rotation, subspace, factors * settings.amplitude).to(device)
     return score_basis(
-        generator, settings.view(), steps, loss, batch=settings.batch, seed=settings.seed + HELD_SEED, device=device
+        generator,
+        settings.view(),
+        steps,
+        loss,
+        batch=settings.batch,
+        seed=settings.seed + HELD_SEED,
+        device=device,
     )
 
 
-def equalized_factors(displacement: Tensor, factors: Tensor) -> Tensor:
-    """Amplitude factors that bring every direction's image change to the mean, one fixed-point step."""
-    wanted = displacement.mean() / displacement.double().clamp_min(1e-12)
-    return (factors * wanted).clamp(*_EQUALIZE_RANGE)
+def equalized_scores(
+    generator: Generator,
+    settings: DiscoverySettings,
+    subspace: Subspace,
+    loss: RTDLoss,
+    rotation: Tensor,
+    factors: Tensor,
+    target: float,
+    device: torch.device | str,
+) -> tuple[BasisScores, Tensor, float]:
+    """Scores of shifts that all change the image by `target`, their factors, and the target.
+
+    Fixed-point steps on the factors, starting from `factors`. A target of zero stands for the mean of the first scores.
+    """
+    scores = held_scores(generator, settings, subspace, loss, rotation, factors, device)
+    target = target or scores.mean_displacement
+    for _ in range(_EQUALIZE_ROUNDS):
+        if (scores.displacement / max(target, 1e-12) - 1).abs().max() < _EQUALIZE_TOLERANCE:
+            break
+        wanted = target / scores.displacement.double().clamp_min(1e-12)
+        factors = (factors * wanted).clamp(*_EQUALIZE_RANGE)
+        scores = held_scores(generator, settings, subspace, loss, rotation, factors, device)
+    return scores, factors, target
 
 
 def _evaluate(
@@ -179,13 +209,16 @@ def _evaluate(
 ) -> None:
     mark = time.perf_counter()
     rotation = rotate(progress.base, progress.skew)
-    scores = held_scores(generator, settings, subspace, loss, rotation, progress.factors, device)
+    if settings.equalize:
+        scores, progress.factors, progress.target = equalized_scores(
+            generator, settings, subspace, loss, rotation, progress.factors, progress.target, device
+        )
+    else:
+        scores = held_scores(generator, settings, subspace, loss, rotation, progress.factors, device)
     progress.history.append({"step": progress.step, "held": scores.mean_rtd})
     if scores.mean_rtd < progress.best_loss:
         progress.best_rotation, progress.best_factors = rotation, progress.factors
         progress.best_loss, progress.best_step = scores.mean_rtd, progress.step
-    if settings.equalize:
-        progress.factors = equalized_factors(scores.displacement, progress.factors)
     _lap(timing, "evaluation", mark)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,28 +12,37 @@ import torch
 from torch import Tensor
 
 from ganwalk import __version__
-from ganwalk.directions import Directions
+from ganwalk.directions import Directions, shift_latents
 from ganwalk.discovery import rtd
 from ganwalk.discovery.checkpointing import fingerprint, load_checkpoint, save_checkpoint
 from ganwalk.discovery.evaluation import BasisScores
-from ganwalk.discovery.objective import features, sample_latents, shift_latents
+from ganwalk.discovery.objective import features, sample_latents
 from ganwalk.discovery.rotation import random_rotation
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace, latent_subspace
 from ganwalk.generators.base import Generator
 from ganwalk.rtd import Barcode, RTDLoss, cross_barcode, distance_matrix
 
-# Fixed-point steps that equalise the image change of a basis that is only scored.
-_EQUALIZE_ROUNDS = 4
+_SAVE_EVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Basis:
-    """A basis on the held batch: `steps` (n, d) are the shifts that were scored, sorted by effect."""
+    """A basis on the held batch, sorted by effect.
+
+    Attributes:
+        name: "rtd", "pca" or "random".
+        vectors: (n, d) orthonormal.
+        scales: (n,) latent standard deviations along them.
+        effects: (n,) mean image change of a shift by `amplitude` standard deviations.
+        steps: (n, d) the shifts that were scored: of that length, or of the length that equalises the image change.
+        scores: of `steps`.
+    """
 
     name: str
     vectors: Tensor
     scales: Tensor
+    effects: Tensor
     steps: Tensor
     scores: BasisScores
 
@@ -66,6 +76,7 @@ class DiscoveryResult:
             "rtd": [round(float(v), 6) for v in found.scores.rtd],
             "displacement": [round(float(v), 6) for v in found.scores.displacement],
             "scale": [round(float(v), 6) for v in found.scales],
+            "effect": [round(float(v), 6) for v in found.effects],
             "bases": {
                 basis.name: {
                     "mean_rtd": round(basis.scores.mean_rtd, 6),
@@ -98,7 +109,7 @@ def run_discovery(
         settings: options; None entries are chosen for the generator.
         device: where latents are drawn and images are made.
         threads: threads of the topology engine.
-        checkpoint: file that `on_step` may keep up to date; read with `resume`.
+        checkpoint: file that is kept up to date every few seconds, and read with `resume`.
         on_step: called after each step. If it raises KeyboardInterrupt, the best basis so far is returned.
     Raises:
         GanwalkError: settings that do not fit the generator, or nothing to resume.
@@ -116,15 +127,22 @@ def run_discovery(
         device=device,
     )
     loss = RTDLoss(threads=threads)
+    progress = rtd.start(settings, subspace)
     if resume and checkpoint is not None:
         progress = load_checkpoint(checkpoint, run)
-    else:
-        progress = rtd.start(settings, subspace)
     timing = rtd.Timing()
+    saved_at = time.monotonic()
+
+    def after_step(progress: rtd.Progress) -> None:
+        nonlocal saved_at
+        if checkpoint is not None and time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
+            save_checkpoint(checkpoint, progress, run)
+            saved_at = time.monotonic()
+        if on_step is not None:
+            on_step(progress)
+
     try:
-        rtd.optimise(
-            generator, settings, subspace, loss, progress, device=device, timing=timing, on_step=on_step
-        )
+        rtd.optimise(generator, settings, subspace, loss, progress, device=device, timing=timing, on_step=after_step)
     except KeyboardInterrupt:
         if progress.best_step == 0 and progress.step == 0:
             raise
@@ -133,7 +151,8 @@ def run_discovery(
             save_checkpoint(checkpoint, progress, run)
 
     def basis(name: str, rotation: Tensor, factors: Tensor) -> Basis:
-        return _scored_basis(generator, settings, subspace, loss, name, rotation, factors, device)
+        target = progress.target
+        return _scored_basis(generator, settings, subspace, loss, name, rotation, factors, target, device)
 
     n, k = settings.n_directions, settings.subspace_dim
     ones = torch.ones(n, dtype=torch.float64)
@@ -153,7 +172,7 @@ def run_discovery(
         settings=asdict(settings),
         seed=settings.seed,
         version=__version__,
-        effects=found.scores.displacement,
+        effects=found.effects,
     )
     return DiscoveryResult(
         directions,
@@ -191,19 +210,22 @@ def _scored_basis(
     name: str,
     rotation: Tensor,
     factors: Tensor,
+    target: float,
     device: torch.device | str,
 ) -> Basis:
     """A rotated basis with its scores on the held batch, sorted by falling effect on the image."""
-    scores = rtd.held_scores(generator, settings, subspace, loss, rotation, factors, device)
+    plain = rtd.held_scores(generator, settings, subspace, loss, rotation, torch.ones_like(factors), device)
+    scores = plain
     if settings.equalize:
-        for _ in range(_EQUALIZE_ROUNDS):
-            factors = rtd.equalized_factors(scores.displacement, factors)
-            scores = rtd.held_scores(generator, settings, subspace, loss, rotation, factors, device)
-    order = scores.displacement.argsort(descending=True)
+        scores, factors, _ = rtd.equalized_scores(
+            generator, settings, subspace, loss, rotation, factors, target, device
+        )
+    order = plain.displacement.argsort(descending=True)
     return Basis(
         name=name,
         vectors=(rotation @ subspace.components).float()[order],
-        scales=(subspace.scales(rotation) * factors).float()[order],
+        scales=subspace.scales(rotation).float()[order],
+        effects=plain.displacement[order],
         steps=rtd.latent_steps(rotation, subspace, factors * settings.amplitude)[order],
         scores=BasisScores(scores.rtd[order], scores.displacement[order]),
     )

@@ -38,7 +38,7 @@ class DiscoverySettings:
     layers: tuple[int, int] | None = None
     layer: int | None = None
     amplitude: float = 2.0
-    equalize: bool = False
+    equalize: bool = True
     steps: int = 400
     batch: int = 64
     directions_per_step: int = 2

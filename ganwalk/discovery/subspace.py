@@ -86,3 +86,10 @@ def latent_subspace(
     components = components * largest.sign()
     explained = float(values[order].sum() / values.sum())
     return Subspace(space, components, components @ covariance @ components.T, explained)
+
+
+def latent_scales(generator: Generator, space: str, vectors: Tensor, *, seed: int = 0) -> Tensor:
+    """Standard deviations (n,) float32 of the latents along unit vectors (n, d)."""
+    total = generator.w_dim if space == "w" else generator.z_dim
+    subspace = latent_subspace(generator, space, total, seed=seed, device=generator.w_avg.device)
+    return subspace.scales(vectors.double() @ subspace.components.T).float()

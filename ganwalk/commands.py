@@ -1,0 +1,421 @@
+"""The command line: parses, calls one function of a room, prints. Heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganwalk import __version__
+from ganwalk.errors import GanwalkError
+
+if TYPE_CHECKING:
+    from ganwalk.discovery.run import DiscoveryResult
+
+_DEFAULT_OUT = Path("ganwalk-out")
+_PATH = click.Path(path_type=Path)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command group; bad input ends in one line on stderr and exit code 2, never in a traceback."""
+    try:
+        code = group.main(arguments, prog_name="ganwalk", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted", 130)
+    except GanwalkError as error:
+        _fail(str(error), 2)
+    except MemoryError:
+        _fail("out of memory: use a smaller --batch or --chunk", 2)
+    except RuntimeError as error:
+        # torch reports a failed allocation on the CPU as a plain RuntimeError.
+        if "alloc" not in str(error) and "out of memory" not in str(error):
+            raise
+        _fail("out of memory: use a smaller --batch or --chunk", 2)
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            sys.exit(1)
+        name = f" ({error.filename})" if error.filename else ""
+        _fail(f"{error.strerror or error}{name}: check the path and the free space", 2)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"ganwalk: {message}", err=True)
+    sys.exit(code)
+
+
+def _common(command: Callable[..., Any]) -> Callable[..., Any]:
+    options = (
+        click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda."),
+        click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores]."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Example: ganwalk discover --generator scenes --n-directions 10, then ganwalk render --direction all",
+)
+@click.version_option(__version__, prog_name="ganwalk")
+def group() -> None:
+    """Find disentangled directions in the latent space of an image generator, by topology."""
+
+
+@group.command(epilog="Example: ganwalk discover --generator ffhq.pkl --n-directions 20")
+@click.option("-g", "--generator", "name", required=True, help="Checkpoint file, or a name: scenes, blobs.")
+@click.option("-n", "--n-directions", type=click.IntRange(1), default=20, show_default=True, help="How many to find.")
+@click.option("-o", "--out", type=_PATH, default=_DEFAULT_OUT, show_default=True, help="Folder for the results.")
+@click.option("--space", type=click.Choice(["w", "z"]), help="Latent space [default: w if the generator has one].")
+@click.option(
+    "--subspace-dim",
+    type=click.IntRange(1),
+    help="Principal components inside which the basis is rotated [default: n-directions].",
+)
+@click.option("--layers", "layers_text", metavar="A-B", help="Shift only these layers' styles [default: all].")
+@click.option("--layer", type=click.IntRange(0), help="Compare the features of this layer [default: the image].")
+@click.option(
+    "--amplitude",
+    type=click.FloatRange(0, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="Length of a shift in standard deviations along the direction.",
+)
+@click.option(
+    "--equalize/--no-equalize",
+    default=True,
+    show_default=True,
+    help="Scale shifts so that all directions change the image equally.",
+)
+@click.option("--steps", type=click.IntRange(0), default=400, show_default=True, help="Optimisation steps.")
+@click.option("--batch", type=click.IntRange(3), default=64, show_default=True, help="Images per batch.")
+@click.option(
+    "--per-step",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Directions measured in each step.",
+)
+@click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.02, show_default=True, help="Learning rate.")
+@click.option("--truncation", type=float, default=1.0, show_default=True, help="Truncation psi of the batches.")
+@click.option("--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator.")
+@click.option(
+    "--chunk",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Images synthesised at once (memory).",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
+@click.option("--profile", is_flag=True, help="Print where the time of the steps went.")
+@_common
+def discover(
+    name: str,
+    n_directions: int,
+    out: Path,
+    space: str | None,
+    subspace_dim: int | None,
+    layers_text: str | None,
+    layer: int | None,
+    amplitude: float,
+    equalize: bool,
+    steps: int,
+    batch: int,
+    per_step: int,
+    lr: float,
+    truncation: float,
+    class_index: int | None,
+    chunk: int,
+    seed: int,
+    resume: bool,
+    profile: bool,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Find directions along which batches of images keep their shape.
+
+    Writes directions.safetensors, metrics.json, loss.png, barcodes.png and preview.png into --out.
+    """
+    _set_up_torch(device, threads)
+    from ganwalk.discovery.outputs import write_outputs
+    from ganwalk.discovery.run import run_discovery
+    from ganwalk.discovery.settings import DiscoverySettings
+    from ganwalk.generators.loading import load_generator
+    from ganwalk.rendering.ranges import parse_layers
+
+    settings = DiscoverySettings(
+        n_directions=n_directions,
+        space=space,
+        subspace_dim=subspace_dim,
+        layers=parse_layers(layers_text) if layers_text else None,
+        layer=layer,
+        amplitude=amplitude,
+        equalize=equalize,
+        steps=steps,
+        batch=batch,
+        directions_per_step=per_step,
+        lr=lr,
+        truncation_psi=truncation,
+        class_index=class_index,
+        chunk=chunk,
+        seed=seed,
+    )
+    generator = load_generator(name, device)
+    _make_folder(out)
+    with _discovery_watch(steps, quiet) as on_step:
+        result = run_discovery(
+            generator,
+            settings,
+            device=device,
+            threads=threads,
+            checkpoint=out / "checkpoint.pt",
+            resume=resume,
+            on_step=on_step,
+        )
+    write_outputs(result, generator, out, device)
+    _print_result(result, profile)
+    click.echo(f"wrote {out}/: directions.safetensors, metrics.json, loss.png, barcodes.png, preview.png")
+    if result.steps_done < steps:
+        click.echo(f"stopped at step {result.steps_done} of {steps}; continue: the same command with --resume")
+        sys.exit(130)
+    where = "" if out == _DEFAULT_OUT else f" --directions {out / 'directions.safetensors'}"
+    click.echo(f"next: ganwalk render{where} --direction 0")
+
+
+@contextlib.contextmanager
+def _discovery_watch(steps: int, quiet: bool) -> Iterator[Callable[[Any], None]]:
+    """A callback for every step: progress bar, and Ctrl-C between two steps."""
+    interrupted = False
+
+    def on_interrupt(*_: object) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    hidden = quiet or not sys.stderr.isatty()
+    try:
+        with _progress_bar(steps, "discovering", hidden) as advance:
+
+            def on_step(progress: Any) -> None:
+                advance(progress.step, f"loss {progress.history[-1].get('loss', progress.best_loss):.3f}")
+                if interrupted:
+                    raise KeyboardInterrupt
+
+            yield on_step
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _progress_bar(total: int, label: str, hidden: bool) -> Iterator[Callable[[int, str], None]]:
+    """A progress bar on stderr: call it with what is done so far and a note to show."""
+    if hidden:
+        yield lambda done, note: None
+        return
+    note_shown = ""
+    shown: Any = click.progressbar(
+        length=total, label=label, file=sys.stderr, show_pos=True, item_show_func=lambda _: note_shown
+    )
+    with shown as bar:
+
+        def advance(done: int, note: str) -> None:
+            nonlocal note_shown
+            note_shown = note
+            bar.update(done - bar.pos, note)
+
+        yield advance
+
+
+@group.command(epilog="Example: ganwalk render --direction 3 --seeds 1-6 --gif")
+@click.option("-d", "--direction", required=True, help="Index of a direction (0 is the strongest), or all.")
+@click.option(
+    "--directions",
+    "directions_path",
+    type=_PATH,
+    help="Directions file [default: the newest discovery in this folder].",
+)
+@click.option("-g", "--generator", "name", help="Checkpoint or name [default: the one the directions belong to].")
+@click.option("-o", "--out", type=_PATH, help="PNG to write [default: beside the directions].")
+@click.option("--seeds", "seeds_text", default="1-6", show_default=True, help="Samples, such as 1-6 or 3,8,20-22.")
+@click.option(
+    "--amplitude", type=click.FloatRange(0, min_open=True), default=3.0, show_default=True, help="Ends, in σ."
+)
+@click.option("--steps", type=click.IntRange(2), default=7, show_default=True, help="Pictures from end to end.")
+@click.option("--truncation", type=float, default=1.0, show_default=True, help="Truncation psi of the samples.")
+@click.option("--layers", "layers_text", metavar="A-B", help="Shift only these layers [default: as discovered].")
+@click.option("--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator.")
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Images at once (memory).")
+@click.option("--gif", is_flag=True, help="Also write an animation as GIF.")
+@click.option("--mp4", is_flag=True, help="Also write an animation as MP4.")
+@_common
+def render(
+    direction: str,
+    directions_path: Path | None,
+    name: str | None,
+    out: Path | None,
+    seeds_text: str,
+    amplitude: float,
+    steps: int,
+    truncation: float,
+    layers_text: str | None,
+    class_index: int | None,
+    batch: int,
+    gif: bool,
+    mp4: bool,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Draw what a direction does: a grid of samples × amplitudes, and animations.
+
+    `--direction all` draws an overview with one row per direction.
+    """
+    _set_up_torch(device, threads)
+    from ganwalk.directions import Directions
+    from ganwalk.generators.loading import load_directions_generator
+    from ganwalk.rendering.animation import save_animation
+    from ganwalk.rendering.grids import overview_grid, save_picture, traversal_grid
+    from ganwalk.rendering.ranges import parse_layers, parse_seeds
+
+    path = directions_path or _newest_directions()
+    directions = Directions.load(path)
+    index = None if direction == "all" else _direction_index(direction, len(directions), path)
+    seeds = parse_seeds(seeds_text)
+    layers = parse_layers(layers_text) if layers_text else None
+    generator = load_directions_generator(directions, name, device)
+    stem = out or path.parent / ("overview.png" if index is None else f"direction-{index}.png")
+    if stem.suffix.lower() != ".png":
+        raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
+    options: dict[str, Any] = {
+        "amplitude": amplitude,
+        "truncation_psi": truncation,
+        "layers": layers,
+        "class_index": class_index,
+        "batch": batch,
+    }
+    hidden = quiet or not sys.stderr.isatty()
+    written = [stem]
+    with _progress_bar(100, "rendering", hidden) as advance:
+
+        def progress(done: int, total: int) -> None:
+            advance(100 * done // total, "")
+
+        if index is None:
+            picture = overview_grid(generator, directions, seed=seeds[0], steps=steps, progress=progress, **options)
+        else:
+            picture = traversal_grid(
+                generator, directions, index, seeds=seeds, steps=steps, progress=progress, **options
+            )
+    save_picture(picture, stem)
+    for suffix in [".gif"] * gif + [".mp4"] * mp4:
+        target = stem.with_suffix(suffix)
+        save_animation(target, generator, directions, index, seeds=seeds, **options)
+        written.append(target)
+    click.echo(f"wrote {', '.join(map(str, written))}")
+    other = "all" if index is not None else "0"
+    where = f" --directions {directions_path}" if directions_path else ""
+    click.echo(f"next: ganwalk render{where} --direction {other}")
+
+
+@group.command(epilog="Example: ganwalk convert ffhq.pkl ffhq.safetensors")
+@click.argument("source", type=_PATH)
+@click.argument("target", type=_PATH)
+@click.option("--force", is_flag=True, help="Replace the target if it exists.")
+def convert(source: Path, target: Path, force: bool) -> None:
+    """Rewrite a checkpoint as safetensors: smaller, quick to load, and nothing in it can run."""
+    from ganwalk.generators.checkpoints import read_checkpoint
+    from ganwalk.generators.checkpoints.native import write_native
+    from ganwalk.generators.loading import build_stylegan2
+
+    if target.suffix != ".safetensors":
+        raise GanwalkError(f"{target} must end in .safetensors, the format that convert writes")
+    if target.exists() and not force:
+        raise GanwalkError(f"{target} exists: choose another name or use --force")
+    checkpoint = read_checkpoint(source)
+    build_stylegan2(checkpoint.config, checkpoint.tensors, source)
+    origin = {"source": source.name, "source_sha256": checkpoint.sha256}
+    write_native(checkpoint.config, checkpoint.tensors, target, **origin)
+    click.echo(f"wrote {target}")
+    click.echo(f"next: ganwalk discover --generator {target}")
+
+
+@group.command(epilog="Example: ganwalk info ffhq.pkl")
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
+def info(file: str, as_json: bool) -> None:
+    """Say what a checkpoint is: format, architecture, sizes, hash."""
+    import json
+
+    from ganwalk.generators.loading import describe
+
+    description = describe(file)
+    if as_json:
+        click.echo(json.dumps(description, indent=1))
+        return
+    for key, value in description.items():
+        if not isinstance(value, (list, dict)):
+            click.echo(f"{key:>16}  {value}")
+    click.echo(f"next: ganwalk discover --generator {file}")
+
+
+def _set_up_torch(device: str, threads: int | None) -> None:
+    """Checks the device and sets the number of threads."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise GanwalkError(f"device {device!r} is not available here: use --device cpu") from error
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise GanwalkError(f"{path} is a file: choose a folder with --out") from None
+
+
+def _newest_directions() -> Path:
+    """The directions file written last in this folder or one below it."""
+    found = [*Path().glob("directions.safetensors"), *Path().glob("*/directions.safetensors")]
+    if not found:
+        raise GanwalkError("no directions here: run ganwalk discover first, or give --directions FILE")
+    return max(found, key=lambda path: path.stat().st_mtime)
+
+
+def _direction_index(text: str, n: int, path: Path) -> int:
+    if not text.isdigit():
+        raise GanwalkError(f"--direction {text!r} is neither a number nor all")
+    if int(text) >= n:
+        raise GanwalkError(f"direction {int(text)} does not exist: {path} has directions 0 to {n - 1}")
+    return int(text)
+
+
+def _print_result(result: DiscoveryResult, profile: bool) -> None:
+    click.echo(f"{'basis':<8} {'mean RTD':>9} {'mean image change':>18}")
+    for basis in result.bases:
+        scores = basis.scores
+        click.echo(f"{basis.name:<8} {scores.mean_rtd:>9.4f} {scores.mean_displacement:>18.4f}")
+    if profile:
+        timing = result.timing
+        parts = {"synthesis": timing.synthesis, "topology": timing.topology, "backward": timing.backward}
+        total = sum(parts.values()) or 1.0
+        shares = ", ".join(f"{name} {100 * seconds / total:.1f} %" for name, seconds in parts.items())
+        click.echo(f"time of the steps: {shares} of {total:.1f} s (held-batch scores: {timing.evaluation:.1f} s)")

@@ -1,0 +1,82 @@
+"""What a discovery writes: the directions, the numbers, and pictures of both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganwalk.discovery.run import DiscoveryResult, held_barcodes
+from ganwalk.files import atomic_path, write_json
+from ganwalk.generators.base import Generator
+from ganwalk.rendering.grids import overview_grid, save_picture
+from ganwalk.rtd import plot_barcodes
+
+DIRECTIONS_FILE = "directions.safetensors"
+# Barcodes drawn: more panels than this are too small to read.
+_BARCODES = 12
+
+
+def write_outputs(
+    result: DiscoveryResult, generator: Generator, out: Path, device: torch.device | str = "cpu"
+) -> list[Path]:
+    """Writes everything into the folder `out` and returns the paths, the directions last.
+
+    The pictures come first: directions that exist are directions whose run is complete.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [out / name for name in ("loss.png", "barcodes.png", "preview.png", "metrics.json", DIRECTIONS_FILE)]
+    loss, barcodes, preview, metrics, directions = paths
+    plot_history(result, loss)
+    found = result.bases[0]
+    bars = held_barcodes(generator, result.settings, found, device)[:_BARCODES]
+    titles = [f"direction {k} · RTD {float(value):.2f}" for k, value in enumerate(found.scores.rtd)]
+    with atomic_path(barcodes) as partial:
+        plot_barcodes(bars, partial, titles=titles[: len(bars)])
+    picture = overview_grid(
+        generator,
+        result.directions,
+        seed=result.settings.seed,
+        amplitude=result.settings.amplitude,
+        class_index=result.settings.class_index,
+        batch=result.settings.chunk,
+    )
+    save_picture(picture, preview)
+    write_json(metrics, result.metrics())
+    result.directions.save(directions)
+    return paths
+
+
+def plot_history(result: DiscoveryResult, path: Path) -> None:
+    """The loss of every step, the mean RTD on the held batch, and the other bases' levels."""
+    from matplotlib.figure import Figure
+
+    steps = [row for row in result.history if "loss" in row]
+    held = [row for row in result.history if "held" in row]
+    figure = Figure(figsize=(7.5, 4), layout="constrained")
+    axes: Any = figure.subplots()
+    if steps:
+        x = [row["step"] for row in steps]
+        axes.plot(x, [row["loss"] for row in steps], color="#b8c4d6", lw=0.7, label="loss of each step")
+    axes.plot(
+        [row["step"] for row in held],
+        [row["held"] for row in held],
+        color="#1f4e9c",
+        lw=2,
+        marker="o",
+        ms=3,
+        label="held batch, all directions",
+    )
+    styles = {"pca": ("#c2571a", "--"), "random": ("#5b5b5b", ":")}
+    for basis in result.bases[1:]:
+        colour, line = styles[basis.name]
+        label = f"{basis.name.upper() if basis.name == 'pca' else basis.name} basis"
+        axes.axhline(basis.scores.mean_rtd, color=colour, ls=line, lw=1.5, label=label)
+    axes.axvline(result.best_step, color="#1f4e9c", lw=0.8, alpha=0.4)
+    axes.set_xlabel("step")
+    axes.set_ylabel("RTD (lower keeps the shape better)")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=9)
+    with atomic_path(path) as partial:
+        figure.savefig(partial, dpi=130)

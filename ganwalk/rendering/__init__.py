@@ -1,0 +1,1 @@
+"""Directions → pictures: traversal grids, overviews, animations."""
