@@ -98,16 +98,16 @@ def group() -> None:
     show_default=True,
     help="Scale shifts so that all directions change the image equally.",
 )
-@click.option("--steps", type=click.IntRange(0), default=400, show_default=True, help="Optimisation steps.")
+@click.option("--steps", type=click.IntRange(0), default=300, show_default=True, help="Optimisation steps.")
 @click.option("--batch", type=click.IntRange(3), default=64, show_default=True, help="Images per batch.")
 @click.option(
     "--per-step",
     type=click.IntRange(1),
-    default=2,
+    default=4,
     show_default=True,
     help="Directions measured in each step.",
 )
-@click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.02, show_default=True, help="Learning rate.")
+@click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.05, show_default=True, help="Learning rate.")
 @click.option("--truncation", type=float, default=1.0, show_default=True, help="Truncation psi of the batches.")
 @click.option("--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator.")
 @click.option(
@@ -371,6 +371,42 @@ def info(file: str, as_json: bool) -> None:
         if not isinstance(value, (list, dict)):
             click.echo(f"{key:>16}  {value}")
     click.echo(f"next: ganwalk discover --generator {file}")
+
+
+@group.command("import", epilog="Example: ganwalk import ganspace_cache.npz --generator ffhq.pkl")
+@click.argument("source", type=_PATH)
+@click.option("-g", "--generator", "name", required=True, help="Checkpoint or name that the directions belong to.")
+@click.option("-o", "--out", type=_PATH, help="File to write [default: SOURCE with the suffix .safetensors].")
+@click.option("--space", type=click.Choice(["w", "z"]), help="Their latent space [default: w if there is one].")
+@click.option("--layers", "layers_text", metavar="A-B", help="Layers that they are meant for [default: all].")
+def import_command(source: Path, name: str, out: Path | None, space: str | None, layers_text: str | None) -> None:
+    """Bring directions of GANSpace (.npz), SeFa (.npy) or a plain matrix (.npy, .pt)."""
+    from ganwalk.generators.loading import load_generator
+    from ganwalk.interchange import import_directions
+    from ganwalk.rendering.ranges import parse_layers
+
+    layers = parse_layers(layers_text) if layers_text else None
+    directions = import_directions(source, load_generator(name), space=space, layers=layers)
+    out = out or source.with_suffix(".safetensors")
+    directions.save(out)
+    click.echo(f"wrote {out}: {len(directions)} directions")
+    click.echo(f"next: ganwalk render --directions {out} --direction all")
+
+
+@group.command(epilog="Example: ganwalk export directions.npz")
+@click.argument("target", type=_PATH)
+@click.option("--directions", "path", type=_PATH, help="Directions file [default: the newest discovery here].")
+@click.option("--format", "kind", type=click.Choice(["ganspace", "sefa", "npy", "pt"]), help="[default: by suffix]")
+def export(target: Path, path: Path | None, kind: str | None) -> None:
+    """Write directions for GANSpace (.npz), SeFa (.npy), numpy (.npy) or torch (.pt)."""
+    from ganwalk.directions import Directions
+    from ganwalk.interchange import export_directions
+
+    path = path or _newest_directions()
+    directions = Directions.load(path)
+    export_directions(directions, target, kind)
+    click.echo(f"wrote {target}: {len(directions)} directions of {path}")
+    click.echo(f"next: ganwalk render --directions {path} --direction all")
 
 
 def _set_up_torch(device: str, threads: int | None) -> None:

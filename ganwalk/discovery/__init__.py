@@ -27,7 +27,7 @@ def discover(
         n_directions: how many directions to find.
         device: device of the generator.
         threads: threads of the topology engine; None takes all cores.
-        settings: any further field of `DiscoverySettings`, such as steps=400, batch=64, amplitude=2.0, seed=0.
+        settings: any further field of `DiscoverySettings`, such as steps=300, batch=64, amplitude=2.0, seed=0.
     Returns:
         Orthonormal directions, sorted by their effect on the image.
     Raises:

@@ -28,7 +28,6 @@ from ganwalk.rtd import RTDLoss
 HELD_SEED = 2**40
 # Bounds of the factors that equalise the image change: a nearly dead direction is not walked for miles.
 _EQUALIZE_RANGE = (0.1, 2.0)
-_EQUALIZE_ROUNDS = 3
 _EQUALIZE_TOLERANCE = 0.05
 
 
@@ -182,14 +181,15 @@ def equalized_scores(
     factors: Tensor,
     target: float,
     device: torch.device | str,
+    rounds: int = 1,
 ) -> tuple[BasisScores, Tensor, float]:
     """Scores of shifts that all change the image by `target`, their factors, and the target.
 
-    Fixed-point steps on the factors, starting from `factors`. A target of zero stands for the mean of the first scores.
+    `rounds` fixed-point steps lead from `factors`. A target of zero stands for the mean of the first scores.
     """
     scores = held_scores(generator, settings, subspace, loss, rotation, factors, device)
     target = target or scores.mean_displacement
-    for _ in range(_EQUALIZE_ROUNDS):
+    for _ in range(rounds):
         if (scores.displacement / max(target, 1e-12) - 1).abs().max() < _EQUALIZE_TOLERANCE:
             break
         wanted = target / scores.displacement.double().clamp_min(1e-12)

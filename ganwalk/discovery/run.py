@@ -218,7 +218,7 @@ def _scored_basis(
     scores = plain
     if settings.equalize:
         scores, factors, _ = rtd.equalized_scores(
-            generator, settings, subspace, loss, rotation, factors, target, device
+            generator, settings, subspace, loss, rotation, factors, target, device, rounds=3
         )
     order = plain.displacement.argsort(descending=True)
     return Basis(

@@ -39,10 +39,10 @@ class DiscoverySettings:
     layer: int | None = None
     amplitude: float = 2.0
     equalize: bool = True
-    steps: int = 400
+    steps: int = 300
     batch: int = 64
-    directions_per_step: int = 2
-    lr: float = 0.02
+    directions_per_step: int = 4
+    lr: float = 0.05
     truncation_psi: float = 1.0
     class_index: int | None = None
     chunk: int = 64

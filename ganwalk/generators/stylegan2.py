@@ -8,7 +8,7 @@ demodulation) instead of a weight per sample, and channels-last memory, in which
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -48,21 +48,28 @@ class StyleGAN2Config:
     use_noise: bool = True
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            _check_type(field.name, str(field.type), getattr(self, field.name))
         resolution = self.img_resolution
-        if type(resolution) is not int or resolution < 4 or resolution & (resolution - 1):
+        if resolution < 4 or resolution & (resolution - 1):
             raise GanwalkError(f"StyleGAN2 resolution must be a power of two of at least 4, not {resolution}")
         if self.architecture not in _ARCHITECTURES:
-            raise GanwalkError(f"unknown StyleGAN2 architecture {self.architecture!r}, not one of {_ARCHITECTURES}")
+            raise GanwalkError(f"unknown StyleGAN2 architecture {self.architecture!r:.60}, not one of {_ARCHITECTURES}")
         for activation in (self.activation, self.mapping_activation):
             if activation not in _GAINS:
-                raise GanwalkError(f"unknown activation {activation!r}, not one of {tuple(_GAINS)}")
-        sizes = (self.w_dim, self.img_channels, self.mapping_layers, self.channel_max)
+                raise GanwalkError(f"unknown activation {activation!r:.60}, not one of {tuple(_GAINS)}")
+        optional = (self.mapping_features or 1, self.embed_features or 1)
+        sizes = (self.w_dim, self.img_channels, self.mapping_layers, self.channel_max, *optional)
         if min(sizes) < 1 or self.z_dim < 0 or self.c_dim < 0 or self.z_dim + self.c_dim < 1:
             raise GanwalkError("StyleGAN2 dimensions must be positive")
         if max(*sizes, self.z_dim, self.c_dim) > _MAX_DIM or resolution > _MAX_DIM or self.mapping_layers > 64:
             raise GanwalkError("StyleGAN2 dimensions are beyond anything that exists")
         if self.channel_base < resolution:
             raise GanwalkError(f"channel_base {self.channel_base} leaves no channels at {resolution} px")
+        if self.mapping_lr <= 0 or (self.conv_clamp is not None and self.conv_clamp <= 0):
+            raise GanwalkError("the mapping's learning rate and the clamp must be positive")
+        if not 2 <= len(self.resample_filter) <= 32 or sum(self.resample_filter) == 0:
+            raise GanwalkError(f"the resample filter must be 2 to 32 numbers with a sum, not {self.resample_filter}")
 
     @property
     def num_layers(self) -> int:
@@ -79,6 +86,21 @@ class StyleGAN2Config:
 
     def channels(self, resolution: int) -> int:
         return min(self.channel_base // resolution, self.channel_max)
+
+
+def _check_type(name: str, annotation: str, value: object) -> None:
+    """Raises GanwalkError unless a value, perhaps from a file, has the type that its field is annotated with."""
+    if value is None and annotation.endswith("| None"):
+        return
+    kind = annotation.removesuffix(" | None")
+    if kind == "float":
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    elif kind.startswith("tuple"):
+        fits = isinstance(value, tuple) and all(isinstance(v, float) and math.isfinite(v) for v in value)
+    else:
+        fits = type(value).__name__ == kind
+    if not fits:
+        raise GanwalkError(f"StyleGAN2's {name} must be {annotation}, not {value!r:.60}")
 
 
 def activate(x: Tensor, activation: str) -> Tensor:

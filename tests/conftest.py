@@ -1,0 +1,22 @@
+"""Generators that the tests share."""
+
+import pytest
+import torch
+
+from ganwalk.generators.loading import GeneratorIdentity, load_generator
+from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+
+
+@pytest.fixture
+def blobs():
+    return load_generator("blobs")
+
+
+@pytest.fixture
+def toy():
+    """A random StyleGAN2 of 16 px with z of 8 and w of 12 dimensions."""
+    torch.manual_seed(0)
+    config = StyleGAN2Config(img_resolution=16, z_dim=8, w_dim=12, mapping_layers=2, channel_base=128, channel_max=8)
+    generator = StyleGAN2(config).eval().requires_grad_(False)
+    generator.identity = GeneratorIdentity("toy", "0" * 64, "stylegan2", 16)
+    return generator

@@ -1,0 +1,203 @@
+"""Discovery: it finds known axes, resumes bit for bit, stays in bounds, and refuses what cannot be."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+import ganwalk
+from ganwalk.discovery import rtd
+from ganwalk.discovery.checkpointing import load_checkpoint
+from ganwalk.discovery.objective import View, default_layer, features, sample_latents
+from ganwalk.discovery.run import held_barcodes, run_discovery
+from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+
+FAST = DiscoverySettings(n_directions=4, steps=6, batch=12, evaluate_every=3)
+
+
+def alignment(vectors, axes):
+    """Mean over the axes of the best |cosine|; each direction serves one axis (greedily, from the best pair)."""
+    cosines = (vectors @ axes.T).abs()
+    total = 0.0
+    for _ in range(len(axes)):
+        best = cosines.argmax()
+        i, j = divmod(int(best), cosines.shape[1])
+        total += float(cosines[i, j])
+        cosines[i, :] = cosines[:, j] = -1
+    return total / len(axes)
+
+
+def test_the_true_axes_of_blobs_are_found(blobs):
+    settings = DiscoverySettings(n_directions=6, steps=200, directions_per_step=6, seed=1)
+    result = run_discovery(blobs, settings)
+    found, pca, random = result.bases
+    assert alignment(found.vectors, blobs.rotation) > 0.95
+    assert alignment(random.vectors, blobs.rotation) < 0.9
+    assert found.scores.mean_rtd < 0.95 * min(pca.scores.mean_rtd, random.scores.mean_rtd)
+
+
+def test_directions_are_orthonormal_sorted_and_described(toy):
+    result = run_discovery(toy, FAST)
+    directions = result.directions
+    assert torch.allclose(directions.vectors @ directions.vectors.T, torch.eye(4), atol=1e-5)
+    assert (directions.effects.diff() <= 0).all()
+    assert directions.space == "w" and directions.method == "rtd" and directions.generator == toy.identity
+    assert directions.settings["layer"] == toy.num_layers - 1
+    metrics = json.loads(json.dumps(result.metrics(), allow_nan=False))
+    assert set(metrics["bases"]) == {"rtd", "pca", "random"} and len(metrics["rtd"]) == 4
+    assert len(held_barcodes(toy, result.settings, result.bases[0])) == 4
+
+
+def test_the_same_seed_gives_the_same_result(toy):
+    first, again = (run_discovery(toy, FAST).directions.vectors for _ in range(2))
+    other = run_discovery(toy, replace(FAST, seed=1)).directions.vectors
+    assert torch.equal(first, again) and not torch.allclose(first, other)
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 5])
+@pytest.mark.parametrize("equalize", [True, False])
+def test_a_stopped_run_continues_bit_for_bit(toy, tmp_path, stop_at, equalize):
+    settings = replace(FAST, equalize=equalize)
+    whole = run_discovery(toy, settings)
+    checkpoint = tmp_path / "checkpoint.pt"
+
+    def stop(progress):
+        if progress.step == stop_at:
+            raise KeyboardInterrupt
+
+    stopped = run_discovery(toy, settings, checkpoint=checkpoint, on_step=stop)
+    assert stopped.steps_done == stop_at
+    resumed = run_discovery(toy, settings, checkpoint=checkpoint, resume=True)
+    assert torch.equal(resumed.directions.vectors, whole.directions.vectors)
+    assert resumed.history == whole.history and resumed.metrics() == whole.metrics()
+
+
+def test_a_checkpoint_of_another_run_is_refused(toy, tmp_path):
+    checkpoint = tmp_path / "checkpoint.pt"
+    with pytest.raises(GanwalkError, match="nothing to resume"):
+        run_discovery(toy, FAST, checkpoint=checkpoint, resume=True)
+    run_discovery(toy, FAST, checkpoint=checkpoint)
+    with pytest.raises(GanwalkError, match="another batch, lr"):
+        run_discovery(toy, replace(FAST, batch=9, lr=0.1), checkpoint=checkpoint, resume=True)
+    checkpoint.write_bytes(b"not a checkpoint")
+    with pytest.raises(GanwalkError, match="not a checkpoint"):
+        load_checkpoint(checkpoint, "{}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"space": "z"},
+        {"layers": (1, 3)},
+        {"layer": 2},
+        {"subspace_dim": 9},
+        {"n_directions": 1},
+        {"equalize": False},
+        {"truncation_psi": 0.5},
+        {"chunk": 5},
+        {"steps": 0},
+    ],
+)
+def test_every_option_runs_and_changes_the_result(toy, change):
+    usual, changed = (run_discovery(toy, settings) for settings in (FAST, replace(FAST, **change)))
+    vectors = changed.directions.vectors
+    assert torch.allclose(vectors @ vectors.T, torch.eye(len(vectors)), atol=1e-5)
+    if "chunk" in change:
+        # Only the memory changes.
+        assert torch.allclose(vectors, usual.directions.vectors, atol=1e-3)
+    else:
+        assert vectors.shape != usual.directions.vectors.shape or not torch.allclose(vectors, usual.directions.vectors)
+
+
+def test_equalized_shifts_change_the_image_equally(blobs):
+    result = run_discovery(blobs, DiscoverySettings(n_directions=6, steps=0))
+    assert result.settings.equalize
+    change = result.bases[0].scores.displacement
+    assert float(change.max() / change.min()) < 1.5
+    plain = (
+        run_discovery(blobs, DiscoverySettings(n_directions=6, steps=0, equalize=False)).bases[0].scores.displacement
+    )
+    assert float(plain.max() / plain.min()) > float(change.max() / change.min())
+
+
+def test_chunks_change_neither_features_nor_gradients(toy):
+    views = [View("z", None, 3, "random", 1.0, None, chunk) for chunk in (16, 16, 5)]
+    results = []
+    for view in views:
+        z = sample_latents(toy, view, 16, 0, "cpu").requires_grad_()
+        value = features(toy, replace(view, noise="none"), z, seed=4)
+        (gradient,) = torch.autograd.grad(value.square().sum(), z)
+        results.append((value.detach(), gradient))
+    for value, gradient in results[1:]:
+        assert torch.allclose(value, results[0][0], atol=1e-4) and torch.allclose(gradient, results[0][1], rtol=1e-3)
+
+
+def test_class_conditional_generators():
+    torch.manual_seed(0)
+    config = StyleGAN2Config(
+        img_resolution=8, z_dim=6, w_dim=8, c_dim=3, mapping_layers=1, channel_base=64, channel_max=8
+    )
+    generator = StyleGAN2(config).eval().requires_grad_(False)
+    generator.identity = None
+    view = View("w", None, generator.num_layers - 1, "const", 1.0, 2, 8)
+    assert sample_latents(generator, view, 5, 0, "cpu").shape == (5, 4, 8)
+    with pytest.raises(GanwalkError, match="has 3 classes"):
+        replace(FAST, class_index=3).resolve(generator)
+
+
+def test_large_generators_compare_early_features():
+    config = StyleGAN2Config(img_resolution=256, z_dim=4, w_dim=4, mapping_layers=1, channel_base=512, channel_max=2)
+    generator = StyleGAN2(config)
+    layer = default_layer(generator)
+    assert generator.layer_resolutions[layer] == 32 and generator.layer_resolutions[layer + 1] == 64
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_directions": 13}, "above the 12 dimensions of w: use --n-directions 12"),
+        ({"subspace_dim": 3}, "subspace-dim must lie between"),
+        ({"subspace_dim": 13}, "subspace-dim must lie between"),
+        ({"layers": (2, 9)}, "layers 0 to 5"),
+        ({"space": "z", "layers": (0, 1)}, "needs the w space"),
+        ({"layer": 6}, "layers 0 to 5"),
+        ({"layer": 0, "layers": (2, 3)}, "do not depend on layers"),
+        ({"space": "x"}, "unknown space"),
+        ({"batch": 2}, "at least 3"),
+        ({"n_directions": 0}, "at least 1"),
+        ({"amplitude": float("nan")}, "positive and finite"),
+        ({"steps": -1}, "negative"),
+        ({"class_index": 0}, "0 classes"),
+    ],
+)
+def test_impossible_settings_are_refused(toy, change, message):
+    with pytest.raises(GanwalkError, match=message):
+        run_discovery(toy, replace(FAST, **change))
+
+
+def test_the_function_for_people(toy):
+    directions = ganwalk.discover(toy, n_directions=3, steps=2, batch=8)
+    assert isinstance(directions, ganwalk.Directions) and len(directions) == 3
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        ganwalk.discover(toy, n_directions=3, stepz=2)
+
+
+def test_the_best_basis_is_kept(toy, monkeypatch):
+    values = iter([3.0, 1.0, 2.0])
+
+    def scores(*arguments, **keywords):
+        return rtd.BasisScores(torch.tensor([next(values)]), torch.ones(1))
+
+    monkeypatch.setattr(rtd, "held_scores", scores)
+    settings = replace(FAST, equalize=False).resolve(toy)
+    from ganwalk.discovery.subspace import latent_subspace
+    from ganwalk.rtd import RTDLoss
+
+    subspace = latent_subspace(toy, "w", 4)
+    progress = rtd.start(settings, subspace)
+    rtd.optimise(toy, settings, subspace, RTDLoss(), progress)
+    assert progress.best_step == 3 and progress.best_loss == 1.0
+    assert not torch.equal(progress.best_rotation, rtd.rotate(progress.base, progress.skew))

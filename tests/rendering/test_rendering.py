@@ -1,0 +1,138 @@
+"""Grids and animations: the pixels are those of the generator, the memory is bounded, the text fits."""
+
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+import torch
+
+from ganwalk.directions import Directions
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.base import sample_z
+from ganwalk.generators.blobs import Blobs, BlobsConfig
+from ganwalk.generators.loading import GeneratorIdentity
+from ganwalk.rendering.animation import save_animation
+from ganwalk.rendering.grids import cell_size, overview_grid, save_picture, traversal_grid
+from ganwalk.rendering.images import to_bytes, traverse
+from ganwalk.rendering.ranges import parse_layers, parse_seeds
+
+
+@pytest.fixture
+def large():
+    """Blobs of 96 px, whose cells are not resized, and directions along its true axes."""
+    generator = Blobs(BlobsConfig(resolution=96)).eval()
+    generator.identity = GeneratorIdentity("blobs", "0" * 64, "blobs", 96)
+    directions = Directions(generator.rotation.clone(), torch.ones(6), "z", generator.identity, method="true")
+    return generator, directions
+
+
+def find(sheet, block):
+    """Top left corners at which a block of pixels stands in a sheet."""
+    first = (np.abs(sheet[: -len(block), : -block.shape[1]].astype(int) - block[0, 0]).max(axis=2) <= 1).nonzero()
+    return [
+        (int(y), int(x))
+        for y, x in zip(*first, strict=True)
+        if np.abs(sheet[y : y + len(block), x : x + block.shape[1]].astype(int) - block).max() <= 1
+    ]
+
+
+def test_cells_are_the_images_of_the_walk(large):
+    generator, directions = large
+    sheet = np.asarray(traversal_grid(generator, directions, 4, seeds=[1, 2], amplitude=1.0, steps=3))
+    corners = []
+    for seed in (1, 2):
+        z = sample_z(generator, 1, seed)
+        for amplitude in (-1.0, 0.0, 1.0):
+            w = generator.mapping(z + amplitude * directions.vectors[4])
+            expected = to_bytes(generator.synthesis(w))[0]
+            corners.append(find(sheet, expected[4:-4, 4:-4]))
+    assert all(len(found) == 1 for found in corners)
+    (y, x), right, below = corners[0][0], corners[1][0], corners[3][0]
+    assert right == (y, x + 100) and below == (y + 100, x)
+
+
+def test_the_batch_bounds_memory_and_changes_nothing(toy, monkeypatch):
+    directions = Directions(torch.eye(12)[:2], torch.ones(2), "w", toy.identity)
+    options = {"seeds": [0, 1], "truncation_psi": 0.7, "layers": (1, 3), "class_index": None}
+    together = traverse(toy, directions, 1, [-1.0, 0.0, 1.0, 2.0], batch=8, **options)
+    sizes = []
+    toy.synthesis.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
+    apart = traverse(toy, directions, 1, [-1.0, 0.0, 1.0, 2.0], batch=3, **options)
+    assert max(sizes) == 3 and together.shape == (2, 4, 16, 16, 3)
+    assert np.abs(together.astype(int) - apart).max() <= 1
+
+
+def test_overview_has_a_row_per_direction_and_reports_progress(large):
+    generator, directions = large
+    calls = []
+    picture = overview_grid(generator, directions, seed=3, steps=5, progress=lambda *c: calls.append(c))
+    assert calls[-1] == (30, 30) and [done for done, _ in calls] == sorted(done for done, _ in calls)
+    one = overview_grid(generator, directions, seed=3, steps=2)
+    assert picture.width > 5 * 96 and picture.height > 6 * 96 and one.height == picture.height
+
+
+def test_captions_are_drawn_within_the_picture(large):
+    generator, directions = large
+    picture = np.asarray(traversal_grid(generator, directions, 0, seeds=[1], steps=2))
+    bottom = picture[-30:].min(axis=2)
+    assert (bottom < 128).any() and not (bottom[:, -4:] < 128).any()
+
+
+def test_small_images_are_enlarged_and_large_ones_reduced():
+    assert [cell_size(r) for r in (4, 32, 64, 96, 128, 1024)] == [96, 96, 128, 96, 128, 256]
+
+
+def test_images_of_one_channel_and_values_out_of_range():
+    pixels = to_bytes(torch.tensor([-9.0, -1.0, 0.0, 1.0, 9.0]).view(1, 1, 1, 5))
+    assert pixels[0, 0, :, 0].tolist() == [0, 0, 128, 255, 255] and pixels.shape == (1, 1, 5, 3)
+
+
+def test_pictures_that_cannot_be_are_refused(large):
+    generator, directions = large
+    with pytest.raises(GanwalkError, match="directions 0 to 5"):
+        traversal_grid(generator, directions, 6, seeds=[0])
+    with pytest.raises(GanwalkError, match="too large"):
+        traversal_grid(generator, directions, 0, seeds=range(9000), steps=100)
+    with pytest.raises(GanwalkError, match="at least 2"):
+        traversal_grid(generator, directions, 0, seeds=[0], steps=1)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".mp4"])
+@pytest.mark.parametrize("index", [2, None])
+def test_animations_can_be_played(large, tmp_path, suffix, index):
+    generator, directions = large
+    path = tmp_path / f"walk{suffix}"
+    save_animation(path, generator, directions, index, seeds=[1, 2], frames=8, batch=3)
+    frames = imageio.mimread(path)
+    width = 192 if index is not None else 96 * 6
+    assert len(frames) == 8 and frames[0].shape[:2] == (96, width)
+    assert np.abs(frames[0].astype(int)[..., :3] - frames[2].astype(int)[..., :3]).max() > 20
+
+
+def test_animations_elsewhere_are_refused_and_leave_nothing(large, tmp_path):
+    generator, directions = large
+    with pytest.raises(GanwalkError, match=r"must end in \.gif or \.mp4"):
+        save_animation(tmp_path / "walk.avi", generator, directions, 0, seeds=[1])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_saved_pictures_are_png(large, tmp_path):
+    generator, directions = large
+    save_picture(traversal_grid(generator, directions, 0, seeds=[1], steps=2), tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_ranges():
+    assert parse_seeds("1-3") == [1, 2, 3] and parse_seeds(" 5, 7-8,1") == [5, 7, 8, 1]
+    assert parse_layers("4-7") == (4, 7) and parse_layers("5") == (5, 5)
+    for text in ("", "a", "1-", "-3", "1,,2", "1-2-3", "1.5"):
+        with pytest.raises(GanwalkError, match="not a list"):
+            parse_seeds(text)
+    for text in ("x", "1-2-3", "-1"):
+        with pytest.raises(GanwalkError, match="not a range"):
+            parse_layers(text)
+    with pytest.raises(GanwalkError, match="backwards"):
+        parse_seeds("3-1")
+    with pytest.raises(GanwalkError, match="backwards"):
+        parse_layers("3-1")
+    with pytest.raises(GanwalkError, match="more than"):
+        parse_seeds("0-999999999")

@@ -1,0 +1,166 @@
+"""The directions artifact: what is saved comes back, damage is refused, walks are what they say."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from ganwalk.directions import Directions, shift_latents, walk
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.base import sample_z
+from ganwalk.generators.loading import GeneratorIdentity, load_directions_generator
+
+
+def directions_of(generator, n=3, space="w", **changes):
+    d = generator.w_dim if space == "w" else generator.z_dim
+    q = torch.linalg.qr(torch.randn(d, d, generator=torch.Generator().manual_seed(0)))[0]
+    facts = {
+        "layers": None,
+        "method": "rtd",
+        "settings": {"steps": 3, "layers": [1, 2]},
+        "seed": 7,
+        "version": "0.1.0",
+        "effects": torch.tensor([3.0, 2.0, 1.0])[:n],
+    }
+    return Directions(q[:n], torch.arange(1.0, n + 1), space, generator.identity, **(facts | changes))
+
+
+def test_everything_comes_back(toy, tmp_path):
+    for changes in ({}, {"layers": (1, 4)}, {"effects": None}):
+        saved = directions_of(toy, **changes)
+        saved.save(tmp_path / "d.safetensors")
+        loaded = Directions.load(tmp_path / "d.safetensors")
+        for name in ("vectors", "scales", "effects"):
+            a, b = getattr(saved, name), getattr(loaded, name)
+            assert (a is None and b is None) or torch.equal(a, b)
+        for name in ("space", "layers", "generator", "method", "settings", "seed", "version"):
+            assert getattr(saved, name) == getattr(loaded, name)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"vectors": torch.zeros(0, 3)}, "must be a matrix"),
+        ({"vectors": torch.ones(3, 12)}, "unit length"),
+        ({"vectors": torch.full((3, 12), torch.nan)}, "not finite"),
+        ({"scales": torch.ones(2)}, "one number per direction"),
+        ({"space": "s"}, "unknown space"),
+    ],
+)
+def test_impossible_directions_are_refused(toy, change, message):
+    with pytest.raises(GanwalkError, match=message):
+        replace(directions_of(toy), **change)
+
+
+def test_files_that_are_something_else_are_refused(toy, tmp_path):
+    path = tmp_path / "d.safetensors"
+    directions_of(toy).save(path)
+    whole = path.read_bytes()
+    with pytest.raises(GanwalkError, match="does not exist: run ganwalk discover"):
+        Directions.load(tmp_path / "no.safetensors")
+    with pytest.raises(GanwalkError, match="is a folder"):
+        Directions.load(tmp_path)
+    for content in (b"", b"text", whole[:100], whole[:-5], b"\xff" * 200):
+        path.write_bytes(content)
+        with pytest.raises(GanwalkError, match="not a directions file"):
+            Directions.load(path)
+    save_file({"vectors": torch.eye(3)}, path)
+    with pytest.raises(GanwalkError, match="not a directions file"):
+        Directions.load(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("layers", "[1]"),
+        ("layers", '"a"'),
+        ("settings", "3"),
+        ("seed", "{}"),
+        ("generator", "[]"),
+        ("generator", '{"reference": "x"}'),
+        ("version", "not json"),
+        ("space", "[" * 100_000),
+        ("space", None),
+    ],
+)
+def test_hostile_metadata_is_refused(toy, tmp_path, key, value):
+    from safetensors import safe_open
+
+    path = tmp_path / "d.safetensors"
+    directions_of(toy).save(path)
+    with safe_open(path, "pt") as file:
+        metadata, tensors = file.metadata(), {k: file.get_tensor(k) for k in ("vectors", "scales")}
+    metadata = {k: v for k, v in {**metadata, key: value}.items() if v is not None}
+    save_file(tensors, path, metadata)
+    with pytest.raises(GanwalkError, match="damaged"):
+        Directions.load(path)
+
+
+def test_a_walk_in_w_shifts_its_layers_by_standard_deviations(toy):
+    directions = directions_of(toy)
+    z = sample_z(toy, 2, seed=0)
+    w = toy.mapping(z)
+    amplitudes = torch.tensor([-1.5, 0.0, 2.0])
+    styles = walk(toy, directions, 1, z, amplitudes)
+    assert styles.shape == (2, 3, toy.num_layers, toy.w_dim)
+    assert torch.allclose(styles[:, 1], w)
+    assert torch.allclose(styles[:, 2] - w, (2.0 * 2.0 * directions.vectors[1]).expand_as(w), atol=1e-5)
+    part = walk(toy, directions, 1, z, amplitudes, layers=(2, 3))
+    assert torch.equal(part[:, 2][:, [0, 1, 4, 5]], w[:, [0, 1, 4, 5]])
+    assert torch.allclose(part[:, 2][:, 2:4], styles[:, 2][:, 2:4])
+
+
+def test_samples_are_truncated_before_they_are_shifted(toy):
+    z = sample_z(toy, 1, seed=0)
+    styles = walk(toy, directions_of(toy), 0, z, torch.tensor([1.0]), truncation_psi=0.0)
+    assert torch.allclose(styles[0, 0], toy.w_avg + directions_of(toy).step(0), atol=1e-6)
+
+
+def test_a_walk_in_z_goes_through_the_mapping(toy, blobs):
+    z = sample_z(toy, 2, seed=0)
+    directions = directions_of(toy, space="z")
+    styles = walk(toy, directions, 2, z, torch.tensor([1.0]))
+    assert torch.allclose(styles[:, 0], toy.mapping(z + directions.step(2)))
+    with pytest.raises(GanwalkError, match="needs directions in w"):
+        walk(toy, directions, 0, z, torch.tensor([1.0]), layers=(0, 1))
+    z = sample_z(blobs, 2, seed=0)
+    assert walk(blobs, directions_of(blobs, space="z"), 0, z, torch.zeros(3)).shape == (2, 3, 1, 6)
+
+
+def test_shift_latents_leaves_its_argument_alone(toy):
+    w = torch.zeros(1, 6, 12)
+    shifted = shift_latents(w, torch.ones(12), (1, 2))
+    assert not w.any() and shifted.sum() == 24
+
+
+def test_directions_that_do_not_fit_are_refused(toy, blobs):
+    with pytest.raises(GanwalkError, match="no w space"):
+        directions_of(toy).check(blobs)
+    with pytest.raises(GanwalkError, match="8 dimensions, the generator's z has 6"):
+        directions_of(toy, space="z").check(blobs)
+    with pytest.raises(GanwalkError, match="layers 0 to 5"):
+        directions_of(toy, layers=(3, 6)).check(toy)
+    with pytest.raises(GanwalkError, match="directions 0 to 2"):
+        directions_of(toy).step(3)
+
+
+def test_the_generator_is_found_again_and_its_hash_checked(blobs, tmp_path):
+    directions = directions_of(blobs, space="z")
+    assert load_directions_generator(directions, None).identity == blobs.identity
+    other = replace(directions, generator=replace(blobs.identity, sha256="f" * 64))
+    with pytest.raises(GanwalkError, match="not the generator of these directions"):
+        load_directions_generator(other, None)
+    moved = replace(directions, generator=GeneratorIdentity(str(tmp_path / "gone.pkl"), "f" * 64, "stylegan2", 32))
+    with pytest.raises(GanwalkError, match="is gone: give it with --generator"):
+        load_directions_generator(moved, None)
+
+
+def test_metadata_is_plain_json(toy, tmp_path):
+    from safetensors import safe_open
+
+    directions_of(toy).save(tmp_path / "d.safetensors")
+    with safe_open(tmp_path / "d.safetensors", "pt") as file:
+        metadata = file.metadata()
+    assert json.loads(metadata["generator"])["sha256"] == "0" * 64 and json.loads(metadata["layers"]) is None

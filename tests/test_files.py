@@ -1,0 +1,51 @@
+"""Atomic writes: whole or not at all."""
+
+import errno
+import os
+
+import pytest
+
+from ganwalk.errors import GanwalkError
+from ganwalk.files import atomic_path, write_json, write_text
+
+
+def test_success_replaces_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    for text in ("one", "two"):
+        write_text(path, text)
+        assert path.read_text() == text
+    assert os.listdir(tmp_path) == ["a.txt"]
+    assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_a_failure_keeps_the_old_file(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"old": 1})
+    with pytest.raises(ValueError), atomic_path(path) as partial:
+        partial.write_text("half")
+        raise ValueError
+    with pytest.raises(ValueError):
+        write_json(path, {"new": float("nan")})
+    assert path.read_text() == '{\n "old": 1\n}\n' and os.listdir(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("step", ["replace", "fsync"])
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, step):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, step, full)
+    with pytest.raises(GanwalkError, match=r"cannot write .*a\.txt: No space left on device; free some space"):
+        write_text(tmp_path / "a.txt", "x")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_missing_folder_is_one_line(tmp_path):
+    with pytest.raises(GanwalkError, match="No such file"):
+        write_text(tmp_path / "no" / "a.txt", "x")
