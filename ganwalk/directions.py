@@ -15,7 +15,8 @@ from ganwalk.files import atomic_path
 from ganwalk.generators.base import Generator
 from ganwalk.generators.loading import GeneratorIdentity
 
-FORMAT = "ganwalk-directions-1"
+# The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
+KEY = "ganwalk-directions-1"
 # Rows of unit length within this; orthogonality is asked of discovered directions only, others' may be what they are.
 _TOLERANCE = 1e-3
 _MAX_VALUES = 2**28
@@ -103,7 +104,7 @@ class Directions:
             "seed": self.seed,
             "version": self.version,
         }
-        metadata = {"format": FORMAT, **{key: json.dumps(value) for key, value in facts.items()}}
+        metadata = {KEY: json.dumps(facts)}
         with atomic_path(path) as partial:
             save_file(
                 {name: t.detach().float().cpu().contiguous() for name, t in tensors.items()},
@@ -126,7 +127,7 @@ class Directions:
         try:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
-                if metadata.get("format") != FORMAT:
+                if KEY not in metadata:
                     raise GanwalkError(f"{path} is not a directions file: make one with ganwalk discover or import")
                 tensors = {}
                 for name in ("vectors", "scales", "effects"):
@@ -135,18 +136,18 @@ class Directions:
                         if torch.Size(shape).numel() > _MAX_VALUES:
                             raise GanwalkError(f"{path} is damaged: {name} has the shape {shape}")
                         tensors[name] = file.get_tensor(name).float()
-            facts = {key: json.loads(metadata[key]) for key in ("space", "layers", "method", "settings", "seed")}
+            facts = json.loads(metadata[KEY])
             layers = facts["layers"]
             return Directions(
                 vectors=tensors["vectors"],
                 scales=tensors["scales"],
                 space=str(facts["space"]),
-                generator=GeneratorIdentity(**json.loads(metadata["generator"])),
+                generator=GeneratorIdentity(**facts["generator"]),
                 layers=None if layers is None else (int(layers[0]), int(layers[1])),
                 method=str(facts["method"]),
                 settings=dict(facts["settings"]),
                 seed=int(facts["seed"]),
-                version=str(json.loads(metadata["version"])),
+                version=str(facts["version"]),
                 effects=tensors.get("effects"),
             )
         except FileNotFoundError:

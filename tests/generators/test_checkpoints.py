@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.checkpoints import read_checkpoint
-from ganwalk.generators.checkpoints.native import FORMAT, write_native
+from ganwalk.generators.checkpoints.native import KEY, write_native
 from ganwalk.generators.loading import build_stylegan2, describe, load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from tests.generators.snapshots import PERSISTENT, Call, dump, network, snapshot
@@ -355,6 +355,14 @@ def test_what_is_no_file_is_refused(tmp_path):
             load_generator(path)
 
 
+@pytest.mark.parametrize("padding", range(0, 256, 8))
+def test_formats_are_told_apart_whatever_the_length_of_the_header(tmp_path, padding):
+    generator = toy()
+    path = tmp_path / "g.pkl"
+    write_native(generator.config, dict(generator.state_dict()), path, source="x" * padding)
+    assert read_checkpoint(path).format == "ganwalk"
+
+
 def test_our_own_format_keeps_every_picture(tmp_path):
     for source in (GOLDEN / f"{name}.pkl" for name in PICKLED):
         checkpoint = read_checkpoint(source)
@@ -391,7 +399,8 @@ def test_our_own_format_keeps_every_picture(tmp_path):
 )
 def test_hostile_configurations_are_refused(tmp_path, config):
     path = tmp_path / "g.safetensors"
-    save_file({"a": torch.ones(1)}, path, {"format": FORMAT, "architecture": "stylegan2", "config": config})
+    text = f'{{"architecture": "stylegan2", "config": {config}}}'
+    save_file({"a": torch.ones(1)}, path, {KEY: text})
     with pytest.raises(GanwalkError, match=str(path)):
         load_generator(path)
 

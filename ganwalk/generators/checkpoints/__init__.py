@@ -48,12 +48,13 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     path = Path(path)
     try:
         sha256, head = _hash_file(path)
-        if head[:1] == b"\x80" or head[:1] == b"(":
-            kind = "nvidia-pytorch"
-            config, tensors = _read_pickle_file(path)
-        elif len(head) > 8 and head[8:9] == b"{":
+        # The length that opens safetensors can begin with any byte, a pickle's first opcode included: look there first.
+        if head[8:9] == b"{" and head[9:10] in b'"} ':
             kind = "ganwalk"
             config, tensors = read_native(path)
+        elif head[:1] in (b"\x80", b"("):
+            kind = "nvidia-pytorch"
+            config, tensors = _read_pickle_file(path)
         else:
             raise GanwalkError(_unknown(head))
     except GanwalkError as error:

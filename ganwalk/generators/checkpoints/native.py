@@ -13,14 +13,15 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import atomic_path
 from ganwalk.generators.stylegan2 import StyleGAN2Config
 
-FORMAT = "ganwalk-generator-1"
+# The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
+KEY = "ganwalk-generator-1"
 
 
 def write_native(config: StyleGAN2Config, tensors: dict[str, Tensor], path: Path, **origin: str) -> None:
     """Writes a generator atomically; `origin` (such as source="ffhq.pkl") goes into the metadata."""
     from safetensors.torch import save_file
 
-    metadata = {"format": FORMAT, "architecture": "stylegan2", "config": json.dumps(asdict(config)), **origin}
+    metadata = {KEY: json.dumps({"architecture": "stylegan2", "config": asdict(config), **origin})}
     with atomic_path(path) as partial:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata)
 
@@ -36,11 +37,9 @@ def read_native(path: Path) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
+            if KEY not in metadata:
                 raise GanwalkError("is safetensors, but not of a ganwalk generator: make one with ganwalk convert")
-            if metadata.get("architecture") != "stylegan2":
-                raise GanwalkError(f"is of the unknown architecture {metadata.get('architecture')!r:.60}")
-            config = _config(metadata.get("config", ""))
+            config = _config(metadata[KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
     except SafetensorError as error:
         raise GanwalkError("is damaged or truncated safetensors: get it again") from error
@@ -49,7 +48,10 @@ def read_native(path: Path) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
 
 def _config(text: str) -> StyleGAN2Config:
     try:
-        values: dict[str, Any] = json.loads(text)
+        facts = json.loads(text)
+        if facts["architecture"] != "stylegan2":
+            raise GanwalkError(f"is of the unknown architecture {facts['architecture']!r:.60}")
+        values: dict[str, Any] = facts["config"]
         known = {field.name for field in fields(StyleGAN2Config)}
         if not isinstance(values, dict) or set(values) - known:
             raise ValueError("unknown keys")
@@ -57,5 +59,5 @@ def _config(text: str) -> StyleGAN2Config:
         return StyleGAN2Config(**values)
     except GanwalkError:
         raise
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise GanwalkError("is damaged: its configuration cannot be read") from error

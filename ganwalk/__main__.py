@@ -1,0 +1,6 @@
+"""`python -m ganwalk`."""
+
+from ganwalk.commands import main
+
+if __name__ == "__main__":
+    main()

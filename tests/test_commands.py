@@ -1,0 +1,248 @@
+"""The command line as its user meets it: results, last lines, and one clear line for every mistake."""
+
+import errno
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ganwalk.commands import group, main
+from ganwalk.directions import Directions
+
+GOLDEN = Path(__file__).parent / "golden"
+CHECKPOINT = GOLDEN / "pickled_sg3repo_sg2_32.pkl"
+FAST = ["--steps", "2", "--batch", "6", "--n-directions", "3", "-q"]
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs a command and returns its exit code, output and error text."""
+
+    def call(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def refused(run):
+    """Runs a command that must fail with exit code 2 and one line."""
+
+    def call(*arguments):
+        code, _, text = run(*arguments)
+        assert code == 2, text
+        assert len(text.strip().splitlines()) == 1 and "Traceback" not in text
+        return text
+
+    return call
+
+
+def test_discover_then_render(run):
+    code, out, err = run("discover", "--generator", "blobs", *FAST)
+    assert code == 0 and err == ""
+    assert out.splitlines()[-1] == "next: ganwalk render --direction 0"
+    names = {"directions.safetensors", "metrics.json", "loss.png", "barcodes.png", "preview.png", "checkpoint.pt"}
+    assert set(os.listdir("ganwalk-out")) == names
+    metrics = json.loads(Path("ganwalk-out/metrics.json").read_text())
+    assert metrics["settings"]["n_directions"] == 3 and metrics["steps_done"] == 2
+    code, out, _ = run("render", "--direction", 1, "--seeds", "1-2", "--steps", 3, "--gif", "--mp4", "-q")
+    assert code == 0 and "next: ganwalk render --direction all" in out
+    assert {f"direction-1{s}" for s in (".png", ".gif", ".mp4")} <= set(os.listdir("ganwalk-out"))
+    code, out, _ = run("render", "--direction", "all", "--out", "all.png", "-q")
+    assert code == 0 and Path("all.png").exists()
+
+
+def test_a_checkpoint_from_disk_goes_the_whole_way(run):
+    shutil.copy(CHECKPOINT, "net.pkl")
+    code, out, _ = run("info", "net.pkl")
+    assert code == 0 and "nvidia-pytorch" in out and "stylegan2 (skip)" in out
+    assert json.loads(run("info", "net.pkl", "--json")[1])["resolution"] == 32
+    code, out, _ = run("convert", "net.pkl", "net.safetensors")
+    assert code == 0 and "next: ganwalk discover --generator net.safetensors" in out
+    code, out, _ = run("discover", "-g", "net.safetensors", *FAST, "--out", "d", "--layers", "2-4", "--profile")
+    assert code == 0 and "topology" in out and "next: ganwalk render --directions d/directions.safetensors" in out
+    directions = Directions.load("d/directions.safetensors")
+    assert directions.layers == (2, 4) and directions.space == "w"
+    assert directions.generator.reference == str(Path("net.safetensors").resolve())
+    for name in ("ganspace.npz", "sefa.npy", "plain.pt"):
+        assert run("export", name)[0] == 0
+        code, out, _ = run("import", name, "-g", "net.safetensors", "-o", "back.safetensors")
+        assert code == 0 and "3 directions" in out
+    options = "--layers 4-7 --truncation 0.7 --amplitude 2 --steps 3 --seeds 4 --batch 2 -o x.png -q".split()
+    code, _, _ = run("render", "--directions", "back.safetensors", "-d", 2, *options)
+    assert code == 0 and Path("x.png").exists()
+
+
+def test_the_newest_discovery_is_the_default(run):
+    for name, n in (("old", 2), ("new", 4)):
+        run("discover", "-g", "blobs", "--steps", 0, "--batch", 4, "-n", n, "--out", name, "-q")
+    os.utime("old/directions.safetensors", (0, 0))
+    code, out, _ = run("render", "--direction", 3, "--seeds", 1, "--steps", 2, "-q")
+    assert code == 0 and "new/direction-3.png" in out
+
+
+BAD_FILES = {
+    "empty.pkl": (b"", "is empty"),
+    "text.pkl": (b"hello world", "not a checkpoint"),
+    "truncated.pkl": (CHECKPOINT.read_bytes()[:50_000], "truncated"),
+    "evil.pkl": (b"cos\nsystem\n(S'touch evil-was-here'\ntR.", "not a checkpoint that can be read"),
+    "other.pkl": (pickle.dumps([1, 2, 3]), "not of a known generator"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+@pytest.mark.parametrize("command", ["discover", "info", "convert"])
+def test_bad_checkpoints(refused, name, command):
+    content, message = BAD_FILES[name]
+    Path(name).write_bytes(content)
+    arguments = {"discover": ["-g", name], "info": [name], "convert": [name, "out.safetensors"]}[command]
+    assert message in refused(command, *arguments)
+    assert os.listdir() == [name]
+
+
+def test_bad_paths_and_names(refused):
+    assert "does not exist" in refused("discover", "-g", "no/ffhq.pkl")
+    assert "is a folder" in refused("discover", "-g", ".")
+    assert "unknown generator 'ffhq'" in refused("discover", "-g", "ffhq")
+    Path("file").write_text("")
+    assert "is a file: choose a folder" in refused("discover", "-g", "blobs", "--out", "file")
+    assert "run ganwalk discover first" in refused("render", "-d", "0")
+    assert "does not exist" in refused("render", "-d", "0", "--directions", "no.safetensors")
+    assert "device 'nowhere'" in refused("discover", "-g", "blobs", "--device", "nowhere")
+    assert os.listdir() == ["file"]
+
+
+def test_numbers_out_of_range(run, refused):
+    assert "above the 6 dimensions of z: use --n-directions 6" in refused("discover", "-g", "blobs", "-n", "7")
+    assert "no w space" in refused("discover", "-g", "blobs", "--space", "w", "-n", "2")
+    assert "nothing to resume" in refused("discover", "-g", "blobs", "-n", "2", "--resume")
+    assert "not a range" in refused("discover", "-g", "blobs", "-n", "2", "--layers", "x")
+    run("discover", "-g", "blobs", *FAST)
+    assert "has directions 0 to 2" in refused("render", "-d", "3")
+    assert "neither a number nor all" in refused("render", "-d", "smile")
+    assert "not a list such as 1-6" in refused("render", "-d", "0", "--seeds", "x")
+    assert "must end in .png" in refused("render", "-d", "0", "-o", "a.jpg")
+    assert "not class-conditional" in refused("render", "-d", "0", "--class", "1")
+    for arguments in (["discover"], ["discover", "-g", "blobs", "--steps", "-1"], ["nonsense"], ["render", "--x"]):
+        code, _, text = run(*arguments)
+        assert code == 2 and "Traceback" not in text
+
+
+def test_a_changed_generator_is_noticed(run, refused):
+    shutil.copy(CHECKPOINT, "net.pkl")
+    run("discover", "-g", "net.pkl", *FAST)
+    shutil.copy(GOLDEN / "pickled_sg2ada_64_resnet_clamp.pkl", "net.pkl")
+    assert "not the generator of these directions" in refused("render", "-d", "0")
+    os.remove("net.pkl")
+    assert "is gone: give it with --generator" in refused("render", "-d", "0")
+    shutil.copy(CHECKPOINT, "moved.pkl")
+    assert run("render", "-d", "0", "-g", "moved.pkl", "--steps", "2", "--seeds", "1", "-q")[0] == 0
+
+
+def test_a_full_disk(run, refused, monkeypatch):
+    run("discover", "-g", "blobs", *FAST)
+    before = sorted(os.listdir("ganwalk-out"))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    assert "No space left on device" in refused("discover", "-g", "blobs", *FAST)
+    assert "No space left on device" in refused("render", "-d", "0", "--steps", "2", "--seeds", "1", "-q")
+    assert "No space left on device" in refused("render", "-d", "0", "--gif", "--seeds", "1", "-q")
+    shutil.copy(CHECKPOINT, "net.pkl")
+    assert "No space left on device" in refused("convert", "net.pkl", "out.safetensors")
+    assert sorted(os.listdir("ganwalk-out")) == before and not Path("out.safetensors").exists()
+
+
+def test_convert_does_not_replace_unasked(run, refused):
+    shutil.copy(CHECKPOINT, "net.pkl")
+    Path("out.safetensors").write_text("mine")
+    assert "exists" in refused("convert", "net.pkl", "out.safetensors")
+    assert Path("out.safetensors").read_text() == "mine"
+    assert "must end in .safetensors" in refused("convert", "net.pkl", "out.pkl")
+    assert run("convert", "net.pkl", "out.safetensors", "--force")[0] == 0
+
+
+COMMAND = [
+    sys.executable,
+    "-m",
+    "ganwalk",
+    "discover",
+    "-g",
+    "blobs",
+    "-n",
+    "4",
+    "--batch",
+    "32",
+    "--threads",
+    "1",
+    "-q",
+]
+
+
+def start(*arguments):
+    return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(path, process):
+    deadline = time.monotonic() + 90
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.05)
+
+
+def test_killed_and_resumed_runs_end_as_if_nothing_had_happened():
+    assert subprocess.run([*COMMAND, "--steps", "250", "--out", "whole"], check=False).returncode == 0
+    process = start("--steps", "250", "--out", "cut")
+    wait_for(Path("cut/checkpoint.pt"), process)
+    process.kill()
+    process.wait()
+    assert not Path("cut/directions.safetensors").exists()
+    assert subprocess.run([*COMMAND, "--steps", "250", "--out", "cut", "--resume"], check=False).returncode == 0
+    for name in ("directions.safetensors", "metrics.json"):
+        assert Path("cut", name).read_bytes() == Path("whole", name).read_bytes()
+
+
+def test_ctrl_c_keeps_the_best_so_far():
+    process = start("--steps", "100000", "--out", "out")
+    wait_for(Path("out/checkpoint.pt"), process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 130 and err == ""
+    assert "continue: the same command with --resume" in out
+    assert len(Directions.load("out/directions.safetensors")) == 4
+
+
+def test_help_is_light_and_has_examples(run):
+    code = (
+        "import sys, ganwalk.commands; print([m for m in ('torch', 'numba', 'matplotlib', 'PIL') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    for name in group.commands:
+        code, out, _ = run(name, "--help")
+        assert code == 0 and f"Example: ganwalk {name}" in out
+    assert run("--version")[1].startswith("ganwalk, version ")
+
+
+def test_the_checkout_has_a_script():
+    script = Path(__file__).parents[1] / "cli.py"
+    done = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True, check=True)
+    assert "discover" in done.stdout
