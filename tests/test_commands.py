@@ -84,8 +84,8 @@ def test_a_checkpoint_from_disk_goes_the_whole_way(run):
         assert run("export", name)[0] == 0
         code, out, _ = run("import", name, "-g", "net.safetensors", "-o", "back.safetensors")
         assert code == 0 and "3 directions" in out
-    options = "--layers 4-7 --truncation 0.7 --amplitude 2 --steps 3 --seeds 4 --batch 2 -o x.png -q".split()
-    code, _, _ = run("render", "--directions", "back.safetensors", "-d", 2, *options)
+    options = ["--layers", "4-7", "--truncation", "0.7", "--amplitude", "2", "--steps", "3", "--seeds", "4"]
+    code, _, _ = run("render", "--directions", "back.safetensors", "-d", 2, *options, "-o", "x.png", "--batch", 2, "-q")
     assert code == 0 and Path("x.png").exists()
 
 

@@ -64,7 +64,7 @@ def cross_barcode(w: Any, v: Any, mode: Mode = "min", engine: Engine = "relative
         raise ValueError(f"unknown engine {engine!r}: use 'relative' or 'ripser'")
     w, v = as_distances(w, v)
     bars = (relative_bars if engine == "relative" else reference_bars)(w, v, mode)
-    return _barcode(w, v, mode, bars)
+    return bars_to_barcode(w, v, mode, bars)
 
 
 def as_distances(w: Any, v: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +111,8 @@ def term_entries(w: np.ndarray, v: np.ndarray, mode: str, bars: np.ndarray) -> t
     return entries[:, 0], entries[:, 1]
 
 
-def _barcode(w: np.ndarray, v: np.ndarray, mode: str, bars: np.ndarray) -> Barcode:
+def bars_to_barcode(w: np.ndarray, v: np.ndarray, mode: str, bars: np.ndarray) -> Barcode:
+    """The barcode of an engine's bars, longest first."""
     birth_entries, death_entries = term_entries(w, v, mode, bars)
     both = np.stack([w, v])
     births, deaths = (both[e[:, 2], e[:, 0], e[:, 1]] for e in (birth_entries, death_entries))

@@ -62,29 +62,23 @@ class _Distances(torch.autograd.Function):
 
 def entry_quantile(distances: Tensor, q: float) -> Tensor:
     """The q-quantile over all n² entries of a distance matrix, linearly interpolated, as a differentiable scalar."""
-    n = len(distances)
-    position = q * (n * n - 1)
+    flat = distances.flatten()
+    values = flat.detach()
+    position = q * (len(flat) - 1)
     low = int(position)
     fraction = position - low
-    high = min(low + 1, n * n - 1)
-    above = distances[torch.triu_indices(n, n, offset=1, device=distances.device).unbind(0)]
-    # Sorted, the n² entries are n zeros and every other value twice.
-    picks = [(k - n) // 2 for k in (low, high)]
-    if picks[1] < 0 or not len(above):
-        return distances.new_zeros(())
-    values = above.detach()
-    found = []
-    for pick in picks:
-        if pick < 0:
-            found.append(distances.new_zeros(()))
-        else:
-            found.append(above[torch.kthvalue(values, pick + 1).indices])
-    return found[0] * (1 - fraction) + found[1] * fraction
+    lower = torch.kthvalue(values, low + 1)
+    quantile = flat[lower.indices]
+    # Every distance stands in the matrix twice: mostly the next value in order is the same one.
+    if fraction > 0 and int((values <= lower.values).sum()) <= low + 1:
+        above = torch.where(values > lower.values, values, torch.inf).argmin()
+        quantile = quantile * (1 - fraction) + flat[above] * fraction
+    return quantile
 
 
 def normalized(distances: Tensor, q: float | None) -> Tensor:
     """Distances divided by their q-quantile (0.9 in the papers); as they are if q is None or the quantile is zero."""
-    if q is None:
+    if q is None or len(distances) == 0:
         return distances
     scale = entry_quantile(distances, q)
     return distances / scale if float(scale.detach()) > 0 else distances

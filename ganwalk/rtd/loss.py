@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganwalk.rtd.barcode import as_distances, term_entries
+from ganwalk.rtd.barcode import as_distances, bars_to_barcode, term_entries
 from ganwalk.rtd.distances import distance_matrix, normalized
 from ganwalk.rtd.relative import relative_bars
+
+_SERIAL_POINTS = 96
 
 
 def rtd(
@@ -78,7 +80,7 @@ class RTDLoss(nn.Module):
             if len(cloud) != len(P):
                 raise ValueError(f"the clouds have different numbers of points: {len(P)} and {len(cloud)}")
         w = normalized(distance_matrix(P), self.normalize)
-        values = self.from_distances([(w, normalized(distance_matrix(cloud), self.normalize)) for cloud in clouds])
+        values = self._values([(w, normalized(distance_matrix(cloud), self.normalize)) for cloud in clouds])
         return values[0] if isinstance(Q, Tensor) else values
 
     def from_distances(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
@@ -87,7 +89,13 @@ class RTDLoss(nn.Module):
         Raises:
             ValueError: a pair is not one of distance matrices of one size.
         """
-        arrays = [as_distances(w, v) for w, v in pairs]
+        for w, v in pairs:
+            as_distances(w, v)
+        return self._values(pairs)
+
+    def _values(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """`from_distances` for matrices that are known to be in order."""
+        arrays = [(w.detach().cpu().numpy(), v.detach().cpu().numpy()) for w, v in pairs]
         tasks = [
             (pair, swapped, mode)
             for pair in range(len(pairs))
@@ -95,34 +103,36 @@ class RTDLoss(nn.Module):
             for mode in (("min", "max") if self.minimax else ("min",))
         ]
 
-        def entries(task: tuple[int, bool, str]) -> tuple[np.ndarray, np.ndarray]:
-            pair, swapped, mode = task
-            first, second = arrays[pair][::-1] if swapped else arrays[pair]
-            birth, death = term_entries(first, second, mode, relative_bars(first, second, mode))
-            if swapped:
-                birth[:, 2], death[:, 2] = 1 - birth[:, 2], 1 - death[:, 2]
-            return birth, death
+        def entries(task: tuple[int, bool, str]) -> np.ndarray:
+            return self._term_entries(*arrays[task[0]], *task[1:])
 
-        threads = min(self.threads or os.cpu_count() or 1, len(tasks))
+        # Handing a barcode of few points to another thread takes longer than computing it.
+        small = len(pairs[0][0]) <= _SERIAL_POINTS
+        threads = 1 if small else min(self.threads or os.cpu_count() or 1, len(tasks))
         results = list(map(entries, tasks)) if threads == 1 else list(_pool(threads).map(entries, tasks))
-        sums: list[list[Tensor]] = [[] for _ in pairs]
-        for (pair, _, _), (birth, death) in zip(tasks, results, strict=True):
-            sums[pair].append(self._term(pairs[pair], birth, death))
+        per_pair = len(tasks) // len(pairs)
         share = 0.5 if self.symmetric else 1.0
-        return torch.stack([torch.stack(terms).sum() * share for terms in sums])
+        sums = []
+        for k, pair in enumerate(pairs):
+            # A gather, so that autograd's gradient is the exact one.
+            both = torch.stack(pair).flatten()
+            at = torch.from_numpy(np.concatenate(results[k * per_pair : (k + 1) * per_pair], axis=1))
+            birth, death = both[at.flatten().to(both.device)].view(2, -1)
+            lengths = death - birth
+            sums.append((lengths if self.p == 1 else lengths.pow(self.p)).sum() * share)
+        return torch.stack(sums)
 
-    def _term(self, pair: tuple[Tensor, Tensor], birth: np.ndarray, death: np.ndarray) -> Tensor:
-        """Σ (death - birth)^p over the bars: a gather, so that autograd's gradient is the exact one."""
-        both = torch.stack([pair[0], pair[1]]).flatten()
-        n = len(pair[0])
-        at = [
-            torch.from_numpy((entry[:, 2] * n + entry[:, 0]) * n + entry[:, 1]).to(both.device)
-            for entry in (birth, death)
-        ]
-        lengths = both[at[1]] - both[at[0]]
-        if self.card is not None and len(lengths) > self.card:
-            lengths = lengths[lengths.detach().topk(self.card).indices]
-        return lengths.sum() if self.p == 1 else lengths.pow(self.p).sum()
+    def _term_entries(self, w: np.ndarray, v: np.ndarray, swapped: bool, mode: str) -> np.ndarray:
+        """Flat positions (2, bars) in (w, v) of the births and deaths of one term."""
+        first, second = (v, w) if swapped else (w, v)
+        bars = relative_bars(first, second, mode)
+        if self.card is not None and len(bars) > self.card:
+            barcode = bars_to_barcode(first, second, mode, bars)
+            entries = np.stack([barcode.birth_entries, barcode.death_entries])[:, : self.card]
+        else:
+            entries = np.stack(term_entries(first, second, mode, bars))
+        which = 1 - entries[..., 2] if swapped else entries[..., 2]
+        return (which * len(w) + entries[..., 0]) * len(w) + entries[..., 1]
 
 
 @cache

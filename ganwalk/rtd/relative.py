@@ -1,4 +1,4 @@
-"""The engine "relative": H₁ of a pair of flag filtrations on n points, by implicit cohomology.
+"""The engine "relative": H₁ of a pair of flag filtrations on n points, by one sweep over its presentation.
 
 The cross-barcode of two clouds is usually computed on a filtration of 2n points. In dimension one it is the barcode of
 the relative homology H₁(K, L) of two edge filtrations K ≤ L on the n points themselves, which has a presentation with
@@ -7,13 +7,15 @@ the relative homology H₁(K, L) of two edge filtrations K ≤ L on the n points
 - a relation `cone(e)`: e = 0 from L(e) on;
 - a relation `triangle(t)`: the sum of its three edges = 0 from the largest K of them on.
 
-Edges with L = K die at birth by their cone; edges that have a common earlier neighbour die at birth by that triangle
-(an apparent pair). What is left, O(n) columns in practice, is reduced latest edge first, with implicit coboundaries,
-as in Ripser (Bauer, "Ripser: efficient computation of Vietoris-Rips persistence barcodes", 2021).
+The sweep goes through edges and cones by rising value and writes every edge as a sum of living classes, a vector of
+bits. An edge with L = K is zero. An edge with a common neighbour equals the sum of the other two sides of that
+triangle; every further common neighbour gives a relation, which mostly holds already. Only an edge without a common
+neighbour, O(n) of them in practice, opens a class. A relation that does not hold kills the youngest class in it, which
+is then replaced by the rest of the relation wherever it occurs: that is the reduction of persistence, in a form where a
+column is a few words and most columns are zero. Bits of dead classes are used again.
 
-Relations are ordered by 64-bit keys. A triangle whose latest edge has rank r and whose third vertex is c has the key
-(r + 1)·2³² + c. A cone stands after all triangles of smaller value and before those of equal value: the number of
-edges with K < L(e) in the upper half, and 2³¹ + (rank of L(e) among the cones) in the lower one.
+Of values that are equal, cones come first and edges come by their index: bars of length zero depend on that, and are
+left out.
 """
 
 from __future__ import annotations
@@ -21,13 +23,12 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-_CONE = np.int64(1) << 31
-_LOW = (np.int64(1) << 32) - np.int64(1)
-# What `first` holds instead of a vertex: an edge without an apparent triangle, or one killed by its own cone.
-_NO_TRIANGLE = -1
-_BY_CONE = -2
-
 _jit = numba.njit(cache=True, nogil=True)
+
+# Where the only bit of a word stands, by the word modulo 67 (2 is a primitive root of it).
+_POSITIONS = np.zeros(67, np.int64)
+for _bit in range(64):
+    _POSITIONS[pow(2, _bit, 67)] = _bit
 
 
 @_jit
@@ -66,253 +67,186 @@ def _argsort(keys):
 
 
 @_jit
-def _first_common(bits, i, j):
-    """Smallest vertex adjacent to both i and j, or -1."""
-    for word in range(bits.shape[1]):
-        common = bits[i, word] & bits[j, word]
-        if common != np.uint64(0):
-            lowest = common & (~common + np.uint64(1))
-            position = 0
-            while lowest > np.uint64(1):
-                lowest >>= np.uint64(1)
-                position += 1
-            return word * 64 + position
-    return -1
+def _lowest(word):
+    """Position of the lowest bit of a word that is not zero."""
+    return _POSITIONS[(word & (~word + np.uint64(1))) % np.uint64(67)]
 
 
 @_jit
-def _push(heap, size, key):
-    if size == heap.size:
-        grown = np.empty(2 * heap.size, np.int64)
-        grown[:size] = heap
-        heap = grown
-    at = size
-    while at > 0:
-        parent = (at - 1) >> 1
-        if heap[parent] <= key:
-            break
-        heap[at] = heap[parent]
-        at = parent
-    heap[at] = key
-    return heap, size + 1
+def _flip(bits, i, j):
+    bits[i, j >> 6] ^= np.uint64(1) << np.uint64(j & 63)
+    bits[j, i >> 6] ^= np.uint64(1) << np.uint64(i & 63)
 
 
 @_jit
-def _pop(heap, size):
-    top = heap[0]
-    size -= 1
-    last = heap[size]
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            break
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
-        if heap[child] >= last:
-            break
-        heap[at] = heap[child]
-        at = child
-    heap[at] = last
-    return top, size
+def _youngest(relation, class_rank):
+    """The bit of a relation whose class was born last, or -1 if the relation is zero."""
+    youngest = -1
+    for plane in range(relation.size):
+        word = relation[plane]
+        while word != np.uint64(0):
+            bit = plane * 64 + _lowest(word)
+            if youngest < 0 or class_rank[bit] > class_rank[youngest]:
+                youngest = bit
+            word &= word - np.uint64(1)
+    return youngest
 
 
 @_jit
-def _pop_pivot(heap, size):
-    """Smallest key that occurs an odd number of times, or -1; keys of even count vanish."""
-    while size > 0:
-        key, size = _pop(heap, size)
-        if size > 0 and heap[0] == key:
-            _, size = _pop(heap, size)
-            continue
-        return key, size
-    return np.int64(-1), size
+def _substitute(sums, nonzero, relation, bit):
+    """Adds a relation to every edge whose sum holds a bit of it, so that no sum holds that bit any more."""
+    plane, mask = bit >> 6, np.uint64(1) << np.uint64(bit & 63)
+    for i in range(nonzero.shape[0]):
+        for word in range(i >> 6, nonzero.shape[1]):
+            rest = nonzero[i, word]
+            while rest != np.uint64(0):
+                j = word * 64 + _lowest(rest)
+                rest &= rest - np.uint64(1)
+                if j > i and sums[plane, i, j] & mask != np.uint64(0):
+                    left = np.uint64(0)
+                    for k in range(relation.size):
+                        value = sums[k, i, j] ^ relation[k]
+                        sums[k, i, j] = sums[k, j, i] = value
+                        left |= value
+                    if left == np.uint64(0):
+                        _flip(nonzero, i, j)
 
 
 @_jit
-def _triangle_key(rank, i, j, r, c):
-    latest = max(r, rank[i, c], rank[j, c])
-    # The third vertex is the one opposite of the latest edge.
-    opposite = c
-    if latest != r:
-        opposite = j if latest == rank[i, c] else i
-    return ((np.int64(latest) + 1) << 32) + opposite
+def _record(bars, n_bars, ends, birth_edge, death_edge, by_cone):
+    bars[n_bars, 0], bars[n_bars, 1] = ends[birth_edge, 0], ends[birth_edge, 1]
+    bars[n_bars, 2], bars[n_bars, 3] = ends[death_edge, 0], ends[death_edge, 1]
+    bars[n_bars, 4] = by_cone
+    return n_bars + 1
 
 
 @_jit
-def _add_coboundary(heap, size, rank, cone_key, ends, edge_at, r):
-    """Pushes every relation that contains the edge of rank r."""
-    i, j = ends[edge_at[r], 0], ends[edge_at[r], 1]
-    for c in range(rank.shape[0]):
-        if c != i and c != j:
-            heap, size = _push(heap, size, _triangle_key(rank, i, j, r, c))
-    return _push(heap, size, cone_key[r])
-
-
-@_jit
-def _reduce(small, large, small_keys, large_keys):
-    """Bars of H₁(K, L), see `relative_bars`; the keys (m,) are integers in the order of the values of K and L."""
-    n = small.shape[0]
-    m = n * (n - 1) // 2
+def _reduce(n, small_keys, large_keys):
+    """Bars of H₁(K, L), see `relative_bars`; the keys at the edges are integers in the order of K and of L."""
+    m = small_keys.size
     ends = np.empty((m, 2), np.int32)
     edge = 0
     for i in range(n):
         for j in range(i + 1, n):
             ends[edge, 0], ends[edge, 1] = i, j
             edge += 1
-    edge_at = _argsort(small_keys)
+    births = _argsort(small_keys)
+    # Cones of edges with L = K change nothing: those edges are zero from the start.
+    coned = np.nonzero(large_keys > small_keys)[0]
+    cones = coned[_argsort(large_keys[coned])]
 
-    # Ranks, and one sweep that finds the columns that are not paired at birth.
-    rank = np.full((n, n), -1, np.int32)
-    first = np.empty(m, np.int32)
-    bits = np.zeros((n, (n + 63) // 64), np.uint64)
-    columns = np.empty(m, np.int32)
-    n_columns = 0
-    for r in range(m):
-        i, j = ends[edge_at[r], 0], ends[edge_at[r], 1]
-        rank[i, j] = rank[j, i] = r
-        if large[i, j] <= small[i, j]:
-            first[r] = _BY_CONE
-        else:
-            first[r] = _first_common(bits, i, j)
-            if first[r] == _NO_TRIANGLE:
-                columns[n_columns] = r
-                n_columns += 1
-        bits[i, j >> 6] |= np.uint64(1) << np.uint64(j & 63)
-        bits[j, i >> 6] |= np.uint64(1) << np.uint64(i & 63)
-
-    # Keys of the cones, by rank of their edge; cones of edges with L = K are never met.
-    cone_key = np.full(m, -1, np.int64)
-    cone_order = np.empty(m, np.int32)
-    large_order = _argsort(large_keys)
-    below, n_cones = 0, 0
-    for edge in large_order:
-        i, j = ends[edge, 0], ends[edge, 1]
-        value = large[i, j]
-        while below < m and small[ends[edge_at[below], 0], ends[edge_at[below], 1]] < value:
-            below += 1
-        if value > small[i, j]:
-            cone_key[rank[i, j]] = (np.int64(below) << 32) + _CONE + n_cones
-            cone_order[n_cones] = rank[i, j]
-            n_cones += 1
-
-    # Which column owns a pivot: open addressing, at most half full.
-    slots = 64
-    while slots < 2 * n_columns + 2:
-        slots *= 2
-    owner_key = np.full(slots, -1, np.int64)
-    owner_column = np.empty(slots, np.int32)
-    # What was added to make each column: ranks of edges, in one growing array.
-    made_from = np.empty(max(16, 4 * n_columns), np.int32)
-    made_start = np.empty(n_columns + 1, np.int64)
-    made_end = np.empty(n_columns + 1, np.int64)
-    made_size = 0
-
-    bars = np.empty((n_columns, 5), np.int64)
+    words = (n + 63) // 64
+    planes = 1
+    sums = np.zeros((planes, n, n), np.uint64)
+    born = np.zeros((n, words), np.uint64)
+    nonzero = np.zeros((n, words), np.uint64)
+    common = np.empty(words, np.uint64)
+    relation = np.empty(planes, np.uint64)
+    free = np.arange(64 * planes)[::-1].copy()
+    n_free = free.size
+    class_edge = np.empty(64 * planes, np.int64)
+    class_rank = np.empty(64 * planes, np.int64)
+    bars = np.empty((m, 5), np.int64)
     n_bars = 0
-    heap = np.empty(1024, np.int64)
-    added = np.empty(256, np.int64)
-    for column in range(n_columns - 1, -1, -1):
-        r = columns[column]
-        i, j = ends[edge_at[r], 0], ends[edge_at[r], 1]
-        pivot = cone_key[r]
-        for c in range(n):
-            if c != i and c != j:
-                pivot = min(pivot, _triangle_key(rank, i, j, r, c))
-        made_start[column] = made_size
-        size = 0
-        n_added = 0
-        while True:
-            # Who owns this pivot?
-            source = np.int64(-1)
-            if (pivot & _LOW) < _CONE:
-                latest = (pivot >> 32) - 1
-                if first[latest] == (pivot & _LOW):
-                    source = m + latest
-            if source < 0:
-                slot = (pivot * np.int64(0x9E3779B97F4A7C1)) >> 20 & (slots - 1)
-                while owner_key[slot] != -1 and owner_key[slot] != pivot:
-                    slot = (slot + 1) & (slots - 1)
-                if owner_key[slot] == -1:
-                    owner_key[slot] = pivot
-                    owner_column[slot] = column
-                    break
-                source = np.int64(owner_column[slot])
-            if size == 0 and n_added == 0:
-                heap, size = _add_coboundary(heap, size, rank, cone_key, ends, edge_at, r)
-            else:
-                heap, size = _push(heap, size, pivot)
-            if source >= m:
-                start, end = 0, 1
-            else:
-                start, end = made_start[source], made_end[source] + 1
-            for k in range(start, end):
-                if source >= m:
-                    other = source - m
-                elif k == made_end[source]:
-                    other = np.int64(columns[source])
-                else:
-                    other = np.int64(made_from[k])
-                heap, size = _add_coboundary(heap, size, rank, cone_key, ends, edge_at, other)
-                if n_added == added.size:
-                    grown = np.empty(2 * added.size, np.int64)
-                    grown[:n_added] = added
-                    added = grown
-                added[n_added] = other
-                n_added += 1
-            pivot, size = _pop_pivot(heap, size)
-        # An edge that was added twice was not added.
-        ordered = np.sort(added[:n_added])
-        k = 0
-        while k < n_added:
-            repeat = 1
-            while k + repeat < n_added and ordered[k + repeat] == ordered[k]:
-                repeat += 1
-            if repeat % 2 == 1:
-                if made_size == made_from.size:
-                    grown_ranks = np.empty(2 * made_from.size, np.int32)
-                    grown_ranks[:made_size] = made_from
-                    made_from = grown_ranks
-                made_from[made_size] = ordered[k]
-                made_size += 1
-            k += repeat
-        made_end[column] = made_size
+    cone = 0
+    for rank in range(m + 1):
+        if rank < m:
+            edge = births[rank]
+        while cone < cones.size and (rank == m or large_keys[cones[cone]] <= small_keys[edge]):
+            i, j = ends[cones[cone], 0], ends[cones[cone], 1]
+            if nonzero[i, j >> 6] >> np.uint64(j & 63) & np.uint64(1):
+                for k in range(planes):
+                    relation[k] = sums[k, i, j]
+                bit = _youngest(relation, class_rank)
+                if large_keys[cones[cone]] > small_keys[class_edge[bit]]:
+                    n_bars = _record(bars, n_bars, ends, class_edge[bit], cones[cone], 1)
+                _substitute(sums, nonzero, relation, bit)
+                free[n_free] = bit
+                n_free += 1
+            cone += 1
+        if rank == m:
+            break
 
-        by_cone = (pivot & _LOW) >= _CONE
-        death_rank = cone_order[(pivot & _LOW) - _CONE] if by_cone else (pivot >> 32) - 1
-        a, b = ends[edge_at[death_rank], 0], ends[edge_at[death_rank], 1]
-        death = large[a, b] if by_cone else small[a, b]
-        if death > small[i, j]:
-            bars[n_bars, 0], bars[n_bars, 1] = i, j
-            bars[n_bars, 2], bars[n_bars, 3] = a, b
-            bars[n_bars, 4] = 1 if by_cone else 0
-            n_bars += 1
-    return bars[:n_bars]
+        i, j = ends[edge, 0], ends[edge, 1]
+        source, zero_source = -1, False
+        for word in range(words):
+            common[word] = born[i, word] & born[j, word]
+            if common[word] != np.uint64(0) and not zero_source:
+                # Best a triangle whose other sides are zero: this edge is then zero as well.
+                plain = common[word] & ~(nonzero[i, word] | nonzero[j, word])
+                if plain != np.uint64(0):
+                    zero_source = True
+                elif source < 0:
+                    source = word * 64 + _lowest(common[word])
+        _flip(born, i, j)
+        is_zero = zero_source or large_keys[edge] <= small_keys[edge]
+        if not is_zero:
+            if source >= 0:
+                left = np.uint64(0)
+                for k in range(planes):
+                    value = sums[k, i, source] ^ sums[k, j, source]
+                    sums[k, i, j] = sums[k, j, i] = value
+                    left |= value
+                is_zero = left == np.uint64(0)
+            else:
+                if n_free == 0:
+                    grown = np.zeros((2 * planes, n, n), np.uint64)
+                    grown[:planes] = sums
+                    sums = grown
+                    free = np.empty(128 * planes, np.int64)
+                    for k in range(64 * planes):
+                        free[k] = 128 * planes - 1 - k
+                    n_free = 64 * planes
+                    class_edge = np.concatenate((class_edge, np.empty(64 * planes, np.int64)))
+                    class_rank = np.concatenate((class_rank, np.empty(64 * planes, np.int64)))
+                    planes *= 2
+                    relation = np.empty(planes, np.uint64)
+                n_free -= 1
+                bit = free[n_free]
+                class_edge[bit], class_rank[bit] = edge, rank
+                sums[bit >> 6, i, j] = sums[bit >> 6, j, i] = np.uint64(1) << np.uint64(bit & 63)
+            if not is_zero:
+                _flip(nonzero, i, j)
+
+        for word in range(words):
+            rest = common[word]
+            if is_zero:
+                rest &= nonzero[i, word] | nonzero[j, word]
+            while rest != np.uint64(0):
+                c = word * 64 + _lowest(rest)
+                rest &= rest - np.uint64(1)
+                left = np.uint64(0)
+                for k in range(planes):
+                    left |= sums[k, i, c] ^ sums[k, j, c] ^ sums[k, i, j]
+                if left == np.uint64(0):
+                    continue
+                for k in range(planes):
+                    relation[k] = sums[k, i, c] ^ sums[k, j, c] ^ sums[k, i, j]
+                bit = _youngest(relation, class_rank)
+                if small_keys[edge] > small_keys[class_edge[bit]]:
+                    n_bars = _record(bars, n_bars, ends, class_edge[bit], edge, 0)
+                _substitute(sums, nonzero, relation, bit)
+                free[n_free] = bit
+                n_free += 1
+    return bars[:n_bars].copy()
 
 
 @_jit
-def _bars(w, v, of_maximum, bits):
-    """`relative_bars` on values with integer images `bits` = (those of w, those of v) in the same order."""
-    n = w.shape[0]
-    w_bits, v_bits = bits
-    small, large = np.empty_like(w), np.empty_like(w)
-    small_keys = np.empty(n * (n - 1) // 2, w_bits.dtype)
-    large_keys = np.empty_like(small_keys)
+def _bars(w_keys, v_keys, of_maximum):
+    """`relative_bars` on integers (n, n) in the order of the values of w and v."""
+    n = w_keys.shape[0]
+    small = np.empty(n * (n - 1) // 2, w_keys.dtype)
+    large = np.empty_like(small)
     edge = 0
     for i in range(n):
         for j in range(i + 1, n):
-            least = w_bits[i, j] <= v_bits[i, j]
+            a, b = w_keys[i, j], v_keys[i, j]
             if of_maximum:
-                small[i, j], small_keys[edge] = v[i, j], v_bits[i, j]
-                large[i, j] = v[i, j] if least else w[i, j]
-                large_keys[edge] = v_bits[i, j] if least else w_bits[i, j]
+                small[edge], large[edge] = b, max(a, b)
             else:
-                small[i, j] = w[i, j] if least else v[i, j]
-                small_keys[edge] = w_bits[i, j] if least else v_bits[i, j]
-                large[i, j], large_keys[edge] = w[i, j], w_bits[i, j]
-            small[j, i], large[j, i] = small[i, j], large[i, j]
+                small[edge], large[edge] = min(a, b), a
             edge += 1
-    return _reduce(small, large, small_keys, large_keys)
+    return _reduce(n, small, large)
 
 
 def relative_bars(w: np.ndarray, v: np.ndarray, mode: str) -> np.ndarray:
@@ -328,4 +262,4 @@ def relative_bars(w: np.ndarray, v: np.ndarray, mode: str) -> np.ndarray:
     # The bits of non-negative floats are ordered as their values; adding zero turns -0.0, whose bits are not, into 0.0.
     zero = w.dtype.type(0)
     w, v = w + zero, v + zero
-    return _bars(w, v, mode == "max", (w.view(unsigned), v.view(unsigned)))
+    return _bars(w.view(unsigned), v.view(unsigned), mode == "max")
