@@ -22,7 +22,6 @@ _HOMES = {
     "cross_barcode": "ganwalk.rtd",
     "discover": "ganwalk.discovery",
     "load_generator": "ganwalk.generators.loading",
-    "rtd": "ganwalk.rtd",
 }
 
 __all__ = [
@@ -44,11 +43,10 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'ganwalk' has no attribute {name!r}")
     import importlib
 
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     if name == "rtd":
-        # `ganwalk.rtd` is the package; its function of the same name is `ganwalk.rtd.rtd`.
         return importlib.import_module("ganwalk.rtd")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ganwalk' has no attribute {name!r}")

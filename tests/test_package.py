@@ -1,0 +1,46 @@
+"""The wheel holds everything that an installed ganwalk needs."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import ganwalk
+from ganwalk.generators.loading import shipped_file
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_wheel_is_complete_and_works_elsewhere(tmp_path):
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        archive.extractall(tmp_path / "site")
+    assert {"ganwalk/commands.py", "ganwalk/pretrained/scenes.safetensors", "vae/data/scenes.py"} <= names
+    assert "vae/data/scenes-predictor.safetensors" in names
+    assert not [name for name in names if name.startswith(("tests/", "pretrained/", "benchmarks/"))]
+    code = (
+        "import ganwalk, torch; from vae.data.scene_predictor import load_predictor; "
+        "g = ganwalk.load_generator('scenes'); x = g(torch.zeros(1, g.z_dim)); "
+        "print(ganwalk.__file__, tuple(x.shape), load_predictor().predict(x).shape.shape)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); {code}"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.startswith(str(tmp_path / "site")) and "(1, 3, 64, 64) torch.Size([1, 4])" in done.stdout
+
+
+def test_the_shipped_weights_are_small():
+    assert shipped_file("scenes.safetensors").stat().st_size < 8e6
+
+
+def test_public_names_resolve():
+    for name in ganwalk.__all__:
+        assert getattr(ganwalk, name) is not None
+    assert ganwalk.rtd.rtd is not None
