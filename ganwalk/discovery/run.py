@@ -21,7 +21,7 @@ from ganwalk.discovery.rotation import random_rotation
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace, latent_subspace
 from ganwalk.generators.base import Generator
-from ganwalk.rtd import Barcode, RTDLoss, cross_barcode, distance_matrix
+from ganwalk.rtd import Barcode, RTDLoss, cross_barcode, distance_matrix, normalized
 
 _SAVE_EVERY_SECONDS = 5.0
 
@@ -194,11 +194,11 @@ def held_barcodes(
     seed = settings.seed + rtd.HELD_SEED
     with torch.no_grad():
         latents = sample_latents(generator, view, settings.batch, seed, device)
-        reference = distance_matrix(features(generator, view, latents, seed))
+        reference = normalized(distance_matrix(features(generator, view, latents, seed)), 0.9)
         barcodes = []
         for step in basis.steps.to(device):
             shifted = features(generator, view, shift_latents(latents, step, view.layers), seed)
-            barcodes.append(cross_barcode(reference, distance_matrix(shifted), mode="min"))
+            barcodes.append(cross_barcode(reference, normalized(distance_matrix(shifted), 0.9), mode="min"))
     return barcodes
 
 
