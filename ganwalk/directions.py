@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.files import atomic_path
+from ganwalk.files import write_bytes
 from ganwalk.generators.base import Generator
 from ganwalk.generators.loading import GeneratorIdentity
 
 # The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
 KEY = "ganwalk-directions-1"
-# Rows of unit length within this; orthogonality is asked of discovered directions only, others' may be what they are.
-_TOLERANCE = 1e-3
+# Rows of unit length within the first; discovered ones orthonormal within the second, imported ones are what they are.
+_UNIT_TOLERANCE = 1e-3
+_ORTHONORMAL_TOLERANCE = 1e-4
 _MAX_VALUES = 2**28
 
 
@@ -27,7 +29,7 @@ class Directions:
     """Unit vectors in a latent space of one generator, sorted by their effect.
 
     Attributes:
-        vectors: (n, d) float32 rows of unit length.
+        vectors: (n, d) float32 rows of unit length, orthogonal unless they were imported.
         scales: (n,) latent standard deviation along each direction: a shift by amplitude a is a·scale·vector.
         space: "z" or "w".
         generator: identity of the generator they belong to.
@@ -37,6 +39,8 @@ class Directions:
         seed: seed of the method.
         version: version of ganwalk that wrote them.
         effects: (n,) mean image change of a shift, or None if it was not measured.
+    Raises:
+        GanwalkError: on construction, if the values do not agree with this.
     """
 
     vectors: Tensor
@@ -54,15 +58,28 @@ class Directions:
         vectors, scales = self.vectors, self.scales
         if vectors.ndim != 2 or len(vectors) == 0 or vectors.shape[1] == 0:
             raise GanwalkError(f"directions must be a matrix (n, d), not of shape {tuple(vectors.shape)}")
+        for values in (vectors, scales, self.effects):
+            if values is not None and values.dtype != torch.float32:
+                raise GanwalkError(f"directions must be float32, not {values.dtype}")
         for name, values in (("scales", scales), ("effects", self.effects)):
-            if values is not None and values.shape != (len(vectors),):
+            if values is None:
+                continue
+            if values.shape != (len(vectors),):
                 raise GanwalkError(f"{name} must be one number per direction, not of shape {tuple(values.shape)}")
-        if not (torch.isfinite(vectors).all() and torch.isfinite(scales).all()):
+            if not torch.isfinite(values).all():
+                raise GanwalkError(f"{name} hold values that are not finite")
+        if not torch.isfinite(vectors).all():
             raise GanwalkError("directions hold values that are not finite")
-        if (vectors.norm(dim=1) - 1).abs().max() > _TOLERANCE:
+        if (scales < 0).any():
+            raise GanwalkError("scales must not be negative")
+        if (vectors.norm(dim=1) - 1).abs().max() > _UNIT_TOLERANCE:
             raise GanwalkError("directions must have unit length")
+        if not self.method.startswith("imported") and not _orthonormal(vectors):
+            raise GanwalkError(f"directions of the method {self.method!r:.40} must be orthonormal")
         if self.space not in ("z", "w"):
             raise GanwalkError(f"directions are in the unknown space {self.space!r:.40}")
+        if self.layers is not None and not _is_range(self.layers):
+            raise GanwalkError(f"layers must be a first and a last layer, not {self.layers!r:.40}")
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -73,6 +90,19 @@ class Directions:
             raise GanwalkError(f"direction {index} does not exist: there are directions 0 to {len(self) - 1}")
         return self.vectors[index] * (self.scales[index] * amplitude)
 
+    def select(self, indices: Sequence[int]) -> Directions:
+        """The directions at `indices`, in that order; GanwalkError if one does not exist."""
+        for index in indices:
+            self.step(index)
+        rows = torch.tensor(list(indices), dtype=torch.long, device=self.vectors.device)
+        effects = None if self.effects is None else self.effects[rows]
+        return replace(self, vectors=self.vectors[rows], scales=self.scales[rows], effects=effects)
+
+    def to(self, device: torch.device | str) -> Directions:
+        """The same directions with their tensors on another device."""
+        effects = None if self.effects is None else self.effects.to(device)
+        return replace(self, vectors=self.vectors.to(device), scales=self.scales.to(device), effects=effects)
+
     def check(self, generator: Generator) -> None:
         """Raises GanwalkError if these directions cannot be walked in this generator."""
         if self.space == "w" and not generator.style_based:
@@ -82,15 +112,16 @@ class Directions:
             raise GanwalkError(
                 f"these directions have {self.vectors.shape[1]} dimensions, the generator's {self.space} has {total}"
             )
-        if self.layers is not None and not 0 <= self.layers[0] <= self.layers[1] < generator.num_layers:
-            raise GanwalkError(
-                f"layers {self.layers[0]}-{self.layers[1]} do not exist: the generator has layers 0 to "
-                f"{generator.num_layers - 1}"
-            )
+        if self.layers is not None:
+            check_layers(self.layers, generator)
 
     def save(self, path: Path | str) -> None:
-        """Writes safetensors with everything else as metadata, atomically."""
-        from safetensors.torch import save_file
+        """Writes safetensors with everything else as metadata, atomically.
+
+        Raises:
+            GanwalkError: the settings are no JSON, or the file cannot be written.
+        """
+        from safetensors import torch as safetensors_torch
 
         tensors = {"vectors": self.vectors, "scales": self.scales}
         if self.effects is not None:
@@ -104,13 +135,12 @@ class Directions:
             "seed": self.seed,
             "version": self.version,
         }
-        metadata = {KEY: json.dumps(facts)}
-        with atomic_path(path) as partial:
-            save_file(
-                {name: t.detach().float().cpu().contiguous() for name, t in tensors.items()},
-                partial,
-                metadata,
-            )
+        try:
+            metadata = {KEY: json.dumps(facts, allow_nan=False)}
+        except (TypeError, ValueError) as error:
+            raise GanwalkError(f"the settings of directions must be JSON: {error}") from error
+        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        write_bytes(path, safetensors_torch.save(contiguous, metadata))
 
     @staticmethod
     def load(path: Path | str) -> Directions:
@@ -132,34 +162,37 @@ class Directions:
                 tensors = {}
                 for name in ("vectors", "scales", "effects"):
                     if name in file.keys():  # noqa: SIM118 (no container)
-                        shape = file.get_slice(name).get_shape()
-                        if torch.Size(shape).numel() > _MAX_VALUES:
-                            raise GanwalkError(f"{path} is damaged: {name} has the shape {shape}")
-                        tensors[name] = file.get_tensor(name).float()
+                        stored = file.get_slice(name)
+                        shape = stored.get_shape()
+                        if torch.Size(shape).numel() > _MAX_VALUES or stored.get_dtype() != "F32":
+                            kind = f"{stored.get_dtype()} of shape {shape}"
+                            raise GanwalkError(f"{path} is damaged: {name} are {kind}")
+                        tensors[name] = file.get_tensor(name)
             facts = json.loads(metadata[KEY])
-            layers = facts["layers"]
-            return Directions(
-                vectors=tensors["vectors"],
-                scales=tensors["scales"],
-                space=str(facts["space"]),
-                generator=GeneratorIdentity(**facts["generator"]),
-                layers=None if layers is None else (int(layers[0]), int(layers[1])),
-                method=str(facts["method"]),
-                settings=dict(facts["settings"]),
-                seed=int(facts["seed"]),
-                version=str(facts["version"]),
-                effects=tensors.get("effects"),
-            )
         except FileNotFoundError:
             raise GanwalkError(f"{path} does not exist: run ganwalk discover first, or check the path") from None
         except OSError as error:
             raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
         except SafetensorError as error:
             raise GanwalkError(f"{path} is not a directions file, or a damaged one") from error
-        except (KeyError, ValueError, TypeError, IndexError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             if isinstance(error, GanwalkError):
                 raise
             raise GanwalkError(f"{path} is damaged: its description cannot be read") from error
+        try:
+            return _assemble(tensors, facts)
+        except GanwalkError as error:
+            raise GanwalkError(f"{path} is damaged: {error}") from error
+        except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
+            raise GanwalkError(f"{path} is damaged: its description cannot be read") from error
+
+
+def check_layers(layers: tuple[int, int], generator: Generator) -> None:
+    """Raises GanwalkError unless the generator has all layers of a range."""
+    if not 0 <= layers[0] <= layers[1] < generator.num_layers:
+        raise GanwalkError(
+            f"layers {layers[0]}-{layers[1]} do not exist: the generator has layers 0 to {generator.num_layers - 1}"
+        )
 
 
 def shift_latents(latents: Tensor, step: Tensor, layers: tuple[int, int] | None) -> Tensor:
@@ -181,19 +214,67 @@ def walk(
     *,
     c: Tensor | None = None,
     truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
     layers: tuple[int, int] | None = None,
 ) -> Tensor:
     """Styles along a direction: (n, len(amplitudes), num_layers, w_dim) for codes z (n, z_dim).
 
-    In w the samples are truncated, then shifted. `layers` narrows the shift; None takes the directions' own range.
+    In w the samples are truncated, then shifted: the shift itself is as long as it says. In z the shifted code is
+    mapped and truncated.
+
+    Args:
+        amplitudes: (m,) in standard deviations of the latents along the direction.
+        c: one-hot labels (n, c_dim) of a class-conditional generator.
+        truncation_psi: distance from the mean style that is kept; 1 truncates nothing.
+        truncation_cutoff: truncate only this many first layers; None truncates all.
+        layers: layers to shift; None takes the directions' own range.
+    Raises:
+        GanwalkError: the direction or the layers do not exist, or layers are given for directions in z.
     """
     layers = layers or directions.layers
     steps = directions.step(index).to(z.device) * amplitudes.to(z.device)[:, None]
+
+    def mapped(codes: Tensor) -> Tensor:
+        return generator.mapping(codes, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
+
     if directions.space == "z":
         if layers is not None:
             raise GanwalkError("a range of layers needs directions in w, and these are in z")
-        rows = [generator.mapping(z + step, c, truncation_psi=truncation_psi) for step in steps]
+        rows = [mapped(z + step) for step in steps]
     else:
-        w = generator.mapping(z, c, truncation_psi=truncation_psi)
+        if layers is not None:
+            check_layers(layers, generator)
+        w = mapped(z)
         rows = [shift_latents(w, step, layers) for step in steps]
     return torch.stack(rows, dim=1)
+
+
+def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:
+    """Directions from the contents of a file, whose types are whatever its writer liked."""
+    identity = GeneratorIdentity(**facts["generator"])
+    for entry in fields(identity):
+        value = getattr(identity, entry.name)
+        if type(value) is not (int if entry.name == "resolution" else str):
+            raise GanwalkError(f"the generator's {entry.name} is {value!r:.40}")
+    return Directions(
+        vectors=tensors["vectors"],
+        scales=tensors["scales"],
+        space=str(facts["space"]),
+        generator=identity,
+        layers=None if facts["layers"] is None else tuple(facts["layers"]),
+        method=str(facts["method"]),
+        settings=dict(facts["settings"]),
+        seed=int(facts["seed"]),
+        version=str(facts["version"]),
+        effects=tensors.get("effects"),
+    )
+
+
+def _is_range(layers: object) -> bool:
+    whole = isinstance(layers, tuple) and len(layers) == 2 and all(type(layer) is int for layer in layers)
+    return whole and 0 <= layers[0] <= layers[1]  # type: ignore[index]
+
+
+def _orthonormal(vectors: Tensor) -> bool:
+    gram = vectors @ vectors.T
+    return bool((gram - torch.eye(len(vectors), device=vectors.device)).abs().max() <= _ORTHONORMAL_TOLERANCE)

@@ -18,10 +18,13 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path`, with its suffix; renamed to `path` on success, removed on any failure.
 
     Raises:
-        GanwalkError: the folder cannot be written to, or the disk is full.
+        GanwalkError: the folder cannot be written to, the disk is full, or `path` is a folder or a device.
     """
     path = Path(path)
     try:
+        # A rename would replace even /dev/null.
+        if path.exists() and not path.is_file():
+            raise GanwalkError(f"cannot write {path}: it is a folder or a device; choose another name")
         handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
@@ -38,6 +41,16 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise _cannot_write(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Writes a binary file atomically.
+
+    Some libraries' own writers report a full disk with an error of theirs, or not at all: they write into memory, and
+    this writes the file.
+    """
+    with atomic_path(path) as partial:
+        partial.write_bytes(data)
 
 
 def write_text(path: Path | str, text: str) -> None:

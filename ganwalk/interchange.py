@@ -1,7 +1,12 @@
-"""Directions in others' formats: GANSpace's .npz, SeFa's .npy, plain .npy and .pt."""
+"""Directions in others' formats: GANSpace's .npz, SeFa's .npy and factor.pt, plain .npy and .pt.
+
+SeFa's authors save no directions; people save its boundaries as a matrix of rows (n, d). The SeFa of
+rosinality/stylegan2-pytorch saves factor.pt, whose `eigvec` (d, d) has one direction per column.
+"""
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +17,7 @@ from torch import Tensor
 from ganwalk import __version__
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
-from ganwalk.files import atomic_path
+from ganwalk.files import write_bytes
 from ganwalk.generators.base import Generator
 
 FORMATS = ("ganspace", "sefa", "npy", "pt")
@@ -26,6 +31,7 @@ def import_directions(
     *,
     space: str | None = None,
     layers: tuple[int, int] | None = None,
+    scales: Tensor | None = None,
     seed: int = 0,
 ) -> Directions:
     """Directions from a file of another tool, for `generator` (a module from `load_generator`).
@@ -34,9 +40,12 @@ def import_directions(
     scaled to unit length; they need not be orthogonal.
 
     Args:
-        path: .npz with `lat_comp` (GANSpace), .npy or .pt with a matrix (n, d) (SeFa's boundaries, or any other).
+        path: .npz with `lat_comp` (GANSpace), .npy or .pt with a matrix (n, d) (SeFa's boundaries, or any other), or
+            a .pt with `eigvec`.
         space: "w" or "z"; by default w for style-based generators.
         layers: layers that the directions are meant for; None is all.
+        scales: (n,) length of one standard deviation along each direction; None takes the file's, or measures them.
+        seed: seed of the latents that scales are measured on.
     Raises:
         GanwalkError: the file cannot be read, or does not fit the generator.
     """
@@ -47,7 +56,7 @@ def import_directions(
     if kind is None:
         raise GanwalkError(f"{path} is of an unknown kind: directions are read from .npz, .npy, .pt and .pth")
     try:
-        vectors, scales = _read_ganspace(path) if kind == "ganspace" else (_read_matrix(path, kind), None)
+        vectors, stored = _read_ganspace(path) if kind == "ganspace" else (_read_matrix(path, kind), None)
     except FileNotFoundError:
         raise GanwalkError(f"{path} does not exist: check the path") from None
     except GanwalkError:
@@ -55,6 +64,7 @@ def import_directions(
     except Exception as error:
         # The readers of numpy and torch raise whatever a damaged header leads them to.
         raise GanwalkError(f"{path} is damaged, or no file of directions") from error
+    scales = stored if scales is None else scales
     if vectors.ndim < 2 or vectors.numel() == 0:
         raise GanwalkError(f"{path} holds no matrix of directions (n, d): its shape is {tuple(vectors.shape)}")
     vectors = vectors.flatten(1)
@@ -86,8 +96,8 @@ def import_directions(
 def export_directions(directions: Directions, path: Path | str, kind: str | None = None) -> None:
     """Writes directions for another tool; the kind follows the suffix unless it is given.
 
-    "ganspace" writes an .npz with GANSpace's latent arrays, "sefa" and "npy" a matrix (n, d) of unit rows, "pt" a
-    tensor of them.
+    "ganspace" writes an .npz with GANSpace's arrays: components and standard deviations are the directions' own, means
+    are zero, since directions have none. "sefa" and "npy" write a matrix (n, d) of unit rows, "pt" a tensor of them.
 
     Raises:
         GanwalkError: the kind is unknown, or the file cannot be written.
@@ -102,25 +112,26 @@ def export_directions(directions: Directions, path: Path | str, kind: str | None
     if path.suffix.lower() not in (suffix, ".pth" if kind == "pt" else suffix):
         raise GanwalkError(f"{path} must end in {suffix} for the format {kind}")
     vectors, scales = directions.vectors.cpu().numpy(), directions.scales.cpu().numpy()
-    with atomic_path(path) as partial:
-        if kind == "ganspace":
-            n, d = vectors.shape
-            variances = np.square(scales)
-            arrays = {
-                "act_comp": vectors[:, None, :],
-                "act_mean": np.zeros((1, d), np.float32),
-                "act_stdev": scales,
-                "lat_comp": vectors[:, None, :],
-                "lat_mean": np.zeros((1, d), np.float32),
-                "lat_stdev": scales,
-                "var_ratio": (variances / variances.sum()).astype(np.float32),
-                "random_stdevs": np.full(n, np.sqrt(variances.mean()), np.float32),
-            }
-            np.savez_compressed(partial, **arrays)
-        elif kind == "pt":
-            torch.save(directions.vectors.cpu().clone(), partial)
-        else:
-            np.save(partial, vectors)
+    buffer = io.BytesIO()
+    if kind == "ganspace":
+        n, d = vectors.shape
+        variances = np.square(scales)
+        arrays = {
+            "act_comp": vectors[:, None, :],
+            "act_mean": np.zeros((1, d), np.float32),
+            "act_stdev": scales,
+            "lat_comp": vectors[:, None, :],
+            "lat_mean": np.zeros((1, d), np.float32),
+            "lat_stdev": scales,
+            "var_ratio": (variances / variances.sum()).astype(np.float32),
+            "random_stdevs": np.full(n, np.sqrt(variances.mean()), np.float32),
+        }
+        np.savez_compressed(buffer, **arrays)
+    elif kind == "pt":
+        torch.save(directions.vectors.cpu().clone(), buffer)
+    else:
+        np.save(buffer, vectors)
+    write_bytes(path, buffer.getvalue())
 
 
 def _read_ganspace(path: Path) -> tuple[Tensor, Tensor | None]:
@@ -137,7 +148,8 @@ def _read_ganspace(path: Path) -> tuple[Tensor, Tensor | None]:
             raise GanwalkError(f"{path} holds no lat_comp: it is not a file of GANSpace")
         vectors = _as_tensor(arrays["lat_comp"])
         scales = _as_tensor(arrays["lat_stdev"]) if "lat_stdev" in arrays else None
-    if scales is not None and (scales.shape != vectors.shape[:1] or not torch.isfinite(scales).all()):
+    # Comparisons with NaN are false.
+    if scales is not None and (scales.shape != vectors.shape[:1] or not ((scales >= 0) & scales.isfinite()).all()):
         raise GanwalkError(f"{path} is damaged: lat_stdev does not fit lat_comp")
     return vectors, scales
 
@@ -149,14 +161,22 @@ def _read_matrix(path: Path, kind: str) -> Tensor:
         # Mapped, so that a header which announces more than the file holds is refused before anything is allocated.
         return _as_tensor(np.array(np.load(path, mmap_mode="r", allow_pickle=False)))
     value: Any = torch.load(path, map_location="cpu", weights_only=True)
-    if isinstance(value, dict):
+    columns = isinstance(value, dict) and "eigvec" in value
+    if columns:
+        value = value["eigvec"]
+    elif isinstance(value, dict):
         tensors = [entry for entry in value.values() if isinstance(entry, Tensor) and entry.ndim >= 2]
         if len(tensors) != 1:
             raise GanwalkError(f"{path} holds {len(tensors)} matrices: save the directions alone")
         value = tensors[0]
     if not isinstance(value, Tensor):
         raise GanwalkError(f"{path} holds no tensor")
-    return value.float()
+    # A tensor of stride 0 has any size in a small file; a sparse or a meta one has no values to read.
+    if value.layout is not torch.strided or value.is_meta or value.numel() > _MAX_VALUES:
+        raise GanwalkError(f"{path} holds no plain matrix: save the directions as a dense tensor")
+    if value.is_complex() or value.dtype == torch.bool:
+        raise GanwalkError(f"{path}: directions must be numbers, not {value.dtype}")
+    return (value.T if columns and value.ndim == 2 else value).float()
 
 
 def _as_tensor(array: Any) -> Tensor:

@@ -108,7 +108,7 @@ def plot_curves(work: Path, distances: dict[float, float], floor: float, path: P
 
 def plot_coverage(samples: list[np.ndarray], renderings: list[np.ndarray], path: Path) -> None:
     figure = Figure(figsize=(10, 4.6), layout="constrained")
-    axes = figure.subplots(2, 3).flat
+    axes = figure.subplots(2, 3).ravel()
     for i, axis in enumerate(axes):
         x = np.arange(_BINS[i])
         axis.bar(x - 0.2, renderings[i], 0.4, label="renderings", color="#b8c4d6")
@@ -116,14 +116,15 @@ def plot_coverage(samples: list[np.ndarray], renderings: list[np.ndarray], path:
         axis.set_title(scenes.FACTOR_NAMES[i].replace("_", " "))
         axis.set_yticks([])
         axis.set_xticks(x, scenes.SHAPE_NAMES if i == 4 else [""] * len(x))
-    axes[0].legend(frameon=False, fontsize=8)  # type: ignore[index]
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(path, dpi=110)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/scenes"))
-    parser.add_argument("--samples", type=int, default=5000)
+    parser.add_argument("--samples", type=int, default=3000)
     arguments = parser.parse_args()
     from ganwalk.generators.loading import load_generator
 

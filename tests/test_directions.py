@@ -48,6 +48,13 @@ def test_everything_comes_back(toy, tmp_path):
         ({"vectors": torch.full((3, 12), torch.nan)}, "not finite"),
         ({"scales": torch.ones(2)}, "one number per direction"),
         ({"space": "s"}, "unknown space"),
+        ({"vectors": torch.eye(12)[:1].repeat(3, 1)}, "must be orthonormal"),
+        ({"vectors": torch.eye(12, dtype=torch.float64)[:3]}, "must be float32"),
+        ({"scales": -torch.ones(3)}, "must not be negative"),
+        ({"scales": torch.full((3,), torch.inf)}, "scales hold values that are not finite"),
+        ({"effects": torch.full((3,), torch.nan)}, "effects hold values that are not finite"),
+        ({"layers": (4, 2)}, "a first and a last layer"),
+        ({"layers": (-2, 1)}, "a first and a last layer"),
     ],
 )
 def test_impossible_directions_are_refused(toy, change, message):
@@ -79,6 +86,11 @@ def test_files_that_are_something_else_are_refused(toy, tmp_path):
         {"layers": "a"},
         {"settings": 3},
         {"seed": {}},
+        {"seed": float("inf")},
+        {"layers": [0.5, 1]},
+        {"layers": [float("inf"), 1]},
+        {"layers": [-3, -1]},
+        {"generator": {"reference": 3, "sha256": None, "architecture": [], "resolution": "x"}},
         {"generator": []},
         {"generator": {"reference": "x"}},
         {"vectors": None, "space": None},
@@ -106,9 +118,16 @@ def test_damaged_tensors_are_refused(toy, tmp_path):
     path = tmp_path / "d.safetensors"
     directions_of(toy).save(path)
     facts, tensors = contents(path)
-    for change in ({"vectors": torch.ones(3)}, {"scales": torch.ones(5)}, {"vectors": torch.zeros(3, 12)}):
+    changes = (
+        {"vectors": torch.ones(3)},
+        {"vectors": torch.zeros(3, 12)},
+        {"vectors": torch.eye(12)[:3].to(torch.complex64)},
+        {"vectors": torch.eye(12)[:3].bool()},
+        {"scales": torch.ones(5)},
+    )
+    for change in changes:
         save_file({**tensors, **change}, path, {KEY: json.dumps(facts)})
-        with pytest.raises(GanwalkError):
+        with pytest.raises(GanwalkError, match=r"d\.safetensors is damaged: "):
             Directions.load(path)
     save_file({"scales": tensors["scales"]}, path, {KEY: json.dumps(facts)})
     with pytest.raises(GanwalkError, match="damaged"):
@@ -179,3 +198,40 @@ def test_equal_directions_are_equal_files(toy, tmp_path):
         directions_of(toy).save(tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert contents(tmp_path / "a")[0]["generator"]["sha256"] == "0" * 64
+
+
+def test_imported_directions_need_not_be_orthogonal(toy):
+    rows = torch.eye(12)[:1].repeat(3, 1)
+    assert len(Directions(rows, torch.ones(3), "w", toy.identity, method="imported from npy")) == 3
+
+
+def test_a_selection_keeps_what_belongs_together(toy):
+    directions = directions_of(toy)
+    chosen = directions.select([2, 0])
+    assert torch.equal(chosen.vectors, directions.vectors[[2, 0]])
+    assert chosen.scales.tolist() == [3.0, 1.0] and chosen.effects.tolist() == [1.0, 3.0]
+    assert chosen.generator == directions.generator and chosen.seed == directions.seed
+    with pytest.raises(GanwalkError, match="direction 3 does not exist: there are directions 0 to 2"):
+        directions.select([0, 3])
+    with pytest.raises(GanwalkError, match="matrix"):
+        directions.select([])
+    assert torch.equal(directions.to("cpu").effects, directions.effects)
+
+
+def test_settings_that_are_no_json_are_refused_and_nothing_is_written(toy, tmp_path):
+    for settings in ({"a": object()}, {"a": float("nan")}):
+        with pytest.raises(GanwalkError, match="settings of directions must be JSON"):
+            directions_of(toy, settings=settings).save(tmp_path / "d.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_truncation_stops_at_its_cutoff(toy):
+    z = sample_z(toy, 1, seed=0)
+    styles = walk(toy, directions_of(toy), 0, z, torch.zeros(1), truncation_psi=0.0, truncation_cutoff=2)[0, 0]
+    assert torch.allclose(styles[:2], toy.w_avg.expand(2, -1)) and torch.equal(styles[2:], toy.mapping(z)[0, 2:])
+
+
+def test_layers_that_do_not_exist_are_refused(toy):
+    for layers in ((4, 9), (50, 60)):
+        with pytest.raises(GanwalkError, match="the generator has layers 0 to 5"):
+            walk(toy, directions_of(toy), 0, sample_z(toy, 1, seed=0), torch.ones(1), layers=layers)

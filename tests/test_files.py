@@ -6,7 +6,7 @@ import os
 import pytest
 
 from ganwalk.errors import GanwalkError
-from ganwalk.files import atomic_path, write_json, write_text
+from ganwalk.files import atomic_path, write_bytes, write_json, write_text
 
 
 def test_success_replaces_and_leaves_nothing_else(tmp_path):
@@ -44,6 +44,17 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, step)
     with pytest.raises(GanwalkError, match=r"cannot write .*a\.txt: No space left on device; free some space"):
         write_text(tmp_path / "a.txt", "x")
     assert os.listdir(tmp_path) == []
+
+
+def test_folders_devices_and_long_names_are_refused(tmp_path):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("folder", "pipe"):
+        with pytest.raises(GanwalkError, match="it is a folder or a device; choose another name"):
+            write_bytes(tmp_path / name, b"x")
+    with pytest.raises(GanwalkError, match="File name too long"):
+        write_bytes(tmp_path / ("n" * 300), b"x")
+    assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
 
 
 def test_a_missing_folder_is_one_line(tmp_path):

@@ -1,5 +1,8 @@
 """Directions of GANSpace, SeFa, numpy and torch, in and out."""
 
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +71,32 @@ def test_exports_have_the_arrays_that_others_read(toy, tmp_path):
     assert np.load(tmp_path / "s.npy").shape == (4, 12)
 
 
+def test_given_scales_are_taken(toy, tmp_path):
+    np.save(tmp_path / "in.npy", matrix())
+    scales = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    assert torch.equal(import_directions(tmp_path / "in.npy", toy, scales=scales).scales, scales)
+
+
+def test_the_columns_of_an_eigvec_are_directions(toy, tmp_path):
+    q = torch.linalg.qr(torch.randn(12, 12, generator=torch.Generator().manual_seed(0)))[0]
+    torch.save({"ckpt": "stylegan2.pt", "eigvec": q}, tmp_path / "factor.pt")
+    assert torch.allclose(import_directions(tmp_path / "factor.pt", toy).vectors, q.T, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.npy", "a.pt"])
+def test_exports_that_fail_leave_nothing(toy, tmp_path, monkeypatch, name):
+    np.save(tmp_path / "in.npy", matrix())
+    directions = import_directions(tmp_path / "in.npy", toy)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(GanwalkError, match=r"cannot write .*No space left on device"):
+        export_directions(directions, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.npy"]
+
+
 class Evil:
     def __reduce__(self):
         return (open, ("evil-was-here", "w"))
@@ -92,6 +121,11 @@ def test_bad_files_are_refused_and_nothing_runs(toy, tmp_path, monkeypatch):
     np.savez("other.npz", x=good)
     torch.save(Evil(), "evil.pt")
     torch.save({"a": torch.ones(2, 12), "b": torch.ones(2, 12)}, "two.pt")
+    torch.save(torch.ones(1, 1).expand(2**20, 2**20), "stretched.pt")
+    torch.save(torch.eye(12).to_sparse(), "sparse.pt")
+    torch.save(torch.empty(3, 12, device="meta"), "meta.pt")
+    torch.save(torch.ones(3, 12, dtype=torch.complex64), "complex.pt")
+    np.savez("negative.npz", lat_comp=good[:, None], lat_stdev=-np.ones(4))
     (tmp_path / "text.npy").write_text("hello")
     (tmp_path / "text.npz").write_text("hello")
     (tmp_path / "huge.npy").write_bytes(header.replace(b"(4, 12), }        ", b"(4000000, 12), }  "))
@@ -105,6 +139,11 @@ def test_bad_files_are_refused_and_nothing_runs(toy, tmp_path, monkeypatch):
         "words.npy": "must be numbers",
         "other.npz": "holds no lat_comp",
         "two.pt": "holds 2 matrices",
+        "stretched.pt": "no plain matrix",
+        "sparse.pt": "no plain matrix",
+        "meta.pt": "no plain matrix",
+        "complex.pt": "must be numbers, not torch.complex64",
+        "negative.npz": "lat_stdev does not fit",
         "directions.txt": "unknown kind",
         "missing.npy": "does not exist",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from ganwalk.discovery.rtd import Progress
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
-from ganwalk.files import atomic_path
+from ganwalk.files import write_bytes
 
 
 def fingerprint(settings: DiscoverySettings, generator_sha256: str) -> str:
@@ -22,8 +23,9 @@ def fingerprint(settings: DiscoverySettings, generator_sha256: str) -> str:
 def save_checkpoint(path: Path, progress: Progress, run: str) -> None:
     """Writes a run's progress atomically."""
     state = {field.name: getattr(progress, field.name) for field in fields(progress)}
-    with atomic_path(path) as partial:
-        torch.save({"fingerprint": run, "progress": state}, partial)
+    buffer = io.BytesIO()
+    torch.save({"fingerprint": run, "progress": state}, buffer)
+    write_bytes(path, buffer.getvalue())
 
 
 def load_checkpoint(path: Path, run: str) -> Progress:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from ganwalk.directions import check_layers as check_range
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, Noise, sample_labels, sample_z
 
@@ -54,11 +55,7 @@ def check_layers(generator: Generator, layers: tuple[int, int] | None, space: st
         return
     if space != "w":
         raise GanwalkError("a range of layers needs the w space: use --space w or drop --layers")
-    first, last = layers
-    if not 0 <= first <= last < generator.num_layers:
-        raise GanwalkError(
-            f"layers {first}-{last} do not exist: this generator has layers 0 to {generator.num_layers - 1}"
-        )
+    check_range(layers, generator)
 
 
 def sample_latents(generator: Generator, view: View, n: int, seed: int, device: torch.device | str) -> Tensor:

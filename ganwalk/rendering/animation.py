@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
@@ -17,6 +17,9 @@ from ganwalk.rendering.grids import cell_size, resize
 from ganwalk.rendering.images import Progress, traverse
 
 _COLUMNS = 6
+_GAP = 4
+# Of one frame: about an 8K picture.
+_MAX_PIXELS = 2**25
 
 
 def save_animation(
@@ -30,6 +33,7 @@ def save_animation(
     frames: int = 48,
     fps: int = 24,
     truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
     layers: tuple[int, int] | None = None,
     class_index: int | None = None,
     batch: int = 8,
@@ -40,39 +44,83 @@ def save_animation(
     Args:
         path: ends in .gif or .mp4.
         index: which direction; None shows every direction of the first seed side by side.
+        batch: images synthesised at once, and frames in memory besides those of a GIF.
+        progress: called with frames done and frames in all.
     Raises:
-        GanwalkError: another suffix, or no encoder for it.
+        GanwalkError: another suffix, no encoder for it, or nothing to show.
     """
-    import imageio.v2 as imageio
-
     path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".gif", ".mp4"):
+        raise GanwalkError(f"{path} must end in .gif or .mp4")
+    if not seeds or frames < 2 or batch < 1:
+        raise GanwalkError("an animation needs at least one seed, two frames and a batch of one")
     amplitudes = [amplitude * math.sin(2 * math.pi * k / frames) for k in range(frames)]
     tiles = [(index, seed) for seed in seeds] if index is not None else [(k, seeds[0]) for k in range(len(directions))]
+    pictures = _frames(
+        generator,
+        directions,
+        tiles,
+        amplitudes,
+        truncation_psi=truncation_psi,
+        truncation_cutoff=truncation_cutoff,
+        layers=layers,
+        class_index=class_index,
+        batch=batch,
+    )
+    counted = _counted(pictures, frames, progress)
     with atomic_path(path) as partial:
-        options: dict[str, Any]
-        if path.suffix.lower() == ".gif":
-            options = {"format": "GIF", "duration": 1000 / fps, "loop": 0}
-        elif path.suffix.lower() == ".mp4":
-            options = {
-                "format": "FFMPEG",
-                "fps": fps,
-                "codec": "libx264",
-                "quality": 8,
-                "macro_block_size": 2,
-            }
+        if suffix == ".gif":
+            _write_gif(partial, counted, fps)
         else:
-            raise GanwalkError(f"{path} must end in .gif or .mp4")
-        try:
-            writer = imageio.get_writer(partial, **options)
-        except (ImportError, ValueError, RuntimeError) as error:
-            raise GanwalkError(f"cannot write {path}: install imageio-ffmpeg, or use --gif") from error
-        with writer:
-            for done, frame in enumerate(_frames(
-                generator, directions, tiles, amplitudes, truncation_psi, layers, class_index, batch
-            )):  # fmt: skip
+            _write_mp4(partial, counted, fps, frames, path)
+
+
+def _write_gif(target: Path, frames: Iterator[np.ndarray], fps: int) -> None:
+    """A palette of its own for every frame: closer than a shared one, and smaller files than dithering makes."""
+    pictures = []
+    for frame in frames:
+        picture = Image.fromarray(frame)
+        # A quarter of the pixels gives nearly the same palette in a quarter of the time.
+        sample = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.NEAREST)
+        palette = sample.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=2)
+        pictures.append(picture.quantize(palette=palette, dither=Image.Dither.NONE))
+    pictures[0].save(target, save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0)
+
+
+def _write_mp4(target: Path, frames: Iterator[np.ndarray], fps: int, total: int, path: Path) -> None:
+    """H.264 in yuv420p, which every player knows. `path` is the name for messages."""
+    try:
+        import imageio.v2 as imageio
+        import imageio_ffmpeg
+
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        raise GanwalkError(f"cannot write {path}: install imageio-ffmpeg, or use --gif") from error
+    writer = imageio.get_writer(
+        target, format="FFMPEG", fps=fps, codec="libx264", pixelformat="yuv420p", quality=8, macro_block_size=2
+    )
+    failure = GanwalkError(f"cannot write {path}: the encoder stopped; free some space, or use --gif")
+    with writer:
+        for frame in frames:
+            try:
                 writer.append_data(frame)
-                if progress is not None:
-                    progress(done + 1, frames)
+            except OSError as error:
+                raise failure from error
+    # The encoder is another program, and nobody reports how it ended: the file tells.
+    try:
+        written, _ = imageio_ffmpeg.count_frames_and_secs(str(target))
+    except RuntimeError as error:
+        raise failure from error
+    if written != total:
+        raise failure
+
+
+def _counted(frames: Iterator[np.ndarray], total: int, progress: Progress | None) -> Iterator[np.ndarray]:
+    for done, frame in enumerate(frames, start=1):
+        yield frame
+        if progress is not None:
+            progress(done, total)
 
 
 def _frames(
@@ -80,18 +128,24 @@ def _frames(
     directions: Directions,
     tiles: Sequence[tuple[int, int]],
     amplitudes: Sequence[float],
+    *,
     truncation_psi: float,
+    truncation_cutoff: int | None,
     layers: tuple[int, int] | None,
     class_index: int | None,
     batch: int,
 ) -> Iterator[np.ndarray]:
     """Frames (h, w, 3) with even sides, as video codecs ask for; a few amplitudes at a time bound the memory."""
     cell = cell_size(generator.resolution)
+    pitch = cell + _GAP
     columns = min(_COLUMNS, len(tiles))
     rows = -(-len(tiles) // columns)
+    height, width = (-(-(count * pitch - _GAP) // 2) * 2 for count in (rows, columns))
+    if height * width > _MAX_PIXELS:
+        raise GanwalkError(f"an animation of {width}×{height} pixels is too large: use fewer --seeds")
     for start in range(0, len(amplitudes), batch):
         part = amplitudes[start : start + batch]
-        sheets = np.full((len(part), rows * cell, columns * cell, 3), 255, np.uint8)
+        sheets = np.full((len(part), height, width, 3), 255, np.uint8)
         for k, (index, seed) in enumerate(tiles):
             pixels = traverse(
                 generator,
@@ -100,11 +154,13 @@ def _frames(
                 part,
                 seeds=[seed],
                 truncation_psi=truncation_psi,
+                truncation_cutoff=truncation_cutoff,
                 layers=layers,
                 class_index=class_index,
                 batch=batch,
             )[0]
-            y, x = divmod(k, columns)
+            row, column = divmod(k, columns)
+            y, x = row * pitch, column * pitch
             for sheet, picture in zip(sheets, pixels, strict=True):
-                sheet[y * cell : (y + 1) * cell, x * cell : (x + 1) * cell] = np.asarray(resize(picture, cell))
-        yield from sheets[:, : rows * cell // 2 * 2, : columns * cell // 2 * 2]
+                sheet[y : y + cell, x : x + cell] = np.asarray(resize(picture, cell))
+        yield from sheets

@@ -20,7 +20,10 @@ _MIN_CELL, _MAX_CELL = 96, 256
 _GAP = 4
 _MARGIN = 14
 _MAX_PIXELS = 2**28
-_INK, _FAINT, _PAPER, _ACCENT = (24, 28, 36), (120, 126, 138), (255, 255, 255), (31, 78, 156)
+# Width of a full bar of effect.
+_BAR = 36
+_INK, _FAINT, _TRACK = (24, 28, 36), (120, 126, 138), (226, 229, 235)
+_PAPER, _ACCENT = (255, 255, 255), (31, 78, 156)
 
 
 def traversal_grid(
@@ -32,6 +35,7 @@ def traversal_grid(
     amplitude: float = 3.0,
     steps: int = 7,
     truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
     layers: tuple[int, int] | None = None,
     class_index: int | None = None,
     batch: int = 8,
@@ -59,6 +63,7 @@ def traversal_grid(
             amplitudes,
             seeds=[seed],
             truncation_psi=truncation_psi,
+            truncation_cutoff=truncation_cutoff,
             layers=layers,
             class_index=class_index,
             batch=batch,
@@ -76,15 +81,19 @@ def overview_grid(
     amplitude: float = 3.0,
     steps: int = 7,
     truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
     layers: tuple[int, int] | None = None,
     class_index: int | None = None,
     batch: int = 8,
     progress: Progress | None = None,
 ) -> Image.Image:
-    """One row per direction, for one sample; otherwise as `traversal_grid`."""
+    """One row per direction, for one sample; otherwise as `traversal_grid`.
+
+    A bar below each index shows the direction's effect as a share of the strongest one's, where it was measured.
+    """
     amplitudes = _amplitudes(amplitude, steps)
     counter = _Counter(progress, len(directions) * steps)
-    canvas = _Canvas(generator.resolution, amplitudes, [str(k) for k in range(len(directions))])
+    canvas = _Canvas(generator.resolution, amplitudes, [str(k) for k in range(len(directions))], _shares(directions))
     for row in range(len(directions)):
         cells = traverse(
             generator,
@@ -93,6 +102,7 @@ def overview_grid(
             amplitudes,
             seeds=[seed],
             truncation_psi=truncation_psi,
+            truncation_cutoff=truncation_cutoff,
             layers=layers,
             class_index=class_index,
             batch=batch,
@@ -100,7 +110,8 @@ def overview_grid(
         )
         canvas.paste(row, cells[0])
     title = f"{len(directions)} directions, seed {seed}"
-    return canvas.finish(_caption(title, directions, amplitude, truncation_psi, layers))
+    caption = _caption(title, directions, amplitude, truncation_psi, layers)
+    return canvas.finish(caption if directions.effects is None else f"{caption} · bars: image change")
 
 
 def save_picture(picture: Image.Image, path: Path | str) -> None:
@@ -137,12 +148,21 @@ class _Counter:
 class _Canvas:
     """The sheet that cells are pasted on: only it is ever in memory as a whole."""
 
-    def __init__(self, resolution: int, amplitudes: Sequence[float], row_labels: Sequence[str]):
+    def __init__(
+        self,
+        resolution: int,
+        amplitudes: Sequence[float],
+        row_labels: Sequence[str],
+        shares: Sequence[float] | None = None,
+    ):
+        if not row_labels:
+            raise GanwalkError("a grid needs at least one sample: give --seeds such as 1-6")
         self.cell = cell_size(resolution)
-        self.amplitudes, self.row_labels = amplitudes, row_labels
+        self.amplitudes, self.row_labels, self.shares = amplitudes, row_labels, shares
         self.font = _font(max(12, self.cell // 9))
         self.title_font = _font(max(14, self.cell // 8))
-        self.left = _MARGIN + int(max(self.font.getlength(label) for label in row_labels)) + 10
+        labels = int(max(self.font.getlength(label) for label in row_labels))
+        self.left = _MARGIN + max(labels, _BAR if shares else 0) + 10
         self.top = _MARGIN + int(self.font.size) + 8
         pitch = self.cell + _GAP
         width = self.left + pitch * len(amplitudes) - _GAP + _MARGIN
@@ -165,6 +185,12 @@ class _Canvas:
         for row, label in enumerate(self.row_labels):
             _, y = self._corner(row, 0)
             draw.text((self.left - 8, y + self.cell / 2), label, _FAINT, self.font, anchor="rm")
+            if self.shares is not None:
+                left, top = self.left - 8 - _BAR, y + self.cell // 2 + int(self.font.size * 0.8)
+                draw.rectangle((left, top, left + _BAR - 1, top + 3), _TRACK)
+                length = round(self.shares[row] * _BAR)
+                if length:
+                    draw.rectangle((left, top, left + length - 1, top + 3), _ACCENT)
         middle = [column for column, amplitude in enumerate(self.amplitudes) if abs(amplitude) < 1e-9]
         for column in middle:
             x, y = self._corner(0, column)
@@ -186,6 +212,14 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     import matplotlib
 
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
+
+
+def _shares(directions: Directions) -> list[float] | None:
+    """Effects as shares of the largest one, or None where they were not measured."""
+    if directions.effects is None:
+        return None
+    effects = directions.effects.clamp(min=0)
+    return (effects / effects.max().clamp(min=1e-12)).tolist()
 
 
 def _amplitudes(amplitude: float, steps: int) -> list[float]:

@@ -9,15 +9,19 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions, walk
+from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, sample_labels, sample_z
 
 Progress = Callable[[int, int], None]
 
 
 def to_bytes(images: Tensor) -> np.ndarray:
-    """Pixels (n, h, w, 3) uint8 of images (n, 1 or 3, h, w) in [-1, 1]; values beyond are clamped."""
+    """Pixels (n, h, w, 3) uint8 of images (n, channels, h, w) in [-1, 1]; values beyond are clamped.
+
+    Fewer than three channels show the first as grey, more show the first three.
+    """
     pixels = (images.clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return np.repeat(pixels, 3, axis=3) if pixels.shape[3] == 1 else pixels[..., :3]
+    return np.repeat(pixels[..., :1], 3, axis=3) if pixels.shape[3] < 3 else pixels[..., :3]
 
 
 def traverse(
@@ -28,6 +32,7 @@ def traverse(
     *,
     seeds: Sequence[int],
     truncation_psi: float,
+    truncation_cutoff: int | None = None,
     layers: tuple[int, int] | None,
     class_index: int | None,
     batch: int,
@@ -37,6 +42,8 @@ def traverse(
 
     At most `batch` images are synthesised at once; `on_images` hears how many were finished.
     """
+    if batch < 1:
+        raise GanwalkError(f"batch must be at least 1, not {batch}")
     directions.check(generator)
     device = generator.w_avg.device
     steps = torch.tensor(amplitudes, dtype=torch.float32)
@@ -45,7 +52,17 @@ def traverse(
         for seed in seeds:
             z = sample_z(generator, 1, seed, device)
             c = sample_labels(generator, 1, class_index, seed, device)
-            styles = walk(generator, directions, index, z, steps, c=c, truncation_psi=truncation_psi, layers=layers)[0]
+            styles = walk(
+                generator,
+                directions,
+                index,
+                z,
+                steps,
+                c=c,
+                truncation_psi=truncation_psi,
+                truncation_cutoff=truncation_cutoff,
+                layers=layers,
+            )[0]
             row = []
             for part in styles.split(batch):
                 row.append(to_bytes(generator.synthesis(part)))

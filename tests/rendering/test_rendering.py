@@ -1,9 +1,13 @@
 """Grids and animations: the pixels are those of the generator, the memory is bounded, the text fits."""
 
+import sys
+from dataclasses import replace
+
 import imageio.v2 as imageio
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
@@ -84,6 +88,7 @@ def test_small_images_are_enlarged_and_large_ones_reduced():
 def test_images_of_one_channel_and_values_out_of_range():
     pixels = to_bytes(torch.tensor([-9.0, -1.0, 0.0, 1.0, 9.0]).view(1, 1, 1, 5))
     assert pixels[0, 0, :, 0].tolist() == [0, 0, 128, 255, 255] and pixels.shape == (1, 1, 5, 3)
+    assert to_bytes(torch.zeros(1, 2, 4, 4)).shape == (1, 4, 4, 3) == to_bytes(torch.zeros(1, 4, 4, 4)).shape
 
 
 def test_pictures_that_cannot_be_are_refused(large):
@@ -92,6 +97,10 @@ def test_pictures_that_cannot_be_are_refused(large):
         traversal_grid(generator, directions, 6, seeds=[0])
     with pytest.raises(GanwalkError, match="too large"):
         traversal_grid(generator, directions, 0, seeds=range(9000), steps=100)
+    with pytest.raises(GanwalkError, match="at least one sample"):
+        traversal_grid(generator, directions, 0, seeds=[])
+    with pytest.raises(GanwalkError, match="batch must be at least 1"):
+        traversal_grid(generator, directions, 0, seeds=[1], batch=0)
     with pytest.raises(GanwalkError, match="at least 2"):
         traversal_grid(generator, directions, 0, seeds=[0], steps=1)
 
@@ -103,8 +112,8 @@ def test_animations_can_be_played(large, tmp_path, suffix, index):
     path = tmp_path / f"walk{suffix}"
     save_animation(path, generator, directions, index, seeds=[1, 2], frames=8, batch=3)
     frames = imageio.mimread(path)
-    width = 192 if index is not None else 96 * 6
-    assert len(frames) == 8 and frames[0].shape[:2] == (96, width)
+    tiles = 2 if index is not None else 6
+    assert len(frames) == 8 and frames[0].shape[:2] == (96, tiles * 100 - 4)
     assert np.abs(frames[0].astype(int)[..., :3] - frames[2].astype(int)[..., :3]).max() > 20
 
 
@@ -113,6 +122,60 @@ def test_animations_elsewhere_are_refused_and_leave_nothing(large, tmp_path):
     with pytest.raises(GanwalkError, match=r"must end in \.gif or \.mp4"):
         save_animation(tmp_path / "walk.avi", generator, directions, 0, seeds=[1])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_animations_of_nothing_are_refused(large, tmp_path):
+    generator, directions = large
+    for options in ({"seeds": []}, {"seeds": [1], "frames": 1}, {"seeds": [1], "batch": 0}):
+        with pytest.raises(GanwalkError, match="at least one seed, two frames"):
+            save_animation(tmp_path / "walk.gif", generator, directions, 0, **options)
+    with pytest.raises(GanwalkError, match="too large"):
+        save_animation(tmp_path / "walk.gif", generator, directions, 0, seeds=range(100_000))
+    with pytest.raises(GanwalkError, match="directions 0 to 5"):
+        save_animation(tmp_path / "walk.mp4", generator, directions, 6, seeds=[1])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_encoder_is_one_line(large, tmp_path, monkeypatch):
+    generator, directions = large
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(GanwalkError, match="install imageio-ffmpeg, or use --gif"):
+        save_animation(tmp_path / "walk.mp4", generator, directions, 0, seeds=[1])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_that_stops_early_is_noticed(large, tmp_path, monkeypatch):
+    generator, directions = large
+    monkeypatch.setattr("imageio_ffmpeg.count_frames_and_secs", lambda path: (3, 0.1))
+    with pytest.raises(GanwalkError, match="the encoder stopped"):
+        save_animation(tmp_path / "walk.mp4", generator, directions, 0, seeds=[1], frames=4)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gif_keeps_the_colours_and_reports_progress(large, tmp_path):
+    generator, directions = large
+    calls = []
+    options = {"seeds": [1], "frames": 4, "progress": lambda *call: calls.append(call)}
+    save_animation(tmp_path / "walk.gif", generator, directions, 1, **options)
+    assert calls == [(k, 4) for k in (1, 2, 3, 4)]
+    expected = traverse(
+        generator, directions, 1, [0.0], seeds=[1], truncation_psi=1.0, layers=None, class_index=None, batch=1
+    )
+    with Image.open(tmp_path / "walk.gif") as gif:
+        assert gif.info["loop"] == 0 and gif.n_frames == 4
+        first = np.asarray(gif.convert("RGB")).astype(int)
+    assert np.abs(first - expected[0, 0]).mean() < 4
+
+
+def test_the_overview_shows_effects_as_bars(large):
+    generator, directions = large
+    effects = torch.tensor([4.0, 2.0, 1.0, 0.5, 0.0, 0.0])
+    with_bars = overview_grid(generator, replace(directions, effects=effects), steps=2)
+    sheet = np.asarray(with_bars)[:, :60]
+    blue = (sheet == (31, 78, 156)).all(axis=2)
+    lengths = [int(blue[y : y + 100].sum(axis=1).max()) for y in range(30, 30 + 600, 100)]
+    assert lengths[0] == 36 and lengths[1] == 18 and lengths[2] == 9 and lengths[4:] == [0, 0]
+    assert with_bars.width > overview_grid(generator, directions, steps=2).width
 
 
 def test_saved_pictures_are_png(large, tmp_path):

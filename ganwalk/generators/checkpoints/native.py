@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.files import atomic_path
+from ganwalk.files import write_bytes
 from ganwalk.generators.stylegan2 import StyleGAN2Config
 
 # The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
@@ -19,11 +19,11 @@ KEY = "ganwalk-generator-1"
 
 def write_native(config: StyleGAN2Config, tensors: dict[str, Tensor], path: Path, **origin: str) -> None:
     """Writes a generator atomically; `origin` (such as source="ffhq.pkl") goes into the metadata."""
-    from safetensors.torch import save_file
+    from safetensors import torch as safetensors_torch
 
     metadata = {KEY: json.dumps({"architecture": "stylegan2", "config": asdict(config), **origin})}
-    with atomic_path(path) as partial:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata)
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, safetensors_torch.save(contiguous, metadata))
 
 
 def read_native(path: Path) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
