@@ -168,20 +168,24 @@ def _reduce(n, small_keys, large_keys):
             break
 
         i, j = ends[edge, 0], ends[edge, 1]
-        source, zero_source = -1, False
+        # Best a triangle whose other sides are zero ("plain"): this edge is then zero as well.
+        plain, live = np.uint64(0), np.uint64(0)
         for word in range(words):
-            common[word] = born[i, word] & born[j, word]
-            if common[word] != np.uint64(0) and not zero_source:
-                # Best a triangle whose other sides are zero: this edge is then zero as well.
-                plain = common[word] & ~(nonzero[i, word] | nonzero[j, word])
-                if plain != np.uint64(0):
-                    zero_source = True
-                elif source < 0:
-                    source = word * 64 + _lowest(common[word])
+            both = born[i, word] & born[j, word]
+            either = nonzero[i, word] | nonzero[j, word]
+            common[word] = both
+            plain |= both & ~either
+            live |= both & either
         _flip(born, i, j)
-        is_zero = zero_source or large_keys[edge] <= small_keys[edge]
+        is_zero = plain != np.uint64(0) or large_keys[edge] <= small_keys[edge]
+        if is_zero and live == np.uint64(0):
+            continue
         if not is_zero:
-            if source >= 0:
+            if live != np.uint64(0):
+                word = 0
+                while common[word] == np.uint64(0):
+                    word += 1
+                source = word * 64 + _lowest(common[word])
                 left = np.uint64(0)
                 for k in range(planes):
                     value = sums[k, i, source] ^ sums[k, j, source]
