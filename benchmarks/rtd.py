@@ -111,12 +111,11 @@ def measure(kind: str, n: int, repeats: int) -> dict[str, float]:
         for name, loss in losses.items():
             if name == "ripser.py" and n > 256 and repeat > 1:
                 continue
-            # Short runs are repeated within a measurement, so that the clock's grain does not count.
-            inner = max(1, 256 // n) if name == "ganwalk" else 1
-            runs = [timed(loss, P, Q) for _ in range(inner)]
+            # Short runs are repeated within a measurement: the first one after another engine's finds cold caches.
+            runs = [timed(loss, P, Q) for _ in range(max(1, 512 // n))]
             values[name] = runs[0][1]
             if repeat:
-                seconds[name].append(statistics.mean(run[0] for run in runs))
+                seconds[name].append(statistics.median(run[0] for run in runs))
         reference = values["ganwalk"]
         if repeat == 0:
             values["giotto-ph"] = giotto_value(P, Q)
@@ -146,7 +145,7 @@ def plot(rows: list[dict[str, object]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 256, 512])
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(2)
     rows: list[dict[str, object]] = []
