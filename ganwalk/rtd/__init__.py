@@ -1,14 +1,26 @@
 """Topology: distances → pair of filtrations → barcode → loss. Knows nothing of images or generators.
 
-from ganwalk.rtd import RTDLoss, cross_barcode, distance_matrix, rtd
+    from ganwalk.rtd import RTDLoss, cross_barcode, distance_matrix, rtd
 
-loss = rtd(P, Q)                                        # two batches (n, …) of matching points
-barcode = cross_barcode(distance_matrix(P), distance_matrix(Q), mode="min")
+    loss = rtd(P, Q)                                        # two batches (n, …) of matching points
+    losses = RTDLoss()(P, shifted)                          # (b,): b batches (b, n, …), all against P
+    barcode = cross_barcode(distance_matrix(P), distance_matrix(Q), mode="min")
+
+cross_barcode(w, v, mode="min"|"max", engine="relative"|"ripser") -> Barcode
+RTDLoss(*, p=1.0, card=None, minimax=True, symmetric=True, normalize=0.9, threads=None)(P, Q) -> Tensor
+    .from_distances(pairs, *, normalize=None) -> Tensor
+rtd(P, Q, **options of RTDLoss) -> Tensor
+rtd_from_distances(w, v, **options of RTDLoss, but normalize=None) -> Tensor
+distance_matrix(points) -> Tensor · normalized(distances, q) -> Tensor
+plot_barcode(barcode, path_or_axes, *, title="") · plot_barcodes(barcodes, path, *, titles=None, columns=4)
+
+The first call on a machine compiles the engine, which takes some seconds; numba keeps the result beside the package or,
+where that is not writable, in the user's cache directory.
 """
 
 from ganwalk.rtd.barcode import Barcode, cross_barcode
 from ganwalk.rtd.distances import distance_matrix, normalized
-from ganwalk.rtd.loss import RTDLoss, rtd
+from ganwalk.rtd.loss import RTDLoss, rtd, rtd_from_distances
 from ganwalk.rtd.plot import plot_barcode, plot_barcodes
 
 __all__ = [
@@ -20,4 +32,5 @@ __all__ = [
     "plot_barcode",
     "plot_barcodes",
     "rtd",
+    "rtd_from_distances",
 ]

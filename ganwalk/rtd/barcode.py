@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from ganwalk.rtd.reference import reference_bars
-from ganwalk.rtd.relative import relative_bars
+from ganwalk.rtd.reference import reference_positions
+from ganwalk.rtd.relative import sorted_events, term_positions
 
 Mode = Literal["min", "max"]
 Engine = Literal["relative", "ripser"]
@@ -56,15 +56,19 @@ def cross_barcode(w: Any, v: Any, mode: Mode = "min", engine: Engine = "relative
         engine: "relative" is our own; "ripser" runs ripser.py on 2n points, slowly, in single precision.
     Raises:
         ValueError: the matrices are not square, differ in shape, or hold negative, infinite or undefined values, a
-            diagonal other than zero, or values that are not symmetric; an unknown mode or engine.
+            diagonal other than zero, or values that are not symmetric; more than 16,384 points; an unknown mode or
+            engine.
     """
     if mode not in ("min", "max"):
         raise ValueError(f"unknown mode {mode!r}: use 'min' or 'max'")
     if engine not in ("relative", "ripser"):
         raise ValueError(f"unknown engine {engine!r}: use 'relative' or 'ripser'")
     w, v = as_distances(w, v)
-    bars = (relative_bars if engine == "relative" else reference_bars)(w, v, mode)
-    return bars_to_barcode(w, v, mode, bars)
+    positions = term_positions(sorted_events(w, v), mode) if engine == "relative" else reference_positions(w, v, mode)
+    births, deaths = np.stack([w, v]).ravel()[positions]
+    order = np.lexsort((births, births - deaths))
+    entries = np.stack(np.unravel_index(positions[:, order], (2, *w.shape)), axis=2)[:, :, [1, 2, 0]]
+    return Barcode(births[order], deaths[order], entries[0], entries[1])
 
 
 def as_distances(w: Any, v: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -95,26 +99,3 @@ def _as_numpy(matrix: Any) -> np.ndarray:
         return (matrix.float() if matrix.dtype in (torch.float16, torch.bfloat16) else matrix).numpy()
     array = np.asarray(matrix)
     return array.astype(np.float32) if array.dtype == np.float16 else array
-
-
-def term_entries(w: np.ndarray, v: np.ndarray, mode: str, bars: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Birth and death entries (k, 3), see `Barcode`, of an engine's bars."""
-    i, j = bars[:, 0:4:2], bars[:, 1:4:2]
-    first_is_less = w[i, j] <= v[i, j]
-    of_large = np.zeros(i.shape, bool)
-    of_large[:, 1] = bars[:, 4] == 1
-    if mode == "min":
-        which = np.where(of_large, 0, np.where(first_is_less, 0, 1))
-    else:
-        which = np.where(of_large, np.where(first_is_less, 1, 0), 1)
-    entries = np.stack([i, j, which], axis=2)
-    return entries[:, 0], entries[:, 1]
-
-
-def bars_to_barcode(w: np.ndarray, v: np.ndarray, mode: str, bars: np.ndarray) -> Barcode:
-    """The barcode of an engine's bars, longest first."""
-    birth_entries, death_entries = term_entries(w, v, mode, bars)
-    both = np.stack([w, v])
-    births, deaths = (both[e[:, 2], e[:, 0], e[:, 1]] for e in (birth_entries, death_entries))
-    order = np.lexsort((births, births - deaths))
-    return Barcode(births[order], deaths[order], birth_entries[order], death_entries[order])

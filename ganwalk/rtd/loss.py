@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-from ganwalk.rtd.barcode import as_distances, bars_to_barcode, term_entries
-from ganwalk.rtd.distances import distance_matrix, normalized
-from ganwalk.rtd.relative import relative_bars
+from ganwalk.rtd.barcode import as_distances
+from ganwalk.rtd.distances import EntryQuantile, distance_matrix, locate_quantile
+from ganwalk.rtd.relative import sorted_events, term_positions
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+# Handing a barcode of few points to another thread takes longer than computing it.
 _SERIAL_POINTS = 96
 
 
@@ -31,6 +37,22 @@ def rtd(
 ) -> Tensor:
     """RTD of two clouds of points in one-to-one correspondence; see `RTDLoss`."""
     return RTDLoss(p=p, card=card, minimax=minimax, symmetric=symmetric, normalize=normalize, threads=threads)(P, Q)
+
+
+def rtd_from_distances(
+    w: Tensor,
+    v: Tensor,
+    *,
+    p: float = 1.0,
+    card: int | None = None,
+    minimax: bool = True,
+    symmetric: bool = True,
+    normalize: float | None = None,
+    threads: int | None = None,
+) -> Tensor:
+    """RTD of two (n, n) distance matrices, which by default are taken as they are; see `RTDLoss.from_distances`."""
+    loss = RTDLoss(p=p, card=card, minimax=minimax, symmetric=symmetric, normalize=normalize, threads=threads)
+    return loss.from_distances([(w, v)], normalize=normalize)[0]
 
 
 class RTDLoss(nn.Module):
@@ -66,73 +88,205 @@ class RTDLoss(nn.Module):
             raise ValueError(f"card must be at least 1, not {card}")
         if normalize is not None and not 0 < normalize <= 1:
             raise ValueError(f"normalize must be a quantile in (0, 1], not {normalize}")
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
         self.p, self.card, self.minimax, self.symmetric = p, card, minimax, symmetric
         self.normalize, self.threads = normalize, threads
 
-    def forward(self, P: Tensor, Q: Tensor | Sequence[Tensor]) -> Tensor:
-        """Divergence of P (n, …) and Q (n, …), a scalar; for a sequence of b clouds Q, (b,): each against P.
+    def forward(self, P: Tensor | Sequence[Tensor], Q: Tensor | Sequence[Tensor]) -> Tensor:
+        """Divergence of two clouds, or of several pairs at once.
 
+        Args:
+            P: a cloud (n, …); or a sequence of b clouds, of which each is compared with the cloud of Q at its place.
+            Q: a cloud (n, …), of any shape of points; or a sequence of b clouds, or b clouds of the shape of P stacked
+                as (b, n, …), which are all compared with P. The distances of P are computed once.
+        Returns:
+            A scalar for two clouds, else (b,).
         Raises:
-            ValueError: the clouds have different numbers of points, or values that are not finite.
+            ValueError: the clouds of a pair have different numbers of points or lie on different devices, or values
+                are not finite, or the sequences are empty or not of one length.
         """
-        clouds = [Q] if isinstance(Q, Tensor) else list(Q)
-        for cloud in clouds:
-            if len(cloud) != len(P):
-                raise ValueError(f"the clouds have different numbers of points: {len(P)} and {len(cloud)}")
-        w = normalized(distance_matrix(P), self.normalize)
-        values = self._values([(w, normalized(distance_matrix(cloud), self.normalize)) for cloud in clouds])
-        return values[0] if isinstance(Q, Tensor) else values
+        single = isinstance(P, Tensor) and isinstance(Q, Tensor) and not _is_stack(P, Q)
+        firsts: list[Tensor] = [P] if isinstance(P, Tensor) else list(P)
+        seconds: list[Tensor] = [Q] if isinstance(Q, Tensor) and single else list(Q)
+        if isinstance(P, Tensor):
+            pairs = [(0, 1 + k) for k in range(len(seconds))]
+        else:
+            if len(firsts) != len(seconds):
+                raise ValueError(f"{len(firsts)} clouds P for {len(seconds)} clouds Q")
+            pairs = [(k, len(firsts) + k) for k in range(len(firsts))]
+        clouds = [*firsts, *seconds]
+        for first, second in pairs:
+            if len(clouds[first]) != len(clouds[second]):
+                sizes = f"{len(clouds[first])} and {len(clouds[second])}"
+                raise ValueError(f"the clouds have different numbers of points: {sizes}")
+        values = _divergences(self, [distance_matrix(cloud) for cloud in clouds], pairs, self.normalize)
+        return values[0] if single else values
 
-    def from_distances(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        """Divergences (b,) of b pairs of distance matrices (n, n), which are taken as they are.
+    def from_distances(self, pairs: Sequence[tuple[Tensor, Tensor]], *, normalize: float | None = None) -> Tensor:
+        """Divergences (b,) of b pairs of distance matrices (n, n), by default taken as they are.
+
+        The gradient stands above the diagonal of each matrix. A matrix that occurs in several pairs as the same object
+        is normalised once.
 
         Raises:
-            ValueError: a pair is not one of distance matrices of one size.
+            ValueError: a pair is not one of distance matrices of one size, or there is none.
         """
         for w, v in pairs:
             as_distances(w, v)
-        return self._values(pairs)
+        matrices = {id(matrix): matrix for pair in pairs for matrix in pair}
+        places = {key: place for place, key in enumerate(matrices)}
+        indices = [(places[id(w)], places[id(v)]) for w, v in pairs]
+        return _divergences(self, list(matrices.values()), indices, normalize)
 
-    def _values(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        """`from_distances` for matrices that are known to be in order."""
-        arrays = [(w.detach().cpu().numpy(), v.detach().cpu().numpy()) for w, v in pairs]
-        tasks = [
-            (pair, swapped, mode)
-            for pair in range(len(pairs))
-            for swapped in ((False, True) if self.symmetric else (False,))
-            for mode in (("min", "max") if self.minimax else ("min",))
+
+def _is_stack(P: Tensor, Q: Tensor) -> bool:
+    return Q.ndim == P.ndim + 1 and Q.shape[1:] == P.shape
+
+
+@dataclass(frozen=True)
+class _Options:
+    loss: RTDLoss
+    pairs: list[tuple[int, int]]
+    normalize: float | None
+
+
+def _divergences(
+    loss: RTDLoss, matrices: list[Tensor], pairs: list[tuple[int, int]], normalize: float | None
+) -> Tensor:
+    if not pairs:
+        raise ValueError("there is no pair of clouds to compare")
+    for first, second in pairs:
+        if matrices[first].device != matrices[second].device:
+            raise ValueError(f"the clouds lie on {matrices[first].device} and {matrices[second].device}")
+    return _Divergence.apply(_Options(loss, pairs, normalize), *matrices)
+
+
+class _Divergence(torch.autograd.Function):
+    """From distance matrices to divergences (b,): the gradient is a scatter of few entries, known with the bars."""
+
+    @staticmethod
+    def forward(ctx: Any, options: _Options, *matrices: Tensor) -> Tensor:
+        loss = options.loss
+        arrays = [_as_array(matrix) for matrix in matrices]
+        scales = [_scale(array, options.normalize) for array in arrays]
+        arrays = [
+            array if scale is None else array / array.dtype.type(scale.value)
+            for array, scale in zip(arrays, scales, strict=True)
         ]
+        values, gradients = [], []
+        for (first, second), terms in zip(options.pairs, _bars(loss, arrays, options.pairs), strict=True):
+            value, entries = _value_and_gradient(loss, arrays[first], arrays[second], terms)
+            values.append(value)
+            gradients.append(entries)
+        ctx.options, ctx.scales, ctx.gradients = options, scales, gradients
+        ctx.likes = [
+            (matrix.shape, array.dtype, matrix.dtype, matrix.device)
+            for matrix, array in zip(matrices, arrays, strict=True)
+        ]
+        dtype = torch.promote_types(*(_floating(matrices[k]) for k in options.pairs[0]))
+        return torch.tensor(values, dtype=dtype, device=matrices[0].device)
 
-        def entries(task: tuple[int, bool, str]) -> np.ndarray:
-            return self._term_entries(*arrays[task[0]], *task[1:])
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        weights = gradient.detach().cpu().double().numpy()
+        needed = ctx.needs_input_grad[1:]
+        totals = [
+            np.zeros(shape[0] ** 2) if need else None for (shape, *_), need in zip(ctx.likes, needed, strict=True)
+        ]
+        for weight, pair, sides in zip(weights, ctx.options.pairs, ctx.gradients, strict=True):
+            for matrix, (positions, coefficients, stretch) in zip(pair, sides, strict=True):
+                total, scale = totals[matrix], ctx.scales[matrix]
+                if total is None:
+                    continue
+                if scale is None:
+                    np.add.at(total, positions, weight * coefficients)
+                else:
+                    np.add.at(total, positions, weight / scale.value * coefficients)
+                    # Σ coefficient · entry / scale falls as the scale grows.
+                    np.add.at(total, list(scale.positions), -weight * stretch / scale.value * np.array(scale.weights))
+        return None, *(
+            torch.from_numpy(total.reshape(shape).astype(computed)).to(device, dtype) if total is not None else None
+            for total, (shape, computed, dtype, device) in zip(totals, ctx.likes, strict=True)
+        )
 
-        # Handing a barcode of few points to another thread takes longer than computing it.
-        small = len(pairs[0][0]) <= _SERIAL_POINTS
-        threads = 1 if small else min(self.threads or os.cpu_count() or 1, len(tasks))
-        results = list(map(entries, tasks)) if threads == 1 else list(_pool(threads).map(entries, tasks))
-        per_pair = len(tasks) // len(pairs)
-        share = 0.5 if self.symmetric else 1.0
-        sums = []
-        for k, pair in enumerate(pairs):
-            # A gather, so that autograd's gradient is the exact one.
-            both = torch.stack(pair).flatten()
-            at = torch.from_numpy(np.concatenate(results[k * per_pair : (k + 1) * per_pair], axis=1))
-            birth, death = both[at.flatten().to(both.device)].view(2, -1)
-            lengths = death - birth
-            sums.append((lengths if self.p == 1 else lengths.pow(self.p)).sum() * share)
-        return torch.stack(sums)
 
-    def _term_entries(self, w: np.ndarray, v: np.ndarray, swapped: bool, mode: str) -> np.ndarray:
-        """Flat positions (2, bars) in (w, v) of the births and deaths of one term."""
-        first, second = (v, w) if swapped else (w, v)
-        bars = relative_bars(first, second, mode)
-        if self.card is not None and len(bars) > self.card:
-            barcode = bars_to_barcode(first, second, mode, bars)
-            entries = np.stack([barcode.birth_entries, barcode.death_entries])[:, : self.card]
-        else:
-            entries = np.stack(term_entries(first, second, mode, bars))
-        which = 1 - entries[..., 2] if swapped else entries[..., 2]
-        return (which * len(w) + entries[..., 0]) * len(w) + entries[..., 1]
+def _scale(array: np.ndarray, q: float | None) -> EntryQuantile | None:
+    """What a matrix is divided by, or None if it is taken as it is."""
+    if q is None or array.size == 0:
+        return None
+    quantile = locate_quantile(array, q)
+    return quantile if quantile.value > 0 else None
+
+
+def _floating(matrix: Tensor) -> torch.dtype:
+    """The type that a matrix of distances is worked on in."""
+    return matrix.dtype if matrix.dtype in (torch.float32, torch.float64) else torch.float32
+
+
+def _as_array(matrix: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(matrix.detach().to("cpu", _floating(matrix)).numpy())
+
+
+def _bars(loss: RTDLoss, arrays: list[np.ndarray], pairs: list[tuple[int, int]]) -> list[list[np.ndarray]]:
+    """Positions (2, bars) of births and deaths of the terms of each pair."""
+    kinds = [
+        (mode, swapped)
+        for swapped in ((False, True) if loss.symmetric else (False,))
+        for mode in (("min", "max") if loss.minimax else ("min",))
+    ]
+
+    def prepare(pair: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray]:
+        w, v = (arrays[k] for k in pair)
+        if w.dtype != v.dtype:
+            w, v = w.astype(np.float64), v.astype(np.float64)
+        return sorted_events(w, v)
+
+    threads = loss.threads or os.cpu_count() or 1
+    if all(len(array) <= _SERIAL_POINTS for array in arrays):
+        threads = 1
+    events = _map(prepare, pairs, threads)
+    tasks = [(prepared, *kind) for prepared in events for kind in kinds]
+    found = _map(lambda task: term_positions(*task), tasks, threads)
+    return [found[k : k + len(kinds)] for k in range(0, len(found), len(kinds))]
+
+
+def _value_and_gradient(
+    loss: RTDLoss, w: np.ndarray, v: np.ndarray, terms: list[np.ndarray]
+) -> tuple[float, list[tuple[np.ndarray, np.ndarray, float]]]:
+    """The divergence; and for each matrix the positions and coefficients of its gradient, and Σ coefficient · entry."""
+    flat = np.concatenate((w.ravel(), v.ravel()))
+    if loss.card is not None:
+        terms = [_longest(term, flat, loss.card) for term in terms]
+    positions = np.concatenate(terms, axis=1)
+    births, deaths = flat[positions].astype(np.float64)
+    lengths = deaths - births
+    share = 0.5 if loss.symmetric else 1.0
+    slopes = np.full(len(lengths), share) if loss.p == 1 else share * loss.p * lengths ** (loss.p - 1)
+    value = share * float((lengths if loss.p == 1 else lengths**loss.p).sum())
+    positions = positions.ravel()
+    coefficients = np.concatenate((-slopes, slopes))
+    of_v = positions >= w.size
+    sides = []
+    for mine, offset, matrix in ((~of_v, 0, w), (of_v, w.size, v)):
+        at, slope = positions[mine] - offset, coefficients[mine]
+        sides.append((at, slope, float(np.dot(slope, matrix.ravel()[at]))))
+    return value, sides
+
+
+def _longest(term: np.ndarray, flat: np.ndarray, card: int) -> np.ndarray:
+    """The `card` longest bars of a term."""
+    if term.shape[1] <= card:
+        return term
+    births, deaths = flat[term]
+    return term[:, np.argsort(births - deaths, kind="stable")[:card]]
+
+
+def _map(function: Callable[[_T], _R], items: Iterable[_T], threads: int) -> list[_R]:
+    items = list(items)
+    threads = min(threads, len(items))
+    return [function(item) for item in items] if threads <= 1 else list(_pool(threads).map(function, items))
 
 
 @cache

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganwalk.rtd.barcode import Barcode
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def plot_barcodes(
@@ -31,16 +35,24 @@ def plot_barcodes(
     for axes in grid.flat[len(barcodes) :]:
         axes.remove()
     for axes, barcode, title in zip(grid.flat, barcodes, titles, strict=False):
-        order = barcode.births.argsort()
-        axes.hlines(range(len(barcode)), barcode.births[order], barcode.deaths[order], color="#1f4e9c", lw=1.6)
-        axes.set_ylim(-1, max(most, 1))
-        axes.set_yticks([])
-        axes.set_title(title, fontsize=9)
-        axes.spines[["top", "right", "left"]].set_visible(False)
+        _draw(axes, barcode, title, most)
     figure.supxlabel("distance in units of the 0.9 quantile", fontsize=9)
     figure.savefig(path, dpi=130)
 
 
-def plot_barcode(barcode: Barcode, path: Path | str, *, title: str = "") -> None:
-    """Draws one barcode and writes the picture to `path`."""
-    plot_barcodes([barcode], path, titles=[title])
+def plot_barcode(barcode: Barcode, path_or_axes: Path | str | Axes, *, title: str = "") -> None:
+    """Draws one barcode, and writes the picture if given a path rather than matplotlib's axes."""
+    if isinstance(path_or_axes, (str, Path)):
+        plot_barcodes([barcode], path_or_axes, titles=[title])
+    else:
+        _draw(path_or_axes, barcode, title, len(barcode))
+
+
+def _draw(axes: Axes, barcode: Barcode, title: str, most: int) -> None:
+    """One panel of horizontal bars by birth, with room for `most` of them."""
+    order = barcode.births.argsort()
+    axes.hlines(range(len(barcode)), barcode.births[order], barcode.deaths[order], color="#1f4e9c", lw=1.6)
+    axes.set_ylim(-1, max(most, 1))
+    axes.set_yticks([])
+    axes.set_title(title, fontsize=9)
+    axes.spines[["top", "right", "left"]].set_visible(False)

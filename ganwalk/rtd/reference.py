@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 
-def reference_bars(w: np.ndarray, v: np.ndarray, mode: str) -> np.ndarray:
-    """Bars as `ganwalk.rtd.relative.relative_bars` gives them.
+def reference_positions(w: np.ndarray, v: np.ndarray, mode: str) -> np.ndarray:
+    """Bars as `ganwalk.rtd.relative.term_positions` gives them.
 
     ripser.py works in single precision and reports values only: the entries are looked up by value, so that among equal
     values the entry is arbitrary.
@@ -14,24 +14,24 @@ def reference_bars(w: np.ndarray, v: np.ndarray, mode: str) -> np.ndarray:
     from ripser import ripser
 
     n = len(w)
+    if n < 2:
+        return np.empty((2, 0), np.int64)
     small, large = (np.minimum(w, v), w) if mode == "min" else (v, np.maximum(w, v))
     matrix = np.zeros((2 * n, 2 * n), np.float32)
     matrix[n:, n:] = small
     matrix[n:, :n] = large
     matrix[:n, n:] = large.T
-    if n < 2:
-        return np.empty((0, 5), np.int64)
     births, deaths = ripser(matrix, maxdim=1, distance_matrix=True)["dgms"][1].astype(np.float32).T
     i, j = np.triu_indices(n, 1)
-    m = len(i)
-    edge, _ = _find(small[i, j].astype(np.float32), births)
+    # The entries of K, then those of L, each by its place in the stacked (w, v).
     both = np.concatenate([small[i, j], large[i, j]]).astype(np.float32)
-    death, exact = _find(both, deaths)
-    if not exact.all():
-        raise AssertionError("ripser.py reported a death that is no entry of the matrices")
-    of_large = death >= m
-    death = death % m
-    return np.stack([i[edge], j[edge], i[death], j[death], of_large], axis=1).astype(np.int64)
+    from_v = np.concatenate([small[i, j] != w[i, j], large[i, j] != w[i, j]])
+    places = from_v * n * n + np.tile(i * n + j, 2)
+    birth, birth_found = _find(both[: len(i)], births)
+    death, death_found = _find(both, deaths)
+    if not (birth_found.all() and death_found.all()):
+        raise AssertionError("ripser.py reported a value that is no entry of the matrices")
+    return np.stack([places[birth], places[death]]).astype(np.int64)
 
 
 def _find(values: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,24 +7,57 @@ the relative homology H₁(K, L) of two edge filtrations K ≤ L on the n points
 - a relation `cone(e)`: e = 0 from L(e) on;
 - a relation `triangle(t)`: the sum of its three edges = 0 from the largest K of them on.
 
-The sweep goes through edges and cones by rising value and writes every edge as a sum of living classes, a vector of
-bits. An edge with L = K is zero. An edge with a common neighbour equals the sum of the other two sides of that
-triangle; every further common neighbour gives a relation, which mostly holds already. Only an edge without a common
-neighbour, O(n) of them in practice, opens a class. A relation that does not hold kills the youngest class in it, which
-is then replaced by the rest of the relation wherever it occurs: that is the reduction of persistence, in a form where a
-column is a few words and most columns are zero. Bits of dead classes are used again.
+The sweep goes through the entries of both matrices by rising value and writes every edge as a sum of living classes, a
+vector of bits, in the form φ(i) + φ(j) + ψ(ij): a potential of the vertices and a remainder. An edge that joins two
+components of K moves the potential of one of them, so that its remainder is zero; an edge with a common neighbour c has
+the remainder ψ(ic) + ψ(jc). Around a triangle the potentials cancel: it relates remainders only, and nearly all of them
+are zero, because only an edge that closes a cycle without a common neighbour starts one. A relation that does not hold
+kills the youngest class in it, which is then replaced by the rest of the relation wherever it occurs: that is the
+reduction of persistence, in a form where a column is a few words and most columns are empty.
 
-Of values that are equal, cones come first and edges come by their index: bars of length zero depend on that, and are
-left out.
+Once a vertex c is joined to all others in K, ψ(ij) = ψ(ic) + ψ(jc) can be absorbed into the potentials: no class is
+born any more, and only cones are left. Once no class lives either, the rest of the filtration is empty. That is so at
+the latest at the smallest α at which one vertex is joined to all others in both matrices: larger entries are not even
+sorted, and one sort serves all four terms of the symmetric divergence.
+
+The order of equal values is of no consequence but for bars of length zero, which are left out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numba
 import numpy as np
 
-_jit = numba.njit(cache=True, nogil=True)
 
+def _jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiled at the first call, without the GIL, and kept on disk if there is any place for it."""
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:
+        return numba.njit(nogil=True)(function)
+
+
+# An event is one entry of a matrix: (i << 18) + (j << 4) + its kind.
+MAX_POINTS = 1 << 14
+_VERTEX = np.uint32(MAX_POINTS - 1)
+_KIND = np.uint32(7)
+_SMALLER_W, _SMALLER_V, _LARGER_W, _LARGER_V, _EQUAL = range(5)
+
+# What an event does to the pair: nothing, the birth of an edge with K < L, that of an edge with K = L, a cone.
+_NOTHING, _BIRTH, _ZERO_BIRTH, _CONE = range(4)
+
+# By term (mode, swapped): the effect of each kind of event, and the matrix (0: w, 1: v) of an entry that is in both.
+_EFFECTS = {
+    ("min", False): (np.array([_ZERO_BIRTH, _BIRTH, _CONE, _NOTHING, _ZERO_BIRTH], np.int8), 0),
+    ("max", False): (np.array([_NOTHING, _BIRTH, _CONE, _ZERO_BIRTH, _ZERO_BIRTH], np.int8), 1),
+    ("min", True): (np.array([_BIRTH, _ZERO_BIRTH, _NOTHING, _CONE, _ZERO_BIRTH], np.int8), 1),
+    ("max", True): (np.array([_BIRTH, _NOTHING, _ZERO_BIRTH, _CONE, _ZERO_BIRTH], np.int8), 0),
+}
+
+_ONE, _ZERO = np.uint64(1), np.uint64(0)
 # Where the only bit of a word stands, by the word modulo 67 (2 is a primitive root of it).
 _POSITIONS = np.zeros(67, np.int64)
 for _bit in range(64):
@@ -32,238 +65,398 @@ for _bit in range(64):
 
 
 @_jit
-def _argsort(keys):
-    """Stable argsort of unsigned integers: least significant digit first, 11 bits at a time."""
+def _sort(keys, values):
+    """`keys` in order, and `values` in the same order: radix sort, least significant digit first."""
     n = keys.size
-    order = np.arange(n).astype(np.int32)
-    if n < 2:
-        return order
     low, high = keys[0], keys[0]
     for key in keys:
         low, high = min(low, key), max(high, key)
     spread = np.uint64(high) - np.uint64(low)
-    values = np.empty(n, np.uint64)
-    for i in range(n):
-        values[i] = np.uint64(keys[i]) - np.uint64(low)
-    other_values, other = np.empty(n, np.uint64), np.empty(n, np.int32)
-    counts = np.empty(2049, np.int64)
-    shift = np.uint64(0)
-    while shift < np.uint64(64) and (spread >> shift) > np.uint64(0):
+    bits = 0
+    while bits < 64 and spread >> np.uint64(bits) > _ZERO:
+        bits += 1
+    passes = (bits + 10) // 11
+    if passes == 0:
+        return keys, values
+    width = (bits + passes - 1) // passes
+    mask = (_ONE << np.uint64(width)) - _ONE
+    other_keys, other_values = np.empty_like(keys), np.empty_like(values)
+    counts = np.empty((1 << width) + 1, np.int64)
+    for step in range(passes):
+        shift = np.uint64(step * width)
         counts[:] = 0
         for i in range(n):
-            counts[np.int64((values[i] >> shift) & np.uint64(2047)) + 1] += 1
-        for digit in range(2048):
+            counts[np.int64(((np.uint64(keys[i]) - np.uint64(low)) >> shift) & mask) + 1] += 1
+        for digit in range(1 << width):
             counts[digit + 1] += counts[digit]
         for i in range(n):
-            digit = np.int64((values[i] >> shift) & np.uint64(2047))
+            digit = np.int64(((np.uint64(keys[i]) - np.uint64(low)) >> shift) & mask)
             at = counts[digit]
-            counts[digit] += 1
+            counts[digit] = at + 1
+            other_keys[at] = keys[i]
             other_values[at] = values[i]
-            other[at] = order[i]
+        keys, other_keys = other_keys, keys
         values, other_values = other_values, values
-        order, other = other, order
-        shift += np.uint64(11)
-    return order
+    return keys, values
+
+
+@_jit
+def _events(w, v):
+    """Entries that matter, by rising value, and the rank of each one's value; w and v are integers in its order."""
+    n = w.shape[0]
+    limit = w[0, 0]
+    for i in range(n):
+        farthest = w[0, 0]
+        for j in range(n):
+            farthest = max(farthest, w[i, j], v[i, j])
+        limit = farthest if i == 0 else min(limit, farthest)
+    # Written without branches: the place is taken only if the entry is kept.
+    keys = np.empty(n * (n - 1) + 2, w.dtype)
+    events = np.empty(keys.size, np.uint32)
+    size = 0
+    for i in range(n):
+        for j in range(i + 1, n):
+            a, b = w[i, j], v[i, j]
+            pair = (i << 18) + (j << 4)
+            keys[size] = a
+            events[size] = pair + (_EQUAL if a == b else _LARGER_W if a > b else _SMALLER_W)
+            size += a <= limit
+            keys[size] = b
+            events[size] = pair + (_LARGER_V if b > a else _SMALLER_V)
+            size += (b <= limit) & (a != b)
+    keys, events = _sort(keys[:size], events[:size])
+    ranks = np.empty(size, np.int32)
+    rank = 0
+    for k in range(size):
+        if k > 0 and keys[k] != keys[k - 1]:
+            rank += 1
+        ranks[k] = rank
+    return events, ranks
 
 
 @_jit
 def _lowest(word):
     """Position of the lowest bit of a word that is not zero."""
-    return _POSITIONS[(word & (~word + np.uint64(1))) % np.uint64(67)]
+    return _POSITIONS[(word & (~word + _ONE)) % np.uint64(67)]
 
 
 @_jit
 def _flip(bits, i, j):
-    bits[i, j >> 6] ^= np.uint64(1) << np.uint64(j & 63)
-    bits[j, i >> 6] ^= np.uint64(1) << np.uint64(i & 63)
+    bits[i, j >> 6] ^= _ONE << np.uint64(j & 63)
+    bits[j, i >> 6] ^= _ONE << np.uint64(i & 63)
 
 
 @_jit
-def _youngest(relation, class_rank):
-    """The bit of a relation whose class was born last, or -1 if the relation is zero."""
+def _has(bits, i, j):
+    return (bits[i, j >> 6] >> np.uint64(j & 63)) & _ONE != _ZERO
+
+
+@_jit
+def _add(total, nonzero, slot, remainders, i, j):
+    """Adds ψ(ij) to a vector."""
+    if _has(nonzero, i, j):
+        row = remainders[slot[i, j]]
+        for k in range(total.size):
+            total[k] ^= row[k]
+
+
+@_jit
+def _any(vector):
+    union = _ZERO
+    for word in vector:
+        union |= word
+    return union != _ZERO
+
+
+@_jit
+def _youngest(relation, class_event):
+    """The bit of a relation, which is not zero, whose class was born last."""
     youngest = -1
     for plane in range(relation.size):
         word = relation[plane]
-        while word != np.uint64(0):
+        while word != _ZERO:
             bit = plane * 64 + _lowest(word)
-            if youngest < 0 or class_rank[bit] > class_rank[youngest]:
+            if youngest < 0 or class_event[bit] > class_event[youngest]:
                 youngest = bit
-            word &= word - np.uint64(1)
+            word &= word - _ONE
     return youngest
 
 
 @_jit
-def _substitute(sums, nonzero, relation, bit):
-    """Adds a relation to every edge whose sum holds a bit of it, so that no sum holds that bit any more."""
-    plane, mask = bit >> 6, np.uint64(1) << np.uint64(bit & 63)
-    for i in range(nonzero.shape[0]):
-        for word in range(i >> 6, nonzero.shape[1]):
-            rest = nonzero[i, word]
-            while rest != np.uint64(0):
-                j = word * 64 + _lowest(rest)
-                rest &= rest - np.uint64(1)
-                if j > i and sums[plane, i, j] & mask != np.uint64(0):
-                    left = np.uint64(0)
-                    for k in range(relation.size):
-                        value = sums[k, i, j] ^ relation[k]
-                        sums[k, i, j] = sums[k, j, i] = value
-                        left |= value
-                    if left == np.uint64(0):
-                        _flip(nonzero, i, j)
+def _kill(relation, event, ranks, class_event, potential, remainders, owners, n_rows, slot, nonzero, hot, bars, n_bars):
+    """Kills the youngest class of a relation at an event; returns its bit and the new numbers of rows and bars."""
+    bit = _youngest(relation, class_event)
+    if ranks[event] > ranks[class_event[bit]]:
+        bars[n_bars, 0], bars[n_bars, 1] = class_event[bit], event
+        n_bars += 1
+    plane, mask = bit >> 6, _ONE << np.uint64(bit & 63)
+    for i in range(potential.shape[0]):
+        if potential[i, plane] & mask != _ZERO:
+            for k in range(relation.size):
+                potential[i, k] ^= relation[k]
+    row = 0
+    while row < n_rows:
+        if remainders[row, plane] & mask != _ZERO:
+            for k in range(relation.size):
+                remainders[row, k] ^= relation[k]
+            if not _any(remainders[row]):
+                # The last row moves into the place of the one that is gone.
+                i, j = owners[row, 0], owners[row, 1]
+                _flip(nonzero, i, j)
+                hot[i] -= 1
+                hot[j] -= 1
+                n_rows -= 1
+                if row < n_rows:
+                    remainders[row] = remainders[n_rows]
+                    i, j = owners[n_rows, 0], owners[n_rows, 1]
+                    owners[row, 0], owners[row, 1] = i, j
+                    slot[i, j] = slot[j, i] = row
+                continue
+        row += 1
+    return bit, n_rows, n_bars
 
 
 @_jit
-def _record(bars, n_bars, ends, birth_edge, death_edge, by_cone):
-    bars[n_bars, 0], bars[n_bars, 1] = ends[birth_edge, 0], ends[birth_edge, 1]
-    bars[n_bars, 2], bars[n_bars, 3] = ends[death_edge, 0], ends[death_edge, 1]
-    bars[n_bars, 4] = by_cone
-    return n_bars + 1
+def _wider(table):
+    """A table of vectors with twice as many words."""
+    wider = np.zeros((table.shape[0], 2 * table.shape[1]), np.uint64)
+    wider[:, : table.shape[1]] = table
+    return wider
 
 
 @_jit
-def _reduce(n, small_keys, large_keys):
-    """Bars of H₁(K, L), see `relative_bars`; the keys at the edges are integers in the order of K and of L."""
-    m = small_keys.size
-    ends = np.empty((m, 2), np.int32)
-    edge = 0
-    for i in range(n):
-        for j in range(i + 1, n):
-            ends[edge, 0], ends[edge, 1] = i, j
-            edge += 1
-    births = _argsort(small_keys)
-    # Cones of edges with L = K change nothing: those edges are zero from the start.
-    coned = np.nonzero(large_keys > small_keys)[0]
-    cones = coned[_argsort(large_keys[coned])]
+def _advance(event, events, effects, born, degree, nonzero, hot, potential, has_center):
+    """Carries out events as long as no class is born or dies and no remainder is in sight; the first other event.
 
+    Nearly all events end here. (A loop of its own because arrays that are replaced cost numba a count of references in
+    every iteration.)
+    """
+    full = born.shape[0] - 2
+    for at in range(event, events.size):
+        effect = effects[events[at] & _KIND]
+        if effect == _NOTHING or (has_center and effect == _BIRTH):
+            continue
+        i = np.int64(events[at] >> np.uint32(18))
+        j = np.int64((events[at] >> np.uint32(4)) & _VERTEX)
+        if effect != _BIRTH:
+            different = _ZERO
+            for k in range(potential.shape[1]):
+                different |= potential[i, k] ^ potential[j, k]
+            if different != _ZERO or _has(nonzero, i, j):
+                return at
+        if effect != _CONE and not has_center:
+            if hot[i] + hot[j] > 0 or degree[i] == full or degree[j] == full:
+                return at
+            linked = False
+            for word in range(born.shape[1]):
+                if born[i, word] & born[j, word] != _ZERO:
+                    linked = True
+                    break
+            if not linked:
+                return at
+            _flip(born, i, j)
+            degree[i] += 1
+            degree[j] += 1
+    return events.size
+
+
+@_jit
+def _sweep(n, events, ranks, effects):
+    """Bars (k, 2) of one term: the events of birth and of death."""
     words = (n + 63) // 64
     planes = 1
-    sums = np.zeros((planes, n, n), np.uint64)
     born = np.zeros((n, words), np.uint64)
+    degree = np.zeros(n, np.int64)
+    component = np.arange(n)
+    potential = np.zeros((n, planes), np.uint64)
+    # The remainders that are not zero are rows of a table: `owners` are their edges, `slot` leads back from an edge.
+    remainders = np.zeros((64, planes), np.uint64)
+    owners = np.empty((64, 2), np.int64)
+    n_rows = 0
+    slot = np.empty((n, n), np.int32)
     nonzero = np.zeros((n, words), np.uint64)
-    common = np.empty(words, np.uint64)
-    relation = np.empty(planes, np.uint64)
+    hot = np.zeros(n, np.int64)
+    relation = np.zeros(planes, np.uint64)
+    common = np.zeros(words, np.uint64)
+    class_event = np.zeros(64 * planes, np.int64)
     free = np.arange(64 * planes)[::-1].copy()
     n_free = free.size
-    class_edge = np.empty(64 * planes, np.int64)
-    class_rank = np.empty(64 * planes, np.int64)
-    bars = np.empty((m, 5), np.int64)
+    bars = np.empty((64, 2), np.int64)
     n_bars = 0
-    cone = 0
-    for rank in range(m + 1):
-        if rank < m:
-            edge = births[rank]
-        while cone < cones.size and (rank == m or large_keys[cones[cone]] <= small_keys[edge]):
-            i, j = ends[cones[cone], 0], ends[cones[cone], 1]
-            if nonzero[i, j >> 6] >> np.uint64(j & 63) & np.uint64(1):
-                for k in range(planes):
-                    relation[k] = sums[k, i, j]
-                bit = _youngest(relation, class_rank)
-                if large_keys[cones[cone]] > small_keys[class_edge[bit]]:
-                    n_bars = _record(bars, n_bars, ends, class_edge[bit], cones[cone], 1)
-                _substitute(sums, nonzero, relation, bit)
-                free[n_free] = bit
-                n_free += 1
-            cone += 1
-        if rank == m:
+    has_center = False
+
+    event = np.int64(-1)
+    while True:
+        event = _advance(event + 1, events, effects, born, degree, nonzero, hot, potential, has_center)
+        if event == events.size:
             break
+        effect = effects[events[event] & _KIND]
+        i = np.int64(events[event] >> np.uint32(18))
+        j = np.int64((events[event] >> np.uint32(4)) & _VERTEX)
+        if bars.shape[0] < n_bars + n + 1:
+            longer = np.empty((2 * (n_bars + n + 1), 2), np.int64)
+            longer[:n_bars] = bars[:n_bars]
+            bars = longer
 
-        i, j = ends[edge, 0], ends[edge, 1]
-        # Best a triangle whose other sides are zero ("plain"): this edge is then zero as well.
-        plain, live = np.uint64(0), np.uint64(0)
-        for word in range(words):
-            both = born[i, word] & born[j, word]
-            either = nonzero[i, word] | nonzero[j, word]
-            common[word] = both
-            plain |= both & ~either
-            live |= both & either
-        _flip(born, i, j)
-        is_zero = plain != np.uint64(0) or large_keys[edge] <= small_keys[edge]
-        if is_zero and live == np.uint64(0):
-            continue
-        if not is_zero:
-            if live != np.uint64(0):
-                word = 0
-                while common[word] == np.uint64(0):
-                    word += 1
-                source = word * 64 + _lowest(common[word])
-                left = np.uint64(0)
-                for k in range(planes):
-                    value = sums[k, i, source] ^ sums[k, j, source]
-                    sums[k, i, j] = sums[k, j, i] = value
-                    left |= value
-                is_zero = left == np.uint64(0)
-            else:
-                if n_free == 0:
-                    grown = np.zeros((2 * planes, n, n), np.uint64)
-                    grown[:planes] = sums
-                    sums = grown
-                    free = np.empty(128 * planes, np.int64)
-                    for k in range(64 * planes):
-                        free[k] = 128 * planes - 1 - k
-                    n_free = 64 * planes
-                    class_edge = np.concatenate((class_edge, np.empty(64 * planes, np.int64)))
-                    class_rank = np.concatenate((class_rank, np.empty(64 * planes, np.int64)))
-                    planes *= 2
-                    relation = np.empty(planes, np.uint64)
-                n_free -= 1
-                bit = free[n_free]
-                class_edge[bit], class_rank[bit] = edge, rank
-                sums[bit >> 6, i, j] = sums[bit >> 6, j, i] = np.uint64(1) << np.uint64(bit & 63)
-            if not is_zero:
+        linked = False
+        remainder = False
+        if effect != _CONE and not has_center:
+            source, plain = np.int64(-1), False
+            for word in range(words):
+                common[word] = born[i, word] & born[j, word]
+                if common[word] != _ZERO and not plain:
+                    # Best a triangle whose other sides have no remainder: nor has this edge then.
+                    plain = common[word] & ~(nonzero[i, word] | nonzero[j, word]) != _ZERO
+                    source = word * 64 + _lowest(common[word])
+            linked = source >= 0
+            if linked and not plain:
+                relation[:] = _ZERO
+                _add(relation, nonzero, slot, remainders, i, source)
+                _add(relation, nonzero, slot, remainders, j, source)
+                remainder = _any(relation)
+            _flip(born, i, j)
+            degree[i] += 1
+            degree[j] += 1
+
+            if not linked:
+                joins = component[i] != component[j]
+                relation[:] = _ZERO
+                if effect == _BIRTH:
+                    if n_free == 0:
+                        potential, remainders = _wider(potential), _wider(remainders)
+                        free = np.arange(64 * planes, 128 * planes)[::-1].copy()
+                        n_free = free.size
+                        free = np.concatenate((free, np.empty(64 * planes, np.int64)))
+                        class_event = np.concatenate((class_event, np.zeros(64 * planes, np.int64)))
+                        planes *= 2
+                        relation = np.zeros(planes, np.uint64)
+                    # The class is that of e + φ(i) + φ(j): as young as e, and written with one bit.
+                    n_free -= 1
+                    bit = free[n_free]
+                    class_event[bit] = event
+                    relation[bit >> 6] = _ONE << np.uint64(bit & 63)
+                else:
+                    for k in range(planes):
+                        relation[k] = potential[i, k] ^ potential[j, k]
+                if joins:
+                    old, new = component[j], component[i]
+                    for c in range(n):
+                        if component[c] == old:
+                            component[c] = new
+                            for k in range(planes):
+                                potential[c, k] ^= relation[k]
+                else:
+                    remainder = _any(relation)
+            if remainder:
+                if n_rows == remainders.shape[0]:
+                    remainders = np.concatenate((remainders, np.zeros_like(remainders)))
+                    owners = np.concatenate((owners, np.empty_like(owners)))
+                remainders[n_rows] = relation
+                owners[n_rows, 0], owners[n_rows, 1] = i, j
+                slot[i, j] = slot[j, i] = n_rows
+                n_rows += 1
                 _flip(nonzero, i, j)
+                hot[i] += 1
+                hot[j] += 1
 
-        for word in range(words):
-            rest = common[word]
-            if is_zero:
-                rest &= nonzero[i, word] | nonzero[j, word]
-            while rest != np.uint64(0):
-                c = word * 64 + _lowest(rest)
-                rest &= rest - np.uint64(1)
-                left = np.uint64(0)
-                for k in range(planes):
-                    left |= sums[k, i, c] ^ sums[k, j, c] ^ sums[k, i, j]
-                if left == np.uint64(0):
-                    continue
-                for k in range(planes):
-                    relation[k] = sums[k, i, c] ^ sums[k, j, c] ^ sums[k, i, j]
-                bit = _youngest(relation, class_rank)
-                if small_keys[edge] > small_keys[class_edge[bit]]:
-                    n_bars = _record(bars, n_bars, ends, class_edge[bit], edge, 0)
-                _substitute(sums, nonzero, relation, bit)
+            if linked:
+                for word in range(words):
+                    rest = common[word]
+                    if not remainder:
+                        rest &= nonzero[i, word] | nonzero[j, word]
+                    while rest != _ZERO:
+                        c = word * 64 + _lowest(rest)
+                        rest &= rest - _ONE
+                        relation[:] = _ZERO
+                        _add(relation, nonzero, slot, remainders, i, j)
+                        _add(relation, nonzero, slot, remainders, i, c)
+                        _add(relation, nonzero, slot, remainders, j, c)
+                        if _any(relation):
+                            bit, n_rows, n_bars = _kill(
+                                relation, event, ranks, class_event, potential, remainders, owners, n_rows, slot,
+                                nonzero, hot, bars, n_bars,
+                            )  # fmt: skip
+                            free[n_free] = bit
+                            n_free += 1
+
+        # A cone, or an edge that is zero from the start; that of an edge without a common neighbour holds already.
+        if effect == _CONE or (effect == _ZERO_BIRTH and (linked or has_center)):
+            different = False
+            for k in range(planes):
+                relation[k] = potential[i, k] ^ potential[j, k]
+                different |= relation[k] != _ZERO
+            if n_rows > 0 and _has(nonzero, i, j):
+                _add(relation, nonzero, slot, remainders, i, j)
+                different = _any(relation)
+            if different:
+                bit, n_rows, n_bars = _kill(
+                    relation, event, ranks, class_event, potential, remainders, owners, n_rows, slot, nonzero, hot,
+                    bars, n_bars,
+                )  # fmt: skip
                 free[n_free] = bit
                 n_free += 1
-    return bars[:n_bars].copy()
+
+        if not has_center and (degree[i] == n - 1 or degree[j] == n - 1):
+            has_center = True
+            center = i if degree[i] == n - 1 else j
+            for row in range(n_rows):
+                if owners[row, 0] == center or owners[row, 1] == center:
+                    c = owners[row, 0] + owners[row, 1] - center
+                    for k in range(planes):
+                        potential[c, k] ^= remainders[row, k]
+            n_rows = 0
+            nonzero[:] = _ZERO
+        if has_center and n_free == 64 * planes:
+            break
+    return bars[:n_bars]
 
 
 @_jit
-def _bars(w_keys, v_keys, of_maximum):
-    """`relative_bars` on integers (n, n) in the order of the values of w and v."""
-    n = w_keys.shape[0]
-    small = np.empty(n * (n - 1) // 2, w_keys.dtype)
-    large = np.empty_like(small)
-    edge = 0
-    for i in range(n):
-        for j in range(i + 1, n):
-            a, b = w_keys[i, j], v_keys[i, j]
-            if of_maximum:
-                small[edge], large[edge] = b, max(a, b)
-            else:
-                small[edge], large[edge] = min(a, b), a
-            edge += 1
-    return _reduce(n, small, large)
+def _positions(n, events, ranks, effects, which_if_equal):
+    """Flat positions (2, k) in the stacked (w, v) of the births and the deaths of one term."""
+    bars = _sweep(n, events, ranks, effects)
+    positions = np.empty((2, bars.shape[0]), np.int64)
+    for bar in range(bars.shape[0]):
+        for end in range(2):
+            event = events[bars[bar, end]]
+            kind = event & _KIND
+            which = np.int64(kind & np.uint32(1)) if kind != _EQUAL else which_if_equal
+            i, j = np.int64(event >> np.uint32(18)), np.int64((event >> np.uint32(4)) & _VERTEX)
+            positions[end, bar] = (which * n + i) * n + j
+    return positions
 
 
-def relative_bars(w: np.ndarray, v: np.ndarray, mode: str) -> np.ndarray:
-    """Bars of H₁(K, L) with K = min(w, v), L = w (mode "min") or K = v, L = max(w, v) (mode "max").
+Events = tuple[int, np.ndarray, np.ndarray]
+
+
+def sorted_events(w: np.ndarray, v: np.ndarray) -> Events:
+    """What all terms of a pair share: the number of points, the entries of w and v in order, the ranks of their values.
 
     Args:
         w, v: (n, n) float32 or float64 matrices of one type, symmetric, finite, not negative, C-contiguous.
-    Returns:
-        (bars, 5) int64: i and j of the birth edge, i and j of the death edge, and 1 if the death is a value of L,
-        else 0. Bars of length zero are left out.
+    Raises:
+        ValueError: there are more points than the engine can number.
     """
+    n = len(w)
+    if n > MAX_POINTS:
+        raise ValueError(f"the engine takes at most {MAX_POINTS} points, not {n}")
+    if n < 2:
+        return n, np.empty(0, np.uint32), np.empty(0, np.int32)
     unsigned = np.uint32 if w.dtype == np.float32 else np.uint64
     # The bits of non-negative floats are ordered as their values; adding zero turns -0.0, whose bits are not, into 0.0.
     zero = w.dtype.type(0)
-    w, v = w + zero, v + zero
-    return _bars(w.view(unsigned), v.view(unsigned), mode == "max")
+    return n, *_events((w + zero).view(unsigned), (v + zero).view(unsigned))
+
+
+def term_positions(events: Events, mode: str, swapped: bool = False) -> np.ndarray:
+    """Bars of H₁(K, L) with K = min(w, v), L = w (mode "min") or K = v, L = max(w, v) (mode "max").
+
+    Args:
+        events: of `sorted_events(w, v)`.
+        swapped: exchange the roles of w and v.
+    Returns:
+        (2, bars) int64: the entries of births and of deaths, as flat positions in the stacked matrices (w, v), above
+        the diagonal. Bars of length zero are left out.
+    """
+    effects, which_if_equal = _EFFECTS[mode, swapped]
+    return _positions(*events, effects, which_if_equal)

@@ -1,5 +1,10 @@
 """Our engine against the independent reference, and against known barcodes."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ripser import ripser
 
-from ganwalk.rtd import cross_barcode
+from ganwalk.rtd import cross_barcode, relative
+from ganwalk.rtd.relative import sorted_events
 
-KINDS = ("uniform", "ties", "unrelated", "shifted", "near-equal", "duplicates")
+KINDS = ("uniform", "ties", "unrelated", "shifted", "near-equal", "duplicates", "circles")
 
 
 def distances(points):
@@ -26,9 +32,15 @@ def matrices(kind, n, seed):
     else:
         P = rng.normal(size=(n, 3))
         noise = rng.normal(size=(n, 3))
-        Q = {"unrelated": noise, "shifted": P + 0.2 * noise, "near-equal": P.copy(), "duplicates": P + noise}[kind]
+        if kind == "circles":
+            # Long cycles that no triangle fills: remainders that live.
+            angles = rng.uniform(0, 2 * np.pi, (n, 1))
+            P = np.hstack([np.cos(angles), np.sin(angles), 0.1 * P])
+            noise = np.hstack([np.cos(3 * angles), np.sin(2 * angles), 0.1 * noise])
+        others = {"shifted": P + 0.2 * noise, "near-equal": P.copy(), "duplicates": P + noise}
+        Q = others.get(kind, noise)
         if kind == "near-equal":
-            Q[0] += 1e-4
+            Q[0] += 10.0 ** -rng.integers(2, 7)
         if kind == "duplicates":
             P[n // 2 :] = P[: n - n // 2]
         w, v = distances(P), distances(Q)
@@ -129,13 +141,32 @@ def test_a_common_permutation_changes_nothing(mode):
     assert np.array_equal(sorted_bars(cross_barcode(w, v, mode)), sorted_bars(shuffled))
 
 
-def test_large_clouds_agree_with_ripser():
-    for kind in ("shifted", "unrelated"):
-        w, v = matrices(kind, 150, 1)
-        matrix = np.zeros((300, 300), np.float32)
-        matrix[150:, 150:], matrix[150:, :150], matrix[:150, 150:] = np.minimum(w, v), w, w.T
-        expected = ripser(matrix, maxdim=1, distance_matrix=True)["dgms"][1]
-        assert np.array_equal(sorted_bars(cross_barcode(w, v)), expected[np.lexsort(expected.T)])
+@pytest.mark.parametrize("kind", ["shifted", "unrelated", "circles", "uniform"])
+def test_large_clouds_agree_with_ripser(kind):
+    # More classes live at once than a word has bits.
+    w, v = matrices(kind, 150, 1)
+    matrix = np.zeros((300, 300), np.float32)
+    matrix[150:, 150:], matrix[150:, :150], matrix[:150, 150:] = np.minimum(w, v), w, w.T
+    expected = ripser(matrix, maxdim=1, distance_matrix=True)["dgms"][1]
+    assert np.array_equal(sorted_bars(cross_barcode(w, v)), expected[np.lexsort(expected.T)])
+
+
+def test_too_many_points_are_refused():
+    w = np.broadcast_to(np.float32(0), (2**14 + 1, 2**14 + 1))
+    with pytest.raises(ValueError, match="at most 16384 points"):
+        sorted_events(w, w)
+
+
+def test_it_works_where_nothing_can_be_cached(tmp_path):
+    # The engine alone, with a file where numba would make its folder, and no home.
+    package = tmp_path / "engine"
+    package.mkdir()
+    (package / "relative.py").write_bytes(Path(relative.__file__).read_bytes())
+    (package / "__pycache__").touch()
+    code = "import relative; relative._lowest(relative._ONE)"
+    environment = {**os.environ, "HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null", "PYTHONPATH": str(package)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)
 
 
 def test_torch_and_numpy_and_dtypes():

@@ -2,8 +2,18 @@
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
-from ganwalk.rtd import RTDLoss, cross_barcode, distance_matrix, normalized, plot_barcode, plot_barcodes, rtd
+from ganwalk.rtd import (
+    RTDLoss,
+    cross_barcode,
+    distance_matrix,
+    normalized,
+    plot_barcode,
+    plot_barcodes,
+    rtd,
+    rtd_from_distances,
+)
 
 
 def clouds(n=14, d=3, noise=0.5, seed=0):
@@ -79,6 +89,49 @@ def test_a_batch_of_clouds_equals_its_pairs(threads):
     assert all(torch.allclose(a, b) for a, b in zip(gradients, expected, strict=True))
 
 
+def test_stacked_clouds_and_sequences_of_pairs_equal_their_pairs():
+    P, Q = clouds(n=12)
+    others = torch.stack([Q, 2 * Q + P, P]).requires_grad_()
+    first = P.clone().requires_grad_()
+    expected = torch.stack([rtd(first, other) for other in others])
+    for together in (RTDLoss()(first, others), RTDLoss()([first] * 3, others), RTDLoss()([first] * 3, list(others))):
+        assert torch.equal(together, expected)
+        ours, theirs = (torch.autograd.grad(x @ x.new_tensor([1.0, 2, 3]), (first, others), retain_graph=True)
+                        for x in (together, expected))  # fmt: skip
+        assert all(torch.allclose(a, b) for a, b in zip(ours, theirs, strict=True))
+    # Points of another shape are a cloud, not a stack.
+    assert rtd(P, Q.view(12, 3, 1)).item() == pytest.approx(rtd(P, Q).item())
+
+
+@pytest.mark.parametrize("normalize", [None, 0.9])
+def test_distances_can_be_given_with_their_gradient(normalize):
+    P, Q = clouds(n=8)
+    leaves = [distance_matrix(cloud).requires_grad_() for cloud in (P, Q)]
+
+    def symmetric(w, v):
+        return rtd_from_distances(*((m.triu(1) + m.triu(1).T) for m in (w, v)), normalize=normalize)
+
+    assert symmetric(*leaves).item() == pytest.approx(rtd(P, Q, normalize=normalize).item(), rel=1e-12)
+    assert torch.autograd.gradcheck(symmetric, leaves, eps=1e-7, atol=1e-5)
+    with pytest.raises(ValueError, match="not symmetric"):
+        rtd_from_distances(leaves[0].detach().triu(), leaves[1])
+
+
+def test_second_derivatives_are_refused_rather_than_wrong():
+    # They would lack the part that comes from the distances.
+    P, Q = (cloud.requires_grad_() for cloud in clouds())
+    (gradient,) = torch.autograd.grad(rtd(P, Q), P, create_graph=True)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        gradient.sum().backward()
+
+
+def test_precisions_may_differ():
+    P, Q = clouds()
+    value = rtd(P.float(), Q)
+    assert value.dtype == torch.float64
+    assert value.item() == pytest.approx(rtd(P, Q).item(), rel=1e-4)
+
+
 def test_images_and_every_floating_type():
     rng = torch.Generator().manual_seed(0)
     P = torch.rand(8, 3, 5, 5, generator=rng)
@@ -121,7 +174,11 @@ def test_bad_clouds_and_options_are_refused():
         rtd(P, Q[:13])
     with pytest.raises(ValueError, match="not finite"):
         rtd(P, Q * float("nan"))
-    for options in ({"p": 0}, {"card": 0}, {"normalize": 1.5}):
+    with pytest.raises(ValueError, match="no pair"):
+        RTDLoss()(P, [])
+    with pytest.raises(ValueError, match="2 clouds P for 1 clouds Q"):
+        RTDLoss()([P, P], [Q])
+    for options in ({"p": 0}, {"card": 0}, {"normalize": 1.5}, {"threads": 0}):
         with pytest.raises(ValueError, match=next(iter(options))):
             RTDLoss(**options)
 
@@ -144,6 +201,9 @@ def test_barcodes_are_drawn(tmp_path):
     plot_barcode(barcode, tmp_path / "one.png", title="one")
     empty = cross_barcode(distance_matrix(P), distance_matrix(P))
     plot_barcodes([barcode, empty] * 3, tmp_path / "many.png", titles=list("abcdef"))
+    axes = Figure().subplots()
+    plot_barcode(barcode, axes, title="two")
+    assert axes.get_title() == "two"
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in ("one.png", "many.png"))
     with pytest.raises(ValueError, match="no barcode"):
         plot_barcodes([], tmp_path / "none.png")
