@@ -338,16 +338,16 @@ def render(
 @click.option("--force", is_flag=True, help="Replace the target if it exists.")
 def convert(source: Path, target: Path, force: bool) -> None:
     """Rewrite a checkpoint as safetensors: smaller, quick to load, and nothing in it can run."""
+    from ganwalk.generators.architectures import build_generator
     from ganwalk.generators.checkpoints import read_checkpoint
     from ganwalk.generators.checkpoints.native import write_native
-    from ganwalk.generators.loading import build_stylegan2
 
     if target.suffix != ".safetensors":
         raise GanwalkError(f"{target} must end in .safetensors, the format that convert writes")
     if target.exists() and not force:
         raise GanwalkError(f"{target} exists: choose another name or use --force")
     checkpoint = read_checkpoint(source)
-    build_stylegan2(checkpoint.config, checkpoint.tensors, source)
+    build_generator(checkpoint.config, checkpoint.tensors, source)
     origin = {"source": source.name, "source_sha256": checkpoint.sha256}
     write_native(checkpoint.config, checkpoint.tensors, target, **origin)
     click.echo(f"wrote {target}")

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ganwalk.errors import GanwalkError
+from ganwalk.generators.architectures import build_generator
 from ganwalk.generators.blobs import Blobs
 from ganwalk.generators.checkpoints import Checkpoint, read_checkpoint
-from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
 if TYPE_CHECKING:
     from ganwalk.directions import Directions
@@ -29,7 +29,7 @@ class GeneratorIdentity:
     Attributes:
         reference: name, or absolute path of the checkpoint.
         sha256: hash of the file (of the configuration, for generators without weights).
-        architecture: "stylegan2" or "blobs".
+        architecture: such as "stylegan2" or "blobs".
         resolution: of its images, in pixels.
     """
 
@@ -54,7 +54,7 @@ def load_generator(name_or_path: str | Path, device: torch.device | str = "cpu")
         return _ready(blobs, GeneratorIdentity("blobs", sha256, "blobs", blobs.resolution), device)
     path = _path_of(name_or_path)
     checkpoint = read_checkpoint(path)
-    generator = build_stylegan2(checkpoint.config, checkpoint.tensors, checkpoint.path)
+    generator = build_generator(checkpoint.config, checkpoint.tensors, checkpoint.path)
     reference = "scenes" if str(name_or_path) == "scenes" else str(path.resolve())
     identity = GeneratorIdentity(reference, checkpoint.sha256, checkpoint.architecture, generator.resolution)
     return _ready(generator, identity, device)
@@ -85,50 +85,25 @@ def load_directions_generator(
     return generator
 
 
-def build_stylegan2(config: StyleGAN2Config, tensors: dict[str, Tensor], path: Path) -> StyleGAN2:
-    """A StyleGAN2 that takes over the tensors, after all of them have been checked.
-
-    Raises:
-        GanwalkError: naming the tensor that is missing, surplus, of a wrong shape or not finite.
-    """
-    with torch.device("meta"):
-        generator = StyleGAN2(config)
-    expected = {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
-    for name in sorted(expected.keys() | tensors.keys()):
-        if name not in tensors:
-            raise GanwalkError(f"{path} lacks the tensor {name} of shape {expected[name]}")
-        if name not in expected:
-            raise GanwalkError(f"{path} holds {name}, which this StyleGAN2 has no place for: a fork is not supported")
-        if tuple(tensors[name].shape) != expected[name]:
-            shape = tuple(tensors[name].shape)
-            raise GanwalkError(f"{path}: the tensor {name} has the shape {shape}, expected {expected[name]}")
-        if not torch.isfinite(tensors[name]).all():
-            raise GanwalkError(f"{path}: the tensor {name} holds values that are not finite")
-    generator.load_state_dict(tensors, assign=True)
-    return generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
 def describe(name_or_path: str | Path) -> dict[str, Any]:
     """What a checkpoint is, for people: format, sizes, hash, and every tensor's shape."""
     if str(name_or_path) == "blobs":
         return {"format": "built in", "architecture": "blobs", "resolution": Blobs().resolution, "z_dim": 6}
     checkpoint: Checkpoint = read_checkpoint(_path_of(name_or_path))
-    config = checkpoint.config
-    build_stylegan2(config, checkpoint.tensors, checkpoint.path)
+    generator = build_generator(checkpoint.config, checkpoint.tensors, checkpoint.path)
     return {
         "file": str(checkpoint.path),
         "format": checkpoint.format,
-        "architecture": f"{checkpoint.architecture} ({config.architecture})",
-        "resolution": config.img_resolution,
-        "img_channels": config.img_channels,
-        "z_dim": config.z_dim,
-        "w_dim": config.w_dim,
-        "classes": config.c_dim,
-        "layers": config.num_layers,
-        "mapping_layers": config.mapping_layers,
+        "architecture": generator.summary,
+        "resolution": generator.resolution,
+        "img_channels": generator.img_channels,
+        "z_dim": generator.z_dim,
+        "w_dim": generator.w_dim,
+        "classes": generator.c_dim,
+        "layers": generator.num_layers,
         "parameters": sum(tensor.numel() for tensor in checkpoint.tensors.values()),
         "sha256": checkpoint.sha256,
-        "config": asdict(config),
+        "config": asdict(checkpoint.config),
         "tensors": {name: list(tensor.shape) for name, tensor in checkpoint.tensors.items()},
     }
 

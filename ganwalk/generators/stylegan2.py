@@ -8,7 +8,7 @@ demodulation) instead of a weight per sample, and channels-last memory, in which
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,17 +17,19 @@ from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Noise, broadcast_styles, check_layer, truncate
+from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, check_sizes, check_types
 
 # Gain that keeps the variance through each activation (He et al. 2015, as StyleGAN2 rounds it).
 _GAINS = {"linear": 1.0, "relu": math.sqrt(2), "lrelu": math.sqrt(2)}
-# Far above every published network, and small enough that a file cannot ask for all memory.
-_MAX_DIM = 32768
 _ARCHITECTURES = ("skip", "resnet", "orig")
 
 
 @dataclass(frozen=True)
 class StyleGAN2Config:
-    """Everything that fixes the shape and the arithmetic of a StyleGAN2 generator."""
+    """Everything that fixes the shape and the arithmetic of a StyleGAN2 generator.
+
+    A block of r pixels has min(channel_base // r, channel_max) channels, or what `block_channels` (from 4 px up) says.
+    """
 
     img_resolution: int
     z_dim: int = 512
@@ -46,25 +48,28 @@ class StyleGAN2Config:
     conv_clamp: float | None = None
     resample_filter: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
     use_noise: bool = True
+    block_channels: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            _check_type(field.name, str(field.type), getattr(self, field.name))
+        check_types(self, "StyleGAN2")
         resolution = self.img_resolution
-        if resolution < 4 or resolution & (resolution - 1):
-            raise GanwalkError(f"StyleGAN2 resolution must be a power of two of at least 4, not {resolution}")
+        optional = (self.mapping_features or 1, self.embed_features or 1)
+        sizes = (self.w_dim, self.img_channels, self.mapping_layers, self.channel_max, *optional)
+        check_sizes("StyleGAN2", sizes, resolution)
         if self.architecture not in _ARCHITECTURES:
             raise GanwalkError(f"unknown StyleGAN2 architecture {self.architecture!r:.60}, not one of {_ARCHITECTURES}")
         for activation in (self.activation, self.mapping_activation):
             if activation not in _GAINS:
                 raise GanwalkError(f"unknown activation {activation!r:.60}, not one of {tuple(_GAINS)}")
-        optional = (self.mapping_features or 1, self.embed_features or 1)
-        sizes = (self.w_dim, self.img_channels, self.mapping_layers, self.channel_max, *optional)
-        if min(sizes) < 1 or self.z_dim < 0 or self.c_dim < 0 or self.z_dim + self.c_dim < 1:
+        if self.z_dim < 0 or self.c_dim < 0 or self.z_dim + self.c_dim < 1:
             raise GanwalkError("StyleGAN2 dimensions must be positive")
-        if max(*sizes, self.z_dim, self.c_dim) > _MAX_DIM or resolution > _MAX_DIM or self.mapping_layers > 64:
+        if max(self.z_dim, self.c_dim) > MAX_DIM or self.mapping_layers > MAX_MAPPING_LAYERS:
             raise GanwalkError("StyleGAN2 dimensions are beyond anything that exists")
-        if self.channel_base < resolution:
+        if self.block_channels is not None:
+            if len(self.block_channels) != len(self.resolutions):
+                raise GanwalkError(f"block_channels must be {len(self.resolutions)} numbers at {resolution} px")
+            check_sizes("StyleGAN2", self.block_channels)
+        elif self.channel_base < resolution:
             raise GanwalkError(f"channel_base {self.channel_base} leaves no channels at {resolution} px")
         if self.mapping_lr <= 0 or (self.conv_clamp is not None and self.conv_clamp <= 0):
             raise GanwalkError("the mapping's learning rate and the clamp must be positive")
@@ -85,22 +90,19 @@ class StyleGAN2Config:
         return (*(2 ** (2 + (layer + 1) // 2) for layer in range(self.num_layers - 1)), self.img_resolution)
 
     def channels(self, resolution: int) -> int:
+        if self.block_channels is not None:
+            return self.block_channels[int(math.log2(resolution)) - 2]
         return min(self.channel_base // resolution, self.channel_max)
 
 
-def _check_type(name: str, annotation: str, value: object) -> None:
-    """Raises GanwalkError unless a value, perhaps from a file, has the type that its field is annotated with."""
-    if value is None and annotation.endswith("| None"):
-        return
-    kind = annotation.removesuffix(" | None")
-    if kind == "float":
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    elif kind.startswith("tuple"):
-        fits = isinstance(value, tuple) and all(isinstance(v, float) and math.isfinite(v) for v in value)
-    else:
-        fits = type(value).__name__ == kind
-    if not fits:
-        raise GanwalkError(f"StyleGAN2's {name} must be {annotation}, not {value!r:.60}")
+def channel_fields(channels: dict[int, int]) -> dict[str, Any]:
+    """The fields of a configuration that give each block (resolution → channels) its channels."""
+    base = max(resolution * count for resolution, count in channels.items())
+    largest = max(channels.values())
+    fields: dict[str, Any] = {"channel_base": base, "channel_max": largest}
+    if any(min(base // resolution, largest) != count for resolution, count in channels.items()):
+        fields["block_channels"] = tuple(channels[resolution] for resolution in sorted(channels))
+    return fields
 
 
 def activate(x: Tensor, activation: str) -> Tensor:
@@ -380,6 +382,11 @@ class StyleGAN2(nn.Module):
     @property
     def w_avg(self) -> Tensor:
         return self.mapping.w_avg
+
+    @property
+    def summary(self) -> str:
+        """The architecture for people."""
+        return f"stylegan2 ({self.config.architecture})"
 
     def forward(self, z: Tensor, c: Tensor | None = None, *, truncation_psi: float = 1.0) -> Tensor:
         """Images of latent codes, with the constant noise."""

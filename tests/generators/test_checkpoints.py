@@ -16,10 +16,11 @@ import torch
 from safetensors.torch import save_file
 
 from ganwalk.errors import GanwalkError
+from ganwalk.generators.architectures import build_generator
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.checkpoints import read_checkpoint
 from ganwalk.generators.checkpoints.native import KEY, write_native
-from ganwalk.generators.loading import build_stylegan2, describe, load_generator
+from ganwalk.generators.loading import describe, load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from tests.generators.snapshots import PERSISTENT, Call, dump, network, snapshot
 
@@ -82,7 +83,7 @@ def test_parity_with_the_official_code_by_its_state(name):
     with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as golden:
         state = {k[6:]: torch.from_numpy(golden[k]) for k in golden if k.startswith("state/")}
         state = {k: v for k, v in state.items() if not k.endswith("resample_filter")}
-        generator = build_stylegan2(config, state, Path(name)).eval()
+        generator = build_generator(config, state, Path(name)).eval()
         z = torch.from_numpy(golden["input/z"])
         c = torch.from_numpy(golden["input/c"]) if "input/c" in golden else None
         w, truncated = generator.mapping(z, c), generator.mapping(z, c, truncation_psi=0.7)

@@ -7,14 +7,16 @@ import mmap
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
+from ganwalk.generators.architectures import architecture_of
+from ganwalk.generators.checkpoints import torch_reader
 from ganwalk.generators.checkpoints.native import read_native
-from ganwalk.generators.checkpoints.nvidia import is_nvidia_snapshot, read_snapshot
+from ganwalk.generators.checkpoints.nvidia_torch import is_nvidia_snapshot, read_snapshot
 from ganwalk.generators.checkpoints.pickle_reader import PickleError, read_pickle
-from ganwalk.generators.stylegan2 import StyleGAN2Config
 
 KNOWN = "NVIDIA's StyleGAN2 .pkl (PyTorch) and ganwalk's .safetensors"
 
@@ -25,18 +27,21 @@ class Checkpoint:
 
     Attributes:
         format: "nvidia-pytorch" or "ganwalk".
-        architecture: "stylegan2".
-        config: its configuration.
+        config: the configuration of its architecture.
         tensors: float32 tensors by the names of our modules, not yet checked against the configuration.
         sha256: hash of the whole file.
     """
 
     path: Path
     format: str
-    architecture: str
-    config: StyleGAN2Config
+    config: Any
     tensors: dict[str, Tensor]
     sha256: str
+
+    @property
+    def architecture(self) -> str:
+        """Name of the architecture, such as "stylegan2"."""
+        return architecture_of(self.config).name
 
 
 def read_checkpoint(path: Path | str) -> Checkpoint:
@@ -61,7 +66,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         raise GanwalkError(f"{path} {error}") from error
     except OSError as error:
         raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
-    return Checkpoint(path, kind, "stylegan2", config, tensors, sha256)
+    return Checkpoint(path, kind, config, tensors, sha256)
 
 
 def _hash_file(path: Path) -> tuple[str, bytes]:
@@ -86,17 +91,17 @@ def _hash_file(path: Path) -> tuple[str, bytes]:
     return digest.hexdigest(), head
 
 
-def _read_pickle_file(path: Path) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
+def _read_pickle_file(path: Path) -> tuple[Any, dict[str, Tensor]]:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            value = read_pickle(data)
+            value = read_pickle(data, torch_reader.CALLS)
     except PickleError as error:
         raise GanwalkError(f"is not a checkpoint that can be read: {error}; known are {KNOWN}") from error
     if is_nvidia_snapshot(value):
         return read_snapshot(value)
     if isinstance(value, tuple) and len(value) == 3:
         raise GanwalkError("looks like a TensorFlow snapshot of NVIDIA's, which is not supported yet")
-    if value == 0x1950A86A20F9469CFC6C:
+    if type(value) is int and value == torch_reader.LEGACY_MAGIC:
         raise GanwalkError(f"is a PyTorch file in the legacy format, which is not supported yet; known are {KNOWN}")
     raise GanwalkError(f"is a pickle, but not of a known generator; known are {KNOWN}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +11,23 @@ from torch import Tensor
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
-from ganwalk.generators.stylegan2 import StyleGAN2Config
+from ganwalk.generators.architectures import architecture_named, architecture_of
+from ganwalk.generators.configs import from_json
 
 # The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
 KEY = "ganwalk-generator-1"
 
 
-def write_native(config: StyleGAN2Config, tensors: dict[str, Tensor], path: Path, **origin: str) -> None:
+def write_native(config: Any, tensors: dict[str, Tensor], path: Path, **origin: str) -> None:
     """Writes a generator atomically; `origin` (such as source="ffhq.pkl") goes into the metadata."""
     from safetensors import torch as safetensors_torch
 
-    metadata = {KEY: json.dumps({"architecture": "stylegan2", "config": asdict(config), **origin})}
+    metadata = {KEY: json.dumps({"architecture": architecture_of(config).name, "config": asdict(config), **origin})}
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     write_bytes(path, safetensors_torch.save(contiguous, metadata))
 
 
-def read_native(path: Path) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
+def read_native(path: Path) -> tuple[Any, dict[str, Tensor]]:
     """Configuration and tensors of a file in our format.
 
     Raises:
@@ -46,17 +47,11 @@ def read_native(path: Path) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
     return config, {name: tensor.float() for name, tensor in tensors.items()}
 
 
-def _config(text: str) -> StyleGAN2Config:
+def _config(text: str) -> Any:
     try:
         facts = json.loads(text)
-        if facts["architecture"] != "stylegan2":
-            raise GanwalkError(f"is of the unknown architecture {facts['architecture']!r:.60}")
-        values: dict[str, Any] = facts["config"]
-        known = {field.name for field in fields(StyleGAN2Config)}
-        if not isinstance(values, dict) or set(values) - known:
-            raise ValueError("unknown keys")
-        values["resample_filter"] = tuple(float(tap) for tap in values.get("resample_filter", (1, 3, 3, 1)))
-        return StyleGAN2Config(**values)
+        architecture = architecture_named(facts["architecture"])
+        return from_json(architecture.config, facts["config"])
     except GanwalkError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

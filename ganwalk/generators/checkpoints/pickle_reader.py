@@ -1,38 +1,24 @@
 """Reads pickles without unpickling: a small machine that runs the opcodes on inert values.
 
 `pickle.load` imports and calls what a file names. Here a global is a pair of strings and a call is a record of what
-would have been called; nothing is imported, called or looked up that a file chooses. A short table of known functions
-(`_CALLS`) turns the records that checkpoints are made of into dicts, lists and tensors, checking every size.
+would have been called; nothing is imported, called or looked up that a file chooses. A table of known functions, given
+by the caller, turns the records that checkpoints are made of into dicts, lists and tensors, checking every size.
+
+Values from a file may share parts so often that to print, compare or hash them would take for ever: records print as
+a word, and keys are bounded.
 """
 
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import torch
-from torch import Tensor
-
-from ganwalk.errors import GanwalkError
 
 # A 1024 px StyleGAN2 snapshot has some 10⁵ opcodes; a file of 10⁷ is no checkpoint but a bomb.
 _MAX_OPCODES = 5_000_000
 _MAX_KEY_DEPTH = 4
-
-_STORAGE_DTYPES = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-}
+_MAX_KEY_PARTS = 64
 
 
 class PickleError(Exception):
@@ -51,7 +37,7 @@ class Global:
         return f"{self.module}.{self.name}"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Record:
     """A call that a pickle would have made, and what it would have stored on the result."""
 
@@ -62,29 +48,19 @@ class Record:
     elements: list[Any] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Storage:
-    """The flat values that tensors are views of."""
-
-    values: Tensor
-
-
-@dataclass(frozen=True)
-class PersistentId:
-    """A reference to data outside of the pickle; only torch's own streams may hold them."""
-
-    value: Any
-
-
-def read_pickle(data: Any, *, allow_persistent_ids: bool = False) -> Any:
+def read_pickle(
+    data: Any, calls: Mapping[str, Callable[..., Any]], persistent: Callable[[Any], Any] | None = None
+) -> Any:
     """The object in the pickle at the current position of `data`, which is left behind its last byte.
 
     Args:
         data: a file-like object with read, readline and tell whose read never returns more than is left.
+        calls: what known functions, by their full name, make of their arguments; any other call stays a `Record`.
+        persistent: what a reference to data outside of the pickle becomes; None refuses them.
     Raises:
         PickleError: with the reason.
     """
-    machine = _Machine(allow_persistent_ids)
+    machine = _Machine(calls, persistent)
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
             if count > _MAX_OPCODES:
@@ -146,10 +122,11 @@ _IGNORED = frozenset(["PROTO", "FRAME"])
 class _Machine:
     """The pickle machine's stack and memo, holding inert values only."""
 
-    def __init__(self, allow_persistent_ids: bool):
+    def __init__(self, calls: Mapping[str, Callable[..., Any]], persistent: Callable[[Any], Any] | None):
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self.allow_persistent_ids = allow_persistent_ids
+        self.calls = calls
+        self.persistent = persistent
 
     def pop(self) -> Any:
         value = self.stack.pop()
@@ -218,21 +195,21 @@ class _Machine:
             push(Global(module, attribute))
         elif name in ("REDUCE", "NEWOBJ"):
             arguments, function = self.pop(), self.pop()
-            push(_call(function, arguments))
+            push(self.call(function, arguments))
         elif name == "NEWOBJ_EX":
             keywords, arguments, function = self.pop(), self.pop(), self.pop()
             push(Record(function, (arguments, keywords)))
         elif name == "INST":
             module, _, attribute = argument.partition(" ")
-            push(_call(Global(module, attribute), tuple(self.pop_to_mark())))
+            push(self.call(Global(module, attribute), tuple(self.pop_to_mark())))
         elif name == "OBJ":
             function, *arguments = self.pop_to_mark()
-            push(_call(function, tuple(arguments)))
+            push(self.call(function, tuple(arguments)))
         elif name == "BUILD":
             state = self.pop()
             self.build(state)
-        elif name in ("PERSID", "BINPERSID") and self.allow_persistent_ids:
-            push(PersistentId(argument if name == "PERSID" else self.pop()))
+        elif name in ("PERSID", "BINPERSID") and self.persistent is not None:
+            push(self.persistent(argument if name == "PERSID" else self.pop()))
         else:
             raise PickleError(f"it uses {name}, which no checkpoint needs")
 
@@ -262,23 +239,27 @@ class _Machine:
         elif not isinstance(target, dict):
             raise PickleError("it sets the state of something that has none")
 
+    def call(self, function: Any, arguments: Any) -> Any:
+        known = self.calls.get(function.path) if isinstance(function, Global) else None
+        if known is None:
+            return Record(function, arguments)
+        if not isinstance(arguments, tuple):
+            raise PickleError(f"it calls {function.path} without arguments")
+        return known(*arguments)
 
-def _check_key(key: Any, depth: int = 0) -> None:
-    """Keys are hashed: only plain ones, since the hash of a deep tuple recurses in C."""
-    if isinstance(key, tuple) and depth < _MAX_KEY_DEPTH:
-        for part in key:
-            _check_key(part, depth + 1)
-    elif not isinstance(key, str | int | float | bool | bytes | Global | None):
-        raise PickleError("it uses a dict key that is no plain value")
 
-
-def _call(function: Any, arguments: Any) -> Any:
-    known = _CALLS.get(function.path) if isinstance(function, Global) else None
-    if known is None:
-        return Record(function, arguments)
-    if not isinstance(arguments, tuple):
-        raise PickleError(f"it calls {function.path} without arguments")
-    return known(*arguments)
+def _check_key(key: Any) -> None:
+    """Keys are hashed: only small plain ones, since the hash of a deep or much shared tuple takes for ever."""
+    parts = [(key, 0)]
+    for count in range(_MAX_KEY_PARTS):
+        if not parts:
+            return
+        part, depth = parts.pop()
+        if isinstance(part, tuple) and depth < _MAX_KEY_DEPTH and len(part) <= _MAX_KEY_PARTS - count:
+            parts += [(inner, depth + 1) for inner in part]
+        elif not isinstance(part, str | int | float | bool | bytes | Global | None):
+            break
+    raise PickleError("it uses a dict key that is no plain value")
 
 
 def _dict(pairs: Any = ()) -> dict[Any, Any]:
@@ -297,90 +278,18 @@ def _list(values: Any = ()) -> list[Any]:
     return list(values)
 
 
-def _parameter(tensor: Any, *_: Any) -> Tensor:
-    if not isinstance(tensor, Tensor):
-        raise PickleError("a parameter is no tensor")
-    return tensor
+def _encode(text: Any, encoding: Any = "latin1") -> bytes:
+    """Bytes, as Python 3 writes them for Python 2."""
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise PickleError("it encodes something that is no text")
+    return text.encode("latin-1")
 
 
-def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
-    """A contiguous copy of the view of a storage, if it lies within the storage."""
-    if isinstance(storage, PersistentId) or not isinstance(storage, Storage):
-        raise PickleError("a tensor has no storage")
-    sizes = [offset, *size, *stride]
-    if len(size) != len(stride) or len(size) > 8 or not all(type(n) is int and n >= 0 for n in sizes):
-        raise PickleError(f"a tensor has impossible sizes {tuple(size)}"[:120])
-    values = storage.values
-    count = 1
-    for n in size:
-        count *= n
-    last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-    if count and last >= values.numel():
-        raise PickleError(f"a tensor of shape {tuple(size)} reaches beyond its {values.numel()} stored values")
-    # A stride of zero repeats values without storing them: only the stored number may be asked for.
-    if count > values.numel():
-        raise PickleError(f"a tensor of shape {tuple(size)} has more values than the {values.numel()} stored")
-    return values.as_strided(tuple(size), tuple(stride), offset).contiguous()
-
-
-def _storage(data: Any) -> Storage:
-    """A storage in torch's legacy stream: five pickles, then the number of values and the values themselves."""
-    import io
-
-    if not isinstance(data, bytes | bytearray):
-        raise PickleError("a storage is not made of bytes")
-    stream = io.BytesIO(data)
-    try:
-        if read_pickle(stream) != 0x1950A86A20F9469CFC6C or read_pickle(stream) != 1001:
-            raise PickleError("a storage is not in torch's legacy format")
-        read_pickle(stream)
-        reference = read_pickle(stream, allow_persistent_ids=True)
-        keys = read_pickle(stream)
-    except PickleError as error:
-        raise PickleError(f"a storage inside is damaged: {error}") from error
-    if not isinstance(reference, PersistentId) or not isinstance(reference.value, tuple):
-        raise PickleError("a storage inside refers to nothing")
-    kind, cls, key, _, count, *_ = (*reference.value, None, None, None, None, None)
-    if kind != "storage" or not isinstance(cls, Global) or keys != [key]:
-        raise PickleError("a storage inside is of an unknown kind")
-    dtype = _STORAGE_DTYPES.get(cls.name) if cls.module in ("torch", "torch.storage") else None
-    if dtype is None:
-        raise PickleError(f"a storage inside has the unknown type {cls.path}")
-    header = stream.read(8)
-    body = stream.read()
-    if type(count) is not int or len(header) != 8 or int.from_bytes(header, "little", signed=True) != count:
-        raise PickleError("a storage inside states two different sizes")
-    if len(body) != count * dtype.itemsize:
-        raise PickleError(f"a storage inside has {len(body)} bytes where {count} values were announced")
-    # A bytearray, since torch warns about memory that must not be written to.
-    return Storage(torch.frombuffer(bytearray(body), dtype=dtype) if count else torch.empty(0, dtype=dtype))
-
-
-_CALLS: dict[str, Callable[..., Any]] = {
+# Functions of Python's own that pickles call to build plain values.
+PLAIN_CALLS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": _dict,
     "dnnlib.util.EasyDict": _dict,
     "builtins.set": _list,
     "__builtin__.set": _list,
-    "torch._utils._rebuild_parameter": _parameter,
-    "torch._utils._rebuild_tensor_v2": _tensor,
-    "torch.storage._load_from_bytes": _storage,
+    "_codecs.encode": _encode,
 }
-
-
-def plain_number(value: Any) -> Any:
-    """A Python number for a pickled numpy scalar; any other value as it is."""
-    if not isinstance(value, Record) or not isinstance(value.function, Global):
-        return value
-    if value.function.path not in ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"):
-        return value
-    import numpy as np
-
-    dtype, data = value.arguments
-    code = dtype.arguments[0] if isinstance(dtype, Record) else None
-    if not isinstance(code, str) or code.lstrip("<>=|") not in ("f2", "f4", "f8", "i4", "i8", "u1", "b1"):
-        raise GanwalkError("the checkpoint holds a number of an unknown type")
-    order = dtype.state[1] if isinstance(dtype.state, tuple) and len(dtype.state) > 1 else "<"
-    kind = np.dtype(code.lstrip("<>=|")).newbyteorder(">" if order == ">" else "<")
-    if not isinstance(data, bytes) or len(data) != kind.itemsize:
-        raise GanwalkError("the checkpoint holds a damaged number")
-    return np.frombuffer(data, kind)[0].item()

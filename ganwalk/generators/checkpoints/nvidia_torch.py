@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.checkpoints.pickle_reader import Global, Record, plain_number
-from ganwalk.generators.stylegan2 import StyleGAN2Config
+from ganwalk.generators.checkpoints.numpy_values import plain_number
+from ganwalk.generators.checkpoints.pickle_reader import Global, Record
+from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors
+from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
 
 _PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
 _MAX_DEPTH = 16
@@ -40,13 +42,16 @@ def read_snapshot(snapshot: dict[str, Any]) -> tuple[StyleGAN2Config, dict[str, 
             "only StyleGAN2 is"
         )
     config = _config(generator, synthesis, mapping)
-    tensors = {}
-    for name, tensor in generator.tensors().items():
-        if name.endswith("resample_filter"):
-            _check_filter(name, tensor, config)
-        elif not name.endswith("num_batches_tracked"):
-            tensors[name] = tensor.float()
-    return config, tensors
+    stored = generator.tensors()
+    filters = {name: tensor for name, tensor in stored.items() if name.endswith("resample_filter")}
+    for name, tensor in load_tensors(filters).items():
+        _check_filter(name, tensor, config)
+    wanted = {
+        name: tensor
+        for name, tensor in stored.items()
+        if name not in filters and not name.endswith("num_batches_tracked")
+    }
+    return config, load_tensors(wanted)
 
 
 class _Network:
@@ -57,7 +62,8 @@ class _Network:
             raise GanwalkError(f"is damaged: {name} is no network")
         meta = record.arguments[0]
         self.name = name
-        self.class_name = str(meta.get("class_name"))[:60]
+        class_name = meta.get("class_name")
+        self.class_name = class_name[:60] if isinstance(class_name, str) else "network"
         self.state = meta.get("state")
         if not isinstance(self.state, dict):
             raise GanwalkError(f"is damaged: {name} has no state")
@@ -70,7 +76,11 @@ class _Network:
         return _Network(self.children[name], f"{self.name}.{name}")
 
     def get(self, name: str, default: Any = None) -> Any:
-        return plain_number(self.state.get(name, default))
+        """An attribute that is a plain value; anything else counts as damage."""
+        value = plain_number(self.state.get(name, default))
+        if not isinstance(value, str | int | float | None):
+            raise GanwalkError(f"is damaged: {self.name}.{name} should be a plain value")
+        return value
 
     def whole(self, name: str, default: int | None = None) -> int:
         value = self.get(name, default)
@@ -78,17 +88,17 @@ class _Network:
             raise GanwalkError(f"is damaged: {self.name}.{name} should be a whole number")
         return value
 
-    def tensors(self, prefix: str = "", depth: int = 0) -> dict[str, Tensor]:
+    def tensors(self, prefix: str = "", depth: int = 0) -> dict[str, StoredTensor]:
         """All parameters and buffers by qualified name."""
         if depth > _MAX_DEPTH:
             raise GanwalkError("is damaged: its networks are nested too deeply")
         found = {}
         for group in ("_parameters", "_buffers"):
             for key, value in _items(self.state.get(group)):
-                if isinstance(value, Tensor):
-                    found[prefix + str(key)] = value
+                if isinstance(value, StoredTensor) and isinstance(key, str):
+                    found[prefix + key] = value
         for key, record in _items(self.children):
-            if record is not None:
+            if record is not None and isinstance(key, str):
                 found.update(_Network(record, f"{self.name}.{key}").tensors(f"{prefix}{key}.", depth + 1))
         return found
 
@@ -135,8 +145,7 @@ def _config(generator: _Network, synthesis: _Network, mapping: _Network) -> Styl
         mapping_activation=str(dense.get("activation", "lrelu")),
         embed_features=_rows(embed, "weight") if embed is not None else None,
         architecture=str(last.get("architecture", "skip")),
-        channel_base=max(size * count for size, count in channels.items()),
-        channel_max=max(channels.values()),
+        **channel_fields(channels),
         activation=str(layer.get("activation", "lrelu")),
         conv_clamp=None if clamp is None else float(clamp),
         resample_filter=taps,
@@ -159,7 +168,7 @@ def _check_uniform(blocks: dict[str, _Network], last: _Network) -> None:
 def _rows(network: _Network, name: str) -> int:
     parameters = network.state.get("_parameters")
     tensor = parameters.get(name) if isinstance(parameters, dict) else None
-    if not isinstance(tensor, Tensor) or tensor.ndim < 2:
+    if not isinstance(tensor, StoredTensor) or tensor.ndim < 2:
         raise GanwalkError(f"is damaged: {network.name}.{name} is missing or no matrix")
     return tensor.shape[0]
 
@@ -167,11 +176,16 @@ def _rows(network: _Network, name: str) -> int:
 def _taps(buffers: Any) -> tuple[float, ...]:
     """The one-dimensional filter whose outer product is the stored resample_filter."""
     stored = buffers.get("resample_filter") if isinstance(buffers, dict) else None
-    if not isinstance(stored, Tensor):
+    if not isinstance(stored, StoredTensor):
         return (1.0, 3.0, 3.0, 1.0)
-    if stored.ndim != 2 or stored.shape[0] != stored.shape[1] or not 1 <= len(stored) <= 32:
+    if stored.ndim != 2 or stored.shape[0] != stored.shape[1] or not 1 <= stored.shape[0] <= 32:
         raise GanwalkError("is not supported: its resample_filter is not separable")
-    taps = stored.double().sum(dim=0)
+    return taps_of(stored.load())
+
+
+def taps_of(kernel: Tensor) -> tuple[float, ...]:
+    """The one-dimensional filter whose outer product is proportional to a kernel (k, k)."""
+    taps = kernel.double().sum(dim=0)
     # Written as the smallest whole numbers where there are such, as people write filters.
     smallest = taps.abs()[taps != 0].min() if taps.any() else taps.new_ones(())
     scaled = taps / smallest

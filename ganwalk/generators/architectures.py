@@ -1,0 +1,66 @@
+"""Every architecture: its configuration and its module, and how tensors from a file become a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A name, the class of its configurations, and the module that a configuration builds."""
+
+    name: str
+    config: type
+    module: type[nn.Module]
+
+
+ARCHITECTURES = (Architecture("stylegan2", StyleGAN2Config, StyleGAN2),)
+
+
+def architecture_of(config: Any) -> Architecture:
+    """The architecture that a configuration describes."""
+    return next(architecture for architecture in ARCHITECTURES if isinstance(config, architecture.config))
+
+
+def architecture_named(name: Any) -> Architecture:
+    """The architecture of a name from a file; GanwalkError if there is none."""
+    for architecture in ARCHITECTURES:
+        if architecture.name == name:
+            return architecture
+    known = ", ".join(architecture.name for architecture in ARCHITECTURES)
+    raise GanwalkError(f"is of the unknown architecture {name!r:.60}, not one of {known}")
+
+
+def build_generator(config: Any, tensors: Mapping[str, Tensor], path: Path) -> Any:
+    """A generator that takes over the tensors, after all of them have been checked.
+
+    Raises:
+        GanwalkError: naming the tensor that is missing, surplus, of a wrong shape or not finite.
+    """
+    architecture = architecture_of(config)
+    with torch.device("meta"):
+        generator = architecture.module(config)
+    expected = {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
+    for name in sorted(expected.keys() | tensors.keys()):
+        if name not in tensors:
+            raise GanwalkError(f"{path} lacks the tensor {name} of shape {expected[name]}")
+        if name not in expected:
+            raise GanwalkError(
+                f"{path} holds {name}, which this {architecture.name} has no place for: a fork is not supported"
+            )
+        if tuple(tensors[name].shape) != expected[name]:
+            shape = tuple(tensors[name].shape)
+            raise GanwalkError(f"{path}: the tensor {name} has the shape {shape}, expected {expected[name]}")
+        if not torch.isfinite(tensors[name]).all():
+            raise GanwalkError(f"{path}: the tensor {name} holds values that are not finite")
+    generator.load_state_dict(tensors, assign=True)
+    return generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,0 +1,105 @@
+"""Tensors that still lie in their file: sizes are checked at once, values are read when they are wanted."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.checkpoints.pickle_reader import PickleError
+
+_MAX_DIMENSIONS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Storage:
+    """A flat run of values in a file.
+
+    Attributes:
+        dtype: of the values.
+        count: number of values.
+        read: the bytes of the values from a first to a last one (exclusive), in this machine's byte order.
+    """
+
+    dtype: torch.dtype
+    count: int
+    read: Callable[[int, int], bytes]
+
+
+def bytes_storage(dtype: torch.dtype, data: bytes | memoryview) -> Storage:
+    """A storage of bytes that are in memory already."""
+    size = dtype.itemsize
+    if len(data) % size:
+        raise PickleError("a storage holds a fraction of a value")
+    view = memoryview(data)
+    return Storage(dtype, len(data) // size, lambda first, last: bytes(view[first * size : last * size]))
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTensor:
+    """A view of a storage that lies within it; made by `stored_tensor`."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def numel(self) -> int:
+        return torch.Size(self.shape).numel()
+
+    def load(self) -> Tensor:
+        """A contiguous copy in memory."""
+        dtype = self.storage.dtype
+        if self.numel() == 0:
+            return torch.empty(self.shape, dtype=dtype)
+        last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True))
+        # A bytearray, since torch warns about memory that must not be written to.
+        values = torch.frombuffer(bytearray(self.storage.read(self.offset, last + 1)), dtype=dtype)
+        return values.as_strided(self.shape, self.stride).contiguous()
+
+
+def stored_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> StoredTensor:
+    """A view of a storage, if it lies within it: what torch's `_rebuild_tensor_v2` makes.
+
+    Raises:
+        PickleError: the sizes are no sizes, or reach beyond the storage.
+    """
+    if not isinstance(storage, Storage):
+        raise PickleError("a tensor has no storage")
+    size, stride = tuple(size), tuple(stride)
+    numbers = (offset, *size, *stride)
+    fits = len(size) == len(stride) <= _MAX_DIMENSIONS and all(type(n) is int and n >= 0 for n in numbers)
+    if not fits:
+        raise PickleError(f"a tensor has impossible sizes {reprlib.repr(size)}")
+    count = 1
+    for n in size:
+        count *= n
+    last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
+    if count and last >= storage.count:
+        raise PickleError(f"a tensor of shape {reprlib.repr(size)} reaches beyond its {storage.count} stored values")
+    # A stride of zero repeats values without storing them: only the stored number may be asked for.
+    if count > storage.count:
+        raise PickleError(f"a tensor of shape {reprlib.repr(size)} has more values than the {storage.count} stored")
+    return StoredTensor(storage, offset, size, stride)
+
+
+def load_tensors(stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
+    """All of them in memory as float32, under the same names.
+
+    Raises:
+        GanwalkError: they share their values so often that they would take far more memory than the file does.
+    """
+    storages = {id(tensor.storage): tensor.storage.count for tensor in stored.values()}
+    wanted = sum(tensor.numel() for tensor in stored.values())
+    if wanted > 2 * sum(storages.values()):
+        raise GanwalkError("is damaged: its tensors are many times larger than what is stored")
+    return {name: tensor.load().float() for name, tensor in stored.items()}
