@@ -11,6 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
+from ganwalk.files import is_web_page
 from ganwalk.generators.checkpoints.native import read_native
 from ganwalk.generators.checkpoints.nvidia import is_nvidia_snapshot, read_snapshot
 from ganwalk.generators.checkpoints.pickle_reader import PickleError, read_pickle
@@ -102,8 +103,7 @@ def _read_pickle_file(path: Path) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
 
 
 def _unknown(head: bytes) -> str:
-    text = head.lstrip().lower()
-    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
+    if is_web_page(head):
         return "is a web page, not a checkpoint: the download went wrong, get the file itself"
     if head.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS, not the checkpoint: run git lfs pull"
