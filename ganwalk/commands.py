@@ -74,7 +74,13 @@ def group() -> None:
 
 
 @group.command(epilog="Example: ganwalk discover --generator ffhq.pkl --n-directions 20")
-@click.option("-g", "--generator", "name", required=True, help="Checkpoint file, or a name: scenes, blobs.")
+@click.option(
+    "-g",
+    "--generator",
+    "name",
+    required=True,
+    help="Checkpoint file, or a name: scenes, blobs, or one of ganwalk models.",
+)
 @click.option("-n", "--n-directions", type=click.IntRange(1), default=20, show_default=True, help="How many to find.")
 @click.option("-o", "--out", type=_PATH, default=_DEFAULT_OUT, show_default=True, help="Folder for the results.")
 @click.option("--space", type=click.Choice(["w", "z"]), help="Latent space [default: w if the generator has one].")
@@ -173,7 +179,8 @@ def discover(
         chunk=chunk,
         seed=seed,
     )
-    generator = load_generator(name, device)
+    with _download_watch(quiet) as on_bytes:
+        generator = load_generator(name, device, on_bytes)
     _make_folder(out)
     with _discovery_watch(steps, quiet) as on_step:
         result = run_discovery(
@@ -241,6 +248,23 @@ def _progress_bar(total: int, label: str, hidden: bool) -> Iterator[Callable[[in
         yield advance
 
 
+@contextlib.contextmanager
+def _download_watch(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """A callback for downloads: a progress bar that appears with the first bytes."""
+    hidden = quiet or not sys.stderr.isatty()
+    with contextlib.ExitStack() as stack:
+        advance: Callable[[int, str], None] | None = None
+
+        def on_bytes(done: int, total: int | None) -> None:
+            nonlocal advance
+            if advance is None:
+                advance = stack.enter_context(_progress_bar(100, "downloading", hidden))
+            whole = f" of {total / 2**20:.0f}" if total else ""
+            advance(100 * done // total if total else 0, f"{done / 2**20:.0f}{whole} MiB")
+
+        yield on_bytes
+
+
 @group.command(epilog="Example: ganwalk render --direction 3 --seeds 1-6 --gif")
 @click.option("-d", "--direction", required=True, help="Index of a direction (0 is the strongest), or all.")
 @click.option(
@@ -297,7 +321,8 @@ def render(
     index = None if direction == "all" else _direction_index(direction, len(directions), path)
     seeds = parse_seeds(seeds_text)
     layers = parse_layers(layers_text) if layers_text else None
-    generator = load_directions_generator(directions, name, device)
+    with _download_watch(quiet) as on_bytes:
+        generator = load_directions_generator(directions, name, device, on_bytes)
     stem = out or path.parent / ("overview.png" if index is None else f"direction-{index}.png")
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
@@ -341,14 +366,17 @@ def convert(source: Path, target: Path, force: bool) -> None:
     from ganwalk.generators.architectures import build_generator
     from ganwalk.generators.checkpoints import read_checkpoint
     from ganwalk.generators.checkpoints.native import write_native
+    from ganwalk.generators.loading import checkpoint_path
 
     if target.suffix != ".safetensors":
         raise GanwalkError(f"{target} must end in .safetensors, the format that convert writes")
     if target.exists() and not force:
         raise GanwalkError(f"{target} exists: choose another name or use --force")
-    checkpoint = read_checkpoint(source)
-    build_generator(checkpoint.config, checkpoint.tensors, source)
-    origin = {"source": source.name, "source_sha256": checkpoint.sha256}
+    with _download_watch(quiet=False) as on_bytes:
+        path = checkpoint_path(source, on_bytes)
+    checkpoint = read_checkpoint(path)
+    build_generator(checkpoint.config, checkpoint.tensors, path)
+    origin = {"source": path.name, "source_sha256": checkpoint.sha256}
     write_native(checkpoint.config, checkpoint.tensors, target, **origin)
     click.echo(f"wrote {target}")
     click.echo(f"next: ganwalk discover --generator {target}")
@@ -363,7 +391,8 @@ def info(file: str, as_json: bool) -> None:
 
     from ganwalk.generators.loading import describe
 
-    description = describe(file)
+    with _download_watch(quiet=False) as on_bytes:
+        description = describe(file, on_bytes)
     if as_json:
         click.echo(json.dumps(description, indent=1))
         return
@@ -371,6 +400,31 @@ def info(file: str, as_json: bool) -> None:
         if not isinstance(value, (list, dict)):
             click.echo(f"{key:>16}  {value}")
     click.echo(f"next: ganwalk discover --generator {file}")
+
+
+@group.command(epilog="Example: ganwalk models --json")
+@click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
+def models(as_json: bool) -> None:
+    """List the public checkpoints that can be downloaded by name."""
+    import json
+    from dataclasses import asdict
+
+    from ganwalk.generators.catalog import cache_folder, cached_path, read_catalog
+
+    entries = read_catalog().values()
+    if as_json:
+        rows = [
+            {**asdict(entry), "path": str(cached_path(entry)), "cached": cached_path(entry).exists()}
+            for entry in entries
+        ]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    click.echo(f"{'name':<25} {'architecture':<12} {'px':>4}  {'cached':<6}  licence")
+    for entry in entries:
+        cached = "yes" if cached_path(entry).exists() else "-"
+        click.echo(f"{entry.name:<25} {entry.architecture:<12} {entry.resolution:>4}  {cached:<6}  {entry.licence}")
+    click.echo(f"downloads are kept in {cache_folder()} (GANWALK_CACHE chooses another folder)")
+    click.echo(f"next: ganwalk discover --generator {next(iter(entries)).name}")
 
 
 @group.command("import", epilog="Example: ganwalk import ganspace_cache.npz --generator ffhq.pkl")
@@ -386,7 +440,9 @@ def import_command(source: Path, name: str, out: Path | None, space: str | None,
     from ganwalk.rendering.ranges import parse_layers
 
     layers = parse_layers(layers_text) if layers_text else None
-    directions = import_directions(source, load_generator(name), space=space, layers=layers)
+    with _download_watch(quiet=False) as on_bytes:
+        generator = load_generator(name, progress=on_bytes)
+    directions = import_directions(source, generator, space=space, layers=layers)
     out = out or source.with_suffix(".safetensors")
     directions.save(out)
     click.echo(f"wrote {out}: {len(directions)} directions")

@@ -32,15 +32,25 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     partial = Path(name)
     try:
         yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        # mkstemp makes files that only their owner can read.
-        partial.chmod(0o666 & ~_umask())
-        os.replace(partial, path)
+        publish(partial, path)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Renames a finished file to `path`, once its bytes have reached the disk; OSError if that fails."""
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    # mkstemp makes files that only their owner can read.
+    partial.chmod(0o666 & ~_umask())
+    os.replace(partial, path)
+
+
+def is_web_page(head: bytes) -> bool:
+    """Whether a file with these first bytes is HTML or XML, as servers send instead of what they do not have."""
+    return head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
@@ -72,4 +82,6 @@ def _umask() -> int:
 
 def _cannot_write(path: Path, error: OSError) -> GanwalkError:
     reason = error.strerror or str(error)
-    return GanwalkError(f"cannot write {path}: {reason}; free some space or choose another place with --out")
+    return GanwalkError(
+        f"cannot write {path}: {reason}; free some space or choose another place (--out, GANWALK_CACHE)"
+    )

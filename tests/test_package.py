@@ -19,6 +19,7 @@ def test_the_wheel_is_complete_and_works_elsewhere(tmp_path):
         names = set(archive.namelist())
         archive.extractall(tmp_path / "site")
     assert {"ganwalk/commands.py", "ganwalk/pretrained/scenes.safetensors", "vae/data/scenes.py"} <= names
+    assert "ganwalk/pretrained/catalog.toml" in names
     assert "vae/data/scenes-predictor.safetensors" in names
     assert not [name for name in names if name.startswith(("tests/", "pretrained/", "benchmarks/"))]
     code = (

@@ -12,9 +12,12 @@ import torch
 from torch import nn
 
 from ganwalk.errors import GanwalkError
+from ganwalk.generators import catalog
 from ganwalk.generators.architectures import build_generator
 from ganwalk.generators.blobs import Blobs
 from ganwalk.generators.checkpoints import Checkpoint, read_checkpoint
+from ganwalk.generators.download import Progress
+from ganwalk.shipped import shipped_file
 
 if TYPE_CHECKING:
     from ganwalk.directions import Directions
@@ -27,7 +30,7 @@ class GeneratorIdentity:
     """What a directions file remembers of its generator.
 
     Attributes:
-        reference: name, or absolute path of the checkpoint.
+        reference: name (also of the catalog), or absolute path of the checkpoint.
         sha256: hash of the file (of the configuration, for generators without weights).
         architecture: such as "stylegan2" or "blobs".
         resolution: of its images, in pixels.
@@ -39,11 +42,14 @@ class GeneratorIdentity:
     resolution: int
 
 
-def load_generator(name_or_path: str | Path, device: torch.device | str = "cpu") -> Any:
+def load_generator(
+    name_or_path: str | Path, device: torch.device | str = "cpu", progress: Progress | None = None
+) -> Any:
     """A generator in evaluation mode, without gradients to its weights; its `identity` says where it is from.
 
     Args:
-        name_or_path: "scenes" (shipped), "blobs" (analytic), or the path of a checkpoint.
+        name_or_path: "scenes" (shipped), "blobs" (analytic), a name of the catalog, or the path of a checkpoint.
+        progress: called with the bytes done and in total while a checkpoint of the catalog is downloaded.
     Raises:
         GanwalkError: the name is unknown, or the file cannot be read or does not fit its own description.
     """
@@ -52,16 +58,19 @@ def load_generator(name_or_path: str | Path, device: torch.device | str = "cpu")
         text = json.dumps(asdict(blobs.config), sort_keys=True)
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         return _ready(blobs, GeneratorIdentity("blobs", sha256, "blobs", blobs.resolution), device)
-    path = _path_of(name_or_path)
+    path = checkpoint_path(name_or_path, progress)
     checkpoint = read_checkpoint(path)
     generator = build_generator(checkpoint.config, checkpoint.tensors, checkpoint.path)
-    reference = "scenes" if str(name_or_path) == "scenes" else str(path.resolve())
+    reference = str(name_or_path) if _is_name(str(name_or_path)) else str(path.resolve())
     identity = GeneratorIdentity(reference, checkpoint.sha256, checkpoint.architecture, generator.resolution)
     return _ready(generator, identity, device)
 
 
 def load_directions_generator(
-    directions: Directions, name_or_path: str | Path | None, device: torch.device | str = "cpu"
+    directions: Directions,
+    name_or_path: str | Path | None,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
 ) -> Any:
     """The generator that directions belong to: from their metadata, or as given; its hash must agree.
 
@@ -70,12 +79,12 @@ def load_directions_generator(
     """
     identity = directions.generator
     if name_or_path is None:
-        if identity.reference not in NAMES and not Path(identity.reference).exists():
+        if not _is_name(identity.reference) and not Path(identity.reference).exists():
             raise GanwalkError(
                 f"the generator {identity.reference} of these directions is gone: give it with --generator FILE"
             )
         name_or_path = identity.reference
-    generator = load_generator(name_or_path, device)
+    generator = load_generator(name_or_path, device, progress)
     if generator.identity.sha256 != identity.sha256:
         raise GanwalkError(
             f"{name_or_path} is not the generator of these directions (its SHA-256 begins with "
@@ -85,11 +94,11 @@ def load_directions_generator(
     return generator
 
 
-def describe(name_or_path: str | Path) -> dict[str, Any]:
+def describe(name_or_path: str | Path, progress: Progress | None = None) -> dict[str, Any]:
     """What a checkpoint is, for people: format, sizes, hash, and every tensor's shape."""
     if str(name_or_path) == "blobs":
         return {"format": "built in", "architecture": "blobs", "resolution": Blobs().resolution, "z_dim": 6}
-    checkpoint: Checkpoint = read_checkpoint(_path_of(name_or_path))
+    checkpoint: Checkpoint = read_checkpoint(checkpoint_path(name_or_path, progress))
     generator = build_generator(checkpoint.config, checkpoint.tensors, checkpoint.path)
     return {
         "file": str(checkpoint.path),
@@ -108,23 +117,30 @@ def describe(name_or_path: str | Path) -> dict[str, Any]:
     }
 
 
-def shipped_file(name: str) -> Path:
-    """Where a shipped weights file lies: in the installed package, or in the checkout's pretrained/."""
-    package = Path(__file__).resolve().parents[1]
-    candidates = (package / "pretrained" / name, package.parent / "pretrained" / name)
-    for path in candidates:
-        if path.exists():
-            return path
-    raise GanwalkError(f"the shipped file {name} is missing: install ganwalk again")
+def checkpoint_path(name_or_path: str | Path, progress: Progress | None = None) -> Path:
+    """The file behind a name, downloaded if it is a catalog's and not here yet, or the path itself.
 
-
-def _path_of(name_or_path: str | Path) -> Path:
+    Raises:
+        GanwalkError: the name is unknown, or its file cannot be had.
+    """
     if str(name_or_path) == "scenes":
         return shipped_file("scenes.safetensors")
+    entry = catalog.find(name_or_path)
+    if entry is not None:
+        return catalog.obtain_checkpoint(entry, progress)
     path = Path(name_or_path).expanduser()
     if not path.exists() and path.suffix == "" and len(path.parts) == 1:
-        raise GanwalkError(f"unknown generator {str(name_or_path)!r}: use {' or '.join(NAMES)}, or a checkpoint's path")
+        close = catalog.close_names(str(name_or_path))
+        hint = f" (close: {', '.join(close)})" if close else ""
+        raise GanwalkError(
+            f"unknown generator {str(name_or_path)!r}: use {' or '.join(NAMES)}, a name that ganwalk models "
+            f"lists{hint}, or a checkpoint's path"
+        )
     return path
+
+
+def _is_name(reference: str) -> bool:
+    return reference in NAMES or catalog.find(reference) is not None
 
 
 def _ready(generator: nn.Module, identity: GeneratorIdentity, device: torch.device | str) -> nn.Module:

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
+from ganwalk.files import is_web_page
 from ganwalk.generators.architectures import architecture_of
 from ganwalk.generators.checkpoints import torch_reader
 from ganwalk.generators.checkpoints.native import read_native
@@ -107,8 +108,7 @@ def _read_pickle_file(path: Path) -> tuple[Any, dict[str, Tensor]]:
 
 
 def _unknown(head: bytes) -> str:
-    text = head.lstrip().lower()
-    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
+    if is_web_page(head):
         return "is a web page, not a checkpoint: the download went wrong, get the file itself"
     if head.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS, not the checkpoint: run git lfs pull"
