@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
+from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
 
@@ -23,7 +24,10 @@ class Architecture:
     module: type[nn.Module]
 
 
-ARCHITECTURES = (Architecture("stylegan2", StyleGAN2Config, StyleGAN2),)
+ARCHITECTURES = (
+    Architecture("stylegan2", StyleGAN2Config, StyleGAN2),
+    Architecture("lucidrains", LucidrainsConfig, Lucidrains),
+)
 
 
 def architecture_of(config: Any) -> Architecture:

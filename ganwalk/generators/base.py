@@ -115,3 +115,16 @@ def sample_labels(
     else:
         raise GanwalkError(f"class {class_index} does not exist: classes are 0 to {generator.c_dim - 1}")
     return one_hot(labels, generator.c_dim).to(device)
+
+
+def mean_style(generator: Generator, samples: int = 10_000, seed: int = 0) -> Tensor:
+    """Mean style (w_dim,) of seeded latents, the centre of truncation where a checkpoint stores none."""
+    device = generator.w_avg.device
+    total = torch.zeros(generator.w_dim, dtype=torch.float64)
+    with torch.no_grad():
+        for start in range(0, samples, 1000):
+            n = min(1000, samples - start)
+            z = sample_z(generator, n, seed + start, device)
+            c = sample_labels(generator, n, None, seed + start, device)
+            total += generator.mapping(z, c)[:, 0].double().sum(dim=0).cpu()
+    return (total / samples).float().to(device)

@@ -18,8 +18,13 @@ Progress = Callable[[int, int], None]
 def to_bytes(images: Tensor) -> np.ndarray:
     """Pixels (n, h, w, 3) uint8 of images (n, channels, h, w) in [-1, 1]; values beyond are clamped.
 
-    Fewer than three channels show the first as grey, more show the first three.
+    Fewer than three channels show the first as grey. A fourth is the opacity, from -1 (none) to 1, over white paper;
+    of more, the first three are shown.
     """
+    if images.shape[1] == 4:
+        images = images.clamp(-1, 1)
+        # White is 1: what the opacity leaves of the distance to it.
+        images = 1 - (1 - images[:, :3]) * (images[:, 3:] + 1) / 2
     pixels = (images.clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     return np.repeat(pixels[..., :1], 3, axis=3) if pixels.shape[3] < 3 else pixels[..., :3]
 

@@ -88,7 +88,14 @@ def test_small_images_are_enlarged_and_large_ones_reduced():
 def test_images_of_one_channel_and_values_out_of_range():
     pixels = to_bytes(torch.tensor([-9.0, -1.0, 0.0, 1.0, 9.0]).view(1, 1, 1, 5))
     assert pixels[0, 0, :, 0].tolist() == [0, 0, 128, 255, 255] and pixels.shape == (1, 1, 5, 3)
-    assert to_bytes(torch.zeros(1, 2, 4, 4)).shape == (1, 4, 4, 3) == to_bytes(torch.zeros(1, 4, 4, 4)).shape
+    assert to_bytes(torch.zeros(1, 2, 4, 4)).shape == (1, 4, 4, 3) == to_bytes(torch.zeros(1, 5, 4, 4)).shape
+
+
+def test_images_with_opacity_lie_on_white():
+    colour, opacity = torch.tensor([-1.0, 0.0, 1.0]), torch.tensor([-1.0, 0.0, 1.0, -9.0, 9.0])
+    images = torch.cat([colour.view(1, 3, 1, 1).expand(-1, -1, 1, 5), opacity.view(1, 1, 1, 5)], dim=1)
+    clear, half, full = [255, 255, 255], [128, 191, 255], [0, 128, 255]
+    assert to_bytes(images)[0, 0].tolist() == [clear, half, full, clear, full]
 
 
 def test_pictures_that_cannot_be_are_refused(large):

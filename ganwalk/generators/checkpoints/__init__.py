@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import is_web_page
 from ganwalk.generators.architectures import architecture_of
 from ganwalk.generators.checkpoints import torch_reader
+from ganwalk.generators.checkpoints.lucidrains import is_lucidrains, read_lucidrains
 from ganwalk.generators.checkpoints.native import read_native
 from ganwalk.generators.checkpoints.nvidia_torch import is_nvidia_snapshot, read_snapshot
 from ganwalk.generators.checkpoints.pickle_reader import PickleError, read_pickle
 
-KNOWN = "NVIDIA's StyleGAN2 .pkl (PyTorch) and ganwalk's .safetensors"
+KNOWN = "NVIDIA's StyleGAN2 .pkl (PyTorch), lucidrains' stylegan2-pytorch .pt and ganwalk's .safetensors"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Checkpoint:
     """A generator as it lies in a file.
 
     Attributes:
-        format: "nvidia-pytorch" or "ganwalk".
+        format: "nvidia-pytorch", "lucidrains" or "ganwalk".
         config: the configuration of its architecture.
         tensors: float32 tensors by the names of our modules, not yet checked against the configuration.
         sha256: hash of the whole file.
@@ -59,8 +61,9 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
             kind = "ganwalk"
             config, tensors = read_native(path)
         elif head[:1] in (b"\x80", b"("):
-            kind = "nvidia-pytorch"
-            config, tensors = _read_pickle_file(path)
+            kind, config, tensors = _read_pickle_file(path)
+        elif head.startswith(b"PK\x03\x04"):
+            kind, config, tensors = _read_torch_file(path, torch_reader.read_zip)
         else:
             raise GanwalkError(_unknown(head))
     except GanwalkError as error:
@@ -92,19 +95,30 @@ def _hash_file(path: Path) -> tuple[str, bytes]:
     return digest.hexdigest(), head
 
 
-def _read_pickle_file(path: Path) -> tuple[Any, dict[str, Tensor]]:
+def _read_pickle_file(path: Path) -> tuple[str, Any, dict[str, Tensor]]:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             value = read_pickle(data, torch_reader.CALLS)
     except PickleError as error:
         raise GanwalkError(f"is not a checkpoint that can be read: {error}; known are {KNOWN}") from error
     if is_nvidia_snapshot(value):
-        return read_snapshot(value)
+        return "nvidia-pytorch", *read_snapshot(value)
     if isinstance(value, tuple) and len(value) == 3:
         raise GanwalkError("looks like a TensorFlow snapshot of NVIDIA's, which is not supported yet")
     if type(value) is int and value == torch_reader.LEGACY_MAGIC:
-        raise GanwalkError(f"is a PyTorch file in the legacy format, which is not supported yet; known are {KNOWN}")
+        return _read_torch_file(path, torch_reader.read_legacy_file)
     raise GanwalkError(f"is a pickle, but not of a known generator; known are {KNOWN}")
+
+
+def _read_torch_file(path: Path, read: Callable[[Path], Any]) -> tuple[str, Any, dict[str, Tensor]]:
+    """Format, configuration and tensors of what torch.save wrote, by one of the readers of its two formats."""
+    try:
+        value = read(path)
+        if is_lucidrains(value):
+            return "lucidrains", *read_lucidrains(value)
+    except PickleError as error:
+        raise GanwalkError(f"is not a checkpoint that can be read: {error}; known are {KNOWN}") from error
+    raise GanwalkError(f"is a PyTorch file, but not of a known generator; known are {KNOWN}")
 
 
 def _unknown(head: bytes) -> str:
@@ -112,6 +126,4 @@ def _unknown(head: bytes) -> str:
         return "is a web page, not a checkpoint: the download went wrong, get the file itself"
     if head.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS, not the checkpoint: run git lfs pull"
-    if head.startswith(b"PK\x03\x04"):
-        return f"is a PyTorch file in the zip format, which is not supported yet; known are {KNOWN}"
     return f"is not a checkpoint that can be read; known are {KNOWN}"
