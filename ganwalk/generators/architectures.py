@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
+from ganwalk.generators.progan import ProGAN, ProGANConfig
+from ganwalk.generators.stylegan1 import StyleGAN1, StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
 
@@ -25,6 +27,8 @@ class Architecture:
 
 
 ARCHITECTURES = (
+    Architecture("progan", ProGANConfig, ProGAN),
+    Architecture("stylegan1", StyleGAN1Config, StyleGAN1),
     Architecture("stylegan2", StyleGAN2Config, StyleGAN2),
     Architecture("lucidrains", LucidrainsConfig, Lucidrains),
 )

@@ -29,6 +29,8 @@ class StyleGAN2Config:
     """Everything that fixes the shape and the arithmetic of a StyleGAN2 generator.
 
     A block of r pixels has min(channel_base // r, channel_max) channels, or what `block_channels` (from 4 px up) says.
+    With `label_concat`, as in StyleGAN2's first code, labels are embedded without bias or scale, and normalised
+    together with the latent code.
     """
 
     img_resolution: int
@@ -49,6 +51,7 @@ class StyleGAN2Config:
     resample_filter: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
     use_noise: bool = True
     block_channels: tuple[int, ...] | None = None
+    label_concat: bool = False
 
     def __post_init__(self) -> None:
         check_types(self, "StyleGAN2")
@@ -173,7 +176,10 @@ class Mapping(nn.Module):
         embed = 0
         if config.c_dim > 0:
             embed = config.w_dim if config.embed_features is None else config.embed_features
-            self.embed = Linear(config.c_dim, embed, lr=1.0, activation="linear")
+            if config.label_concat:
+                self.label_weight = nn.Parameter(torch.randn(config.c_dim, embed))
+            else:
+                self.embed = Linear(config.c_dim, embed, lr=1.0, activation="linear")
         hidden = config.w_dim if config.mapping_features is None else config.mapping_features
         widths = [config.z_dim + embed] + [hidden] * (config.mapping_layers - 1) + [config.w_dim]
         for i in range(config.mapping_layers):
@@ -193,16 +199,22 @@ class Mapping(nn.Module):
         config = self.config
         if z.ndim != 2 or z.shape[1] != config.z_dim:
             raise GanwalkError(f"latent codes of shape {tuple(z.shape)} given, expected (n, {config.z_dim})")
-        parts = [normalize_second_moment(z)] if config.z_dim > 0 else []
-        if config.c_dim > 0:
-            if c is None or c.shape != (len(z), config.c_dim):
-                raise GanwalkError(f"this generator is class-conditional: give labels c of shape (n, {config.c_dim})")
-            parts.append(normalize_second_moment(self.embed(c)))
-        x = torch.cat(parts, dim=1)
+        if config.c_dim > 0 and (c is None or c.shape != (len(z), config.c_dim)):
+            raise GanwalkError(f"this generator is class-conditional: give labels c of shape (n, {config.c_dim})")
+        x = self._input(z, c)
         for i in range(config.mapping_layers):
             x = self.get_submodule(f"fc{i}")(x)
         w = broadcast_styles(x, config.num_layers, config.w_dim)
         return truncate(w, self.w_avg, truncation_psi, truncation_cutoff)
+
+    def _input(self, z: Tensor, c: Tensor | None) -> Tensor:
+        """What enters the first layer: the normalised code and label."""
+        if c is None or self.config.c_dim == 0:
+            return normalize_second_moment(z)
+        if self.config.label_concat:
+            return normalize_second_moment(torch.cat([z, c.to(z.dtype) @ self.label_weight], dim=1))
+        parts = [normalize_second_moment(z)] if self.config.z_dim > 0 else []
+        return torch.cat([*parts, normalize_second_moment(self.embed(c))], dim=1)
 
 
 class StyledConv(nn.Module):

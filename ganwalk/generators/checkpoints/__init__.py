@@ -16,12 +16,32 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import is_web_page
 from ganwalk.generators.architectures import architecture_of
 from ganwalk.generators.checkpoints import torch_reader
+from ganwalk.generators.checkpoints.gan_zoo import is_gan_zoo, read_gan_zoo
+from ganwalk.generators.checkpoints.genforce import is_genforce, read_genforce
 from ganwalk.generators.checkpoints.lucidrains import is_lucidrains, read_lucidrains
 from ganwalk.generators.checkpoints.native import read_native
+from ganwalk.generators.checkpoints.nvidia_tensorflow import is_tensorflow_snapshot, read_tensorflow
 from ganwalk.generators.checkpoints.nvidia_torch import is_nvidia_snapshot, read_snapshot
 from ganwalk.generators.checkpoints.pickle_reader import PickleError, read_pickle
+from ganwalk.generators.checkpoints.rosinality import is_rosinality, read_rosinality
 
-KNOWN = "NVIDIA's StyleGAN2 .pkl (PyTorch), lucidrains' stylegan2-pytorch .pt and ganwalk's .safetensors"
+KNOWN = (
+    "NVIDIA's .pkl (PyTorch and TensorFlow), rosinality's and lucidrains' .pt, genforce's and pytorch_GAN_zoo's .pth, "
+    "and ganwalk's .safetensors"
+)
+
+# Name of each format, whether an inert object is of it, and its configuration and tensors.
+_Format = tuple[str, Callable[[Any], bool], Callable[[Any], tuple[Any, dict[str, Tensor]]]]
+_PICKLED: tuple[_Format, ...] = (
+    ("nvidia-pytorch", is_nvidia_snapshot, read_snapshot),
+    ("nvidia-tensorflow", is_tensorflow_snapshot, read_tensorflow),
+)
+_SAVED_BY_TORCH: tuple[_Format, ...] = (
+    ("lucidrains", is_lucidrains, read_lucidrains),
+    ("rosinality", is_rosinality, read_rosinality),
+    ("gan-zoo", is_gan_zoo, read_gan_zoo),
+    ("genforce", is_genforce, read_genforce),
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +49,7 @@ class Checkpoint:
     """A generator as it lies in a file.
 
     Attributes:
-        format: "nvidia-pytorch", "lucidrains" or "ganwalk".
+        format: "nvidia-pytorch", "nvidia-tensorflow", "rosinality", "lucidrains", "genforce", "gan-zoo" or "ganwalk".
         config: the configuration of its architecture.
         tensors: float32 tensors by the names of our modules, not yet checked against the configuration.
         sha256: hash of the whole file.
@@ -63,7 +83,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         elif head[:1] in (b"\x80", b"("):
             kind, config, tensors = _read_pickle_file(path)
         elif head.startswith(b"PK\x03\x04"):
-            kind, config, tensors = _read_torch_file(path, torch_reader.read_zip)
+            kind, config, tensors = _read_zip_file(path)
         else:
             raise GanwalkError(_unknown(head))
     except GanwalkError as error:
@@ -99,26 +119,26 @@ def _read_pickle_file(path: Path) -> tuple[str, Any, dict[str, Tensor]]:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             value = read_pickle(data, torch_reader.CALLS)
+        if type(value) is int and value == torch_reader.LEGACY_MAGIC:
+            return _recognised(torch_reader.read_legacy_file(path), _SAVED_BY_TORCH)
+        return _recognised(value, _PICKLED)
     except PickleError as error:
         raise GanwalkError(f"is not a checkpoint that can be read: {error}; known are {KNOWN}") from error
-    if is_nvidia_snapshot(value):
-        return "nvidia-pytorch", *read_snapshot(value)
-    if isinstance(value, tuple) and len(value) == 3:
-        raise GanwalkError("looks like a TensorFlow snapshot of NVIDIA's, which is not supported yet")
-    if type(value) is int and value == torch_reader.LEGACY_MAGIC:
-        return _read_torch_file(path, torch_reader.read_legacy_file)
-    raise GanwalkError(f"is a pickle, but not of a known generator; known are {KNOWN}")
 
 
-def _read_torch_file(path: Path, read: Callable[[Path], Any]) -> tuple[str, Any, dict[str, Tensor]]:
-    """Format, configuration and tensors of what torch.save wrote, by one of the readers of its two formats."""
+def _read_zip_file(path: Path) -> tuple[str, Any, dict[str, Tensor]]:
     try:
-        value = read(path)
-        if is_lucidrains(value):
-            return "lucidrains", *read_lucidrains(value)
+        return _recognised(torch_reader.read_zip(path), _SAVED_BY_TORCH)
     except PickleError as error:
         raise GanwalkError(f"is not a checkpoint that can be read: {error}; known are {KNOWN}") from error
-    raise GanwalkError(f"is a PyTorch file, but not of a known generator; known are {KNOWN}")
+
+
+def _recognised(value: Any, formats: tuple[_Format, ...]) -> tuple[str, Any, dict[str, Tensor]]:
+    """Format, configuration and tensors of the inert object in a file."""
+    for name, is_format, read in formats:
+        if is_format(value):
+            return name, *read(value)
+    raise GanwalkError(f"holds no generator that is known; known are {KNOWN}")
 
 
 def _unknown(head: bytes) -> str:

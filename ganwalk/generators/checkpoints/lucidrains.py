@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import mean_style
+from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors
-from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
+from ganwalk.generators.lucidrains import LucidrainsConfig
 
 # Their names inside of an attention layer, and ours.
 _ATTENTION = (
@@ -51,7 +50,7 @@ def read_lucidrains(value: Any) -> tuple[LucidrainsConfig, dict[str, Tensor]]:
             raise GanwalkError(f"is not supported: the filter {name} is not 1 2 1")
     config = _config(stored, bool(blurs))
     tensors = load_tensors({_ours(name): tensor for name, tensor in stored.items() if name not in blurs})
-    tensors["mapping.w_avg"] = _mean_style(config, tensors)
+    tensors["mapping.w_avg"] = estimated_mean_style(config, tensors)
     return config, tensors
 
 
@@ -101,15 +100,3 @@ def _ours(name: str) -> str:
             if match[2].startswith(theirs):
                 return f"synthesis.blocks.{match[1]}.attention.{ours}{match[2].removeprefix(theirs)}"
     return "synthesis." + name.removeprefix("GE.")
-
-
-def _mean_style(config: LucidrainsConfig, tensors: dict[str, Tensor]) -> Tensor:
-    with torch.device("meta"):
-        generator: Any = Lucidrains(config)
-    mapping = {name.removeprefix("mapping."): t for name, t in tensors.items() if name.startswith("mapping.")}
-    mapping["w_avg"] = torch.zeros(config.latent_dim)
-    try:
-        generator.mapping.load_state_dict(mapping, assign=True)
-    except RuntimeError as error:
-        raise GanwalkError("is damaged: the tensors of SE do not fit one another") from error
-    return mean_style(generator)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
+from ganwalk.generators.checkpoints.filters import common_taps
 from ganwalk.generators.checkpoints.numpy_values import plain_number
 from ganwalk.generators.checkpoints.pickle_reader import Global, Record
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors
@@ -41,11 +41,9 @@ def read_snapshot(snapshot: dict[str, Any]) -> tuple[StyleGAN2Config, dict[str, 
             f"is a {generator.class_name} of an architecture that is not supported yet (StyleGAN3 or a fork): "
             "only StyleGAN2 is"
         )
-    config = _config(generator, synthesis, mapping)
     stored = generator.tensors()
     filters = {name: tensor for name, tensor in stored.items() if name.endswith("resample_filter")}
-    for name, tensor in load_tensors(filters).items():
-        _check_filter(name, tensor, config)
+    config = _config(generator, synthesis, mapping, common_taps(load_tensors(filters)))
     wanted = {
         name: tensor
         for name, tensor in stored.items()
@@ -118,7 +116,7 @@ def _items(value: Any) -> Any:
     return value.items() if isinstance(value, dict) else ()
 
 
-def _config(generator: _Network, synthesis: _Network, mapping: _Network) -> StyleGAN2Config:
+def _config(generator: _Network, synthesis: _Network, mapping: _Network, taps: tuple[float, ...]) -> StyleGAN2Config:
     resolution = generator.whole("img_resolution")
     blocks = {name: synthesis.child(name) for name in synthesis.children}
     last = blocks.get(f"b{resolution}")
@@ -131,7 +129,6 @@ def _config(generator: _Network, synthesis: _Network, mapping: _Network) -> Styl
     channels = {int(name[1:]): _rows(conv, "weight") for name, conv in widths.items() if name[1:].isdigit()}
     n_layers = mapping.whole("num_layers")
     embed = mapping.child("embed") if "embed" in mapping.children else None
-    taps = _taps(layer.state.get("_buffers"))
     _check_uniform(blocks, layer)
     return StyleGAN2Config(
         img_resolution=resolution,
@@ -171,30 +168,3 @@ def _rows(network: _Network, name: str) -> int:
     if not isinstance(tensor, StoredTensor) or tensor.ndim < 2:
         raise GanwalkError(f"is damaged: {network.name}.{name} is missing or no matrix")
     return tensor.shape[0]
-
-
-def _taps(buffers: Any) -> tuple[float, ...]:
-    """The one-dimensional filter whose outer product is the stored resample_filter."""
-    stored = buffers.get("resample_filter") if isinstance(buffers, dict) else None
-    if not isinstance(stored, StoredTensor):
-        return (1.0, 3.0, 3.0, 1.0)
-    if stored.ndim != 2 or stored.shape[0] != stored.shape[1] or not 1 <= stored.shape[0] <= 32:
-        raise GanwalkError("is not supported: its resample_filter is not separable")
-    return taps_of(stored.load())
-
-
-def taps_of(kernel: Tensor) -> tuple[float, ...]:
-    """The one-dimensional filter whose outer product is proportional to a kernel (k, k)."""
-    taps = kernel.double().sum(dim=0)
-    # Written as the smallest whole numbers where there are such, as people write filters.
-    smallest = taps.abs()[taps != 0].min() if taps.any() else taps.new_ones(())
-    scaled = taps / smallest
-    taps = scaled.round() if torch.allclose(scaled, scaled.round(), atol=1e-4) else taps
-    return tuple(taps.tolist())
-
-
-def _check_filter(name: str, stored: Tensor, config: StyleGAN2Config) -> None:
-    taps = torch.tensor(config.resample_filter, dtype=torch.float64)
-    expected = torch.outer(taps, taps) / taps.sum() ** 2
-    if stored.shape != expected.shape or not torch.allclose(stored.double(), expected, atol=1e-5):
-        raise GanwalkError(f"is not supported: {name} differs from the other filters")

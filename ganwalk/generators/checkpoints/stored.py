@@ -92,6 +92,18 @@ def stored_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) ->
     return StoredTensor(storage, offset, size, stride)
 
 
+def named_tensors(state: Any) -> dict[str, StoredTensor]:
+    """The tensors of a state dict by their names, without the "module." that torch's data parallelism puts before.
+
+    Raises:
+        GanwalkError: there is something that is no tensor.
+    """
+    if not isinstance(state, dict) or not all(isinstance(entry, StoredTensor) for entry in state.values()):
+        raise GanwalkError("is damaged: its generator holds something that is no tensor")
+    wrapped = all(isinstance(name, str) and name.startswith("module.") for name in state)
+    return {str(name).removeprefix("module.") if wrapped else str(name): entry for name, entry in state.items()}
+
+
 def load_tensors(stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
     """All of them in memory as float32, under the same names.
 

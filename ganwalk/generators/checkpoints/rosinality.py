@@ -1,0 +1,113 @@
+"""Checkpoints of rosinality/stylegan2-pytorch (.pt): `g_ema`, the averaged generator, and `latent_avg`.
+
+Its StyleGAN2 is NVIDIA's under other names, but scales weights before they are demodulated.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from torch import Tensor
+
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.checkpoints.filters import common_taps
+from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
+from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors
+from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
+
+_MARKS = ("input.input", "conv1.conv.modulation.weight", "style.1.weight")
+_PARTS = {
+    "conv.modulation.weight": "affine.weight",
+    "conv.modulation.bias": "affine.bias",
+    "conv.weight": "weight",
+    "activate.bias": "bias",
+    "noise.weight": "noise_strength",
+    "bias": "bias",
+}
+
+
+def is_rosinality(value: Any) -> bool:
+    """Whether an inert object is such a checkpoint, or the state of its generator alone."""
+    state = _state(value)
+    return isinstance(state, dict) and all(mark in state or f"module.{mark}" in state for mark in _MARKS)
+
+
+def read_rosinality(value: Any) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
+    """Configuration and tensors of the averaged generator, under NVIDIA's names.
+
+    Raises:
+        GanwalkError: tensors are missing or computed otherwise than by the official code.
+    """
+    stored = named_tensors(_state(value))
+    kernels = load_tensors({name: tensor for name, tensor in stored.items() if name.endswith(".kernel")})
+    stored = {name: tensor for name, tensor in stored.items() if name not in kernels}
+    loaded = load_tensors(stored)
+    tensors = dict(_converted(name, tensor) for name, tensor in loaded.items())
+    config = _config(stored, common_taps(kernels))
+    average = value.get("latent_avg") if "g_ema" in value or "latent_avg" in value else None
+    if isinstance(average, StoredTensor):
+        tensors["mapping.w_avg"] = load_tensors({"latent_avg": average})["latent_avg"].flatten()
+    else:
+        tensors["mapping.w_avg"] = estimated_mean_style(config, tensors)
+    return config, tensors
+
+
+def _state(value: Any) -> Any:
+    return value.get("g_ema", value) if isinstance(value, dict) else None
+
+
+def _config(stored: dict[str, StoredTensor], taps: tuple[float, ...]) -> StyleGAN2Config:
+    def shape(name: str, dimensions: int) -> tuple[int, ...]:
+        tensor = stored.get(name)
+        if tensor is None or tensor.ndim != dimensions:
+            raise GanwalkError(f"is damaged: {name} is missing or has not {dimensions} dimensions")
+        return tensor.shape
+
+    blocks = len([name for name in stored if re.fullmatch(r"to_rgbs\.\d+\.bias", name)])
+    channels = {4: shape("conv1.conv.weight", 5)[1]}
+    for block in range(blocks):
+        channels[8 * 2**block] = shape(f"convs.{2 * block + 1}.conv.weight", 5)[1]
+    layers = len([name for name in stored if re.fullmatch(r"style\.\d+\.weight", name)])
+    width, z_dim = shape("style.1.weight", 2)
+    return StyleGAN2Config(
+        img_resolution=4 * 2**blocks,
+        z_dim=z_dim,
+        w_dim=shape("conv1.conv.modulation.weight", 2)[1],
+        img_channels=shape("to_rgb1.conv.weight", 5)[1],
+        mapping_layers=layers,
+        mapping_features=width if layers > 1 else None,
+        resample_filter=taps,
+        **channel_fields(channels),
+    )
+
+
+def _converted(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    """A tensor under NVIDIA's name and in its shape; unknown ones keep their name and are refused later."""
+    if match := re.fullmatch(r"style\.(\d{1,3})\.(weight|bias)", name):
+        return f"mapping.fc{int(match[1]) - 1}.{match[2]}", tensor
+    if name == "input.input":
+        return "synthesis.b4.const", tensor[0]
+    if match := re.fullmatch(r"noises\.noise_(\d{1,2})", name):
+        return f"synthesis.{_layer(int(match[1]))}.noise_const", tensor[0, 0] if tensor.ndim == 4 else tensor
+    if match := re.fullmatch(r"(conv1|to_rgb1|convs\.(\d{1,2})|to_rgbs\.(\d{1,2}))\.(.+)", name):
+        part = _PARTS.get(match[4])
+        if part is None:
+            return name, tensor
+        if match[1].startswith("to_rgb"):
+            layer = f"b{4 if match[3] is None else 8 * 2 ** int(match[3])}.torgb"
+        else:
+            layer = _layer(0 if match[2] is None else int(match[2]) + 1)
+        if part == "weight" and tensor.ndim == 5:
+            tensor = tensor[0]
+            if not layer.endswith("torgb"):
+                tensor = tensor / tensor[0].numel() ** 0.5
+        elif part in ("bias", "noise_strength"):
+            tensor = tensor.flatten() if part == "bias" else tensor.reshape(tensor.shape[1:])
+        return f"synthesis.{layer}.{part}", tensor
+    return name, tensor
+
+
+def _layer(k: int) -> str:
+    """NVIDIA's name of the k-th styled convolution."""
+    return "b4.conv1" if k == 0 else f"b{4 * 2 ** ((k + 1) // 2)}.conv{(k + 1) % 2}"
