@@ -70,5 +70,6 @@ def build_generator(config: Any, tensors: Mapping[str, Tensor], path: Path) -> A
             raise GanwalkError(f"{path}: the tensor {name} has the shape {shape}, expected {expected[name]}")
         if not torch.isfinite(tensors[name]).all():
             raise GanwalkError(f"{path}: the tensor {name} holds values that are not finite")
-    generator.load_state_dict(tensors, assign=True)
+    # In one layout, whatever the file's: equal networks compute to the last bit alike.
+    generator.load_state_dict({name: tensor.contiguous() for name, tensor in tensors.items()}, assign=True)
     return generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

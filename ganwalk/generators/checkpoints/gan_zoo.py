@@ -15,7 +15,7 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.numpy_values import plain_number
 from ganwalk.generators.checkpoints.pickle_reader import Record
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors
+from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, state_dict
 from ganwalk.generators.progan import ProGANConfig
 from ganwalk.generators.progressive import HE_GAIN
 
@@ -26,9 +26,7 @@ _TANH_LOSSES = ("MSE", "DCGAN")
 def is_gan_zoo(value: Any) -> bool:
     """Whether an inert object is a checkpoint of a progressive GAN."""
     state = _state(value)
-    return isinstance(state, dict) and any(
-        isinstance(name, str) and name.removeprefix("module.").startswith("formatLayer.") for name in state
-    )
+    return state is not None and any(name.startswith("formatLayer.") for name in state)
 
 
 def read_gan_zoo(value: Any) -> tuple[ProGANConfig, dict[str, Tensor]]:
@@ -75,11 +73,10 @@ def read_gan_zoo(value: Any) -> tuple[ProGANConfig, dict[str, Tensor]]:
     return config, tensors
 
 
-def _state(value: Any) -> Any:
+def _state(value: Any) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None
-    average = value.get("avgG")
-    return average if isinstance(average, dict) else value.get("netG")
+    return state_dict(value.get("avgG"), value.get("netG"))
 
 
 def _facts(value: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Their networks follow NVIDIA's TensorFlow code, also in the orientation of kerne
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.filters import common_taps
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors
+from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, state_dict
 from ganwalk.generators.progan import ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
@@ -25,7 +26,7 @@ AUTO_FUSED_RESOLUTION = 128
 def is_genforce(value: Any) -> bool:
     """Whether an inert object is such a checkpoint, or the state of one of its generators."""
     state = _state(value)
-    return isinstance(state, dict) and _architecture(state) is not None
+    return state is not None and _architecture(state) is not None
 
 
 def read_genforce(value: Any) -> tuple[Any, dict[str, Tensor]]:
@@ -38,7 +39,7 @@ def read_genforce(value: Any) -> tuple[Any, dict[str, Tensor]]:
     """
     state = _state(value)
     stored = named_tensors(state)
-    architecture = _architecture(state)
+    architecture = _architecture(stored)
     if architecture == "progan":
         return read_progan(stored)
     return read_stylegan1(stored) if architecture == "stylegan1" else _read_stylegan2(stored)
@@ -174,13 +175,13 @@ def _with_average(config: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
-def _state(value: Any) -> Any:
+def _state(value: Any) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None
-    return value.get("generator_smooth", value.get("generator", value))
+    return state_dict(value.get("generator_smooth"), value.get("generator"), value)
 
 
-def _architecture(state: dict[Any, Any]) -> str | None:
+def _architecture(state: Mapping[str, Any]) -> str | None:
     if "synthesis.early_layer.const" in state:
         return "stylegan2"
     if "synthesis.layer0.const" in state and "synthesis.layer0.apply_noise.weight" in state:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.filters import common_taps
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors
+from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, state_dict
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
 
 _MARKS = ("input.input", "conv1.conv.modulation.weight", "style.1.weight")
@@ -30,7 +30,7 @@ _PARTS = {
 def is_rosinality(value: Any) -> bool:
     """Whether an inert object is such a checkpoint, or the state of its generator alone."""
     state = _state(value)
-    return isinstance(state, dict) and all(mark in state or f"module.{mark}" in state for mark in _MARKS)
+    return state is not None and all(mark in state for mark in _MARKS)
 
 
 def read_rosinality(value: Any) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
@@ -45,7 +45,7 @@ def read_rosinality(value: Any) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
     loaded = load_tensors(stored)
     tensors = dict(_converted(name, tensor) for name, tensor in loaded.items())
     config = _config(stored, common_taps(kernels))
-    average = value.get("latent_avg") if "g_ema" in value or "latent_avg" in value else None
+    average = value.get("latent_avg")
     if isinstance(average, StoredTensor):
         tensors["mapping.w_avg"] = load_tensors({"latent_avg": average})["latent_avg"].flatten()
     else:
@@ -53,8 +53,8 @@ def read_rosinality(value: Any) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
     return config, tensors
 
 
-def _state(value: Any) -> Any:
-    return value.get("g_ema", value) if isinstance(value, dict) else None
+def _state(value: Any) -> dict[str, Any] | None:
+    return state_dict(value.get("g_ema"), value) if isinstance(value, dict) else None
 
 
 def _config(stored: dict[str, StoredTensor], taps: tuple[float, ...]) -> StyleGAN2Config:

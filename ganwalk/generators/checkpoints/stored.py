@@ -92,16 +92,20 @@ def stored_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) ->
     return StoredTensor(storage, offset, size, stride)
 
 
-def named_tensors(state: Any) -> dict[str, StoredTensor]:
-    """The tensors of a state dict by their names, without the "module." that torch's data parallelism puts before.
+def state_dict(*candidates: Any) -> dict[str, Any] | None:
+    """The first dict with text keys, without the "module." that torch's data parallelism puts before; or None."""
+    for state in candidates:
+        if isinstance(state, dict) and state and all(isinstance(name, str) for name in state):
+            wrapped = all(name.startswith("module.") for name in state)
+            return {name.removeprefix("module."): entry for name, entry in state.items()} if wrapped else state
+    return None
 
-    Raises:
-        GanwalkError: there is something that is no tensor.
-    """
+
+def named_tensors(state: Any) -> dict[str, StoredTensor]:
+    """A state dict of tensors only; GanwalkError if there is something else in it."""
     if not isinstance(state, dict) or not all(isinstance(entry, StoredTensor) for entry in state.values()):
         raise GanwalkError("is damaged: its generator holds something that is no tensor")
-    wrapped = all(isinstance(name, str) and name.startswith("module.") for name in state)
-    return {str(name).removeprefix("module.") if wrapped else str(name): entry for name, entry in state.items()}
+    return state
 
 
 def load_tensors(stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
