@@ -7,6 +7,7 @@ a training snapshot costs no more memory than the one network that is wanted.
 from __future__ import annotations
 
 import io
+import mmap
 import struct
 import sys
 import zipfile
@@ -78,11 +79,12 @@ def read_legacy_file(path: Path) -> Any:
             file.seek(first)
             return file.read(last - first)
 
-    with path.open("rb") as file:
-        return read_legacy(file, read_at)
+    # A mapped file returns no more than is left; a plain one would reserve what a hostile length asks for.
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return read_legacy(data, read_at)
 
 
-def read_legacy(stream: BinaryIO, read_at: Callable[[int, int], bytes]) -> Any:
+def read_legacy(stream: BinaryIO | mmap.mmap, read_at: Callable[[int, int], bytes]) -> Any:
     """The inert object in a legacy stream: five pickles, then each storage as a number of values and the values.
 
     Args:
@@ -116,8 +118,9 @@ def read_legacy(stream: BinaryIO, read_at: Callable[[int, int], bytes]) -> Any:
         raise PickleError("its list of storages is damaged")
     if set(keys) != set(storages) or len(keys) != len(storages):
         raise PickleError("it refers to storages that it does not hold")
-    size = stream.seek(0, io.SEEK_CUR)
-    end = stream.seek(0, io.SEEK_END)
+    size = stream.tell()
+    stream.seek(0, io.SEEK_END)
+    end = stream.tell()
     for key in keys:
         storage = storages[key]
         stream.seek(size)

@@ -1,0 +1,264 @@
+"""Hostile and damaged files of every format: nothing runs, each ends in one line, in bounded time and memory."""
+
+import io
+import os
+import pickle
+import pickletools
+import random
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.checkpoints import read_checkpoint
+from ganwalk.generators.loading import load_generator
+from tests.generators.snapshots import PERSISTENT, dump, network, snapshot
+from tests.generators.test_checkpoints import HOSTILE, SHELL, global_, string, toy
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+FIXTURES = [
+    "pickled_sg3repo_sg2_32.pkl",
+    "tf_sefa_pggan_32.pkl",
+    "tf_sefa_stylegan_32.pkl",
+    "tf_sg2ada_64_resnet_clamp.pkl",
+    "rosinality_32.pt",
+    "ganzoo_pgan_32.pth",
+    "sefa_pggan_32.pth",
+]
+
+
+@pytest.fixture(autouse=True)
+def canary(tmp_path_factory, monkeypatch):
+    """The file that any executed payload would write."""
+    path = tmp_path_factory.mktemp("canary") / "canary"
+    monkeypatch.setenv("GANWALK_CANARY", str(path))
+    yield path
+    assert not path.exists()
+
+
+def refused(data, tmp_path):
+    """The one line that a file ends in."""
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    with pytest.raises(GanwalkError) as caught:
+        load_generator(path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
+    return str(caught.value)
+
+
+def archive(pickled, entries=(), compression=zipfile.ZIP_STORED, folder="archive"):
+    """A zip file such as torch.save's, with a given pickle."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as file:
+        file.writestr(f"{folder}/data.pkl", pickled)
+        for name, data in entries:
+            file.writestr(f"{folder}/{name}", data)
+    return stream.getvalue()
+
+
+def zipped_tensor(size, stride=(1,), count=4, offset=0, key="0", cls="FloatStorage"):
+    """A pickle of one tensor whose storage lies in the archive."""
+    numbers = b"".join(pickle.dumps(value, 0)[:-1] for value in (offset, size, stride, False))
+    storage = b"(" + string("storage") + global_("torch", cls) + string(key) + string("cpu")
+    storage += pickle.dumps(count, 0)[:-1] + b"tQ"
+    return b"\x80\x04" + global_("torch._utils", "_rebuild_tensor_v2") + b"(" + storage + numbers + b"tR."
+
+
+def legacy(pickled, keys, *storages):
+    head = b"".join(pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
+    return head + pickled + pickle.dumps(keys, 2) + b"".join(struct.pack("<q", n) + data for n, data in storages)
+
+
+VALUES = [("data/0", bytes(16))]
+
+HOSTILE_FILES = {
+    "zip: os.system": archive(b"\x80\x04" + global_("os", "system") + string(SHELL) + b"\x85R."),
+    "zip: persistent id of another kind": archive(b"\x80\x04" + string("module") + b"Q."),
+    "zip: persistent id with a code": archive(b"\x80\x04(" + string("storage") + global_("os", "system") + b"tQ."),
+    "zip: unknown storage type": archive(zipped_tensor((2,), cls="system"), VALUES),
+    "zip: missing storage": archive(zipped_tensor((2,), key="../../0"), VALUES),
+    "zip: storage smaller than announced": archive(zipped_tensor((2,), count=10**12), VALUES),
+    "zip: tensor beyond its storage": archive(zipped_tensor((5,)), VALUES),
+    "zip: negative size": archive(zipped_tensor((-1,)), VALUES),
+    "zip: repeated values": archive(zipped_tensor((10**12,), stride=(0,)), VALUES),
+    "zip: no pickle in it": archive(b"", folder="a/b"),
+    "zip: empty pickle": archive(b""),
+    "zip: bomb in the pickle": archive(bytes(2**28), compression=zipfile.ZIP_DEFLATED),
+    "zip: bomb in a storage": archive(zipped_tensor((2**26,), count=2**26), [("data/0", bytes(2**28))], 8),
+    "zip: two pickles": archive(b"N.", [("../other/data.pkl", b"N.")]),
+    "zip: link": archive(zipped_tensor((2,)), [("data/0", b"/etc/passwd")]),
+    "zip: big-endian": archive(zipped_tensor((2,)), [*VALUES, ("byteorder", b"big")]),
+    "zip: truncated": archive(zipped_tensor((2,)), VALUES)[:-30],
+    "zip: directory only": b"PK\x03\x04" + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 9, 9, 2**31, 0, 0),
+    "zip: torch.save of a module": archive(b"\x80\x04" + global_("torch.nn.modules.linear", "Linear") + b")\x81."),
+    "legacy: os.system": legacy(b"\x80\x04" + global_("os", "system") + string(SHELL) + b"\x85R.", []),
+    "legacy: nested legacy streams": legacy(
+        b"\x80\x04" + global_("torch.storage", "_load_from_bytes") + string("x") + b"\x85R.", []
+    ),
+    "legacy: missing storage": legacy(zipped_tensor((2,)), []),
+    "legacy: surplus storage": legacy(b"\x80\x04N.", ["0"], (4, bytes(16))),
+    "legacy: storage cut off": legacy(zipped_tensor((2,), count=2**40), ["0"], (2**40, bytes(16))),
+    "legacy: two sizes": legacy(zipped_tensor((2,)), ["0"], (5, bytes(20))),
+    "legacy: keys that are none": legacy(b"\x80\x04N.", [[["0"]]], (4, bytes(16))),
+    "legacy: another protocol": pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(7, 2) + pickle.dumps({}, 2),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_FILES)
+def test_hostile_torch_files_end_in_one_line(tmp_path, name):
+    refused(HOSTILE_FILES[name], tmp_path)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_pickles_inside_of_torch_files(tmp_path, name):
+    refused(archive(HOSTILE[name]), tmp_path)
+    refused(legacy(HOSTILE[name], []), tmp_path)
+
+
+def explosive(depth=60):
+    """Opcodes of a value whose text would be 2^depth long, at the top of the stack."""
+    value = b"]"
+    for i in range(depth):
+        value += b"q" + bytes([i]) + b"0]h" + bytes([i]) + b"ah" + bytes([i]) + b"a"
+    return value
+
+
+def test_values_that_share_parts_are_neither_printed_nor_compared(tmp_path):
+    tiny = snapshot(toy())
+    # In the place of an attribute that would be shown in a message or compared with another layer's.
+    for name in ("conv_clamp", "activation", "use_noise", "img_resolution", "z_dim", "class_name", "architecture"):
+        at = tiny.find(string(name)) + len(string(name))
+        assert at > len(string(name))
+        # The memoised name stays; what follows it becomes the explosive value under other memo places.
+        rest = next(position for _, _, position in pickletools.genops(tiny) if position > at)
+        data = tiny[:at] + tiny[at:rest] + explosive() + b"0" + tiny[rest:]
+        path = tmp_path / "file"
+        path.write_bytes(b"\x80\x04" + data[11:])
+        try:
+            load_generator(path)
+        except GanwalkError as error:
+            assert len(str(error)) < 700
+    refused(b"\x80\x04}" + explosive() + b"Ns.", tmp_path)
+    refused(b"\x80\x04}" + explosive() + b"\x85\x85Ns.", tmp_path)
+    key = b"N" + b"".join(b"\x94(" + b"h\x00" * 60 + b"t" for _ in range(4))
+    refused(b"\x80\x04}" + key + b"Ns.", tmp_path)
+
+
+def test_explosive_attributes_of_every_kind(tmp_path):
+    bomb = []
+    for _ in range(60):
+        bomb = [bomb, bomb]
+    for attributes in ({"img_resolution": bomb}, {"z_dim": bomb}, {"c_dim": bomb}, {"img_channels": bomb}):
+        refused(snapshot(toy(), **attributes), tmp_path)
+    other = network("Generator", modules={"synthesis": network("S"), "mapping": network("M")})
+    other.arguments[0]["class_name"] = bomb
+    refused(dump({"G_ema": other}, PERSISTENT), tmp_path)
+    for value in ({"g_ema": bomb}, {"generator_smooth": {"layer0.weight": bomb}}, {"avgG": {"formatLayer.": bomb}}):
+        stream = io.BytesIO()
+        torch.save(value, stream)
+        refused(stream.getvalue(), tmp_path)
+
+
+def test_a_snapshot_cannot_ask_for_more_memory_than_it_stores(tmp_path):
+    one = torch.zeros(2**20)
+    state = {f"convs.{i}.conv.weight": one for i in range(200)}
+    state |= {"input.input": one, "conv1.conv.modulation.weight": one, "style.1.weight": one}
+    stream = io.BytesIO()
+    torch.save({"g_ema": state}, stream)
+    assert "many times larger than what is stored" in refused(stream.getvalue(), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["zip: bomb in the pickle", "zip: bomb in a storage", "legacy: storage cut off"])
+def test_bombs_take_no_memory(tmp_path, name):
+    path = tmp_path / "bomb"
+    path.write_bytes(HOSTILE_FILES[name])
+    limited = (
+        "import resource, sys; from ganwalk.generators.checkpoints import read_checkpoint; "
+        "from ganwalk.errors import GanwalkError\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try: read_checkpoint(sys.argv[1])\n"
+        "except GanwalkError: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", limited, str(path)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100_000, "kB above the interpreter's own"
+
+
+def test_symbolic_links_lead_to_files_only(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    (tmp_path / "folder").symlink_to(tmp_path)
+    for name in ("loop", "gone", "device", "folder"):
+        with pytest.raises(GanwalkError):
+            read_checkpoint(tmp_path / name)
+    (tmp_path / "good").symlink_to(GOLDEN / "rosinality_32.pt")
+    assert read_checkpoint(tmp_path / "good").format == "rosinality"
+
+
+def structure(data):
+    """Positions where a change meets structure rather than weights."""
+    if data[:2] == b"PK":
+        start = data.index(b"data.pkl")
+        return [*range(start, start + 9000), *range(len(data) - 4000, len(data))]
+    starts = [position for _, _, position in pickletools.genops(data)]
+    return [position + delta for position in starts for delta in (0, 1, 2) if position + delta < len(data)]
+
+
+def mutated(data, places, rng):
+    """A damaged copy: bytes changed, removed, repeated, swapped, or the end cut off."""
+    data = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 8])):
+        at = rng.choice(places)
+        kind = rng.randrange(6)
+        if kind == 0:
+            data[at : at + 1] = bytes([rng.randrange(256)])
+        elif kind == 1:
+            data[at : at + 1] = bytes([data[min(at, len(data) - 1)] ^ (1 << rng.randrange(8))])
+        elif kind == 2:
+            del data[at : at + rng.choice([1, 4, 30])]
+        elif kind == 3:
+            data[at:at] = data[at : at + rng.choice([1, 8, 200])]
+        elif kind == 4:
+            data[at : at + 4] = rng.choice([b"\xff\xff\xff\xff", bytes(4), b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80"])
+        else:
+            data[at:at] = rng.choice([b"R", b"b", b"0", b"2", b"\x81", b"h\x00", b"(", b"t", b"Q", b"u", b"."])
+    return bytes(data)
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_damaged_files_raise_nothing_else(tmp_path, name):
+    good = (GOLDEN / name).read_bytes()
+    places = structure(good)
+    rng = random.Random(name)
+    path = tmp_path / "file"
+    rounds = int(os.environ.get("GANWALK_FUZZ", "60"))
+    refusals = 0
+    for _ in range(rounds):
+        path.write_bytes(mutated(good, places, rng))
+        try:
+            load_generator(path)
+        except GanwalkError as error:
+            refusals += 1
+            assert "\n" not in str(error) and len(str(error)) < 700
+    assert refusals > rounds // 4
+    for cut in rng.sample(range(len(good)), 15):
+        path.write_bytes(good[:cut])
+        with pytest.raises(GanwalkError):
+            load_generator(path)
+
+
+def test_arrays_of_objects_are_refused(tmp_path):
+    from tests.generators.tensorflow_snapshots import tensorflow_network, tensorflow_pickle
+
+    for array in (np.array([None, "x"], dtype=object), np.array(["text"]), np.zeros(2, dtype="c16")):
+        variables = {"4x4/Dense/weight": array}
+        path = tmp_path / "g.pkl"
+        path.write_bytes(tensorflow_pickle(tensorflow_network(variables, {})))
+        with pytest.raises(GanwalkError, match=r"unknown type|not made of bytes"):
+            load_generator(path)
