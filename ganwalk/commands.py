@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -64,6 +65,27 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _external(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options for generators that are code, handed to the command as one argument for `load_generator`."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, trust: bool, latent_dim: int | None, image_range: str | None, **kwargs: Any) -> Any:
+        from ganwalk.generators.external import parse_image_range
+
+        limits = None if image_range is None else parse_image_range(image_range)
+        external = {"trust": trust, "latent_dim": latent_dim, "image_range": limits}
+        return command(*args, external=external, **kwargs)
+
+    options = (
+        click.option("--trust", is_flag=True, help="Run the program in a TorchScript file."),
+        click.option("--latent-dim", type=click.IntRange(1), help="Latent size of a generator that is code."),
+        click.option("--image-range", metavar="LOW,HIGH", help="Black and white of a generator that is code."),
+    )
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Example: ganwalk discover --generator scenes --n-directions 10, then ganwalk render --direction all",
@@ -74,7 +96,7 @@ def group() -> None:
 
 
 @group.command(epilog="Example: ganwalk discover --generator ffhq.pkl --n-directions 20")
-@click.option("-g", "--generator", "name", required=True, help="Checkpoint file, or a name: scenes, blobs.")
+@click.option("-g", "--generator", "name", required=True, help="Checkpoint, scenes, blobs, or package.module:callable.")
 @click.option("-n", "--n-directions", type=click.IntRange(1), default=20, show_default=True, help="How many to find.")
 @click.option("-o", "--out", type=_PATH, default=_DEFAULT_OUT, show_default=True, help="Folder for the results.")
 @click.option("--space", type=click.Choice(["w", "z"]), help="Latent space [default: w if the generator has one].")
@@ -121,6 +143,7 @@ def group() -> None:
 @click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
 @click.option("--profile", is_flag=True, help="Print where the time of the steps went.")
 @_common
+@_external
 def discover(
     name: str,
     n_directions: int,
@@ -144,6 +167,7 @@ def discover(
     device: str,
     threads: int | None,
     quiet: bool,
+    external: dict[str, Any],
 ) -> None:
     """Find directions along which batches of images keep their shape.
 
@@ -173,7 +197,7 @@ def discover(
         chunk=chunk,
         seed=seed,
     )
-    generator = load_generator(name, device)
+    generator = load_generator(name, device, **external)
     _make_folder(out)
     with _discovery_watch(steps, quiet) as on_step:
         result = run_discovery(
@@ -263,6 +287,7 @@ def _progress_bar(total: int, label: str, hidden: bool) -> Iterator[Callable[[in
 @click.option("--gif", is_flag=True, help="Also write an animation as GIF.")
 @click.option("--mp4", is_flag=True, help="Also write an animation as MP4.")
 @_common
+@_external
 def render(
     direction: str,
     directions_path: Path | None,
@@ -280,6 +305,7 @@ def render(
     device: str,
     threads: int | None,
     quiet: bool,
+    external: dict[str, Any],
 ) -> None:
     """Draw what a direction does: a grid of samples × amplitudes, and animations.
 
@@ -297,7 +323,7 @@ def render(
     index = None if direction == "all" else _direction_index(direction, len(directions), path)
     seeds = parse_seeds(seeds_text)
     layers = parse_layers(layers_text) if layers_text else None
-    generator = load_directions_generator(directions, name, device)
+    generator = load_directions_generator(directions, name, device, **external)
     stem = out or path.parent / ("overview.png" if index is None else f"direction-{index}.png")
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
@@ -357,13 +383,14 @@ def convert(source: Path, target: Path, force: bool) -> None:
 @group.command(epilog="Example: ganwalk info ffhq.pkl")
 @click.argument("file")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
-def info(file: str, as_json: bool) -> None:
+@_external
+def info(file: str, as_json: bool, external: dict[str, Any]) -> None:
     """Say what a checkpoint is: format, architecture, sizes, hash."""
     import json
 
     from ganwalk.generators.loading import describe
 
-    description = describe(file)
+    description = describe(file, **external)
     if as_json:
         click.echo(json.dumps(description, indent=1))
         return
@@ -379,14 +406,17 @@ def info(file: str, as_json: bool) -> None:
 @click.option("-o", "--out", type=_PATH, help="File to write [default: SOURCE with the suffix .safetensors].")
 @click.option("--space", type=click.Choice(["w", "z"]), help="Their latent space [default: w if there is one].")
 @click.option("--layers", "layers_text", metavar="A-B", help="Layers that they are meant for [default: all].")
-def import_command(source: Path, name: str, out: Path | None, space: str | None, layers_text: str | None) -> None:
+@_external
+def import_command(
+    source: Path, name: str, out: Path | None, space: str | None, layers_text: str | None, external: dict[str, Any]
+) -> None:
     """Bring directions of GANSpace (.npz), SeFa (.npy) or a plain matrix (.npy, .pt)."""
     from ganwalk.generators.loading import load_generator
     from ganwalk.interchange import import_directions
     from ganwalk.rendering.ranges import parse_layers
 
     layers = parse_layers(layers_text) if layers_text else None
-    directions = import_directions(source, load_generator(name), space=space, layers=layers)
+    directions = import_directions(source, load_generator(name, **external), space=space, layers=layers)
     out = out or source.with_suffix(".safetensors")
     directions.save(out)
     click.echo(f"wrote {out}: {len(directions)} directions")

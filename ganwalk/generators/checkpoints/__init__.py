@@ -18,7 +18,7 @@ from ganwalk.generators.checkpoints import torch_reader
 from ganwalk.generators.checkpoints.lucidrains import is_lucidrains, read_lucidrains
 from ganwalk.generators.checkpoints.native import read_native
 from ganwalk.generators.checkpoints.nvidia_torch import is_nvidia_snapshot, read_snapshot
-from ganwalk.generators.checkpoints.pickle_reader import PickleError, read_pickle
+from ganwalk.generators.checkpoints.pickle_reader import PickleError, Record, read_pickle
 
 KNOWN = "NVIDIA's StyleGAN2 .pkl (PyTorch), lucidrains' stylegan2-pytorch .pt and ganwalk's .safetensors"
 
@@ -54,7 +54,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     """
     path = Path(path)
     try:
-        sha256, head = _hash_file(path)
+        sha256, head = hash_file(path)
         # The length that opens safetensors can begin with any byte, a pickle's first opcode included: look there first.
         if head[8:9] == b"{" and head[9:10] in b'"} ':
             kind = "ganwalk"
@@ -62,6 +62,10 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         elif head[:1] in (b"\x80", b"("):
             kind, config, tensors = _read_pickle_file(path)
         elif head.startswith(b"PK\x03\x04"):
+            if torch_reader.is_torchscript(path):
+                raise GanwalkError(
+                    "is a TorchScript program: it runs only on your word, --trust of a command that has it"
+                )
             kind, config, tensors = _read_torch_file(path, torch_reader.read_zip)
         else:
             raise GanwalkError(_unknown(head))
@@ -72,7 +76,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     return Checkpoint(path, kind, config, tensors, sha256)
 
 
-def _hash_file(path: Path) -> tuple[str, bytes]:
+def hash_file(path: Path) -> tuple[str, bytes]:
     """SHA-256 and first bytes of a regular, non-empty file."""
     try:
         mode = path.stat().st_mode
@@ -117,6 +121,8 @@ def _read_torch_file(path: Path, read: Callable[[Path], Any]) -> tuple[str, Any,
             return "lucidrains", *read_lucidrains(value)
     except PickleError as error:
         raise GanwalkError(f"is not a checkpoint that can be read: {error}; known are {KNOWN}") from error
+    if isinstance(value, Record):
+        raise GanwalkError(torch_reader.WHOLE_MODULE)
     raise GanwalkError(f"is a PyTorch file, but not of a known generator; known are {KNOWN}")
 
 
