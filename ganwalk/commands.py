@@ -216,7 +216,7 @@ def discover(
         click.echo(f"stopped at step {result.steps_done} of {steps}; continue: the same command with --resume")
         sys.exit(130)
     where = "" if out == _DEFAULT_OUT else f" --directions {out / 'directions.safetensors'}"
-    click.echo(f"next: ganwalk render{where} --direction 0")
+    click.echo(f"next: ganwalk render{where}{_code_again(generator, name, external)} --direction 0")
 
 
 @contextlib.contextmanager
@@ -355,7 +355,7 @@ def render(
     click.echo(f"wrote {', '.join(map(str, written))}")
     other = "all" if index is not None else "0"
     where = f" --directions {directions_path}" if directions_path else ""
-    click.echo(f"next: ganwalk render{where} --direction {other}")
+    click.echo(f"next: ganwalk render{where}{_code_again(generator, name, external)} --direction {other}")
 
 
 @group.command(epilog="Example: ganwalk convert ffhq.pkl ffhq.safetensors")
@@ -397,7 +397,7 @@ def info(file: str, as_json: bool, external: dict[str, Any]) -> None:
     for key, value in description.items():
         if not isinstance(value, (list, dict)):
             click.echo(f"{key:>16}  {value}")
-    click.echo(f"next: ganwalk discover --generator {file}")
+    click.echo(f"next: ganwalk discover --generator {file}{' --trust' * external['trust']}")
 
 
 @group.command("import", epilog="Example: ganwalk import ganspace_cache.npz --generator ffhq.pkl")
@@ -416,11 +416,13 @@ def import_command(
     from ganwalk.rendering.ranges import parse_layers
 
     layers = parse_layers(layers_text) if layers_text else None
-    directions = import_directions(source, load_generator(name, **external), space=space, layers=layers)
+    generator = load_generator(name, **external)
+    directions = import_directions(source, generator, space=space, layers=layers)
     out = out or source.with_suffix(".safetensors")
     directions.save(out)
     click.echo(f"wrote {out}: {len(directions)} directions")
-    click.echo(f"next: ganwalk render --directions {out} --direction all")
+    again = _code_again(generator, name, external)
+    click.echo(f"next: ganwalk render --directions {out}{again} --direction all")
 
 
 @group.command(epilog="Example: ganwalk export directions.npz")
@@ -437,6 +439,13 @@ def export(target: Path, path: Path | None, kind: str | None) -> None:
     export_directions(directions, target, kind)
     click.echo(f"wrote {target}: {len(directions)} directions of {path}")
     click.echo(f"next: ganwalk render --directions {path} --direction all")
+
+
+def _code_again(generator: Any, name: str | None, external: dict[str, Any]) -> str:
+    """The options without which render will not run a generator that is code."""
+    if not generator.identity.interface:
+        return ""
+    return f" --generator {name}" + " --trust" * external["trust"]
 
 
 def _set_up_torch(device: str, threads: int | None) -> None:

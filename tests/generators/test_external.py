@@ -331,7 +331,8 @@ def test_the_commands_go_the_whole_way(program, capsys, name):
     code, out = run(capsys, "info", name, *trust, *facts)
     assert code == 0 and ("torchscript" in out or "python" in out) and "-2,2" in out and "(n, d, 1, 1)" in out
     code, out = run(capsys, "discover", "-g", name, *trust, *facts, *FAST)
-    assert code == 0, out
+    again = " ".join(["--generator", name, *trust])
+    assert code == 0 and f"next: ganwalk render {again} --direction 0" in out, out
     directions = Directions.load("ganwalk-out/directions.safetensors")
     assert directions.space == "z" and directions.vectors.shape == (3, 24)
     assert Interface.from_text(directions.generator.interface) == Interface(24, (-2.0, 2.0))
@@ -343,7 +344,7 @@ def test_the_commands_go_the_whole_way(program, capsys, name):
     assert run(capsys, *draw, "-g", name, *trust)[0] == 0 and Path("ganwalk-out/direction-1.png").exists()
     torch.save(torch.eye(24)[:4], "four.pt")
     code, out = run(capsys, "import", "four.pt", "-g", name, *trust, "--latent-dim", 24)
-    assert code == 0 and "4 directions" in out
+    assert code == 0 and "4 directions" in out and again in out
 
 
 def test_commands_refuse_in_one_line(program, capsys):
