@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -64,6 +65,27 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _external(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options for generators that are code, handed to the command as one argument for `load_generator`."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, trust: bool, latent_dim: int | None, image_range: str | None, **kwargs: Any) -> Any:
+        from ganwalk.generators.external import parse_image_range
+
+        limits = None if image_range is None else parse_image_range(image_range)
+        external = {"trust": trust, "latent_dim": latent_dim, "image_range": limits}
+        return command(*args, external=external, **kwargs)
+
+    options = (
+        click.option("--trust", is_flag=True, help="Run the program in a TorchScript file."),
+        click.option("--latent-dim", type=click.IntRange(1), help="Latent size of a generator that is code."),
+        click.option("--image-range", metavar="LOW,HIGH", help="Black and white of a generator that is code."),
+    )
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Example: ganwalk discover --generator scenes --n-directions 10, then ganwalk render --direction all",
@@ -79,7 +101,7 @@ def group() -> None:
     "--generator",
     "name",
     required=True,
-    help="Checkpoint file, or a name: scenes, blobs, or one of ganwalk models.",
+    help="Checkpoint file, a name (scenes, blobs, or one of ganwalk models), or package.module:callable.",
 )
 @click.option("-n", "--n-directions", type=click.IntRange(1), default=20, show_default=True, help="How many to find.")
 @click.option("-o", "--out", type=_PATH, default=_DEFAULT_OUT, show_default=True, help="Folder for the results.")
@@ -127,6 +149,7 @@ def group() -> None:
 @click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
 @click.option("--profile", is_flag=True, help="Print where the time of the steps went.")
 @_common
+@_external
 def discover(
     name: str,
     n_directions: int,
@@ -150,6 +173,7 @@ def discover(
     device: str,
     threads: int | None,
     quiet: bool,
+    external: dict[str, Any],
 ) -> None:
     """Find directions along which batches of images keep their shape.
 
@@ -180,7 +204,7 @@ def discover(
         seed=seed,
     )
     with _download_watch(quiet) as on_bytes:
-        generator = load_generator(name, device, on_bytes)
+        generator = load_generator(name, device, on_bytes, **external)
     _make_folder(out)
     with _discovery_watch(steps, quiet) as on_step:
         result = run_discovery(
@@ -199,7 +223,7 @@ def discover(
         click.echo(f"stopped at step {result.steps_done} of {steps}; continue: the same command with --resume")
         sys.exit(130)
     where = "" if out == _DEFAULT_OUT else f" --directions {out / 'directions.safetensors'}"
-    click.echo(f"next: ganwalk render{where} --direction 0")
+    click.echo(f"next: ganwalk render{where}{_code_again(generator, name, external)} --direction 0")
 
 
 @contextlib.contextmanager
@@ -287,6 +311,7 @@ def _download_watch(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
 @click.option("--gif", is_flag=True, help="Also write an animation as GIF.")
 @click.option("--mp4", is_flag=True, help="Also write an animation as MP4.")
 @_common
+@_external
 def render(
     direction: str,
     directions_path: Path | None,
@@ -304,6 +329,7 @@ def render(
     device: str,
     threads: int | None,
     quiet: bool,
+    external: dict[str, Any],
 ) -> None:
     """Draw what a direction does: a grid of samples × amplitudes, and animations.
 
@@ -322,7 +348,7 @@ def render(
     seeds = parse_seeds(seeds_text)
     layers = parse_layers(layers_text) if layers_text else None
     with _download_watch(quiet) as on_bytes:
-        generator = load_directions_generator(directions, name, device, on_bytes)
+        generator = load_directions_generator(directions, name, device, on_bytes, **external)
     stem = out or path.parent / ("overview.png" if index is None else f"direction-{index}.png")
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
@@ -354,7 +380,7 @@ def render(
     click.echo(f"wrote {', '.join(map(str, written))}")
     other = "all" if index is not None else "0"
     where = f" --directions {directions_path}" if directions_path else ""
-    click.echo(f"next: ganwalk render{where} --direction {other}")
+    click.echo(f"next: ganwalk render{where}{_code_again(generator, name, external)} --direction {other}")
 
 
 @group.command(epilog="Example: ganwalk convert ffhq.pkl ffhq.safetensors")
@@ -385,21 +411,22 @@ def convert(source: Path, target: Path, force: bool) -> None:
 @group.command(epilog="Example: ganwalk info ffhq.pkl")
 @click.argument("file")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
-def info(file: str, as_json: bool) -> None:
+@_external
+def info(file: str, as_json: bool, external: dict[str, Any]) -> None:
     """Say what a checkpoint is: format, architecture, sizes, hash."""
     import json
 
     from ganwalk.generators.loading import describe
 
     with _download_watch(quiet=False) as on_bytes:
-        description = describe(file, on_bytes)
+        description = describe(file, on_bytes, **external)
     if as_json:
         click.echo(json.dumps(description, indent=1))
         return
     for key, value in description.items():
         if not isinstance(value, (list, dict)):
             click.echo(f"{key:>16}  {value}")
-    click.echo(f"next: ganwalk discover --generator {file}")
+    click.echo(f"next: ganwalk discover --generator {file}{' --trust' * external['trust']}")
 
 
 @group.command(epilog="Example: ganwalk models --json")
@@ -433,7 +460,10 @@ def models(as_json: bool) -> None:
 @click.option("-o", "--out", type=_PATH, help="File to write [default: SOURCE with the suffix .safetensors].")
 @click.option("--space", type=click.Choice(["w", "z"]), help="Their latent space [default: w if there is one].")
 @click.option("--layers", "layers_text", metavar="A-B", help="Layers that they are meant for [default: all].")
-def import_command(source: Path, name: str, out: Path | None, space: str | None, layers_text: str | None) -> None:
+@_external
+def import_command(
+    source: Path, name: str, out: Path | None, space: str | None, layers_text: str | None, external: dict[str, Any]
+) -> None:
     """Bring directions of GANSpace (.npz), SeFa (.npy) or a plain matrix (.npy, .pt)."""
     from ganwalk.generators.loading import load_generator
     from ganwalk.interchange import import_directions
@@ -441,12 +471,13 @@ def import_command(source: Path, name: str, out: Path | None, space: str | None,
 
     layers = parse_layers(layers_text) if layers_text else None
     with _download_watch(quiet=False) as on_bytes:
-        generator = load_generator(name, progress=on_bytes)
+        generator = load_generator(name, progress=on_bytes, **external)
     directions = import_directions(source, generator, space=space, layers=layers)
     out = out or source.with_suffix(".safetensors")
     directions.save(out)
     click.echo(f"wrote {out}: {len(directions)} directions")
-    click.echo(f"next: ganwalk render --directions {out} --direction all")
+    again = _code_again(generator, name, external)
+    click.echo(f"next: ganwalk render --directions {out}{again} --direction all")
 
 
 @group.command(epilog="Example: ganwalk export directions.npz")
@@ -463,6 +494,13 @@ def export(target: Path, path: Path | None, kind: str | None) -> None:
     export_directions(directions, target, kind)
     click.echo(f"wrote {target}: {len(directions)} directions of {path}")
     click.echo(f"next: ganwalk render --directions {path} --direction all")
+
+
+def _code_again(generator: Any, name: str | None, external: dict[str, Any]) -> str:
+    """The options without which render will not run a generator that is code."""
+    if not generator.identity.interface:
+        return ""
+    return f" --generator {name}" + " --trust" * external["trust"]
 
 
 def _set_up_torch(device: str, threads: int | None) -> None:

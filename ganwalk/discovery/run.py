@@ -117,7 +117,7 @@ def run_discovery(
     settings = settings.resolve(generator)
     assert settings.space is not None and settings.subspace_dim is not None
     identity = generator.identity  # type: ignore[attr-defined]
-    run = fingerprint(settings, identity.sha256)
+    run = fingerprint(settings, identity.sha256 + identity.interface)
     subspace = latent_subspace(
         generator,
         settings.space,

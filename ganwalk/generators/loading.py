@@ -17,6 +17,8 @@ from ganwalk.generators.architectures import build_generator
 from ganwalk.generators.blobs import Blobs
 from ganwalk.generators.checkpoints import Checkpoint, read_checkpoint
 from ganwalk.generators.download import Progress
+from ganwalk.generators.external import ARCHITECTURES as EXTERNAL
+from ganwalk.generators.external import Interface, is_program, is_reference, load_program, load_reference
 from ganwalk.shipped import shipped_file
 
 if TYPE_CHECKING:
@@ -30,29 +32,57 @@ class GeneratorIdentity:
     """What a directions file remembers of its generator.
 
     Attributes:
-        reference: name (also of the catalog), or absolute path of the checkpoint.
+        reference: name (also of the catalog), absolute path of the checkpoint, or package.module:callable.
         sha256: hash of the file (of the configuration, for generators without weights).
-        architecture: such as "stylegan2" or "blobs".
+        architecture: such as "stylegan2" or "blobs"; "torchscript" and "python" are code.
         resolution: of its images, in pixels.
+        interface: of code, how it is called (`external.Interface` as text).
     """
 
     reference: str
     sha256: str
     architecture: str
     resolution: int
+    interface: str = ""
 
 
 def load_generator(
-    name_or_path: str | Path, device: torch.device | str = "cpu", progress: Progress | None = None
+    name_or_path: str | Path,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+    *,
+    trust: bool = False,
+    latent_dim: int | None = None,
+    image_range: tuple[float, float] | None = None,
 ) -> Any:
     """A generator in evaluation mode, without gradients to its weights; its `identity` says where it is from.
 
     Args:
-        name_or_path: "scenes" (shipped), "blobs" (analytic), a name of the catalog, or the path of a checkpoint.
+        name_or_path: "scenes" (shipped), "blobs" (analytic), a name of the catalog, the path of a checkpoint, or
+            package.module:callable, which is imported and run.
         progress: called with the bytes done and in total while a checkpoint of the catalog is downloaded.
+        trust: run the program in a TorchScript file.
+        latent_dim, image_range: of code only: dimension of z, and values of black and white; None probes them.
     Raises:
         GanwalkError: the name is unknown, or the file cannot be read or does not fit its own description.
     """
+    given = Interface(latent_dim, image_range)
+    path = Path(name_or_path).expanduser()
+    if is_reference(name_or_path):
+        external, sha256 = load_reference(str(name_or_path), given, device)
+        reference, architecture = str(name_or_path), "python"
+    elif trust and is_program(path):
+        external, sha256 = load_program(path, given, device)
+        reference, architecture = str(path.resolve()), "torchscript"
+    else:
+        _check_unneeded(given, path)
+        return _load_known(name_or_path, device, progress)
+    interface = external.interface.to_text()
+    return _ready(external, GeneratorIdentity(reference, sha256, architecture, external.resolution, interface), device)
+
+
+def _load_known(name_or_path: str | Path, device: torch.device | str, progress: Progress | None) -> Any:
+    """A generator by name or from a checkpoint: whatever the name is, no code of others runs."""
     if str(name_or_path) == "blobs":
         blobs = Blobs()
         text = json.dumps(asdict(blobs.config), sort_keys=True)
@@ -71,20 +101,38 @@ def load_directions_generator(
     name_or_path: str | Path | None,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
+    *,
+    trust: bool = False,
+    latent_dim: int | None = None,
+    image_range: tuple[float, float] | None = None,
 ) -> Any:
     """The generator that directions belong to: from their metadata, or as given; its hash must agree.
 
+    Code is run only if it is given: the reference in a directions file is its writer's word, not the user's.
+
     Raises:
-        GanwalkError: the generator has moved or changed.
+        GanwalkError: the generator has moved or changed, or is code that was not given.
     """
     identity = directions.generator
+    given = Interface(latent_dim, image_range)
     if name_or_path is None:
+        if identity.architecture in EXTERNAL:
+            trusting = " --trust" if identity.architecture == "torchscript" else ""
+            raise GanwalkError(
+                f"the generator of these directions is code, which runs on your word only: if you trust it, give "
+                f"--generator {identity.reference}{trusting}"
+            )
         if not _is_name(identity.reference) and not Path(identity.reference).exists():
             raise GanwalkError(
                 f"the generator {identity.reference} of these directions is gone: give it with --generator FILE"
             )
         name_or_path = identity.reference
-    generator = load_generator(name_or_path, device, progress)
+        _check_unneeded(given, Path(name_or_path))
+        generator = _load_known(name_or_path, device, progress)
+    else:
+        if is_reference(name_or_path) or is_program(Path(name_or_path).expanduser()):
+            given = given.or_else(Interface.from_text(identity.interface))
+        generator = load_generator(name_or_path, device, progress, trust=trust, **vars(given))
     if generator.identity.sha256 != identity.sha256:
         raise GanwalkError(
             f"{name_or_path} is not the generator of these directions (its SHA-256 begins with "
@@ -94,8 +142,34 @@ def load_directions_generator(
     return generator
 
 
-def describe(name_or_path: str | Path, progress: Progress | None = None) -> dict[str, Any]:
-    """What a checkpoint is, for people: format, sizes, hash, and every tensor's shape."""
+def describe(
+    name_or_path: str | Path,
+    progress: Progress | None = None,
+    *,
+    trust: bool = False,
+    latent_dim: int | None = None,
+    image_range: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """What a checkpoint is, for people: format, sizes, hash, and every tensor's shape.
+
+    Arguments and errors as `load_generator`.
+    """
+    if is_reference(name_or_path) or is_program(Path(name_or_path).expanduser()):
+        external = load_generator(name_or_path, trust=trust, latent_dim=latent_dim, image_range=image_range)
+        state = external.state_dict()
+        return {
+            "generator": external.identity.reference,
+            "format": external.identity.architecture,
+            "resolution": external.resolution,
+            "img_channels": external.img_channels,
+            "image_range": "{:g},{:g}".format(*external.image_range),
+            "z_dim": external.z_dim,
+            "input": "(n, d, 1, 1)" if external.spatial else "(n, d)",
+            "parameters": sum(tensor.numel() for tensor in state.values()),
+            "sha256": external.identity.sha256,
+            "tensors": {name: list(tensor.shape) for name, tensor in state.items()},
+        }
+    _check_unneeded(Interface(latent_dim, image_range), Path(name_or_path))
     if str(name_or_path) == "blobs":
         return {"format": "built in", "architecture": "blobs", "resolution": Blobs().resolution, "z_dim": 6}
     checkpoint: Checkpoint = read_checkpoint(checkpoint_path(name_or_path, progress))
@@ -141,6 +215,12 @@ def checkpoint_path(name_or_path: str | Path, progress: Progress | None = None) 
 
 def _is_name(reference: str) -> bool:
     return reference in NAMES or catalog.find(reference) is not None
+
+
+def _check_unneeded(given: Interface, path: Path) -> None:
+    """Raises GanwalkError if an interface is given for a generator that has its own; a program is refused later."""
+    if given != Interface() and not is_program(path.expanduser()):
+        raise GanwalkError(f"{path} is no code: drop --latent-dim and --image-range, which its file settles")
 
 
 def _ready(generator: nn.Module, identity: GeneratorIdentity, device: torch.device | str) -> nn.Module:

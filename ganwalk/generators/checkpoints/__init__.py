@@ -22,7 +22,7 @@ from ganwalk.generators.checkpoints.lucidrains import is_lucidrains, read_lucidr
 from ganwalk.generators.checkpoints.native import read_native
 from ganwalk.generators.checkpoints.nvidia_tensorflow import is_tensorflow_snapshot, read_tensorflow
 from ganwalk.generators.checkpoints.nvidia_torch import is_nvidia_snapshot, read_snapshot
-from ganwalk.generators.checkpoints.pickle_reader import PickleError, read_pickle
+from ganwalk.generators.checkpoints.pickle_reader import PickleError, Record, read_pickle
 from ganwalk.generators.checkpoints.rosinality import is_rosinality, read_rosinality
 
 KNOWN = (
@@ -75,7 +75,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     """
     path = Path(path)
     try:
-        sha256, head = _hash_file(path)
+        sha256, head = hash_file(path)
         # The length that opens safetensors can begin with any byte, a pickle's first opcode included: look there first.
         if head[8:9] == b"{" and head[9:10] in b'"} ':
             kind = "ganwalk"
@@ -83,6 +83,10 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         elif head[:1] in (b"\x80", b"("):
             kind, config, tensors = _read_pickle_file(path)
         elif head.startswith(b"PK\x03\x04"):
+            if torch_reader.is_torchscript(path):
+                raise GanwalkError(
+                    "is a TorchScript program: it runs only on your word, --trust of a command that has it"
+                )
             kind, config, tensors = _read_zip_file(path)
         else:
             raise GanwalkError(_unknown(head))
@@ -93,7 +97,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     return Checkpoint(path, kind, config, tensors, sha256)
 
 
-def _hash_file(path: Path) -> tuple[str, bytes]:
+def hash_file(path: Path) -> tuple[str, bytes]:
     """SHA-256 and first bytes of a regular, non-empty file."""
     try:
         mode = path.stat().st_mode
@@ -138,6 +142,8 @@ def _recognised(value: Any, formats: tuple[_Format, ...]) -> tuple[str, Any, dic
     for name, is_format, read in formats:
         if is_format(value):
             return name, *read(value)
+    if isinstance(value, Record):
+        raise GanwalkError(torch_reader.WHOLE_MODULE)
     raise GanwalkError(f"holds no generator that is known; known are {KNOWN}")
 
 

@@ -21,6 +21,10 @@ import torch
 from ganwalk.generators.checkpoints.pickle_reader import PLAIN_CALLS, Global, PickleError, read_pickle
 from ganwalk.generators.checkpoints.stored import Storage, StoredTensor, stored_tensor
 
+WHOLE_MODULE = (
+    "holds a whole module, which only its own code could read: save it as TorchScript "
+    "(torch.jit.script(module).save('g.ts')) and load that with --trust"
+)
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 
@@ -234,6 +238,8 @@ def _read_entry(path: Path, entry: zipfile.ZipInfo, first: int, last: int) -> by
 
 def _reference(reference: Any) -> tuple[torch.dtype, str, int]:
     """Type, key and number of values of a storage that a tensor refers to."""
+    if isinstance(reference, tuple) and len(reference) == 4 and reference[0] == "module":
+        raise PickleError(f"it {WHOLE_MODULE}")
     if not isinstance(reference, tuple) or len(reference) not in (5, 6):
         raise PickleError("it refers to data that is no storage")
     kind, cls, key, _, count, *view = reference
