@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from ganwalk.generators.stylegan3 import StyleGAN3, StyleGAN3Config
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,10 @@ class Architecture:
     module: type[nn.Module]
 
 
-ARCHITECTURES = (Architecture("stylegan2", StyleGAN2Config, StyleGAN2),)
+ARCHITECTURES = (
+    Architecture("stylegan2", StyleGAN2Config, StyleGAN2),
+    Architecture("stylegan3", StyleGAN3Config, StyleGAN3),
+)
 
 
 def architecture_of(config: Any) -> Architecture:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -162,12 +162,35 @@ class Linear(nn.Module):
         return activate(x, self.activation)
 
 
+class MappingConfig(Protocol):
+    """What a configuration says about its mapping."""
+
+    @property
+    def z_dim(self) -> int: ...
+    @property
+    def w_dim(self) -> int: ...
+    @property
+    def c_dim(self) -> int: ...
+    @property
+    def num_layers(self) -> int: ...
+    @property
+    def mapping_layers(self) -> int: ...
+    @property
+    def mapping_features(self) -> int | None: ...
+    @property
+    def mapping_lr(self) -> float: ...
+    @property
+    def mapping_activation(self) -> str: ...
+    @property
+    def embed_features(self) -> int | None: ...
+
+
 class Mapping(nn.Module):
     """z (and label) → style w."""
 
     w_avg: Tensor
 
-    def __init__(self, config: StyleGAN2Config):
+    def __init__(self, config: MappingConfig):
         super().__init__()
         self.config = config
         embed = 0
