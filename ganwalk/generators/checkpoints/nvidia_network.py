@@ -1,0 +1,90 @@
+"""The networks in NVIDIA's PyTorch snapshots: persistent objects, from an inert pickle.
+
+A network is a call of `_reconstruct_persistent_obj` on a dict whose `state` is the module's `__dict__`. Its attributes
+say what each layer computes, whatever the keyword arguments and defaults of the code that wrote it were.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.checkpoints.numpy_values import plain_number
+from ganwalk.generators.checkpoints.pickle_reader import Global, Record
+from ganwalk.generators.checkpoints.stored import StoredTensor
+
+_PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
+_MAX_DEPTH = 16
+
+
+class Network:
+    """One persistent object: its attributes, tensors and children."""
+
+    def __init__(self, record: Any, name: str):
+        if not is_network(record):
+            raise GanwalkError(f"is damaged: {name} is no network")
+        meta = record.arguments[0]
+        self.name = name
+        class_name = meta.get("class_name")
+        self.class_name = class_name[:60] if isinstance(class_name, str) else "network"
+        self.state = meta.get("state")
+        if not isinstance(self.state, dict):
+            raise GanwalkError(f"is damaged: {name} has no state")
+        children = self.state.get("_modules", {})
+        self.children = children if isinstance(children, dict) else {}
+
+    def child(self, name: str) -> Network:
+        if name not in self.children:
+            raise GanwalkError(f"is not supported: {self.name} ({self.class_name}) has no part {name!r}")
+        return Network(self.children[name], f"{self.name}.{name}")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An attribute that is a plain value; anything else counts as damage."""
+        value = plain_number(self.state.get(name, default))
+        if not isinstance(value, str | int | float | None):
+            raise GanwalkError(f"is damaged: {self.name}.{name} should be a plain value")
+        return value
+
+    def whole(self, name: str, default: int | None = None) -> int:
+        value = self.get(name, default)
+        if type(value) is not int:
+            raise GanwalkError(f"is damaged: {self.name}.{name} should be a whole number")
+        return value
+
+    def rows(self, name: str) -> int:
+        """Length of a parameter's first axis."""
+        parameters = self.state.get("_parameters")
+        tensor = parameters.get(name) if isinstance(parameters, dict) else None
+        if not isinstance(tensor, StoredTensor) or tensor.ndim < 2:
+            raise GanwalkError(f"is damaged: {self.name}.{name} is missing or no matrix")
+        return tensor.shape[0]
+
+    def tensors(self, prefix: str = "", depth: int = 0) -> dict[str, StoredTensor]:
+        """All parameters and buffers by qualified name."""
+        if depth > _MAX_DEPTH:
+            raise GanwalkError("is damaged: its networks are nested too deeply")
+        found = {}
+        for group in ("_parameters", "_buffers"):
+            for key, value in _items(self.state.get(group)):
+                if isinstance(value, StoredTensor) and isinstance(key, str):
+                    found[prefix + key] = value
+        for key, record in _items(self.children):
+            if record is not None and isinstance(key, str):
+                found.update(Network(record, f"{self.name}.{key}").tensors(f"{prefix}{key}.", depth + 1))
+        return found
+
+
+def is_network(value: Any) -> bool:
+    """Whether an inert value is a persistent object."""
+    return (
+        isinstance(value, Record)
+        and isinstance(value.function, Global)
+        and value.function.path == _PERSISTENT
+        and isinstance(value.arguments, tuple)
+        and len(value.arguments) == 1
+        and isinstance(value.arguments[0], dict)
+    )
+
+
+def _items(value: Any) -> Any:
+    return value.items() if isinstance(value, dict) else ()
