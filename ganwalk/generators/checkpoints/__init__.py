@@ -18,7 +18,7 @@ from ganwalk.generators.checkpoints.native import read_native
 from ganwalk.generators.checkpoints.nvidia_torch import is_nvidia_snapshot, read_snapshot
 from ganwalk.generators.checkpoints.pickle_reader import PickleError, read_pickle
 
-KNOWN = "NVIDIA's StyleGAN2 .pkl (PyTorch) and ganwalk's .safetensors"
+KNOWN = "NVIDIA's StyleGAN2 and StyleGAN3 .pkl (PyTorch) and ganwalk's .safetensors"
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,12 @@ class Network:
             raise GanwalkError(f"is damaged: {self.name}.{name} should be a whole number")
         return value
 
+    def number(self, name: str, default: float | None = None) -> float:
+        value = self.get(name, default)
+        if not isinstance(value, int | float):
+            raise GanwalkError(f"is damaged: {self.name}.{name} should be a number")
+        return float(value)
+
     def rows(self, name: str) -> int:
         """Length of a parameter's first axis."""
         parameters = self.state.get("_parameters")
@@ -72,6 +78,20 @@ class Network:
             if record is not None and isinstance(key, str):
                 found.update(Network(record, f"{self.name}.{key}").tensors(f"{prefix}{key}.", depth + 1))
         return found
+
+
+def mapping_fields(mapping: Network) -> dict[str, Any]:
+    """The fields of a configuration that describe the mapping, which StyleGAN2 and StyleGAN3 share."""
+    dense = mapping.child("fc0")
+    n_layers = mapping.whole("num_layers")
+    embed = mapping.child("embed") if "embed" in mapping.children else None
+    return {
+        "mapping_layers": n_layers,
+        "mapping_features": dense.rows("weight") if n_layers > 1 else None,
+        "mapping_lr": dense.number("bias_gain", 0.01),
+        "mapping_activation": str(dense.get("activation", "lrelu")),
+        "embed_features": embed.rows("weight") if embed is not None else None,
+    }
 
 
 def is_network(value: Any) -> bool:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.checkpoints.nvidia_network import Network, is_network
+from ganwalk.generators.checkpoints.nvidia_network import Network, is_network, mapping_fields
+from ganwalk.generators.checkpoints.nvidia_stylegan3 import is_stylegan3, stylegan3_config
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
 
@@ -18,32 +19,29 @@ def is_nvidia_snapshot(value: Any) -> bool:
     return isinstance(value, dict) and any(is_network(value.get(name)) for name in ("G_ema", "G", "D"))
 
 
-def read_snapshot(snapshot: dict[str, Any]) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
+def read_snapshot(snapshot: dict[str, Any]) -> tuple[Any, dict[str, Tensor]]:
     """Configuration and tensors of the averaged generator `G_ema`, under our names, which are NVIDIA's.
 
     Raises:
-        GanwalkError: the generator is missing, not a StyleGAN2, or computes something ours does not.
+        GanwalkError: the generator is missing, of an unknown architecture, or computes something ours does not.
     """
     if not is_network(snapshot.get("G_ema")):
         raise GanwalkError("holds no G_ema, the averaged generator: it may be a discriminator or a metric's network")
     generator = Network(snapshot["G_ema"], "G_ema")
     synthesis, mapping = generator.child("synthesis"), generator.child("mapping")
+    stored = {name: tensor for name, tensor in generator.tensors().items() if not name.endswith("num_batches_tracked")}
+    if is_stylegan3(synthesis):
+        return stylegan3_config(generator, synthesis, mapping), load_tensors(stored)
     if "b4" not in synthesis.children:
         raise GanwalkError(
-            f"is a {generator.class_name} of an architecture that is not supported yet (StyleGAN3 or a fork): "
-            "only StyleGAN2 is"
+            f"is a {generator.class_name} of an architecture that is not supported: it is neither a StyleGAN2 nor a "
+            "StyleGAN3"
         )
     config = _config(generator, synthesis, mapping)
-    stored = generator.tensors()
     filters = {name: tensor for name, tensor in stored.items() if name.endswith("resample_filter")}
     for name, tensor in load_tensors(filters).items():
         _check_filter(name, tensor, config)
-    wanted = {
-        name: tensor
-        for name, tensor in stored.items()
-        if name not in filters and not name.endswith("num_batches_tracked")
-    }
-    return config, load_tensors(wanted)
+    return config, load_tensors({name: tensor for name, tensor in stored.items() if name not in filters})
 
 
 def _config(generator: Network, synthesis: Network, mapping: Network) -> StyleGAN2Config:
@@ -54,11 +52,8 @@ def _config(generator: Network, synthesis: Network, mapping: Network) -> StyleGA
         raise GanwalkError(f"is damaged: it makes {resolution} px images but has no block b{resolution}")
     layer = last.child("conv1")
     clamp = layer.get("conv_clamp")
-    dense = mapping.child("fc0")
     widths = {name: block.child("conv1") for name, block in blocks.items()}
     channels = {int(name[1:]): conv.rows("weight") for name, conv in widths.items() if name[1:].isdigit()}
-    n_layers = mapping.whole("num_layers")
-    embed = mapping.child("embed") if "embed" in mapping.children else None
     taps = _taps(layer.state.get("_buffers"))
     _check_uniform(blocks, layer)
     return StyleGAN2Config(
@@ -67,11 +62,7 @@ def _config(generator: Network, synthesis: Network, mapping: Network) -> StyleGA
         w_dim=generator.whole("w_dim"),
         c_dim=generator.whole("c_dim", 0),
         img_channels=generator.whole("img_channels"),
-        mapping_layers=n_layers,
-        mapping_features=dense.rows("weight") if n_layers > 1 else None,
-        mapping_lr=float(dense.get("bias_gain", 0.01)),
-        mapping_activation=str(dense.get("activation", "lrelu")),
-        embed_features=embed.rows("weight") if embed is not None else None,
+        **mapping_fields(mapping),
         architecture=str(last.get("architecture", "skip")),
         **channel_fields(channels),
         activation=str(layer.get("activation", "lrelu")),
