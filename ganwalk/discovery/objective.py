@@ -41,12 +41,15 @@ class View:
 
 
 def default_layer(generator: Generator) -> int:
-    """The image for small generators; otherwise the last layer of at most 32 px, as the paper's early layers."""
+    """The image for small generators; otherwise the last layer of at most 32 px, as the paper's early layers.
+
+    A generator whose features have margins may be larger than that from the start: then the last of its smallest ones.
+    """
     last = generator.num_layers - 1
     if generator.resolution <= IMAGE_DISTANCE_LIMIT:
         return last
-    small = [k for k, size in enumerate(generator.layer_resolutions) if size <= FEATURE_DISTANCE_LIMIT]
-    return small[-1] if small else last
+    limit = max(FEATURE_DISTANCE_LIMIT, min(generator.layer_resolutions))
+    return max(k for k, size in enumerate(generator.layer_resolutions) if size <= limit)
 
 
 def check_layers(generator: Generator, layers: tuple[int, int] | None, space: str) -> None:

@@ -15,6 +15,7 @@ from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
 from ganwalk.generators.progan import ProGAN, ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1, StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from ganwalk.generators.stylegan3 import StyleGAN3, StyleGAN3Config
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ ARCHITECTURES = (
     Architecture("progan", ProGANConfig, ProGAN),
     Architecture("stylegan1", StyleGAN1Config, StyleGAN1),
     Architecture("stylegan2", StyleGAN2Config, StyleGAN2),
+    Architecture("stylegan3", StyleGAN3Config, StyleGAN3),
     Architecture("lucidrains", LucidrainsConfig, Lucidrains),
 )
 

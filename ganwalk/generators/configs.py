@@ -64,6 +64,6 @@ def _fits(value: object, annotation: str) -> bool:
     if kind == "float":
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if kind.startswith("tuple"):
-        inner = float if "float" in kind else int
+        inner = next(t for t in (float, bool, int) if t.__name__ in kind)
         return isinstance(value, tuple) and all(type(v) is inner and math.isfinite(v) for v in value)
     return type(value).__name__ == kind

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -165,18 +165,42 @@ class Linear(nn.Module):
         return activate(x, self.activation)
 
 
+class MappingConfig(Protocol):
+    """What a configuration says about its mapping."""
+
+    @property
+    def z_dim(self) -> int: ...
+    @property
+    def w_dim(self) -> int: ...
+    @property
+    def c_dim(self) -> int: ...
+    @property
+    def num_layers(self) -> int: ...
+    @property
+    def mapping_layers(self) -> int: ...
+    @property
+    def mapping_features(self) -> int | None: ...
+    @property
+    def mapping_lr(self) -> float: ...
+    @property
+    def mapping_activation(self) -> str: ...
+    @property
+    def embed_features(self) -> int | None: ...
+
+
 class Mapping(nn.Module):
     """z (and label) → style w."""
 
     w_avg: Tensor
 
-    def __init__(self, config: StyleGAN2Config):
+    def __init__(self, config: MappingConfig, label_concat: bool = False):
         super().__init__()
         self.config = config
+        self.label_concat = label_concat
         embed = 0
         if config.c_dim > 0:
             embed = config.w_dim if config.embed_features is None else config.embed_features
-            if config.label_concat:
+            if label_concat:
                 self.label_weight = nn.Parameter(torch.randn(config.c_dim, embed))
             else:
                 self.embed = Linear(config.c_dim, embed, lr=1.0, activation="linear")
@@ -211,7 +235,7 @@ class Mapping(nn.Module):
         """What enters the first layer: the normalised code and label."""
         if c is None or self.config.c_dim == 0:
             return normalize_second_moment(z)
-        if self.config.label_concat:
+        if self.label_concat:
             return normalize_second_moment(torch.cat([z, c.to(z.dtype) @ self.label_weight], dim=1))
         parts = [normalize_second_moment(z)] if self.config.z_dim > 0 else []
         return torch.cat([*parts, normalize_second_moment(self.embed(c))], dim=1)
@@ -387,7 +411,7 @@ class StyleGAN2(nn.Module):
         self.layer_resolutions = config.layer_resolutions
         self.resolution = config.img_resolution
         self.img_channels = config.img_channels
-        self.mapping = Mapping(config)
+        self.mapping = Mapping(config, config.label_concat)
         self.synthesis = Synthesis(config)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -5,7 +5,10 @@ import sys
 import types
 from contextlib import contextmanager
 
+import numpy as np
 import torch
+
+from ganwalk.generators.stylegan3 import StyleGAN3
 
 CANARY = "import os; open(os.environ['GANWALK_CANARY'], 'a').write('ran')"
 
@@ -108,7 +111,73 @@ def generator_network(generator, change=None, **attributes):
     return build("", "Generator")
 
 
+def stylegan3_network(generator, change=None, layer_change=None, **attributes):
+    """A persistent StyleGAN3 with the tensors of one of ours, and the attributes of NVIDIA's layers.
+
+    Args:
+        change: may alter the dict of tensors first.
+        layer_change: (index of a layer, attributes that it has instead); -1 stands for the Fourier features.
+    """
+    config = generator.config
+    tensors = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+    if change is not None:
+        change(tensors)
+    buffers = ("w_avg", "transform", "freqs", "phases", "magnitude_ema", "up_filter", "down_filter")
+
+    def part(class_name, prefix, modules=None, **facts):
+        own = {name[len(prefix) :]: t for name, t in tensors.items() if name.rpartition(".")[0] + "." == prefix}
+        named = {("buffer:" if name in buffers else "") + name: tensor for name, tensor in own.items()}
+        return network(class_name, named, modules, **facts)
+
+    def linear(prefix, **facts):
+        return part("FullyConnectedLayer", prefix, **facts)
+
+    def size(pixels):
+        return np.broadcast_to(np.asarray(pixels), [2])
+
+    changed, instead = layer_change or (None, {})
+    features = {"channels": config.channels[0], "size": size(config.sizes[0]), "w_dim": config.w_dim}
+    features |= {"sampling_rate": np.float64(config.input_rate), "bandwidth": np.float64(config.input_bandwidth)}
+    features |= instead if changed == -1 else {}
+    affine = {"affine": linear("synthesis.input.affine.", activation="linear", bias_gain=1)}
+    modules = {"input": part("SynthesisInput", "synthesis.input.", affine, **features)}
+    for index, name in enumerate(config.layer_names):
+        before, behind = config.padding(index)
+        facts = {
+            "is_torgb": index == len(config.kernels) - 1,
+            "in_channels": config.channels[index],
+            "out_channels": config.channels[index + 1],
+            "in_size": size(config.sizes[index]),
+            "out_size": size(config.sizes[index + 1]),
+            "conv_kernel": config.kernels[index],
+            "conv_clamp": config.conv_clamp,
+            "up_factor": config.up[index],
+            "up_taps": config.up_taps[index],
+            "down_factor": config.down[index],
+            "down_taps": config.down_taps[index],
+            "padding": [before, behind, before, behind],
+            **(instead if changed == index else {}),
+        }
+        prefix = f"synthesis.{name}."
+        modules[name] = part("SynthesisLayer", prefix, {"affine": linear(f"{prefix}affine.")}, **facts)
+    synthesis = part(
+        "SynthesisNetwork",
+        "synthesis.",
+        modules,
+        layer_names=attributes.pop("layer_names", list(config.layer_names)),
+        output_scale=config.output_scale,
+    )
+    names = ["embed"] * (config.c_dim > 0) + [f"fc{i}" for i in range(config.mapping_layers)]
+    activation = {"activation": config.mapping_activation, "bias_gain": config.mapping_lr}
+    dense = {name: linear(f"mapping.{name}.", **activation) for name in names}
+    mapping = part("MappingNetwork", "mapping.", dense, num_layers=config.mapping_layers)
+    facts = {"z_dim": config.z_dim, "w_dim": config.w_dim, "c_dim": config.c_dim}
+    facts |= {"img_resolution": config.img_resolution, "img_channels": config.img_channels, **attributes}
+    return network("Generator", None, {"synthesis": synthesis, "mapping": mapping}, **facts)
+
+
 def snapshot(generator, change=None, **attributes):
     """The bytes of a snapshot whose G_ema is `generator`."""
-    value = {"G": None, "D": None, "G_ema": generator_network(generator, change, **attributes), "augment_pipe": None}
+    write = stylegan3_network if isinstance(generator, StyleGAN3) else generator_network
+    value = {"G": None, "D": None, "G_ema": write(generator, change, **attributes), "augment_pipe": None}
     return dump(value, PERSISTENT)

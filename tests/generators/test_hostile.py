@@ -262,3 +262,11 @@ def test_arrays_of_objects_are_refused(tmp_path):
         path.write_bytes(tensorflow_pickle(tensorflow_network(variables, {})))
         with pytest.raises(GanwalkError, match=r"unknown type|not made of bytes"):
             load_generator(path)
+
+
+def test_networks_that_share_parts_end(tmp_path):
+    part = network("Leaf")
+    for _ in range(12):
+        part = network("Branch", modules={str(i): part for i in range(8)})
+    modules = {"synthesis": network("S", modules={"b4": part}), "mapping": network("M")}
+    assert "without end" in refused(dump({"G_ema": network("Generator", modules=modules)}, PERSISTENT), tmp_path)

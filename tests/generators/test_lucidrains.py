@@ -292,7 +292,7 @@ def renamed(state, old, new):
         (lambda s: s.update({"GE.attns.1.0.fn.g": torch.ones(1)}), "before 1.8.5"),
         (lambda s: s.update({"GE.attns.9.0.fn.norm.g": torch.ones(1)}), "attn_layers must be blocks 1 to 3"),
         (lambda s: s.update({"GE.initial_block": 3}), "no tensor"),
-        (lambda s: [s.pop(name) for name in list(s) if name.startswith("SE.")], "not of a known generator"),
+        (lambda s: [s.pop(name) for name in list(s) if name.startswith("SE.")], "no generator that is known"),
     ],
 )
 def test_files_that_do_not_fit_are_named(tmp_path, change, message):

@@ -14,6 +14,8 @@ from ganwalk.generators.checkpoints.stored import StoredTensor, bytes_storage, s
 
 _SCALAR = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
 _ARRAY = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
+# How arrays are pickled by protocol 5, in one piece: (data, dtype, shape, order).
+_BUFFER = ("numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer")
 _DTYPES = {
     "f2": torch.float16,
     "f4": torch.float32,
@@ -56,6 +58,11 @@ def stored_array(value: Any) -> StoredTensor | None:
         if not isinstance(value.state, tuple) or len(value.state) != 5:
             raise GanwalkError("is damaged: an array has no values")
         _, shape, dtype, fortran, data = value.state
+    elif _calls(value, _BUFFER):
+        if not isinstance(value.arguments, tuple) or len(value.arguments) != 4:
+            raise GanwalkError("is damaged: an array is not complete")
+        data, dtype, shape, order = value.arguments
+        fortran = order == "F"
     else:
         return None
     kind = _dtype(dtype)
@@ -70,9 +77,9 @@ def stored_array(value: Any) -> StoredTensor | None:
     native = kind.newbyteorder("=")
     if kind != native:
         data = np.frombuffer(data, kind).astype(native).tobytes()
-    order = shape if fortran is True else shape[::-1]
+    axes = shape if fortran is True else shape[::-1]
     steps = [1]
-    for n in order[:-1]:
+    for n in axes[:-1]:
         steps.append(steps[-1] * n)
     stride = steps if fortran is True else steps[::-1]
     try:

@@ -1,0 +1,115 @@
+"""The networks in NVIDIA's PyTorch snapshots: persistent objects, from an inert pickle.
+
+A network is a call of `_reconstruct_persistent_obj` on a dict whose `state` is the module's `__dict__`. Its attributes
+say what each layer computes, whatever the keyword arguments and defaults of the code that wrote it were.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.checkpoints.numpy_values import plain_number
+from ganwalk.generators.checkpoints.pickle_reader import Global, Record
+from ganwalk.generators.checkpoints.stored import StoredTensor
+
+_PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
+_MAX_DEPTH = 16
+# A network that is part of many others, on every level, would be visited without end.
+_MAX_NETWORKS = 10_000
+
+
+class Network:
+    """One persistent object: its attributes, tensors and children."""
+
+    def __init__(self, record: Any, name: str):
+        if not is_network(record):
+            raise GanwalkError(f"is damaged: {name} is no network")
+        meta = record.arguments[0]
+        self.name = name
+        class_name = meta.get("class_name")
+        self.class_name = class_name[:60] if isinstance(class_name, str) else "network"
+        self.state = meta.get("state")
+        if not isinstance(self.state, dict):
+            raise GanwalkError(f"is damaged: {name} has no state")
+        children = self.state.get("_modules", {})
+        self.children = children if isinstance(children, dict) else {}
+
+    def child(self, name: str) -> Network:
+        if name not in self.children:
+            raise GanwalkError(f"is not supported: {self.name} ({self.class_name}) has no part {name!r}")
+        return Network(self.children[name], f"{self.name}.{name}")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An attribute that is a plain value; anything else counts as damage."""
+        value = plain_number(self.state.get(name, default))
+        if not isinstance(value, str | int | float | None):
+            raise GanwalkError(f"is damaged: {self.name}.{name} should be a plain value")
+        return value
+
+    def whole(self, name: str, default: int | None = None) -> int:
+        value = self.get(name, default)
+        if type(value) is not int:
+            raise GanwalkError(f"is damaged: {self.name}.{name} should be a whole number")
+        return value
+
+    def number(self, name: str, default: float | None = None) -> float:
+        value = self.get(name, default)
+        if not isinstance(value, int | float):
+            raise GanwalkError(f"is damaged: {self.name}.{name} should be a number")
+        return float(value)
+
+    def rows(self, name: str) -> int:
+        """Length of a parameter's first axis."""
+        parameters = self.state.get("_parameters")
+        tensor = parameters.get(name) if isinstance(parameters, dict) else None
+        if not isinstance(tensor, StoredTensor) or tensor.ndim < 2:
+            raise GanwalkError(f"is damaged: {self.name}.{name} is missing or no matrix")
+        return tensor.shape[0]
+
+    def tensors(self) -> dict[str, StoredTensor]:
+        """All parameters and buffers by qualified name."""
+        found: dict[str, StoredTensor] = {}
+        pending = [("", self, 0)]
+        for _ in range(_MAX_NETWORKS):
+            if not pending:
+                return found
+            prefix, network, depth = pending.pop()
+            for group in ("_parameters", "_buffers"):
+                for key, value in _items(network.state.get(group)):
+                    if isinstance(value, StoredTensor) and isinstance(key, str):
+                        found[prefix + key] = value
+            for key, record in _items(network.children):
+                if record is not None and isinstance(key, str) and depth < _MAX_DEPTH:
+                    pending.append((f"{prefix}{key}.", Network(record, f"{network.name}.{key}"), depth + 1))
+        raise GanwalkError("is damaged: its networks hold one another without end")
+
+
+def mapping_fields(mapping: Network) -> dict[str, Any]:
+    """The fields of a configuration that describe the mapping, which StyleGAN2 and StyleGAN3 share."""
+    dense = mapping.child("fc0")
+    n_layers = mapping.whole("num_layers")
+    embed = mapping.child("embed") if "embed" in mapping.children else None
+    return {
+        "mapping_layers": n_layers,
+        "mapping_features": dense.rows("weight") if n_layers > 1 else None,
+        "mapping_lr": dense.number("bias_gain", 0.01),
+        "mapping_activation": str(dense.get("activation", "lrelu")),
+        "embed_features": embed.rows("weight") if embed is not None else None,
+    }
+
+
+def is_network(value: Any) -> bool:
+    """Whether an inert value is a persistent object."""
+    return (
+        isinstance(value, Record)
+        and isinstance(value.function, Global)
+        and value.function.path == _PERSISTENT
+        and isinstance(value.arguments, tuple)
+        and len(value.arguments) == 1
+        and isinstance(value.arguments[0], dict)
+    )
+
+
+def _items(value: Any) -> Any:
+    return value.items() if isinstance(value, dict) else ()
