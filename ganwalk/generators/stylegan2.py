@@ -27,9 +27,10 @@ _GAINS = {"linear": 1.0, "relu": math.sqrt(2), "lrelu": math.sqrt(2)}
 _MAX_DIM = 32768
 # Winograd's algorithm, measured on x86-64, pays from this many input pixels in the batch and this many channels.
 _WINOGRAD_PIXELS = 2048
+_WINOGRAD_WIDE = 64
 _WINOGRAD_MIN = 128
 # Up-sampling by it takes as many products as the transposed convolution, but no filter: good for few channels.
-_WINOGRAD_UP_MAX = 256
+_WINOGRAD_UP_MAX = 128
 # Without a gradient, feature maps of more values than this are made one sample at a time, in bands of rows.
 _LARGE_MAP = 2**22
 _BAND = 2**21
@@ -245,7 +246,8 @@ class StyledConv(nn.Module):
         if trained or not precise or x.device.type != "cpu":
             return None
         out_channels, in_channels = self.weight.shape[:2]
-        pays = max(in_channels, out_channels) >= 64 and x.shape[0] * x.shape[2] * x.shape[3] >= _WINOGRAD_PIXELS
+        pixels = x.shape[0] * x.shape[2] * x.shape[3]
+        pays = pixels >= _WINOGRAD_PIXELS and max(in_channels, out_channels) >= _WINOGRAD_WIDE
         if self.up:
             pays = pays and self.taps.numel() == 4 and out_channels <= _WINOGRAD_UP_MAX
             return winograd.transform_weight(self.weight, self.taps) if pays else None

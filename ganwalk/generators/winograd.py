@@ -20,7 +20,7 @@ from torch import Tensor
 TILE = 4
 _VALUES = (TILE + 2) ** 2
 # Values of a transformed slab (one of 36): about what the caches of a CPU hold of all.
-_SLAB = 2**18
+_SLAB = 2**17
 
 
 @functools.cache
