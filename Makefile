@@ -33,6 +33,7 @@ test: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt giotto-ph
 	$(BIN)/python benchmarks/rtd.py
+	$(BIN)/python benchmarks/generators.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -2,7 +2,8 @@
 
 Parameter names equal those of NVIDIA's PyTorch checkpoints, so that their tensors load as they are. The arithmetic
 is arranged for CPUs: one shared convolution for the whole batch (input scaled by the style, output by the
-demodulation) instead of a weight per sample, and channels-last memory, in which depthwise filters are fast.
+demodulation) instead of a weight per sample; channels-last memory; large convolutions by Winograd's algorithm; and,
+without a gradient, large blocks in bands of rows, so that only their input and output exist in full.
 """
 
 from __future__ import annotations
@@ -16,11 +17,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
+from ganwalk.generators import winograd
 from ganwalk.generators.base import Noise, broadcast_styles, check_layer, truncate
 from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, check_sizes, check_types
+from ganwalk.generators.filters import activate, depthwise_fir, upsample
 
 # Gain that keeps the variance through each activation (He et al. 2015, as StyleGAN2 rounds it).
 _GAINS = {"linear": 1.0, "relu": math.sqrt(2), "lrelu": math.sqrt(2)}
+# Winograd's algorithm, measured on x86-64, pays from this many input pixels in the batch and this many channels.
+_WINOGRAD_PIXELS = 2048
+_WINOGRAD_WIDE = 64
+_WINOGRAD_MIN = 128
+# Up-sampling by it takes as many products as the transposed convolution, but no filter: good for few channels.
+_WINOGRAD_UP_MAX = 128
+# Without a gradient, feature maps of more values than this are made one sample at a time, in bands of rows.
+_LARGE_MAP = 2**22
+_BAND = 2**21
 _ARCHITECTURES = ("skip", "resnet", "orig")
 
 
@@ -106,41 +118,6 @@ def channel_fields(channels: dict[int, int]) -> dict[str, Any]:
     if any(min(base // resolution, largest) != count for resolution, count in channels.items()):
         fields["block_channels"] = tuple(channels[resolution] for resolution in sorted(channels))
     return fields
-
-
-def activate(x: Tensor, activation: str) -> Tensor:
-    """The activation without its gain: the gain is folded into what comes before, all three being homogeneous."""
-    if activation == "lrelu":
-        return F.leaky_relu(x, 0.2)
-    return F.relu(x) if activation == "relu" else x
-
-
-def depthwise_fir(x: Tensor, taps: Tensor, gain: float, padding: tuple[int, int]) -> Tensor:
-    """Convolves every channel of (n, c, h, w) with outer(taps, taps)·gain; zero padding (before, after).
-
-    One two-dimensional depthwise convolution: on CPUs, channels last, it beats two one-dimensional passes.
-    """
-    # Convolution in torch is correlation: the flip makes it a true one, which matters for asymmetric filters.
-    kernel = (torch.outer(taps, taps) * gain).flip((0, 1)).to(x.dtype)
-    before, after = padding
-    if before != after:
-        x = F.pad(x, (before, after, before, after))
-        before = 0
-    channels = x.shape[1]
-    return F.conv2d(x, kernel.expand(channels, 1, -1, -1), padding=before, groups=channels)
-
-
-def upsample(x: Tensor, taps: Tensor) -> Tensor:
-    """Doubles height and width: zero insertion, then the FIR filter with gain 4."""
-    if taps.numel() == 4 and torch.equal(taps, taps.new_tensor([0.125, 0.375, 0.375, 0.125])):
-        # The default filter is linear interpolation, with zeros outside of the image.
-        padded = F.pad(x, (1, 1, 1, 1))
-        return F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)[..., 2:-2, 2:-2]
-    n, c, h, w = x.shape
-    stuffed = x.new_zeros(n, c, h, 2, w, 2)
-    stuffed[:, :, :, 0, :, 0] = x
-    pad = taps.numel() - 2
-    return depthwise_fir(stuffed.view(n, c, 2 * h, 2 * w), taps, 4.0, ((pad + 1) // 2 + 1, pad // 2))
 
 
 def normalize_second_moment(x: Tensor) -> Tensor:
@@ -264,32 +241,85 @@ class StyledConv(nn.Module):
         taps = torch.tensor(config.resample_filter, device="cpu")
         self.register_buffer("taps", taps / taps.sum(), persistent=False)
 
-    def forward(self, x: Tensor, w: Tensor, noise: Noise, rng: torch.Generator | None, gain: float = 1.0) -> Tensor:
-        style = self.affine(w)
-        gain_total = gain * _GAINS[self.activation]
-        # Σ(W·s)² = (ΣW²)·s²: the demodulation of every sample without a weight of its own.
-        demod = (style.square() @ self.weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt() * gain_total
-        x = x * style[:, :, None, None]
-        if self.up:
-            x = F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
-            pad = self.taps.numel() - 4
-            x = depthwise_fir(x, self.taps, 4.0, ((pad + 1) // 2 + 1, pad // 2 + 1))
-        else:
-            x = F.conv2d(x, self.weight, padding=1)
-        shift = (self.bias * gain_total)[:, None, None]
-        if self.use_noise and noise != "none":
-            x = torch.addcmul(
-                self._noise(x, noise, rng) * (self.noise_strength * gain_total), x, demod[:, :, None, None]
-            )
-            x = activate(x + shift, self.activation)
-        else:
-            x = activate(torch.addcmul(shift, x, demod[:, :, None, None]), self.activation)
-        return x if self.clamp is None else x.clamp(-self.clamp * gain, self.clamp * gain)
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
+        """Features (n, out, h, w) of features (n, in, h, w), or h/2 and w/2 where the layer doubles them."""
+        style, demod = self.modulation(w, gain)
+        kernel = self.winograd_kernel(x)
+        return self.finish(self.convolve(x * style, kernel), demod, noise, gain)
 
-    def _noise(self, x: Tensor, noise: Noise, rng: torch.Generator | None) -> Tensor:
+    def modulation(self, w: Tensor, gain: float) -> tuple[Tensor, Tensor]:
+        """Factors of the input (n, in, 1, 1) and of the output (n, out, 1, 1), which includes the gains."""
+        style = self.affine(w)
+        # Σ(W·s)² = (ΣW²)·s²: the demodulation of every sample without a weight of its own.
+        demod = (style.square() @ self.weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()
+        return style[:, :, None, None], (demod * (gain * _GAINS[self.activation]))[:, :, None, None]
+
+    def convolve(self, x: Tensor, kernel: Tensor | None, above: int = 1, below: int = 1) -> Tensor:
+        """The convolution alone, with its up-sampling and FIR filter.
+
+        Args:
+            x: features, already scaled by the style.
+            kernel: of `winograd_kernel`.
+            above, below: rows of zeros that x is continued by; 0 inside an image that is computed in bands.
+        """
+        if kernel is not None:
+            return winograd.convolve_tiles(F.pad(x, (1, 1, above, below)), kernel, 4 if self.up else 1)
+        if not self.up:
+            if above != below:
+                x = F.pad(x, (0, 0, above, below))
+                above = 0
+            return F.conv2d(x, self.weight, padding=(above, 1))
+        x = F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
+        pad = self.taps.numel() - 4
+        return depthwise_fir(x, self.taps, 4.0, ((pad + 1) // 2 + 1, pad // 2 + 1))
+
+    def winograd_kernel(self, x: Tensor) -> Tensor | None:
+        """The weight for Winograd's algorithm where that is the faster one for x, otherwise None.
+
+        It is on CPUs, with enough pixels, and channels that suit. Low precision would ruin it, and a weight that is
+        trained would make autograd keep the transformed input.
+        """
+        trained = torch.is_grad_enabled() and self.weight.requires_grad
+        precise = x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
+        if trained or not precise or x.device.type != "cpu":
+            return None
+        out_channels, in_channels = self.weight.shape[:2]
+        pixels = x.shape[0] * x.shape[2] * x.shape[3]
+        pays = pixels >= _WINOGRAD_PIXELS and max(in_channels, out_channels) >= _WINOGRAD_WIDE
+        if self.up:
+            pays = pays and self.taps.numel() == 4 and out_channels <= _WINOGRAD_UP_MAX
+            return winograd.transform_weight(self.weight, self.taps) if pays else None
+        pays = pays and min(in_channels, out_channels) >= _WINOGRAD_MIN
+        return winograd.transform_weight(self.weight) if pays else None
+
+    def finish(self, x: Tensor, demod: Tensor, noise: Tensor | None, gain: float) -> Tensor:
+        """Demodulation, noise (…, h, w), bias, activation and clamp; overwrites x where no gradient is recorded."""
+        gain_total = gain * _GAINS[self.activation]
+        shift = (self.bias * gain_total)[:, None, None]
+        overwrite = not torch.is_grad_enabled() and x.dtype == demod.dtype
+        if noise is not None:
+            noise = noise * (self.noise_strength * gain_total)
+        if overwrite:
+            x = x.mul_(demod) if noise is None else x.mul_(demod).add_(noise)
+            x = x.add_(shift)
+        elif noise is None:
+            x = torch.addcmul(shift, x, demod)
+        else:
+            x = torch.addcmul(noise, x, demod) + shift
+        x = activate(x, self.activation, inplace=overwrite)
+        if self.clamp is None:
+            return x
+        bound = self.clamp * gain
+        return x.clamp_(-bound, bound) if overwrite else x.clamp(-bound, bound)
+
+    def noise_map(self, n: int, noise: Noise, rng: torch.Generator | None) -> Tensor | None:
+        """The noise of the whole layer, (h, w) or (n, 1, h, w)."""
+        if not self.use_noise or noise == "none":
+            return None
         if noise == "const":
             return self.noise_const
-        return torch.randn(x.shape[0], 1, *x.shape[2:], generator=rng, device=x.device, dtype=x.dtype)
+        size, like = self.noise_const.shape, self.weight
+        return torch.randn(n, 1, *size, generator=rng, device=like.device, dtype=like.dtype)
 
 
 class ToRGB(nn.Module):
@@ -305,8 +335,12 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         style = self.affine(w) * self.style_gain
-        x = F.conv2d(x * style[:, :, None, None], self.weight, self.bias)
-        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
+        # One small matrix per sample: x itself need not be scaled.
+        weight = self.weight.flatten(1) * style[:, None]
+        pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
+        rgb = torch.baddbmm(self.bias, pixels, weight.transpose(1, 2))
+        rgb = rgb.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
+        return rgb if self.clamp is None else rgb.clamp(-self.clamp, self.clamp)
 
 
 class Skip(nn.Module):
@@ -321,12 +355,39 @@ class Skip(nn.Module):
         return upsample(F.conv2d(x, self.weight * self.weight_gain), taps)
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """What the layers take besides features.
+
+    Attributes:
+        styles: (n, num_layers, w_dim).
+        noises: one map (h, w) or (n, 1, h, w), or None, for each convolution that is to run.
+        wants_image: whether the RGB is computed on the way.
+    """
+
+    styles: Tensor
+    noises: list[Tensor | None]
+    wants_image: bool
+
+    def of_sample(self, k: int) -> Conditions:
+        one = slice(k, k + 1)
+        noises = [noise[one] if noise is not None and noise.ndim == 4 else noise for noise in self.noises]
+        return Conditions(self.styles[one], noises, self.wants_image)
+
+    def of_layer(self, layer: int) -> tuple[Tensor, Tensor | None]:
+        """Style and noise of a convolution."""
+        return self.styles[:, layer], self.noises[layer]
+
+
 class Block(nn.Module):
-    """Holds the layers of one resolution; `Synthesis` runs them."""
+    """The layers of one resolution."""
 
     def __init__(self, config: StyleGAN2Config, resolution: int):
         super().__init__()
         channels = config.channels(resolution)
+        # Index of the block's first layer, and of its last one.
+        self.first = max(0, 2 * int(math.log2(resolution)) - 5)
+        self.last = 2 * int(math.log2(resolution)) - 4
         if resolution == 4:
             self.const = nn.Parameter(torch.randn(channels, 4, 4))
         else:
@@ -337,6 +398,79 @@ class Block(nn.Module):
         self.conv1 = StyledConv(config, channels, resolution, up=False)
         if config.architecture == "skip" or resolution == config.img_resolution:
             self.torgb = ToRGB(config, channels)
+
+    def forward(self, x: Tensor, image: Tensor | None, conditions: Conditions) -> tuple[Tensor, Tensor | None]:
+        """Features and RGB (at this resolution) of the features below and the RGB so far, doubled already."""
+        below = x
+        if hasattr(self, "conv0"):
+            x = self.conv0(x, *conditions.of_layer(self.first))
+        if self.last >= len(conditions.noises):
+            return x, image
+        if hasattr(self, "skip"):
+            x = self.conv1(x, *conditions.of_layer(self.last), gain=math.sqrt(0.5)) + self.skip(below, self.conv0.taps)
+        else:
+            x = self.conv1(x, *conditions.of_layer(self.last))
+        if conditions.wants_image and hasattr(self, "torgb"):
+            rgb = self.torgb(x, conditions.styles[:, self.last + 1])
+            image = rgb if image is None else image + rgb
+        return x, image
+
+    def forward_in_bands(
+        self, kernel0: Tensor, x: Tensor, image: Tensor | None, conditions: Conditions, keep: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """`forward` for one sample without a gradient: all layers of a band of rows, then the next band.
+
+        Args:
+            kernel0: Winograd's of `conv0`.
+            keep: whether anyone needs the features; if not, those below come back.
+        """
+        conv0, conv1 = self.conv0, self.conv1
+        resnet, wants_rgb = hasattr(self, "skip"), conditions.wants_image and hasattr(self, "torgb")
+        gain = math.sqrt(0.5) if resnet else 1.0
+        style0, noise0 = conditions.of_layer(self.first)
+        style1, noise1 = conditions.of_layer(self.last)
+        (scale0, demod0), (scale1, demod1) = conv0.modulation(style0, 1.0), conv1.modulation(style1, gain)
+        height, width, channels = 2 * x.shape[2], 2 * x.shape[3], demod1.shape[1]
+        features = self.skip(x, conv0.taps) if resnet and (keep or wants_rgb) else None
+        if keep and features is None:
+            features = x.new_empty(1, height, width, channels).permute(0, 3, 1, 2)
+        if wants_rgb and image is None:
+            image = x.new_zeros(1, self.torgb.bias.numel(), height, width)
+        # A band of the result of conv0 is kept until conv1 has used it: rows `top` and on. Rows up to `done` are ready.
+        held, top, done = x.new_empty(1, channels, 0, width), 0, 0
+        kernel1 = None
+        for stop in band_ends(height, width * channels):
+            start = top + held.shape[2]
+            part = x[:, :, max(0, start // 2 - 1) : stop // 2 + 1] * scale0
+            part = conv0.convolve(part, kernel0, above=int(start == 0), below=int(stop == height))
+            part = conv0.finish(part, demod0, _rows(noise0, start, stop), 1.0)
+            held = torch.cat([held, part.mul_(scale1)], dim=2)
+            # conv1 needs one row more than it makes; whole tiles are made.
+            ready = height if stop == height else (stop - 1) // winograd.TILE * winograd.TILE
+            part = held[:, :, : ready + 1 - top]
+            if done == 0:
+                kernel1 = conv1.winograd_kernel(part)
+            part = conv1.convolve(part, kernel1, above=int(done == 0), below=int(ready == height))
+            part = conv1.finish(part, demod1, _rows(noise1, done, ready), gain)
+            held, top = held[:, :, ready - 1 - top :], ready - 1
+            if features is not None:
+                rows = features[:, :, done:ready]
+                part = rows.add_(part) if resnet else rows.copy_(part)
+            if wants_rgb and image is not None:
+                image[:, :, done:ready].add_(self.torgb(part, conditions.styles[:, self.last + 1]))
+            done = ready
+        return x if features is None else features, image
+
+
+def _rows(noise: Tensor | None, start: int, stop: int) -> Tensor | None:
+    return None if noise is None else noise[..., start:stop, :]
+
+
+def band_ends(height: int, row: int) -> list[int]:
+    """Where the bands of an image end, each about `_BAND` values of the layer, in whole tiles of the image below."""
+    unit = 2 * winograd.TILE
+    band = max(unit, _BAND // row // unit * unit)
+    return [min(end, height) for end in range(band, height + band, band)]
 
 
 class Synthesis(nn.Module):
@@ -361,37 +495,47 @@ class Synthesis(nn.Module):
         """
         config = self.config
         last = check_layer(until, config.num_layers)
-        styles = broadcast_styles(w, config.num_layers, config.w_dim).unbind(1)
+        styles = broadcast_styles(w, config.num_layers, config.w_dim)
         rng = None if seed is None else torch.Generator(w.device).manual_seed(seed)
-        wants_image = last == config.num_layers - 1
-        layer = 0
-        image = None
-        x = self._const(len(w))
-        for resolution in config.resolutions:
+        noises = [layer.noise_map(len(w), noise, rng) for layer in self._layers()[: last + 1]]
+        conditions = Conditions(styles, noises, wants_image=last == config.num_layers - 1)
+        return self._run(config.resolutions, self._const(len(w)), None, conditions)
+
+    def _run(self, resolutions: list[int], x: Tensor, image: Tensor | None, conditions: Conditions) -> Tensor:
+        """Image or features after the blocks of these resolutions, from the features and the RGB below them."""
+        config = self.config
+        count = len(conditions.noises)
+        for i, resolution in enumerate(resolutions):
             block: Any = self.get_submodule(f"b{resolution}")
-            if resolution > 4:
-                resnet = config.architecture == "resnet"
-                shortcut = block.skip(x, block.conv0.taps) if resnet and last > layer else None
-                x = block.conv0(x, styles[layer], noise, rng)
-                if last == layer:
-                    return x
-                layer += 1
-                x = block.conv1(x, styles[layer], noise, rng, gain=math.sqrt(0.5) if resnet else 1.0)
-                if shortcut is not None:
-                    x = x + shortcut
+            if block.first >= count:
+                break
+            large = resolution**2 * config.channels(resolution) > _LARGE_MAP and not torch.is_grad_enabled()
+            if large and len(x) > 1:
+                return self._run_each(resolutions[i:], x, image, conditions)
+            image = None if image is None else upsample(image, block.conv1.taps)
+            kernel = block.conv0.winograd_kernel(x) if large and block.last < count else None
+            if kernel is None:
+                x, image = block(x, image, conditions)
             else:
-                x = block.conv1(x, styles[layer], noise, rng)
-            if last == layer:
-                return x
-            layer += 1
-            if wants_image:
-                if image is not None:
-                    image = upsample(image, block.conv1.taps)
-                if hasattr(block, "torgb"):
-                    rgb = block.torgb(x, styles[layer])
-                    image = rgb if image is None else image + rgb
-        assert image is not None
-        return image
+                keep = not conditions.wants_image or resolution < config.img_resolution
+                x, image = block.forward_in_bands(kernel, x, image, conditions, keep)
+        return x if image is None else image
+
+    def _run_each(self, resolutions: list[int], x: Tensor, image: Tensor | None, conditions: Conditions) -> Tensor:
+        """`_run`, sample by sample."""
+        result = None
+        for k in range(len(x)):
+            one = slice(k, k + 1)
+            y = self._run(resolutions, x[one], None if image is None else image[one], conditions.of_sample(k))
+            if result is None:
+                result = y.new_empty(len(x), *y.shape[1:]).to(memory_format=torch.channels_last)
+            result[one] = y
+        assert result is not None
+        return result
+
+    def _layers(self) -> list[StyledConv]:
+        blocks: list[Any] = [self.get_submodule(f"b{resolution}") for resolution in self.config.resolutions]
+        return [block.get_submodule(name) for block in blocks for name in ("conv0", "conv1") if hasattr(block, name)]
 
     def _const(self, n: int) -> Tensor:
         block: Any = self.get_submodule("b4")

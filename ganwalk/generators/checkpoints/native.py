@@ -41,10 +41,18 @@ def read_native(path: Path) -> tuple[Any, dict[str, Tensor]]:
             if KEY not in metadata:
                 raise GanwalkError("is safetensors, but not of a ganwalk generator: make one with ganwalk convert")
             config = _config(metadata[KEY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
+            tensors = {name: _copy(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no iterator)
     except SafetensorError as error:
         raise GanwalkError("is damaged or truncated safetensors: get it again") from error
-    return config, {name: tensor.float() for name, tensor in tensors.items()}
+    return config, tensors
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    """A float32 copy, so that the mapped file can be let go, in the memory order that generators compute in."""
+    import torch
+
+    order = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
+    return tensor.to(torch.float32, copy=True, memory_format=order)
 
 
 def _config(text: str) -> Any:

@@ -1,0 +1,42 @@
+"""Activations and FIR filters that the convolutional generators share."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def activate(x: Tensor, activation: str, inplace: bool = False) -> Tensor:
+    """The activation without its gain: the gain is folded into what comes before, all three being homogeneous."""
+    if activation == "lrelu":
+        return F.leaky_relu(x, 0.2, inplace)
+    return F.relu(x, inplace) if activation == "relu" else x
+
+
+def depthwise_fir(x: Tensor, taps: Tensor, gain: float, padding: tuple[int, int]) -> Tensor:
+    """Convolves every channel of (n, c, h, w) with outer(taps, taps)·gain; zero padding (before, after).
+
+    One two-dimensional depthwise convolution: on CPUs, channels last, it beats two one-dimensional passes.
+    """
+    # Convolution in torch is correlation: the flip makes it a true one, which matters for asymmetric filters.
+    kernel = (torch.outer(taps, taps) * gain).flip((0, 1)).to(x.dtype)
+    before, after = padding
+    if before != after:
+        x = F.pad(x, (before, after, before, after))
+        before = 0
+    channels = x.shape[1]
+    return F.conv2d(x, kernel.expand(channels, 1, -1, -1), padding=before, groups=channels)
+
+
+def upsample(x: Tensor, taps: Tensor) -> Tensor:
+    """Doubles height and width: zero insertion, then the FIR filter with gain 4."""
+    if taps.numel() == 4 and torch.equal(taps, taps.new_tensor([0.125, 0.375, 0.375, 0.125])):
+        # The default filter is linear interpolation, with zeros outside of the image.
+        padded = F.pad(x, (1, 1, 1, 1))
+        return F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)[..., 2:-2, 2:-2]
+    n, c, h, w = x.shape
+    stuffed = x.new_zeros(n, c, h, 2, w, 2)
+    stuffed[:, :, :, 0, :, 0] = x
+    pad = taps.numel() - 2
+    return depthwise_fir(stuffed.view(n, c, 2 * h, 2 * w), taps, 4.0, ((pad + 1) // 2 + 1, pad // 2))
