@@ -141,9 +141,7 @@ def group() -> None:
 @click.option(
     "--chunk",
     type=click.IntRange(1),
-    default=64,
-    show_default=True,
-    help="Images synthesised at once (memory).",
+    help="Images synthesised at once (memory) [default: 64, fewer for large networks].",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
@@ -166,7 +164,7 @@ def discover(
     lr: float,
     truncation: float,
     class_index: int | None,
-    chunk: int,
+    chunk: int | None,
     seed: int,
     resume: bool,
     profile: bool,

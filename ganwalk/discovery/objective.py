@@ -15,6 +15,10 @@ from ganwalk.generators.base import Generator, Noise, sample_labels, sample_z
 # Pixels on a side up to which distances are taken between images by default; above it, between features.
 IMAGE_DISTANCE_LIMIT = 128
 FEATURE_DISTANCE_LIMIT = 32
+DEFAULT_CHUNK = 64
+# Values of the largest feature map of a chunk: 16 maps of 512 channels and 32 px, with which the gradient of a
+# 1024 px network takes some 2 GB.
+_CHUNK_VALUES = 2**23
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,15 @@ def default_layer(generator: Generator) -> int:
         return last
     limit = max(FEATURE_DISTANCE_LIMIT, min(generator.layer_resolutions))
     return max(k for k, size in enumerate(generator.layer_resolutions) if size <= limit)
+
+
+def default_chunk(generator: Generator, layer: int) -> int:
+    """Images to synthesise at once up to a layer: few where feature maps are large, as published networks have them."""
+    if generator.resolution <= IMAGE_DISTANCE_LIMIT:
+        return DEFAULT_CHUNK
+    size = generator.layer_resolutions[layer]
+    channels = max(1, min(512, 2**15 // size))
+    return max(1, min(DEFAULT_CHUNK, _CHUNK_VALUES // (channels * size**2)))
 
 
 def check_layers(generator: Generator, layers: tuple[int, int] | None, space: str) -> None:

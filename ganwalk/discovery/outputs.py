@@ -40,7 +40,7 @@ def write_outputs(
         seed=result.settings.seed,
         amplitude=result.settings.amplitude,
         class_index=result.settings.class_index,
-        batch=result.settings.chunk,
+        batch=result.settings.view().chunk,
     )
     save_picture(picture, preview)
     write_json(metrics, result.metrics())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ganwalk.discovery.objective import View, check_layers, default_layer
+from ganwalk.discovery.objective import View, check_layers, default_chunk, default_layer
 from ganwalk.discovery.subspace import resolve_space
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, check_layer
@@ -27,7 +27,7 @@ class DiscoverySettings:
         directions_per_step: directions whose RTD is measured in one step.
         lr: learning rate of Adam on the rotation's parameters.
         truncation_psi, class_index: of the batches.
-        chunk: images synthesised at once (bounds the memory).
+        chunk: images synthesised at once (bounds the memory); by default 64, or fewer of large feature maps.
         evaluate_every: steps between two evaluations on the held batch, each a candidate for the best.
         seed: fixes everything random.
     """
@@ -45,7 +45,7 @@ class DiscoverySettings:
     lr: float = 0.05
     truncation_psi: float = 1.0
     class_index: int | None = None
-    chunk: int = 64
+    chunk: int | None = None
     evaluate_every: int = 50
     seed: int = 0
 
@@ -54,7 +54,7 @@ class DiscoverySettings:
         space = resolve_space(generator, self.space)
         total = generator.w_dim if space == "w" else generator.z_dim
         for name in ("n_directions", "batch", "directions_per_step", "chunk", "evaluate_every"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise GanwalkError(f"{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
         if self.batch < 3:
             raise GanwalkError("batch must be at least 3: fewer points have no topology to compare")
@@ -88,12 +88,13 @@ class DiscoverySettings:
             space=space,
             subspace_dim=subspace_dim,
             layer=layer,
+            chunk=default_chunk(generator, layer) if self.chunk is None else self.chunk,
             directions_per_step=min(self.directions_per_step, self.n_directions),
         )
 
     def view(self) -> View:
         """How latents become points; only for resolved settings."""
-        assert self.space is not None and self.layer is not None
+        assert self.space is not None and self.layer is not None and self.chunk is not None
         return View(
             space=self.space,
             layers=self.layers,

@@ -204,3 +204,12 @@ def test_the_best_basis_is_kept(toy, monkeypatch):
     rtd.optimise(toy, settings, subspace, RTDLoss(), progress)
     assert progress.best_step == 3 and progress.best_loss == 1.0
     assert not torch.equal(progress.best_rotation, rtd.rotate(progress.base, progress.skew))
+
+
+def test_large_networks_are_synthesised_in_small_chunks(toy):
+    assert DiscoverySettings(n_directions=2).resolve(toy).chunk == 64
+    config = StyleGAN2Config(img_resolution=256, z_dim=4, w_dim=4, mapping_layers=1, channel_base=256, channel_max=2)
+    large = StyleGAN2(config)
+    chunks = [DiscoverySettings(n_directions=2, layer=layer).resolve(large).chunk for layer in (2, 6, 13)]
+    assert chunks == [64, 16, 1]
+    assert DiscoverySettings(n_directions=2, chunk=5).resolve(large).chunk == 5
