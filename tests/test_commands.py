@@ -102,7 +102,7 @@ BAD_FILES = {
     "text.pkl": (b"hello world", "not a checkpoint"),
     "truncated.pkl": (CHECKPOINT.read_bytes()[:50_000], "truncated"),
     "evil.pkl": (b"cos\nsystem\n(S'touch evil-was-here'\ntR.", "not a checkpoint that can be read"),
-    "other.pkl": (pickle.dumps([1, 2, 3]), "not of a known generator"),
+    "other.pkl": (pickle.dumps([1, 2, 3]), "no generator that is known"),
 }
 
 
