@@ -231,24 +231,48 @@ def test_tensors_that_do_not_fit_are_named(tmp_path, name):
     ],
 )
 def test_options_that_compute_something_else_are_refused(tmp_path, options, message):
-    with np.load(GOLDEN / "tf_stylegan2_32.npz", allow_pickle=False) as golden:
-        variables = {key[6:]: golden[key] for key in golden if key.startswith("tfvar/")}
-    network = tensorflow_network(variables, options, mapping="G_mapping", synthesis="G_synthesis_stylegan2")
-    (tmp_path / "g.pkl").write_bytes(tensorflow_pickle(network))
     with pytest.raises(GanwalkError, match=message):
-        load_generator(tmp_path / "g.pkl")
+        load_tensorflow(tmp_path / "g.pkl", stylegan2_variables(), options)
+
+
+def stylegan2_variables():
+    with np.load(GOLDEN / "tf_stylegan2_32.npz", allow_pickle=False) as golden:
+        return {key[6:]: golden[key] for key in golden if key.startswith("tfvar/")}
+
+
+def load_tensorflow(path, variables, options=None):
+    network = tensorflow_network(variables, options or {}, mapping="G_mapping", synthesis="G_synthesis")
+    path.write_bytes(tensorflow_pickle(network))
+    return load_generator(path)
+
+
+def test_grown_configurations_of_stylegan2(tmp_path):
+    variables = stylegan2_variables()
+    last = {name: array for name, array in variables.items() if "/ToRGB/" not in name or "/32x32/" in name}
+    plain = load_tensorflow(tmp_path / "e.pkl", last, {"architecture": "orig", "resample_kernel": [1, 3, 3, 1]})
+    renamed = {}
+    for name, array in variables.items():
+        size, _, rest = name.removeprefix("synthesis/").partition("/ToRGB/")
+        lod = {"4x4": 3, "8x8": 2, "16x16": 1, "32x32": 0}.get(size)
+        renamed[f"synthesis/ToRGB_lod{lod}/{rest}" if rest else name] = array
+    grown = load_tensorflow(tmp_path / "b.pkl", renamed)
+    assert grown.config == plain.config and same_pictures(plain, grown)
+    with pytest.raises(GanwalkError, match=r"level of detail 0\.5"):
+        load_tensorflow(tmp_path / "b.pkl", renamed | {"lod": np.float32(0.5)})
+
+
+def test_the_filter_of_a_tensorflow_snapshot_is_read(tmp_path):
+    generator = load_tensorflow(tmp_path / "g.pkl", stylegan2_variables(), {"resample_kernel": [1, 2, 1]})
+    assert generator.config.resample_filter == (1.0, 2.0, 1.0)
 
 
 def test_label_concat_of_the_first_stylegan2(tmp_path):
-    with np.load(GOLDEN / "tf_stylegan2_32.npz", allow_pickle=False) as golden:
-        variables = {key[6:]: golden[key] for key in golden if key.startswith("tfvar/")}
+    variables = stylegan2_variables()
     rng = np.random.default_rng(0)
     label = rng.standard_normal((5, 8)).astype(np.float32)
     dense = rng.standard_normal((40, 32)).astype(np.float32)
     variables |= {"mapping/LabelConcat/weight": label, "mapping/Dense0/weight": dense}
-    network = tensorflow_network(variables, {}, mapping="G_mapping", synthesis="G_synthesis_stylegan2")
-    (tmp_path / "g.pkl").write_bytes(tensorflow_pickle(network))
-    generator = load_generator(tmp_path / "g.pkl")
+    generator = load_tensorflow(tmp_path / "g.pkl", variables)
     z, c = torch.randn(3, 32), torch.eye(5)[:3]
     assert (generator.z_dim, generator.c_dim) == (32, 5)
     x = torch.cat([z, torch.from_numpy(label)[:3]], dim=1)

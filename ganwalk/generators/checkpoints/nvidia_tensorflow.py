@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
+from ganwalk.generators.checkpoints.filters import DEFAULT_TAPS
 from ganwalk.generators.checkpoints.genforce import AUTO_FUSED_RESOLUTION
 from ganwalk.generators.checkpoints.numpy_values import plain_number, stored_array
 from ganwalk.generators.checkpoints.pickle_reader import Global, Record
@@ -22,6 +23,7 @@ from ganwalk.generators.stylegan1 import StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
 
 _NETWORKS = ("dnnlib.tflib.network.Network", "tfutil.Network", "network.Network")
+_MAX_TAPS = 32
 # Options that change what is computed, and the only values of them that ours computes.
 _FIXED: dict[str, tuple[Any, ...]] = {
     "nonlinearity": ("lrelu",),
@@ -34,6 +36,7 @@ _FIXED: dict[str, tuple[Any, ...]] = {
     "use_leakyrelu": (True,),
     "pixelnorm_epsilon": (1e-8,),
     "kernel": (3,),
+    "blur_filter": ((1.0, 2.0, 1.0),),
 }
 
 
@@ -104,13 +107,15 @@ def _items(value: Any) -> dict[Any, Any]:
 
 
 def _options(state: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of the network that are plain values."""
-    plain = {key: plain_number(entry) for key, entry in _items(state.get("static_kwargs")).items()}
-    return {
-        key: entry
-        for key, entry in plain.items()
-        if isinstance(key, str) and isinstance(entry, str | int | float | None)
-    }
+    """The keyword arguments of the network that are plain values, or short lists of numbers (as tuples)."""
+    found: dict[str, Any] = {}
+    for key, entry in _items(state.get("static_kwargs")).items():
+        entry = plain_number(entry)
+        if isinstance(entry, list) and len(entry) <= _MAX_TAPS and all(isinstance(n, int | float) for n in entry):
+            entry = tuple(float(n) for n in entry)
+        if isinstance(key, str) and isinstance(entry, str | int | float | tuple | None):
+            found[key] = entry
+    return found
 
 
 def _variables(state: dict[str, Any]) -> dict[str, StoredTensor]:
@@ -289,12 +294,19 @@ def _stylegan1_tensor(name: str, tensor: Tensor, blocks: int, fused: Any) -> tup
 def _stylegan2(
     variables: dict[str, StoredTensor], options: dict[str, Any]
 ) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
-    loaded = load_tensors({name: tensor for name, tensor in variables.items() if name not in ("lod", "synthesis/lod")})
+    loaded = load_tensors(variables)
+    lod = _lod(loaded, "lod", "synthesis/lod")
+    # Configurations B to D were grown, and end in one projection to RGB: at full detail, the finest.
+    grown = "synthesis/ToRGB_lod0/weight" in variables
+    if grown and lod != 0:
+        raise GanwalkError(f"is not supported: a StyleGAN2 at the level of detail {lod:g}, as training left it")
     blocks = _blocks(variables, r"synthesis/(\d{1,5})x\1/Conv1?/weight")
     last = 4 * 2 ** (blocks - 1)
     tensors: dict[str, Tensor] = {}
     for name, tensor in loaded.items():
-        target, tensor = _stylegan2_tensor(name, tensor)
+        if grown and re.match(r"synthesis/ToRGB_lod[1-9]", name):
+            continue
+        target, tensor = _stylegan2_tensor(name.replace("/ToRGB_lod0/", f"/{last}x{last}/ToRGB/"), tensor)
         tensors[target] = tensor
     channels = {}
     for block in range(blocks):
@@ -311,13 +323,15 @@ def _stylegan2(
     if _flag(options, "normalize_latents", True) is not True:
         raise GanwalkError("is not supported: its option normalize_latents is False")
     clamp = options.get("conv_clamp")
-    architecture = options.get("architecture", "skip")
+    architecture = "orig" if grown else options.get("architecture", "skip")
+    taps = options.get("resample_kernel")
+    final = "synthesis/ToRGB_lod0/weight" if grown else f"synthesis/{last}x{last}/ToRGB/weight"
     config = StyleGAN2Config(
         img_resolution=last,
         z_dim=width - (embed or 0),
         w_dim=_shape(variables, "synthesis/4x4/Conv/mod_weight", 2)[0],
         c_dim=c_dim,
-        img_channels=_shape(variables, f"synthesis/{last}x{last}/ToRGB/weight", 4)[3],
+        img_channels=_shape(variables, final, 4)[3],
         mapping_layers=layers,
         mapping_features=features if layers > 1 else None,
         mapping_lr=_number(options, "mapping_lrmul", 0.01),
@@ -325,6 +339,7 @@ def _stylegan2(
         label_concat=concat,
         architecture=str(architecture),
         conv_clamp=None if clamp is None else _number(options, "conv_clamp", 0.0),
+        resample_filter=DEFAULT_TAPS if taps is None else taps,
         use_noise=any(name.endswith("/noise_strength") for name in variables),
         **channel_fields(channels),
     )
