@@ -51,11 +51,16 @@ def architecture_named(name: Any) -> Architecture:
 
 
 def build_generator(config: Any, tensors: Mapping[str, Tensor], path: Path) -> Any:
-    """A generator that takes over the tensors, after all of them have been checked.
+    """A generator with these tensors, after all of them have been checked; `take_over` needs less memory.
 
     Raises:
         GanwalkError: naming the tensor that is missing, surplus, of a wrong shape or not finite.
     """
+    return take_over(config, dict(tensors), path)
+
+
+def take_over(config: Any, tensors: dict[str, Tensor], path: Path) -> Any:
+    """As `build_generator`, but empties the dict, so that no tensor is held twice, in the file's layout and in ours."""
     architecture = architecture_of(config)
     with torch.device("meta"):
         generator = architecture.module(config)
@@ -73,5 +78,9 @@ def build_generator(config: Any, tensors: Mapping[str, Tensor], path: Path) -> A
         if not torch.isfinite(tensors[name]).all():
             raise GanwalkError(f"{path}: the tensor {name} holds values that are not finite")
     # In one layout, whatever the file's: equal networks compute to the last bit alike.
-    generator.load_state_dict({name: tensor.contiguous() for name, tensor in tensors.items()}, assign=True)
-    return generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    arranged = {}
+    for name in expected:
+        tensor = tensors.pop(name).contiguous()
+        arranged[name] = tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+    generator.load_state_dict(arranged, assign=True)
+    return generator

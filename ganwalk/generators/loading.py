@@ -13,7 +13,7 @@ from torch import nn
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators import catalog
-from ganwalk.generators.architectures import build_generator
+from ganwalk.generators.architectures import build_generator, take_over
 from ganwalk.generators.blobs import Blobs
 from ganwalk.generators.checkpoints import Checkpoint, read_checkpoint
 from ganwalk.generators.download import Progress
@@ -90,7 +90,7 @@ def _load_known(name_or_path: str | Path, device: torch.device | str, progress: 
         return _ready(blobs, GeneratorIdentity("blobs", sha256, "blobs", blobs.resolution), device)
     path = checkpoint_path(name_or_path, progress)
     checkpoint = read_checkpoint(path)
-    generator = build_generator(checkpoint.config, checkpoint.tensors, checkpoint.path)
+    generator = take_over(checkpoint.config, checkpoint.tensors, checkpoint.path)
     reference = str(name_or_path) if _is_name(str(name_or_path)) else str(path.resolve())
     identity = GeneratorIdentity(reference, checkpoint.sha256, checkpoint.architecture, generator.resolution)
     return _ready(generator, identity, device)
