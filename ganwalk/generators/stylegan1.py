@@ -71,7 +71,9 @@ class Linear(nn.Module):
 
     def __init__(self, in_features: int, out_features: int, lr: float = 1.0, gain: float = 1.0):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr)
+        weight = torch.randn(out_features, in_features)
+        # Arithmetic without memory would import torch's compiler, which takes a second or two.
+        self.weight = nn.Parameter(weight if weight.is_meta else weight / lr)
         self.bias = nn.Parameter(torch.zeros(out_features))
         self.weight_gain = lr * gain / math.sqrt(in_features)
         self.bias_gain = lr

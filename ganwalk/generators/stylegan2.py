@@ -130,7 +130,9 @@ class Linear(nn.Module):
 
     def __init__(self, in_features: int, out_features: int, lr: float, activation: str, bias_init: float = 0.0):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr)
+        weight = torch.randn(out_features, in_features)
+        # Arithmetic without memory would import torch's compiler, which takes a second or two.
+        self.weight = nn.Parameter(weight if weight.is_meta else weight / lr)
         self.bias = nn.Parameter(torch.full([out_features], bias_init))
         self.activation = activation
         self.weight_gain = lr / math.sqrt(in_features)
