@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganwalk.errors import GanwalkError
+from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
 from ganwalk.generators.progan import ProGAN, ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1, StyleGAN1Config
@@ -69,8 +69,9 @@ def take_over(config: Any, tensors: dict[str, Tensor], path: Path) -> Any:
         if name not in tensors:
             raise GanwalkError(f"{path} lacks the tensor {name} of shape {expected[name]}")
         if name not in expected:
+            surplus = one_line(name, 100)
             raise GanwalkError(
-                f"{path} holds {name}, which this {architecture.name} has no place for: a fork is not supported"
+                f"{path} holds {surplus}, which this {architecture.name} has no place for: a fork is not supported"
             )
         if tuple(tensors[name].shape) != expected[name]:
             shape = tuple(tensors[name].shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import reprlib
 from dataclasses import fields
 from typing import Any
@@ -11,6 +10,8 @@ from ganwalk.errors import GanwalkError
 
 # Far above every published network, and small enough that a file cannot ask for all memory.
 MAX_DIM = 32768
+MAX_RESOLUTION = 4096
+_MAX_NUMBER = 2**63
 MAX_MAPPING_LAYERS = 64
 
 
@@ -31,7 +32,7 @@ def check_sizes(name: str, sizes: tuple[int, ...], resolution: int | None = None
     if resolution is not None:
         if resolution < 4 or resolution & (resolution - 1):
             raise GanwalkError(f"{name} resolution must be a power of two of at least 4, not {resolution}")
-        if resolution > MAX_DIM:
+        if resolution > MAX_RESOLUTION:
             raise GanwalkError(f"{name} dimensions are beyond anything that exists")
 
 
@@ -47,9 +48,8 @@ def from_json(kind: type, values: Any) -> Any:
     converted = {}
     for name, value in values.items():
         if isinstance(value, list):
-            number = float if "float" in annotations[name] else lambda n: n
-            plain = all(isinstance(n, int | float) for n in value)
-            value = tuple(number(n) for n in value) if plain else tuple(value)
+            plain = all(isinstance(n, int | float) and _is_number(n) for n in value)
+            value = tuple(map(float, value)) if plain and "float" in annotations[name] else tuple(value)
         converted[name] = value
     try:
         return kind(**converted)
@@ -62,8 +62,13 @@ def _fits(value: object, annotation: str) -> bool:
         return annotation.endswith("| None")
     kind = annotation.removesuffix(" | None")
     if kind == "float":
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, int | float) and not isinstance(value, bool) and _is_number(value)
     if kind.startswith("tuple"):
-        inner = next(t for t in (float, bool, int) if t.__name__ in kind)
-        return isinstance(value, tuple) and all(type(v) is inner and math.isfinite(v) for v in value)
-    return type(value).__name__ == kind
+        inner = kind.removeprefix("tuple[").partition(",")[0]
+        return isinstance(value, tuple) and all(type(v).__name__ == inner and _is_number(v) for v in value)
+    return type(value).__name__ == kind and (kind != "int" or _is_number(value))
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a number is finite, and small enough to be converted and shown."""
+    return -_MAX_NUMBER < value < _MAX_NUMBER

@@ -1,6 +1,7 @@
 """Hostile and damaged files of every format: nothing runs, each ends in one line, in bounded time and memory."""
 
 import io
+import json
 import os
 import pickle
 import pickletools
@@ -17,10 +18,11 @@ import torch
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints import read_checkpoint
+from ganwalk.generators.checkpoints.native import KEY, write_native
 from ganwalk.generators.loading import load_generator
 from ganwalk.shipped import shipped_file
 from tests.generators import test_stylegan3 as stylegan3
-from tests.generators.snapshots import PERSISTENT, dump, network, snapshot
+from tests.generators.snapshots import PERSISTENT, dump, generator_network, network, snapshot
 from tests.generators.test_checkpoints import HOSTILE, SHELL, global_, string, toy
 from tests.generators.test_lucidrains import averaged_state
 
@@ -293,3 +295,74 @@ def test_networks_that_share_parts_end(tmp_path):
         part = network("Branch", modules={str(i): part for i in range(8)})
     modules = {"synthesis": network("S", modules={"b4": part}), "mapping": network("M")}
     assert "without end" in refused(dump({"G_ema": network("Generator", modules=modules)}, PERSISTENT), tmp_path)
+
+
+def saved(value):
+    stream = io.BytesIO()
+    torch.save(value, stream)
+    return stream.getvalue()
+
+
+def rosinality_with(**changes):
+    torch.manual_seed(0)
+    zeros = torch.zeros(1)
+    state = {"input.input": zeros, "conv1.conv.modulation.weight": zeros, "style.1.weight": zeros}
+    return saved({"g_ema": {**state, **{name.replace("__", "."): value for name, value in changes.items()}}})
+
+
+def snapshot_with(change):
+    """A snapshot whose blocks of the synthesis were changed."""
+    generator = generator_network(toy())
+    synthesis = generator.arguments[0]["state"]["_modules"]["synthesis"].arguments[0]["state"]["_modules"]
+    change(synthesis)
+    return dump({"G_ema": generator}, PERSISTENT)
+
+
+def native_with(**changes):
+    path = shipped_file("scenes.safetensors").read_bytes()
+    size = int.from_bytes(path[:8], "little")
+    header = json.loads(path[8 : 8 + size])
+    facts = json.loads(header["__metadata__"][KEY])
+    facts["config"].update(changes)
+    header["__metadata__"][KEY] = json.dumps(facts)
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + path[8 + size :]
+
+
+MISFITS = {
+    "resolution of 30,000 digits": lambda: snapshot(toy(), img_resolution=1 << 100_000),
+    "negative resolution of 30,000 digits": lambda: snapshot(toy(), img_resolution=-(1 << 100_000)),
+    "block b0": lambda: snapshot_with(lambda blocks: blocks.update(b0=blocks["b4"])),
+    "block with a raised number": lambda: snapshot_with(lambda blocks: blocks.update({"b²": blocks["b4"]})),
+    "block without a name": lambda: snapshot_with(lambda blocks: blocks.update({None: blocks["b4"]})),
+    "block of 5,000 digits": lambda: snapshot_with(lambda blocks: blocks.update({"b" + "1" * 5000: blocks["b4"]})),
+    "state of another code": lambda: saved({"g_ema": {**averaged_state(), "input.input": torch.zeros(1)}}),
+    "scalar constant": lambda: rosinality_with(input__input=torch.tensor(1.0)),
+    "empty constant": lambda: rosinality_with(input__input=torch.zeros(0, 2)),
+    "empty noise": lambda: rosinality_with(noises__noise_0=torch.zeros(1, 0, 2, 2)),
+    "two noise strengths": lambda: rosinality_with(conv1__noise__weight=torch.zeros(2)),
+    "empty weight": lambda: rosinality_with(conv1__conv__weight=torch.zeros(0, 1, 1, 3, 3)),
+    "biases alone": lambda: saved({"avgG": {"formatLayer.module.bias": torch.zeros(16)}}),
+    "overflowing empty tensor": lambda: archive(zipped_tensor((0, 2**62, 8), (1, 1, 1)), VALUES),
+    "rate of 400 digits": lambda: native_with(mapping_lr=10**400),
+    "clamp of 400 digits": lambda: native_with(conv_clamp=10**400),
+    "filter of 400 digits": lambda: native_with(resample_filter=[10**400, 1]),
+    "channels of 400 digits": lambda: native_with(block_channels=[10**400]),
+    "resolution of 4,000 digits": lambda: native_with(img_resolution=10**4000),
+    "resolution beyond memory": lambda: native_with(img_resolution=32768),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_numbers_and_shapes_that_do_not_fit_end_in_one_line(tmp_path, name):
+    assert refused(MISFITS[name](), tmp_path).isprintable()
+
+
+def test_names_from_a_file_cannot_write_to_the_terminal(tmp_path):
+    generator = toy()
+    path = tmp_path / "g.safetensors"
+    tensors = dict(generator.state_dict()) | {"a\n\x1b[2Jganwalk: all is well": torch.zeros(1)}
+    write_native(generator.config, tensors, path)
+    assert refused(path.read_bytes(), tmp_path).isprintable()
+    write_native(generator.config, dict(generator.state_dict()) | {"a" * 100_000: torch.zeros(1)}, path)
+    assert len(refused(path.read_bytes(), tmp_path)) < 700

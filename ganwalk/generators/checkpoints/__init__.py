@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganwalk.errors import GanwalkError
+from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import is_web_page
 from ganwalk.generators.architectures import architecture_of
 from ganwalk.generators.checkpoints import torch_reader
@@ -29,6 +29,10 @@ KNOWN = (
     "NVIDIA's .pkl (PyTorch and TensorFlow), rosinality's and lucidrains' .pt, genforce's and pytorch_GAN_zoo's .pth, "
     "and ganwalk's .safetensors"
 )
+
+# What arithmetic on values of unforeseen kinds and tensors of unforeseen shapes may raise: readers name the cases that
+# occur, a hostile file finds others.
+_MISFITS = (ArithmeticError, AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError)
 
 # Name of each format, whether an inert object is of it, and its configuration and tensors.
 _Format = tuple[str, Callable[[Any], bool], Callable[[Any], tuple[Any, dict[str, Tensor]]]]
@@ -91,7 +95,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         else:
             raise GanwalkError(_unknown(head))
     except GanwalkError as error:
-        raise GanwalkError(f"{path} {error}") from error
+        raise GanwalkError(f"{path} {one_line(str(error))}") from error
     except OSError as error:
         raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
     return Checkpoint(path, kind, config, tensors, sha256)
@@ -141,7 +145,12 @@ def _recognised(value: Any, formats: tuple[_Format, ...]) -> tuple[str, Any, dic
     """Format, configuration and tensors of the inert object in a file."""
     for name, is_format, read in formats:
         if is_format(value):
-            return name, *read(value)
+            try:
+                return name, *read(value)
+            except (GanwalkError, PickleError):
+                raise
+            except _MISFITS as error:
+                raise GanwalkError(f"is damaged: what it holds does not fit together ({error})") from error
     if isinstance(value, Record):
         raise GanwalkError(torch_reader.WHOLE_MODULE)
     raise GanwalkError(f"holds no generator that is known; known are {KNOWN}")

@@ -42,7 +42,9 @@ def read_native(path: Path) -> tuple[Any, dict[str, Tensor]]:
                 raise GanwalkError("is safetensors, but not of a ganwalk generator: make one with ganwalk convert")
             config = _config(metadata[KEY])
             tensors = {name: _copy(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no iterator)
-    except SafetensorError as error:
+    except GanwalkError:
+        raise
+    except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
         raise GanwalkError("is damaged or truncated safetensors: get it again") from error
     return config, tensors
 

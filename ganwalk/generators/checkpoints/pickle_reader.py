@@ -18,6 +18,8 @@ from typing import Any
 # A 1024 px StyleGAN2 snapshot has some 10⁵ opcodes; a file of 10⁷ is no checkpoint but a bomb.
 _MAX_OPCODES = 5_000_000
 _MAX_KEY_DEPTH = 4
+# Larger numbers are no sizes of anything; to convert or to print them fails, or takes long.
+_MAX_NUMBER = 2**256
 _MAX_KEY_PARTS = 64
 
 
@@ -147,6 +149,8 @@ class _Machine:
         if name in _IGNORED:
             return
         if name in _LITERALS:
+            if isinstance(argument, int) and abs(argument) > _MAX_NUMBER:
+                raise PickleError("it holds a number beyond any checkpoint's")
             push(argument)
         elif name in _CONSTANTS:
             push(_CONSTANTS[name]())
