@@ -60,6 +60,14 @@ class Generator(Protocol):
         ...
 
 
+def check_codes(z: Tensor, z_dim: int, c: Tensor | None = None, c_dim: int = 0) -> None:
+    """Raises GanwalkError unless latent codes are (n, z_dim) and labels, where there are classes, (n, c_dim)."""
+    if z.ndim != 2 or z.shape[1] != z_dim:
+        raise GanwalkError(f"latent codes of shape {tuple(z.shape)} given, expected (n, {z_dim})")
+    if c_dim > 0 and (c is None or c.shape != (len(z), c_dim)):
+        raise GanwalkError(f"this generator is class-conditional: give labels c of shape (n, {c_dim})")
+
+
 def broadcast_styles(w: Tensor, num_layers: int, w_dim: int) -> Tensor:
     """Styles as (n, num_layers, w_dim), from that shape or from one style per image, (n, w_dim)."""
     if w.ndim == 2 and w.shape[1] == w_dim:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Noise, broadcast_styles, check_layer
+from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
 
 FACTOR_NAMES = ("x", "y", "scale", "angle", "hue", "background")
 
@@ -60,8 +59,7 @@ class Blobs(nn.Module):
         truncation_cutoff: int | None = None,
     ) -> Tensor:
         """z itself, as (n, 1, 6); truncation scales it towards the origin."""
-        if z.ndim != 2 or z.shape[1] != self.z_dim:
-            raise GanwalkError(f"latent codes of shape {tuple(z.shape)} given, expected (n, {self.z_dim})")
+        check_codes(z, self.z_dim)
         return z.unsqueeze(1) * truncation_psi
 
     def factors(self, z: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Noise, broadcast_styles, check_layer
+from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
 from ganwalk.generators.checkpoints import hash_file, torch_reader
 from ganwalk.generators.configs import MAX_DIM
 
@@ -225,8 +225,7 @@ class External(nn.Module):
         truncation_cutoff: int | None = None,
     ) -> Tensor:
         """z itself, as (n, 1, z_dim); truncation scales it towards the origin."""
-        if z.ndim != 2 or z.shape[1] != self.z_dim:
-            raise GanwalkError(f"latent codes of shape {tuple(z.shape)} given, expected (n, {self.z_dim})")
+        check_codes(z, self.z_dim)
         return z.unsqueeze(1) * truncation_psi
 
     def synthesis(

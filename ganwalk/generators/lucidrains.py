@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Noise, broadcast_styles, check_layer, truncate
+from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer, truncate
 from ganwalk.generators.configs import MAX_MAPPING_LAYERS, check_sizes, check_types
 from ganwalk.generators.stylegan2 import depthwise_fir
 
@@ -118,8 +118,7 @@ class Mapping(nn.Module):
     ) -> Tensor:
         """Styles (n, num_layers, latent_dim) of latent codes (n, latent_dim)."""
         config = self.config
-        if z.ndim != 2 or z.shape[1] != config.latent_dim:
-            raise GanwalkError(f"latent codes of shape {tuple(z.shape)} given, expected (n, {config.latent_dim})")
+        check_codes(z, config.latent_dim)
         w = broadcast_styles(self.layers(F.normalize(z, dim=1)), config.num_layers, config.latent_dim)
         return truncate(w, self.w_avg, truncation_psi, truncation_cutoff)
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Noise, broadcast_styles, check_layer
+from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
 from ganwalk.generators.configs import MAX_DIM, check_sizes, check_types
 from ganwalk.generators.progressive import (
     HE_GAIN,
@@ -139,15 +139,12 @@ class ProGAN(nn.Module):
         truncation_cutoff: int | None = None,
     ) -> Tensor:
         """The codes (n, z_dim), with their labels (n, c_dim) appended, for every layer: (n, num_layers, w_dim)."""
-        if z.ndim != 2 or z.shape[1] != self.z_dim:
-            raise GanwalkError(f"latent codes of shape {tuple(z.shape)} given, expected (n, {self.z_dim})")
+        check_codes(z, self.z_dim, c, self.c_dim)
         if truncation_psi != 1:
             if self.config.normalize_latents:
                 raise GanwalkError("ProGAN scales its latent codes to unit length: truncation has no effect on them")
             z = z * truncation_psi
-        if self.c_dim > 0:
-            if c is None or c.shape != (len(z), self.c_dim):
-                raise GanwalkError(f"this generator is class-conditional: give labels c of shape (n, {self.c_dim})")
+        if self.c_dim > 0 and c is not None:
             z = torch.cat([z, c.to(z.dtype)], dim=1)
         return broadcast_styles(z, self.num_layers, self.w_dim)
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Noise, broadcast_styles, check_layer, truncate
+from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer, truncate
 from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, check_sizes, check_types
 from ganwalk.generators.progressive import (
     HE_GAIN,
@@ -111,12 +111,9 @@ class Mapping(nn.Module):
     ) -> Tensor:
         """Styles (n, num_layers, w_dim) of latent codes (n, z_dim) and labels (n, c_dim)."""
         config = self.config
-        if z.ndim != 2 or z.shape[1] != config.z_dim:
-            raise GanwalkError(f"latent codes of shape {tuple(z.shape)} given, expected (n, {config.z_dim})")
+        check_codes(z, config.z_dim, c, config.c_dim)
         x = z
-        if config.c_dim > 0:
-            if c is None or c.shape != (len(z), config.c_dim):
-                raise GanwalkError(f"this generator is class-conditional: give labels c of shape (n, {config.c_dim})")
+        if config.c_dim > 0 and c is not None:
             x = torch.cat([x, c.to(x.dtype) @ self.label_weight], dim=1)
         if config.normalize_latents:
             x = normalize_second_moment(x)
