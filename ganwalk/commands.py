@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import math
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -52,6 +53,13 @@ def main(arguments: list[str] | None = None) -> None:
 def _fail(message: str, code: int) -> None:
     click.echo(f"ganwalk: {message}", err=True)
     sys.exit(code)
+
+
+def _finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Refuses NaN and infinity, which click takes for numbers."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number")
+    return value
 
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -136,14 +144,14 @@ def group() -> None:
     help="Directions measured in each step.",
 )
 @click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.05, show_default=True, help="Learning rate.")
-@click.option("--truncation", type=float, default=1.0, show_default=True, help="Truncation psi of the batches.")
+@click.option("--truncation", type=float, callback=_finite, default=1.0, show_default=True, help="Truncation psi.")
 @click.option("--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator.")
 @click.option(
     "--chunk",
     type=click.IntRange(1),
     help="Images synthesised at once (memory) [default: 64, fewer for large networks].",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True)
 @click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
 @click.option("--profile", is_flag=True, help="Print where the time of the steps went.")
 @_common
@@ -299,10 +307,15 @@ def _download_watch(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
 @click.option("-o", "--out", type=_PATH, help="PNG to write [default: beside the directions].")
 @click.option("--seeds", "seeds_text", default="1-6", show_default=True, help="Samples, such as 1-6 or 3,8,20-22.")
 @click.option(
-    "--amplitude", type=click.FloatRange(0, min_open=True), default=3.0, show_default=True, help="Ends, in σ."
+    "--amplitude",
+    type=click.FloatRange(0, min_open=True),
+    callback=_finite,
+    default=3.0,
+    show_default=True,
+    help="Ends, in σ.",
 )
 @click.option("--steps", type=click.IntRange(2), default=7, show_default=True, help="Pictures from end to end.")
-@click.option("--truncation", type=float, default=1.0, show_default=True, help="Truncation psi of the samples.")
+@click.option("--truncation", type=float, callback=_finite, default=1.0, show_default=True, help="Truncation psi.")
 @click.option("--layers", "layers_text", metavar="A-B", help="Shift only these layers [default: as discovered].")
 @click.option("--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator.")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Images at once (memory).")
@@ -458,9 +471,16 @@ def models(as_json: bool) -> None:
 @click.option("-o", "--out", type=_PATH, help="File to write [default: SOURCE with the suffix .safetensors].")
 @click.option("--space", type=click.Choice(["w", "z"]), help="Their latent space [default: w if there is one].")
 @click.option("--layers", "layers_text", metavar="A-B", help="Layers that they are meant for [default: all].")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @_external
 def import_command(
-    source: Path, name: str, out: Path | None, space: str | None, layers_text: str | None, external: dict[str, Any]
+    source: Path,
+    name: str,
+    out: Path | None,
+    space: str | None,
+    layers_text: str | None,
+    force: bool,
+    external: dict[str, Any],
 ) -> None:
     """Bring directions of GANSpace (.npz), SeFa (.npy) or a plain matrix (.npy, .pt)."""
     from ganwalk.generators.loading import load_generator
@@ -472,6 +492,8 @@ def import_command(
         generator = load_generator(name, progress=on_bytes, **external)
     directions = import_directions(source, generator, space=space, layers=layers)
     out = out or source.with_suffix(".safetensors")
+    if out.exists() and not force:
+        raise GanwalkError(f"{out} exists: choose another name with --out, or use --force")
     directions.save(out)
     click.echo(f"wrote {out}: {len(directions)} directions")
     again = _code_again(generator, name, external)
@@ -529,7 +551,7 @@ def _newest_directions() -> Path:
 
 
 def _direction_index(text: str, n: int, path: Path) -> int:
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()):
         raise GanwalkError(f"--direction {text!r} is neither a number nor all")
     if int(text) >= n:
         raise GanwalkError(f"direction {int(text)} does not exist: {path} has directions 0 to {n - 1}")

@@ -276,5 +276,7 @@ def _is_range(layers: object) -> bool:
 
 
 def _orthonormal(vectors: Tensor) -> bool:
+    if len(vectors) > vectors.shape[1]:
+        return False
     gram = vectors @ vectors.T
     return bool((gram - torch.eye(len(vectors), device=vectors.device)).abs().max() <= _ORTHONORMAL_TOLERANCE)

@@ -63,6 +63,8 @@ class DiscoverySettings:
         for name in ("amplitude", "lr"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise GanwalkError(f"{name} must be positive and finite, not {getattr(self, name)}")
+        if not abs(self.truncation_psi) < float("inf"):
+            raise GanwalkError(f"truncation must be a finite number, not {self.truncation_psi}")
         if self.n_directions > total:
             raise GanwalkError(
                 f"n-directions {self.n_directions} is above the {total} dimensions of {space}: "

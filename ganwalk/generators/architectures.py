@@ -77,7 +77,7 @@ def take_over(config: Any, tensors: dict[str, Tensor], path: Path) -> Any:
             shape = tuple(tensors[name].shape)
             raise GanwalkError(f"{path}: the tensor {name} has the shape {shape}, expected {expected[name]}")
         # NaN and infinity are among the extremes, which one pass finds.
-        if not all(map(torch.isfinite, tensors[name].aminmax())):
+        if tensors[name].numel() and not all(map(torch.isfinite, tensors[name].aminmax())):
             raise GanwalkError(f"{path}: the tensor {name} holds values that are not finite")
     # In one layout, whatever the file's: equal networks compute to the last bit alike.
     arranged = {}

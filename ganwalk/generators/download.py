@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from ganwalk.errors import GanwalkError
+from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import is_web_page, publish, write_text
 
 Progress = Callable[[int, "int | None"], None]
@@ -223,6 +223,7 @@ def _receive(
 def _answer(session: Any, url: str, headers: dict[str, str], limits: Limits) -> Iterator[Any]:
     """The response behind all redirects."""
     import requests
+    import urllib3
 
     timeout = (limits.connect_timeout, limits.read_timeout)
     for _ in range(_MAX_REDIRECTS + 1):
@@ -232,12 +233,19 @@ def _answer(session: Any, url: str, headers: dict[str, str], limits: Limits) -> 
             raise _Refused(f"{url} is not a web address") from error
         except requests.RequestException as error:
             raise _unanswered(error) from error
+        except (ValueError, urllib3.exceptions.HTTPError) as error:
+            # What requests lets through of addresses that cannot be parsed.
+            raise _Refused(f"{one_line(url, 200)} is not a web address") from error
         with response:
             if response.status_code not in _REDIRECTS:
                 yield response
                 return
-            following = urljoin(url, response.headers.get("Location", ""))
-        if urlsplit(following).scheme not in ("https", urlsplit(url).scheme):
+            try:
+                following = urljoin(url, response.headers.get("Location", ""))
+                secure = urlsplit(following).scheme in ("https", urlsplit(url).scheme)
+            except ValueError as error:
+                raise _Refused(f"the server of {url} leads to something that is no web address") from error
+        if not secure:
             raise _Refused(f"it redirects to {following}, which is not safe")
         url = following
     raise _Refused(f"it redirects more than {_MAX_REDIRECTS} times")
@@ -289,17 +297,17 @@ def _unusable(response: Any) -> Exception:
 def _retry_after(response: Any) -> float:
     """Seconds that the server asks to wait (RFC 9110, section 10.2.3): a number, or a date."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text[:9])
     try:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0
 
 
 def _length(response: Any) -> int | None:
     text = response.headers.get("Content-Length", "")
-    return int(text) if text.isdigit() and len(text) < 19 else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _unanswered(error: Exception) -> _Passing:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ganwalk.errors import GanwalkError
+from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators import catalog
 from ganwalk.generators.architectures import build_generator, take_over
 from ganwalk.generators.blobs import Blobs
@@ -67,7 +67,7 @@ def load_generator(
         GanwalkError: the name is unknown, or the file cannot be read or does not fit its own description.
     """
     given = Interface(latent_dim, image_range)
-    path = Path(name_or_path).expanduser()
+    path = _expanded(name_or_path)
     if is_reference(name_or_path):
         external, sha256 = load_reference(str(name_or_path), given, device)
         reference, architecture = str(name_or_path), "python"
@@ -120,17 +120,18 @@ def load_directions_generator(
             trusting = " --trust" if identity.architecture == "torchscript" else ""
             raise GanwalkError(
                 f"the generator of these directions is code, which runs on your word only: if you trust it, give "
-                f"--generator {identity.reference}{trusting}"
+                f"--generator {one_line(identity.reference)}{trusting}"
             )
         if not _is_name(identity.reference) and not Path(identity.reference).exists():
             raise GanwalkError(
-                f"the generator {identity.reference} of these directions is gone: give it with --generator FILE"
+                f"the generator {one_line(identity.reference)} of these directions is gone: "
+                "give it with --generator FILE"
             )
         name_or_path = identity.reference
         _check_unneeded(given, Path(name_or_path))
         generator = _load_known(name_or_path, device, progress)
     else:
-        if is_reference(name_or_path) or is_program(Path(name_or_path).expanduser()):
+        if is_reference(name_or_path) or is_program(_expanded(name_or_path)):
             given = given.or_else(Interface.from_text(identity.interface))
         generator = load_generator(name_or_path, device, progress, trust=trust, **vars(given))
     if generator.identity.sha256 != identity.sha256:
@@ -154,7 +155,7 @@ def describe(
 
     Arguments and errors as `load_generator`.
     """
-    if is_reference(name_or_path) or is_program(Path(name_or_path).expanduser()):
+    if is_reference(name_or_path) or is_program(_expanded(name_or_path)):
         external = load_generator(name_or_path, trust=trust, latent_dim=latent_dim, image_range=image_range)
         state = external.state_dict()
         return {
@@ -202,7 +203,7 @@ def checkpoint_path(name_or_path: str | Path, progress: Progress | None = None) 
     entry = catalog.find(name_or_path)
     if entry is not None:
         return catalog.obtain_checkpoint(entry, progress)
-    path = Path(name_or_path).expanduser()
+    path = _expanded(name_or_path)
     if not path.exists() and path.suffix == "" and len(path.parts) == 1:
         close = catalog.close_names(str(name_or_path))
         hint = f" (close: {', '.join(close)})" if close else ""
@@ -213,13 +214,20 @@ def checkpoint_path(name_or_path: str | Path, progress: Progress | None = None) 
     return path
 
 
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise GanwalkError(f"{path} begins with ~ and a user that does not exist here") from error
+
+
 def _is_name(reference: str) -> bool:
     return reference in NAMES or catalog.find(reference) is not None
 
 
 def _check_unneeded(given: Interface, path: Path) -> None:
     """Raises GanwalkError if an interface is given for a generator that has its own; a program is refused later."""
-    if given != Interface() and not is_program(path.expanduser()):
+    if given != Interface() and not is_program(_expanded(path)):
         raise GanwalkError(f"{path} is no code: drop --latent-dim and --image-range, which its file settles")
 
 

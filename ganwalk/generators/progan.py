@@ -142,7 +142,7 @@ class ProGAN(nn.Module):
         check_codes(z, self.z_dim, c, self.c_dim)
         if truncation_psi != 1:
             if self.config.normalize_latents:
-                raise GanwalkError("ProGAN scales its latent codes to unit length: truncation has no effect on them")
+                raise GanwalkError("ProGAN scales its latent codes to unit length: truncation has no effect, drop it")
             z = z * truncation_psi
         if self.c_dim > 0 and c is not None:
             z = torch.cat([z, c.to(z.dtype)], dim=1)

@@ -54,7 +54,7 @@ class StyleGAN1Config:
 
     def __post_init__(self) -> None:
         check_types(self, "StyleGAN")
-        optional = (self.mapping_features or 1, self.label_features or 1)
+        optional = [n for n in (self.mapping_features, self.label_features) if n is not None]
         sizes = (self.z_dim, self.w_dim, self.img_channels, self.mapping_layers, *optional)
         check_sizes("StyleGAN", sizes, self.resolution)
         blocks = block_count(self.resolution)

@@ -68,7 +68,7 @@ class StyleGAN2Config:
     def __post_init__(self) -> None:
         check_types(self, "StyleGAN2")
         resolution = self.img_resolution
-        optional = (self.mapping_features or 1, self.embed_features or 1)
+        optional = [n for n in (self.mapping_features, self.embed_features) if n is not None]
         sizes = (self.w_dim, self.img_channels, self.mapping_layers, self.channel_max, *optional)
         check_sizes("StyleGAN2", sizes, resolution)
         if self.architecture not in _ARCHITECTURES:

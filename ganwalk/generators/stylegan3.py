@@ -85,7 +85,7 @@ class StyleGAN3Config:
                 raise GanwalkError(f"StyleGAN3's {name} must be {layers} values, one for each layer")
             if max(values) > limit or (name != "radial" and min(values) < 1):
                 raise GanwalkError(f"StyleGAN3's {name} must be 1 to {limit}, not {values}")
-        optional = (self.mapping_features or 1, self.embed_features or 1)
+        optional = [n for n in (self.mapping_features, self.embed_features) if n is not None]
         check_sizes("StyleGAN3", (self.w_dim, self.z_dim, self.mapping_layers, *optional, *self.channels, *self.sizes))
         if not 0 <= self.c_dim <= MAX_DIM or self.mapping_layers > MAX_MAPPING_LAYERS:
             raise GanwalkError("StyleGAN3 dimensions are beyond anything that exists")

@@ -366,3 +366,67 @@ def test_names_from_a_file_cannot_write_to_the_terminal(tmp_path):
     assert refused(path.read_bytes(), tmp_path).isprintable()
     write_native(generator.config, dict(generator.state_dict()) | {"a" * 100_000: torch.zeros(1)}, path)
     assert len(refused(path.read_bytes(), tmp_path)) < 700
+
+
+def repeated(opening, call, times):
+    """A pickle that holds a value once, memoised as 0, and calls a function, memoised as 1, on it many times."""
+    return b"\x80\x04" + opening + b"q\x000" + call + b"q\x010](" + b"h\x01h\x00\x85R" * times + b"e."
+
+
+def overlapping(count=50, size=2**16):
+    """A zip archive whose directory names one storage many times."""
+    data = archive(b"\x80\x04N.", [("data/0", bytes(size))])
+    directory = data.index(b"PK\x01\x02")
+    end = data.index(b"PK\x05\x06")
+    storage = data.index(b"PK\x01\x02", directory + 1)
+    entries = b"".join(data[storage:end].replace(b"data/0", b"data/" + bytes([65 + i % 50])) for i in range(count))
+    size_of = end - directory + len(entries)
+    tail = struct.pack("<HHII", count + 2, count + 2, size_of, directory) + b"\x00\x00"
+    return data[:end] + entries + data[end : end + 8] + tail
+
+
+def test_what_is_stored_once_is_not_multiplied(tmp_path):
+    text = b"X" + struct.pack("<I", 2**20) + b"a" * 2**20
+    entries = b"](" + b"N" * 100_000 + b"e"
+    items = b"}(" + b"".join(b"J" + struct.pack("<i", i) + b"N" for i in range(100_000)) + b"u"
+    for opening, call in (
+        (text, global_("_codecs", "encode")),
+        (entries, global_("builtins", "set")),
+        (items, global_("collections", "OrderedDict")),
+    ):
+        assert "over and over" in refused(repeated(opening, call, 1000), tmp_path)
+    stream = b"B" + struct.pack("<I", 5000) + (b"\x80\x02" + b"N0" * 2400 + b"N.").ljust(5000, b"\x00")
+    load = global_("torch.storage", "_load_from_bytes")
+    assert "too many opcodes" in refused(repeated(stream, load, 10), tmp_path)
+    assert "overlap" in refused(overlapping(), tmp_path)
+
+
+def test_tensors_spread_over_one_storage_are_refused(tmp_path):
+    whole = torch.zeros(2**18)
+    spread = {f"convs.{i}.conv.weight": whole.as_strided((2,), (2**18 - 1,)) for i in range(100)}
+    marks = {name: whole for name in ("input.input", "conv1.conv.modulation.weight", "style.1.weight")}
+    assert "many times larger" in refused(saved({"g_ema": spread | marks}), tmp_path)
+
+
+def test_arrays_that_share_their_bytes_are_refused(tmp_path):
+    from tests.generators.tensorflow_snapshots import tensorflow_network, tensorflow_pickle
+
+    array = np.zeros(2**16, np.float32)
+    shared = tensorflow_pickle(tensorflow_network({f"v{i}": array for i in range(100)}, {}))
+    assert len(shared) < 2**20
+    refused(shared, tmp_path)
+
+
+def test_directories_of_64_bits_are_measured_too(tmp_path):
+    data = archive(b"\x80\x04N.")
+    end = data.index(b"PK\x05\x06")
+    record = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 1, 1, 2**25, 0)
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, end, 1)
+    assert "directory is larger" in refused(data[:end] + record + locator + data[end:], tmp_path)
+
+
+def test_networks_with_endless_tensors_or_names_are_refused(tmp_path):
+    leaf = network("Leaf", {f"p{i}": torch.zeros(1) for i in range(50)})
+    parts = network("S", modules={f"c{i}": leaf for i in range(900)})
+    modules = {"synthesis": parts, "mapping": network("M")}
+    assert "without end" in refused(dump({"G_ema": network("Generator", modules=modules)}, PERSISTENT), tmp_path)

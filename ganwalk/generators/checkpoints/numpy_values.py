@@ -68,7 +68,7 @@ def stored_array(value: Any) -> StoredTensor | None:
     kind = _dtype(dtype)
     if not isinstance(shape, tuple) or len(shape) > 8 or not all(type(n) is int and n >= 0 for n in shape):
         raise GanwalkError(f"is damaged: an array has the impossible shape {reprlib.repr(shape)}")
-    data = _bytes(data)
+    origin, data = data, _bytes(data)
     count = 1
     for n in shape:
         count *= n
@@ -83,7 +83,7 @@ def stored_array(value: Any) -> StoredTensor | None:
         steps.append(steps[-1] * n)
     stride = steps if fortran is True else steps[::-1]
     try:
-        return stored_tensor(bytes_storage(_DTYPES[kind.str[1:]], data), 0, shape, stride[: len(shape)])
+        return stored_tensor(bytes_storage(_DTYPES[kind.str[1:]], data, origin), 0, shape, stride[: len(shape)])
     except PickleError as error:
         raise GanwalkError(f"is damaged: {error}") from error
 

@@ -17,6 +17,8 @@ _PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
 _MAX_DEPTH = 16
 # A network that is part of many others, on every level, would be visited without end.
 _MAX_NETWORKS = 10_000
+_MAX_TENSORS = 20_000
+_MAX_NAME = 200
 
 
 class Network:
@@ -74,13 +76,15 @@ class Network:
         for _ in range(_MAX_NETWORKS):
             if not pending:
                 return found
+            if len(found) > _MAX_TENSORS:
+                break
             prefix, network, depth = pending.pop()
             for group in ("_parameters", "_buffers"):
                 for key, value in _items(network.state.get(group)):
-                    if isinstance(value, StoredTensor) and isinstance(key, str):
+                    if isinstance(value, StoredTensor) and isinstance(key, str) and len(key) < _MAX_NAME:
                         found[prefix + key] = value
             for key, record in _items(network.children):
-                if record is not None and isinstance(key, str) and depth < _MAX_DEPTH:
+                if record is not None and isinstance(key, str) and len(key) < _MAX_NAME and depth < _MAX_DEPTH:
                     pending.append((f"{prefix}{key}.", Network(record, f"{network.name}.{key}"), depth + 1))
         raise GanwalkError("is damaged: its networks hold one another without end")
 

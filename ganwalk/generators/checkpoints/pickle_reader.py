@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # A 1024 px StyleGAN2 snapshot has some 10⁵ opcodes; a file of 10⁷ is no checkpoint but a bomb.
-_MAX_OPCODES = 5_000_000
+MAX_OPCODES = 5_000_000
+# What known calls may copy in all: entries of dicts and lists, of which a checkpoint has some 10⁴, and 512 letters of a
+# text; reading a nested stream counts 100. A value that a file holds once can be copied by many short calls.
+_MAX_COPIED = 1_000_000
 _MAX_KEY_DEPTH = 4
 # Larger numbers are no sizes of anything; to convert or to print them fails, or takes long.
 _MAX_NUMBER = 2**256
@@ -51,7 +54,10 @@ class Record:
 
 
 def read_pickle(
-    data: Any, calls: Mapping[str, Callable[..., Any]], persistent: Callable[[Any], Any] | None = None
+    data: Any,
+    calls: Mapping[str, Callable[..., Any]],
+    persistent: Callable[[Any], Any] | None = None,
+    max_opcodes: int = MAX_OPCODES,
 ) -> Any:
     """The object in the pickle at the current position of `data`, which is left behind its last byte.
 
@@ -59,13 +65,14 @@ def read_pickle(
         data: a file-like object with read, readline and tell whose read never returns more than is left.
         calls: what known functions, by their full name, make of their arguments; any other call stays a `Record`.
         persistent: what a reference to data outside of the pickle becomes; None refuses them.
+        max_opcodes: a pickle with more is refused.
     Raises:
         PickleError: with the reason.
     """
     machine = _Machine(calls, persistent)
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
-            if count > _MAX_OPCODES:
+            if count > max_opcodes:
                 raise PickleError("too many opcodes")
             if opcode.name == "STOP":
                 return machine.pop()
@@ -128,6 +135,7 @@ class _Machine:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.calls = calls
+        self.copied = 0
         self.persistent = persistent
 
     def pop(self) -> Any:
@@ -249,7 +257,20 @@ class _Machine:
             return Record(function, arguments)
         if not isinstance(arguments, tuple):
             raise PickleError(f"it calls {function.path} without arguments")
+        self.copied += _cost(arguments)
+        if self.copied > _MAX_COPIED:
+            raise PickleError("it copies its values over and over")
         return known(*arguments)
+
+
+def _cost(arguments: tuple[Any, ...]) -> int:
+    """What a call of a known function may copy."""
+    value = arguments[0] if arguments else None
+    if isinstance(value, bytes | bytearray):
+        return 100
+    if isinstance(value, str):
+        return len(value) // 512
+    return len(value) if isinstance(value, dict | list | tuple) else 1
 
 
 def _check_key(key: Any) -> None:

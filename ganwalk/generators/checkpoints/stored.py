@@ -24,20 +24,24 @@ class Storage:
         dtype: of the values.
         count: number of values.
         read: the bytes of the values from a first to a last one (exclusive), in this machine's byte order.
+        origin: the object in memory that several storages may share; None where each has bytes of its own in the file.
     """
 
     dtype: torch.dtype
     count: int
     read: Callable[[int, int], bytes]
+    origin: object = None
 
 
-def bytes_storage(dtype: torch.dtype, data: bytes | memoryview) -> Storage:
-    """A storage of bytes that are in memory already."""
+def bytes_storage(dtype: torch.dtype, data: bytes, origin: object = None) -> Storage:
+    """A storage of bytes that are in memory already; `origin` is what they were made of, if that is something else."""
     size = dtype.itemsize
     if len(data) % size:
         raise PickleError("a storage holds a fraction of a value")
     view = memoryview(data)
-    return Storage(dtype, len(data) // size, lambda first, last: bytes(view[first * size : last * size]))
+    return Storage(
+        dtype, len(data) // size, lambda first, last: bytes(view[first * size : last * size]), origin or data
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,14 +60,20 @@ class StoredTensor:
     def numel(self) -> int:
         return torch.Size(self.shape).numel()
 
+    @property
+    def span(self) -> int:
+        """How many values lie from the first to the last one."""
+        if self.numel() == 0:
+            return 0
+        return 1 + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True))
+
     def load(self) -> Tensor:
         """A contiguous copy in memory."""
         dtype = self.storage.dtype
         if self.numel() == 0:
             return torch.empty(self.shape, dtype=dtype)
-        last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True))
         # A bytearray, since torch warns about memory that must not be written to.
-        values = torch.frombuffer(bytearray(self.storage.read(self.offset, last + 1)), dtype=dtype)
+        values = torch.frombuffer(bytearray(self.storage.read(self.offset, self.offset + self.span)), dtype=dtype)
         return values.as_strided(self.shape, self.stride).contiguous()
 
 
@@ -114,8 +124,11 @@ def load_tensors(stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
     Raises:
         GanwalkError: they share their values so often that they would take far more memory than the file does.
     """
-    storages = {id(tensor.storage): tensor.storage.count for tensor in stored.values()}
-    wanted = sum(tensor.numel() for tensor in stored.values())
-    if wanted > 2 * sum(storages.values()):
+    sizes = {
+        id(storage.origin or storage): storage.count * storage.dtype.itemsize
+        for storage in (tensor.storage for tensor in stored.values())
+    }
+    wanted = sum(max(tensor.numel(), tensor.span) * tensor.storage.dtype.itemsize for tensor in stored.values())
+    if wanted > 2 * sum(sizes.values()):
         raise GanwalkError("is damaged: its tensors are many times larger than what is stored")
     return {name: tensor.load().float() for name, tensor in stored.items()}

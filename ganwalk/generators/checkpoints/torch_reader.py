@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from ganwalk.generators.checkpoints.pickle_reader import PLAIN_CALLS, Global, PickleError, read_pickle
+from ganwalk.generators.checkpoints.pickle_reader import MAX_OPCODES, PLAIN_CALLS, Global, PickleError, read_pickle
 from ganwalk.generators.checkpoints.stored import Storage, StoredTensor, stored_tensor
 
 WHOLE_MODULE = (
@@ -43,6 +43,8 @@ _DTYPES = {
 # torch.save's directory has some 70 bytes an entry; a checkpoint has thousands of entries, not a million.
 _MAX_DIRECTORY_BYTES = 2**24
 _MAX_PICKLE_BYTES = 2**28
+# A storage inside of a pickle takes some 20 opcodes to describe.
+_NESTED_OPCODES = 200
 
 
 def _parameter(tensor: Any, *_: Any) -> StoredTensor:
@@ -56,7 +58,9 @@ def _load_from_bytes(data: Any) -> Any:
     if not isinstance(data, bytes | bytearray):
         raise PickleError("a storage is not made of bytes")
     try:
-        value = read_legacy(io.BytesIO(data), lambda first, last: bytes(data[first:last]))
+        value = read_legacy(
+            io.BytesIO(data), lambda first, last: bytes(data[first:last]), origin=data, max_opcodes=_NESTED_OPCODES
+        )
     except PickleError as error:
         raise PickleError(f"a storage inside is damaged: {error}") from error
     if not isinstance(value, Storage):
@@ -88,18 +92,30 @@ def read_legacy_file(path: Path) -> Any:
         return read_legacy(data, read_at)
 
 
-def read_legacy(stream: BinaryIO | mmap.mmap, read_at: Callable[[int, int], bytes]) -> Any:
+def read_legacy(
+    stream: BinaryIO | mmap.mmap,
+    read_at: Callable[[int, int], bytes],
+    *,
+    origin: object = None,
+    max_opcodes: int = MAX_OPCODES,
+) -> Any:
     """The inert object in a legacy stream: five pickles, then each storage as a number of values and the values.
 
     Args:
         stream: at its beginning, with data of its own length only.
         read_at: bytes of the same data between two positions, also after the stream is closed.
+        origin: the object that the stream lies in, if it is not a file.
+        max_opcodes: of each of the pickles.
     Raises:
         PickleError: the stream is damaged or hostile.
     """
-    if read_pickle(stream, {}) != LEGACY_MAGIC or read_pickle(stream, {}) != _LEGACY_PROTOCOL:
+
+    def read(calls: dict[str, Callable[..., Any]], persistent: Callable[[Any], Any] | None = None) -> Any:
+        return read_pickle(stream, calls, persistent, max_opcodes)
+
+    if read({}) != LEGACY_MAGIC or read({}) != _LEGACY_PROTOCOL:
         raise PickleError("it is not in torch's legacy format")
-    if (facts := read_pickle(stream, {})) and isinstance(facts, dict) and facts.get("little_endian") is False:
+    if (facts := read({})) and isinstance(facts, dict) and facts.get("little_endian") is False:
         raise PickleError("it was written on a big-endian machine")
     positions: dict[str, int] = {}
     storages: dict[str, Storage] = {}
@@ -108,16 +124,16 @@ def read_legacy(stream: BinaryIO | mmap.mmap, read_at: Callable[[int, int], byte
         dtype, key, count = _reference(reference)
         if key not in storages:
 
-            def read(first: int, last: int) -> bytes:
+            def values(first: int, last: int) -> bytes:
                 return read_at(positions[key] + first * dtype.itemsize, positions[key] + last * dtype.itemsize)
 
-            storages[key] = Storage(dtype, count, read)
+            storages[key] = Storage(dtype, count, values, origin)
         if (storages[key].dtype, storages[key].count) != (dtype, count):
             raise PickleError("a storage has two different sizes")
         return storages[key]
 
-    value = read_pickle(stream, _STREAM_CALLS, persistent)
-    keys = read_pickle(stream, {})
+    value = read(_STREAM_CALLS, persistent)
+    keys = read({})
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise PickleError("its list of storages is damaged")
     if set(keys) != set(storages) or len(keys) != len(storages):
@@ -192,10 +208,20 @@ def _entries(path: Path) -> tuple[dict[str, zipfile.ZipInfo], str]:
                 entries = {entry.filename: entry for entry in archive.infolist()}
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, struct.error, UnicodeError) as error:
         raise PickleError("its zip directory is damaged or truncated") from error
+    _check_overlap(entries)
     described = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(described) != 1:
         raise PickleError("it is a zip archive, but not one of torch's")
     return entries, described[0].removesuffix("data.pkl")
+
+
+def _check_overlap(entries: dict[str, zipfile.ZipInfo]) -> None:
+    """Raises PickleError if entries share bytes of the file: they would take more memory than it has."""
+    end = 0
+    for entry in sorted(entries.values(), key=lambda entry: entry.header_offset):
+        if entry.header_offset < end:
+            raise PickleError("its zip entries overlap, which torch's never do")
+        end = entry.header_offset + 30 + entry.compress_size
 
 
 def _check_directory(file: BinaryIO) -> None:
@@ -207,9 +233,10 @@ def _check_directory(file: BinaryIO) -> None:
     if at < 0 or len(tail) < at + 22:
         raise PickleError("its zip directory is missing: the file is truncated, download it again")
     size = struct.unpack("<I", tail[at + 12 : at + 16])[0]
-    wide = tail.rfind(b"PK\x06\x06", 0, at)
-    if size == 0xFFFFFFFF and wide >= 0 and len(tail) >= wide + 48:
-        size = struct.unpack("<Q", tail[wide + 40 : wide + 48])[0]
+    if tail[max(0, at - 20) :].startswith(b"PK\x06\x07"):
+        # A record of 64 bits replaces this one, whatever it says.
+        wide = tail.rfind(b"PK\x06\x06", 0, at)
+        size = struct.unpack("<Q", tail[wide + 40 : wide + 48])[0] if wide >= 0 else 2**64
     if size > _MAX_DIRECTORY_BYTES:
         raise PickleError("its zip directory is larger than any checkpoint's")
 
