@@ -6,6 +6,7 @@ import contextlib
 import errno
 import functools
 import math
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -228,7 +229,7 @@ def discover(
     if result.steps_done < steps:
         click.echo(f"stopped at step {result.steps_done} of {steps}; continue: the same command with --resume")
         sys.exit(130)
-    where = "" if out == _DEFAULT_OUT else f" --directions {out / 'directions.safetensors'}"
+    where = "" if out == _DEFAULT_OUT else f" --directions {_quoted(out / 'directions.safetensors')}"
     click.echo(f"next: ganwalk render{where}{_code_again(generator, name, external)} --direction 0")
 
 
@@ -390,7 +391,7 @@ def render(
         written.append(target)
     click.echo(f"wrote {', '.join(map(str, written))}")
     other = "all" if index is not None else "0"
-    where = f" --directions {directions_path}" if directions_path else ""
+    where = f" --directions {_quoted(directions_path)}" if directions_path else ""
     click.echo(f"next: ganwalk render{where}{_code_again(generator, name, external)} --direction {other}")
 
 
@@ -416,7 +417,7 @@ def convert(source: Path, target: Path, force: bool) -> None:
     origin = {"source": path.name, "source_sha256": checkpoint.sha256}
     write_native(checkpoint.config, checkpoint.tensors, target, **origin)
     click.echo(f"wrote {target}")
-    click.echo(f"next: ganwalk discover --generator {target}")
+    click.echo(f"next: ganwalk discover --generator {_quoted(target)}")
 
 
 @group.command(epilog="Example: ganwalk info ffhq.pkl")
@@ -437,7 +438,7 @@ def info(file: str, as_json: bool, external: dict[str, Any]) -> None:
     for key, value in description.items():
         if not isinstance(value, (list, dict)):
             click.echo(f"{key:>16}  {value}")
-    click.echo(f"next: ganwalk discover --generator {file}{' --trust' * external['trust']}")
+    click.echo(f"next: ganwalk discover --generator {_quoted(file)}{' --trust' * external['trust']}")
 
 
 @group.command(epilog="Example: ganwalk models --json")
@@ -497,7 +498,7 @@ def import_command(
     directions.save(out)
     click.echo(f"wrote {out}: {len(directions)} directions")
     again = _code_again(generator, name, external)
-    click.echo(f"next: ganwalk render --directions {out}{again} --direction all")
+    click.echo(f"next: ganwalk render --directions {_quoted(out)}{again} --direction all")
 
 
 @group.command(epilog="Example: ganwalk export directions.npz")
@@ -513,7 +514,7 @@ def export(target: Path, path: Path | None, kind: str | None) -> None:
     directions = Directions.load(path)
     export_directions(directions, target, kind)
     click.echo(f"wrote {target}: {len(directions)} directions of {path}")
-    click.echo(f"next: ganwalk render --directions {path} --direction all")
+    click.echo(f"next: ganwalk render --directions {_quoted(path)} --direction all")
 
 
 def _code_again(generator: Any, name: str | None, external: dict[str, Any]) -> str:
@@ -533,6 +534,11 @@ def _set_up_torch(device: str, threads: int | None) -> None:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, ValueError) as error:
         raise GanwalkError(f"device {device!r} is not available here: use --device cpu") from error
+
+
+def _quoted(path: Path | str) -> str:
+    """A path as a shell takes it, for the command to run next."""
+    return shlex.quote(str(path))
 
 
 def _make_folder(path: Path) -> None:
