@@ -89,7 +89,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         elif head.startswith(b"PK\x03\x04"):
             if torch_reader.is_torchscript(path):
                 raise GanwalkError(
-                    "is a TorchScript program: it runs only on your word, --trust of a command that has it"
+                    "is a TorchScript program, which runs only on your word: add --trust (convert cannot take it)"
                 )
             kind, config, tensors = _read_zip_file(path)
         else:
