@@ -82,8 +82,10 @@ def test_a_checkpoint_from_disk_goes_the_whole_way(run):
     assert directions.generator.reference == str(Path("net.safetensors").resolve())
     for name in ("ganspace.npz", "sefa.npy", "plain.pt"):
         assert run("export", name)[0] == 0
-        code, out, _ = run("import", name, "-g", "net.safetensors", "-o", "back.safetensors")
+        code, out, _ = run("import", name, "-g", "net.safetensors", "-o", "back.safetensors", "--force")
         assert code == 0 and "3 directions" in out
+    code, _, err = run("import", "sefa.npy", "-g", "net.safetensors", "-o", "net.safetensors")
+    assert code == 2 and "net.safetensors exists" in err
     options = ["--layers", "4-7", "--truncation", "0.7", "--amplitude", "2", "--steps", "3", "--seeds", "4"]
     code, _, _ = run("render", "--directions", "back.safetensors", "-d", 2, *options, "-o", "x.png", "--batch", 2, "-q")
     assert code == 0 and Path("x.png").exists()
