@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from torch import nn
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators import catalog
 from ganwalk.generators.architectures import build_generator, take_over
-from ganwalk.generators.blobs import Blobs
+from ganwalk.generators.blobs import VARIANTS, Blobs, BlobsConfig
 from ganwalk.generators.checkpoints import Checkpoint, read_checkpoint
 from ganwalk.generators.download import Progress
 from ganwalk.generators.external import ARCHITECTURES as EXTERNAL
@@ -24,7 +25,8 @@ from ganwalk.shipped import shipped_file
 if TYPE_CHECKING:
     from ganwalk.directions import Directions
 
-NAMES = ("scenes", "blobs")
+BLOBS = {"blobs" if variant == "independent" else f"blobs-{variant}": variant for variant in VARIANTS}
+NAMES = ("scenes", *BLOBS)
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ def load_generator(
     """A generator in evaluation mode, without gradients to its weights; its `identity` says where it is from.
 
     Args:
-        name_or_path: "scenes" (shipped), "blobs" (analytic), a name of the catalog, the path of a checkpoint, or
-            package.module:callable, which is imported and run.
+        name_or_path: "scenes" (shipped), "blobs" or one of its variants (analytic), a name of the catalog, the path of
+            a checkpoint, or package.module:callable, which is imported and run.
         progress: called with the bytes done and in total while a checkpoint of the catalog is downloaded.
         trust: run the program in a TorchScript file.
         latent_dim, image_range: of code only: dimension of z, and values of black and white; None probes them.
@@ -83,17 +85,23 @@ def load_generator(
 
 def _load_known(name_or_path: str | Path, device: torch.device | str, progress: Progress | None) -> Any:
     """A generator by name or from a checkpoint: whatever the name is, no code of others runs."""
-    if str(name_or_path) == "blobs":
-        blobs = Blobs()
-        text = json.dumps(asdict(blobs.config), sort_keys=True)
-        sha256 = hashlib.sha256(text.encode()).hexdigest()
-        return _ready(blobs, GeneratorIdentity("blobs", sha256, "blobs", blobs.resolution), device)
+    if str(name_or_path) in BLOBS:
+        return make_blobs(BlobsConfig(variant=BLOBS[str(name_or_path)]), device)
     path = checkpoint_path(name_or_path, progress)
     checkpoint = read_checkpoint(path)
     generator = take_over(checkpoint.config, checkpoint.tensors, checkpoint.path)
     reference = str(name_or_path) if _is_name(str(name_or_path)) else str(path.resolve())
     identity = GeneratorIdentity(reference, checkpoint.sha256, checkpoint.architecture, generator.resolution)
     return _ready(generator, identity, device)
+
+
+def make_blobs(config: BlobsConfig, device: torch.device | str = "cpu") -> Any:
+    """An analytic generator, ready to use; one whose configuration is not the default has a name that does not load."""
+    blobs = Blobs(config)
+    sha256 = hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode()).hexdigest()
+    name = next(name for name, variant in BLOBS.items() if variant == config.variant)
+    reference = name if config == BlobsConfig(variant=config.variant) else f"{name}, {config}"
+    return _ready(blobs, GeneratorIdentity(reference, sha256, "blobs", blobs.resolution), device)
 
 
 def load_directions_generator(
@@ -171,8 +179,10 @@ def describe(
             "tensors": {name: list(tensor.shape) for name, tensor in state.items()},
         }
     _check_unneeded(Interface(latent_dim, image_range), Path(name_or_path))
-    if str(name_or_path) == "blobs":
-        return {"format": "built in", "architecture": "blobs", "resolution": Blobs().resolution, "z_dim": 6}
+    if str(name_or_path) in BLOBS:
+        blobs = Blobs(BlobsConfig(variant=BLOBS[str(name_or_path)]))
+        facts = {"format": "built in", "architecture": "blobs", "variant": blobs.config.variant}
+        return {**facts, "resolution": blobs.resolution, "z_dim": blobs.z_dim}
     checkpoint: Checkpoint = read_checkpoint(checkpoint_path(name_or_path, progress))
     generator = build_generator(checkpoint.config, checkpoint.tensors, checkpoint.path)
     return {
@@ -205,10 +215,10 @@ def checkpoint_path(name_or_path: str | Path, progress: Progress | None = None) 
         return catalog.obtain_checkpoint(entry, progress)
     path = _expanded(name_or_path)
     if not path.exists() and path.suffix == "" and len(path.parts) == 1:
-        close = catalog.close_names(str(name_or_path))
+        close = [*difflib.get_close_matches(str(name_or_path), NAMES), *catalog.close_names(str(name_or_path))]
         hint = f" (close: {', '.join(close)})" if close else ""
         raise GanwalkError(
-            f"unknown generator {str(name_or_path)!r}: use {' or '.join(NAMES)}, a name that ganwalk models "
+            f"unknown generator {str(name_or_path)!r}: use {', '.join(NAMES)}, a name that ganwalk models "
             f"lists{hint}, or a checkpoint's path"
         )
     return path

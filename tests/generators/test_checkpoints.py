@@ -350,7 +350,7 @@ def test_what_is_no_file_is_refused(tmp_path):
         (tmp_path, "is a folder"),
         (tmp_path / "pipe", "not a regular file"),
         (tmp_path / "gone.pkl", "does not exist"),
-        ("nonsense", "unknown generator 'nonsense': use scenes or blobs"),
+        ("nonsense", "unknown generator 'nonsense': use scenes, blobs, "),
     ):
         with pytest.raises(GanwalkError, match=message):
             load_generator(path)
