@@ -113,6 +113,13 @@ def group() -> None:
     help="Checkpoint file, a name (scenes, blobs, or one of ganwalk models), or package.module:callable.",
 )
 @click.option("-n", "--n-directions", type=click.IntRange(1), default=20, show_default=True, help="How many to find.")
+@click.option(
+    "-m",
+    "--method",
+    default="rtd",
+    show_default=True,
+    help="rtd (ours), or a baseline: random, pca, sefa, jacobian, hessian.",
+)
 @click.option("-o", "--out", type=_PATH, default=_DEFAULT_OUT, show_default=True, help="Folder for the results.")
 @click.option("--space", type=click.Choice(["w", "z"]), help="Latent space [default: w if the generator has one].")
 @click.option(
@@ -160,6 +167,7 @@ def group() -> None:
 def discover(
     name: str,
     n_directions: int,
+    method: str,
     out: Path,
     space: str | None,
     subspace_dim: int | None,
@@ -182,9 +190,10 @@ def discover(
     quiet: bool,
     external: dict[str, Any],
 ) -> None:
-    """Find directions along which batches of images keep their shape.
+    """Find directions along which batches of images keep their shape, or those of a baseline.
 
-    Writes directions.safetensors, metrics.json, loss.png, barcodes.png and preview.png into --out.
+    Writes directions.safetensors, metrics.json, loss.png, barcodes.png and preview.png into --out. The options of the
+    optimisation (--steps, --per-step, --lr, --resume) serve rtd and hessian: the other methods have a closed form.
     """
     _set_up_torch(device, threads)
     from ganwalk.discovery.outputs import write_outputs
@@ -195,6 +204,7 @@ def discover(
 
     settings = DiscoverySettings(
         n_directions=n_directions,
+        method=method,
         space=space,
         subspace_dim=subspace_dim,
         layers=parse_layers(layers_text) if layers_text else None,
@@ -223,10 +233,10 @@ def discover(
             resume=resume,
             on_step=on_step,
         )
-    write_outputs(result, generator, out, device)
+    written = write_outputs(result, generator, out, device)
     _print_result(result, profile)
-    click.echo(f"wrote {out}/: directions.safetensors, metrics.json, loss.png, barcodes.png, preview.png")
-    if result.steps_done < steps:
+    click.echo(f"wrote {out}/: {', '.join(path.name for path in reversed(written))}")
+    if result.history and result.steps_done < steps:
         click.echo(f"stopped at step {result.steps_done} of {steps}; continue: the same command with --resume")
         sys.exit(130)
     where = "" if out == _DEFAULT_OUT else f" --directions {_quoted(out / 'directions.safetensors')}"
@@ -250,7 +260,7 @@ def _discovery_watch(steps: int, quiet: bool) -> Iterator[Callable[[Any], None]]
         with _progress_bar(steps, "discovering", hidden) as advance:
 
             def on_step(progress: Any) -> None:
-                advance(progress.step, f"loss {progress.history[-1].get('loss', progress.best_loss):.3f}")
+                advance(progress.step, f"loss {progress.history[-1].get('loss', progress.history[-1].get('held')):.3f}")
                 if interrupted:
                     raise KeyboardInterrupt
 

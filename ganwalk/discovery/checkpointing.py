@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ganwalk.discovery.rtd import Progress
+from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes

@@ -28,7 +28,12 @@ def write_outputs(
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / name for name in ("loss.png", "barcodes.png", "preview.png", "metrics.json", DIRECTIONS_FILE)]
     loss, barcodes, preview, metrics, directions = paths
-    plot_history(result, loss)
+    if result.history:
+        plot_history(result, loss)
+    else:
+        # A closed form has no history; a picture of an earlier run would not be its own.
+        loss.unlink(missing_ok=True)
+        paths.remove(loss)
     found = result.bases[0]
     bars = held_barcodes(generator, result.settings, found, device)[:_BARCODES]
     titles = [f"direction {k} · RTD {float(value):.2f}" for k, value in enumerate(found.scores.rtd)]
@@ -49,7 +54,7 @@ def write_outputs(
 
 
 def plot_history(result: DiscoveryResult, path: Path) -> None:
-    """The loss of every step, the mean RTD on the held batch, and the other bases' levels."""
+    """The loss of every step and on the held batch; for RTD also the other bases' levels."""
     from matplotlib.figure import Figure
 
     steps = [row for row in result.history if "loss" in row]
@@ -69,13 +74,13 @@ def plot_history(result: DiscoveryResult, path: Path) -> None:
         label="held batch, all directions",
     )
     styles = {"pca": ("#c2571a", "--"), "random": ("#5b5b5b", ":")}
-    for basis in result.bases[1:]:
+    topological = result.settings.method == "rtd"
+    for basis in result.bases[1:] if topological else ():
         colour, line = styles[basis.name]
         label = f"{basis.name.upper() if basis.name == 'pca' else basis.name} basis"
         axes.axhline(basis.scores.mean_rtd, color=colour, ls=line, lw=1.5, label=label)
-    axes.axvline(result.best_step, color="#1f4e9c", lw=0.8, alpha=0.4)
     axes.set_xlabel("step")
-    axes.set_ylabel("RTD (lower keeps the shape better)")
+    axes.set_ylabel("RTD (lower keeps the shape better)" if topological else f"loss of {result.settings.method}")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9)
     with atomic_path(path) as partial:

@@ -1,4 +1,4 @@
-"""A whole discovery: subspace, optimisation, comparison with PCA and random bases, the result."""
+"""A whole discovery: subspace, method, comparison with the simplest baselines, the result."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from torch import Tensor
 
 from ganwalk import __version__
 from ganwalk.directions import Directions, shift_latents
-from ganwalk.discovery import rtd
 from ganwalk.discovery.checkpointing import fingerprint, load_checkpoint, save_checkpoint
-from ganwalk.discovery.evaluation import BasisScores
+from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.objective import features, sample_latents
-from ganwalk.discovery.rotation import random_rotation
+from ganwalk.discovery.optimisation import HELD_SEED, Objective, Progress, Timing, equalize, optimise, start
+from ganwalk.discovery.rtd import RTDObjective
+from ganwalk.discovery.scores import BasisScores
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace, latent_subspace
+from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.rtd import Barcode, RTDLoss, cross_barcode, distance_matrix, normalized
 
 _SAVE_EVERY_SECONDS = 5.0
+# What every result is compared with in the same run.
+_COMPARED = ("pca", "random")
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Basis:
     """A basis on the held batch, sorted by effect.
 
     Attributes:
-        name: "rtd", "pca" or "random".
+        name: the method that found it.
         vectors: (n, d) orthonormal.
         scales: (n,) latent standard deviations along them.
         effects: (n,) mean image change of a shift by `amplitude` standard deviations.
@@ -53,10 +57,10 @@ class DiscoveryResult:
 
     Attributes:
         directions: the artifact.
-        bases: the found, the PCA and a random basis of the same subspace, scored alike.
+        bases: the found one first, then PCA's and a random one, scored alike.
         explained: share of the latent variance inside the subspace.
         settings: resolved settings.
-        history, best_step, steps_done: of the optimisation.
+        history, steps_done: of the optimisation; empty and 0 for a closed form.
         timing: seconds spent in this process.
     """
 
@@ -65,9 +69,8 @@ class DiscoveryResult:
     explained: float
     settings: DiscoverySettings
     history: list[dict[str, float]]
-    best_step: int
     steps_done: int
-    timing: rtd.Timing
+    timing: Timing
 
     def metrics(self) -> dict[str, Any]:
         """Everything measured, as JSON-able values."""
@@ -85,7 +88,6 @@ class DiscoveryResult:
                 for basis in self.bases
             },
             "subspace_explained_variance": round(self.explained, 6),
-            "best_step": self.best_step,
             "steps_done": self.steps_done,
             "settings": asdict(self.settings),
             "history": self.history,
@@ -100,9 +102,9 @@ def run_discovery(
     threads: int | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
-    on_step: Callable[[rtd.Progress], None] | None = None,
+    on_step: Callable[[Progress], None] | None = None,
 ) -> DiscoveryResult:
-    """Finds directions of a generator by RTD.
+    """Finds directions of a generator by the method of the settings, and scores them beside two baselines.
 
     Args:
         generator: a module from `load_generator`, already on `device`.
@@ -110,15 +112,66 @@ def run_discovery(
         device: where latents are drawn and images are made.
         threads: threads of the topology engine.
         checkpoint: file that is kept up to date every few seconds, and read with `resume`.
-        on_step: called after each step. If it raises KeyboardInterrupt, the best basis so far is returned.
+        on_step: called after each step. If it raises KeyboardInterrupt, the basis as it stands is returned.
     Raises:
-        GanwalkError: settings that do not fit the generator, or nothing to resume.
+        GanwalkError: settings that do not fit the generator or the method, or nothing to resume.
     """
     settings = settings.resolve(generator)
+    loss = RTDLoss(threads=threads)
+    timing = Timing()
+    subspace = search_space(generator, settings, device)
+    progress = None
+    objective = method_of(settings.method).objective
+    if objective is None:
+        if resume:
+            raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
+        vectors = closed_form(generator, settings, settings.method, device)
+    else:
+        progress = _optimised(
+            generator,
+            settings,
+            subspace,
+            objective(generator, settings, loss, device),
+            timing,
+            device=device,
+            checkpoint=checkpoint,
+            resume=resume,
+            on_step=on_step,
+        )
+        vectors = progress.rotation() @ subspace.components
+    target = 0.0 if progress is None else progress.target
+    found = score_vectors(generator, settings, subspace, loss, settings.method, vectors, device, target=target)
+    if settings.equalize:
+        target = target or found.scores.mean_displacement
+    others = [name for name in _COMPARED if name != settings.method]
+    bases = [
+        score_vectors(
+            generator,
+            settings,
+            subspace,
+            loss,
+            name,
+            closed_form(generator, settings, name, device),
+            device,
+            target=target,
+        )
+        for name in others
+    ]
+    return DiscoveryResult(
+        as_directions(generator, settings, found),
+        (found, *bases),
+        subspace.explained,
+        settings,
+        [] if progress is None else progress.history,
+        0 if progress is None else progress.step,
+        timing,
+    )
+
+
+def search_space(generator: Generator, settings: DiscoverySettings, device: torch.device | str = "cpu") -> Subspace:
+    """The informative subspace of resolved settings."""
     assert settings.space is not None and settings.subspace_dim is not None
-    identity = generator.identity  # type: ignore[attr-defined]
-    run = fingerprint(settings, identity.sha256 + identity.interface)
-    subspace = latent_subspace(
+    return latent_subspace(
         generator,
         settings.space,
         settings.subspace_dim,
@@ -126,63 +179,65 @@ def run_discovery(
         seed=settings.seed,
         device=device,
     )
-    loss = RTDLoss(threads=threads)
-    progress = rtd.start(settings, subspace)
-    if resume and checkpoint is not None:
-        progress = load_checkpoint(checkpoint, run)
-    timing = rtd.Timing()
-    saved_at = time.monotonic()
 
-    def after_step(progress: rtd.Progress) -> None:
-        nonlocal saved_at
-        if checkpoint is not None and time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
-            save_checkpoint(checkpoint, progress, run)
-            saved_at = time.monotonic()
-        if on_step is not None:
-            on_step(progress)
 
-    try:
-        rtd.optimise(generator, settings, subspace, loss, progress, device=device, timing=timing, on_step=after_step)
-    except KeyboardInterrupt:
-        if progress.best_step == 0 and progress.step == 0:
-            raise
-    finally:
-        if checkpoint is not None and progress.step > 0:
-            save_checkpoint(checkpoint, progress, run)
+def closed_form(
+    generator: Generator, settings: DiscoverySettings, name: str, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Directions (n, d) of a method that has a closed form, for resolved settings."""
+    find = METHODS[name].find
+    assert find is not None
+    return find(generator, settings.view(), settings.n_directions, settings.seed, device)
 
-    def basis(name: str, rotation: Tensor, factors: Tensor) -> Basis:
-        target = progress.target
-        return _scored_basis(generator, settings, subspace, loss, name, rotation, factors, target, device)
 
-    n, k = settings.n_directions, settings.subspace_dim
-    ones = torch.ones(n, dtype=torch.float64)
-    bases = (
-        basis("rtd", progress.best_rotation, progress.best_factors),
-        basis("pca", torch.eye(k, dtype=torch.float64)[:n], ones),
-        basis("random", random_rotation(k, settings.seed)[:n], ones),
-    )
-    found = bases[0]
-    directions = Directions(
-        vectors=found.vectors,
-        scales=found.scales,
+def as_directions(generator: Generator, settings: DiscoverySettings, basis: Basis) -> Directions:
+    """The artifact of a scored basis and resolved settings."""
+    assert settings.space is not None
+    return Directions(
+        vectors=basis.vectors,
+        scales=basis.scales,
         space=settings.space,
         layers=settings.layers,
-        generator=identity,
-        method="rtd",
+        generator=generator.identity,  # type: ignore[attr-defined]
+        method=basis.name,
         settings=asdict(settings),
         seed=settings.seed,
         version=__version__,
-        effects=found.effects,
+        effects=basis.effects,
     )
-    return DiscoveryResult(
-        directions,
-        bases,
-        subspace.explained,
-        settings,
-        progress.history,
-        progress.best_step,
-        progress.step,
-        timing,
+
+
+def score_vectors(
+    generator: Generator,
+    settings: DiscoverySettings,
+    subspace: Subspace,
+    loss: RTDLoss,
+    name: str,
+    vectors: Tensor,
+    device: torch.device | str = "cpu",
+    *,
+    target: float = 0.0,
+) -> Basis:
+    """Orthonormal vectors (n, d) with their scores on the held batch, sorted by falling effect on the image.
+
+    Args:
+        target: image change that equalised shifts are to make; 0 stands for the mean of these vectors' own.
+    """
+    objective = RTDObjective(generator, settings, loss, device)
+    ones = torch.ones(len(vectors), dtype=torch.float64)
+    plain = objective.scores(subspace.steps(vectors, settings.amplitude).to(device))
+    scores, factors = plain, ones
+    if settings.equalize:
+        _, factors, _ = equalize(objective.held, subspace, vectors, settings.amplitude, ones, target, device, rounds=3)
+        scores = objective.scores(subspace.steps(vectors, factors * settings.amplitude).to(device))
+    order = plain.displacement.argsort(descending=True)
+    return Basis(
+        name=name,
+        vectors=vectors.float()[order],
+        scales=subspace.scales(vectors).float()[order],
+        effects=plain.displacement[order],
+        steps=subspace.steps(vectors, factors * settings.amplitude)[order],
+        scores=BasisScores(scores.rtd[order], scores.displacement[order]),
     )
 
 
@@ -191,7 +246,7 @@ def held_barcodes(
 ) -> list[Barcode]:
     """Cross-barcodes (mode "min") between the held batch and its shift along each direction of a scored basis."""
     view = settings.view()
-    seed = settings.seed + rtd.HELD_SEED
+    seed = settings.seed + HELD_SEED
     with torch.no_grad():
         latents = sample_latents(generator, view, settings.batch, seed, device)
         reference = normalized(distance_matrix(features(generator, view, latents, seed)), 0.9)
@@ -202,30 +257,40 @@ def held_barcodes(
     return barcodes
 
 
-def _scored_basis(
+def _optimised(
     generator: Generator,
     settings: DiscoverySettings,
     subspace: Subspace,
-    loss: RTDLoss,
-    name: str,
-    rotation: Tensor,
-    factors: Tensor,
-    target: float,
+    objective: Objective,
+    timing: Timing,
+    *,
     device: torch.device | str,
-) -> Basis:
-    """A rotated basis with its scores on the held batch, sorted by falling effect on the image."""
-    plain = rtd.held_scores(generator, settings, subspace, loss, rotation, torch.ones_like(factors), device)
-    scores = plain
-    if settings.equalize:
-        scores, factors, _ = rtd.equalized_scores(
-            generator, settings, subspace, loss, rotation, factors, target, device, rounds=3
-        )
-    order = plain.displacement.argsort(descending=True)
-    return Basis(
-        name=name,
-        vectors=(rotation @ subspace.components).float()[order],
-        scales=subspace.scales(rotation).float()[order],
-        effects=plain.displacement[order],
-        steps=rtd.latent_steps(rotation, subspace, factors * settings.amplitude)[order],
-        scores=BasisScores(scores.rtd[order], scores.displacement[order]),
-    )
+    checkpoint: Path | None,
+    resume: bool,
+    on_step: Callable[[Progress], None] | None,
+) -> Progress:
+    """Runs an optimisation to its end or to an interrupt, with checkpoints."""
+    identity = generator.identity  # type: ignore[attr-defined]
+    run = fingerprint(settings, identity.sha256 + identity.interface)
+    progress = start(settings, subspace)
+    if resume and checkpoint is not None:
+        progress = load_checkpoint(checkpoint, run)
+    saved_at = time.monotonic()
+
+    def after_step(progress: Progress) -> None:
+        nonlocal saved_at
+        if checkpoint is not None and time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
+            save_checkpoint(checkpoint, progress, run)
+            saved_at = time.monotonic()
+        if on_step is not None:
+            on_step(progress)
+
+    try:
+        optimise(generator, settings, subspace, objective, progress, device=device, timing=timing, on_step=after_step)
+    except KeyboardInterrupt:
+        if progress.step == 0:
+            raise
+    finally:
+        if checkpoint is not None and progress.step > 0:
+            save_checkpoint(checkpoint, progress, run)
+    return progress

@@ -16,6 +16,7 @@ class DiscoverySettings:
 
     Attributes:
         n_directions: how many directions to find.
+        method: one of `ganwalk.discovery.methods.METHODS`.
         space: "w" or "z"; by default w for style-based generators.
         subspace_dim: principal components inside which the basis is rotated; by default n_directions.
         layers: layers whose style is shifted (first, last inclusive); by default all.
@@ -28,11 +29,12 @@ class DiscoverySettings:
         lr: learning rate of Adam on the rotation's parameters.
         truncation_psi, class_index: of the batches.
         chunk: images synthesised at once (bounds the memory); by default 64, or fewer of large feature maps.
-        evaluate_every: steps between two evaluations on the held batch, each a candidate for the best.
+        evaluate_every: steps between two evaluations on the held batch, which also equalise the shifts anew.
         seed: fixes everything random.
     """
 
     n_directions: int = 20
+    method: str = "rtd"
     space: str | None = None
     subspace_dim: int | None = None
     layers: tuple[int, int] | None = None

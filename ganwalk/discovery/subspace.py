@@ -19,12 +19,12 @@ SPACES = ("z", "w")
 
 @dataclass(frozen=True)
 class Subspace:
-    """A latent space's statistics and its top principal components, all float64.
+    """A latent space's covariance and the directions that matter, all float64.
 
     Attributes:
         space: "z" or "w".
         components: (k, d) orthonormal rows, by falling variance.
-        covariance: (k, k) of the latents' coordinates along the components.
+        covariance: (d, d) of the latents.
         explained: share of the total variance that lies in the subspace.
     """
 
@@ -33,9 +33,13 @@ class Subspace:
     covariance: Tensor
     explained: float
 
-    def scales(self, rotation: Tensor) -> Tensor:
-        """Standard deviations (n,) of the latents along rotation·components; rotation is (n, k)."""
-        return (rotation @ self.covariance * rotation).sum(dim=1).clamp_min(1e-24).sqrt()
+    def scales(self, vectors: Tensor) -> Tensor:
+        """Standard deviations (n,) of the latents along unit vectors (n, d)."""
+        return (vectors @ self.covariance * vectors).sum(dim=1).clamp_min(1e-24).sqrt()
+
+    def steps(self, vectors: Tensor, amplitude: Tensor | float) -> Tensor:
+        """Shifts (n, d) float32: amplitude standard deviations along each unit vector (n, d)."""
+        return ((self.scales(vectors) * amplitude)[:, None] * vectors).float()
 
 
 def resolve_space(generator: Generator, space: str | None) -> str:
@@ -68,7 +72,7 @@ def latent_subspace(
         raise GanwalkError(f"a subspace of {dim} dimensions does not fit: {space} has {total}")
     if space == "z":
         eye = torch.eye(total, dtype=torch.float64)[:dim]
-        return Subspace(space, eye, torch.eye(dim, dtype=torch.float64), dim / total)
+        return Subspace(space, eye, torch.eye(total, dtype=torch.float64), dim / total)
     styles = []
     with torch.no_grad():
         for start in range(0, samples, 1000):
@@ -85,11 +89,10 @@ def latent_subspace(
     largest = components.gather(1, components.abs().argmax(dim=1, keepdim=True))
     components = components * largest.sign()
     explained = float(values[order].sum() / values.sum())
-    return Subspace(space, components, components @ covariance @ components.T, explained)
+    return Subspace(space, components, covariance, explained)
 
 
 def latent_scales(generator: Generator, space: str, vectors: Tensor, *, seed: int = 0) -> Tensor:
     """Standard deviations (n,) float32 of the latents along unit vectors (n, d)."""
-    total = generator.w_dim if space == "w" else generator.z_dim
-    subspace = latent_subspace(generator, space, total, seed=seed, device=generator.w_avg.device)
-    return subspace.scales(vectors.double() @ subspace.components.T).float()
+    subspace = latent_subspace(generator, space, 1, seed=seed, device=generator.w_avg.device)
+    return subspace.scales(vectors.double()).float()

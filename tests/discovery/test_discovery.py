@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import ganwalk
-from ganwalk.discovery import rtd
 from ganwalk.discovery.checkpointing import load_checkpoint
 from ganwalk.discovery.objective import View, default_layer, features, sample_latents
 from ganwalk.discovery.run import held_barcodes, run_discovery
@@ -188,22 +187,14 @@ def test_the_function_for_people(toy):
         ganwalk.discover(toy, n_directions=3, stepz=2)
 
 
-def test_the_best_basis_is_kept(toy, monkeypatch):
-    values = iter([3.0, 1.0, 2.0])
+def test_an_interrupt_leaves_the_basis_as_it_stands(toy):
+    def stop(progress):
+        if progress.step == 4:
+            raise KeyboardInterrupt
 
-    def scores(*arguments, **keywords):
-        return rtd.BasisScores(torch.tensor([next(values)]), torch.ones(1))
-
-    monkeypatch.setattr(rtd, "held_scores", scores)
-    settings = replace(FAST, equalize=False).resolve(toy)
-    from ganwalk.discovery.subspace import latent_subspace
-    from ganwalk.rtd import RTDLoss
-
-    subspace = latent_subspace(toy, "w", 4)
-    progress = rtd.start(settings, subspace)
-    rtd.optimise(toy, settings, subspace, RTDLoss(), progress)
-    assert progress.best_step == 3 and progress.best_loss == 1.0
-    assert not torch.equal(progress.best_rotation, rtd.rotate(progress.base, progress.skew))
+    stopped = run_discovery(toy, FAST, on_step=stop)
+    assert stopped.steps_done == 4
+    assert not torch.allclose(stopped.directions.vectors, run_discovery(toy, FAST).directions.vectors)
 
 
 def test_large_networks_are_synthesised_in_small_chunks(toy):

@@ -1,0 +1,205 @@
+"""The search of methods without a closed form: rotates a basis of the informative subspace until a loss is small.
+
+What is lost is the objective's business (`ganwalk.discovery.rtd`, `ganwalk.discovery.hessian`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ganwalk.discovery.objective import sample_latents
+from ganwalk.discovery.rotation import random_rotation, rotate
+from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.subspace import Subspace
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.base import Generator
+
+# Seeds of the batches: steps count up from the run's seed; the held batch lies far from them.
+HELD_SEED = 2**40
+# Bounds of the factors that equalise the image change: a nearly dead direction is not walked for miles.
+_EQUALIZE_RANGE = (0.1, 2.0)
+_EQUALIZE_TOLERANCE = 0.05
+
+
+@dataclass
+class Timing:
+    """Seconds spent in the parts of the steps of this process."""
+
+    synthesis: float = 0.0
+    topology: float = 0.0
+    backward: float = 0.0
+    evaluation: float = 0.0
+
+    def lap(self, part: str, since: float) -> float:
+        """Adds the time since a mark to a part, and returns the new mark."""
+        now = time.perf_counter()
+        setattr(self, part, getattr(self, part) + now - since)
+        return now
+
+
+@dataclass(frozen=True)
+class HeldScores:
+    """Of a basis on the held batch: the loss, and the image change (n,) of each direction's shift."""
+
+    loss: float
+    displacement: Tensor
+
+
+class Objective(Protocol):
+    """What a basis is rotated for.
+
+    Attributes:
+        equalized: whether shifts are scaled so that all change the image equally.
+    """
+
+    equalized: bool
+
+    def accumulate(self, latents: Tensor, steps: Tensor, seed: int, timing: Timing) -> float:
+        """The loss of a batch of latents and shifts (n, d); adds its gradient to the shifts' leaves."""
+        ...
+
+    def held(self, steps: Tensor) -> HeldScores:
+        """Scores of shifts (n, d) on the held batch."""
+        ...
+
+
+@dataclass
+class Progress:
+    """Where a run stands; everything that its checkpoint holds.
+
+    Attributes:
+        base: (n, k) orthonormal rows that the rotation starts from.
+        skew: parameters of the rotation relative to `base`.
+        optimizer: state of Adam.
+        factors: (n,) of each shift relative to the amplitude (1 unless equalised).
+        target: image change that equalised shifts are to make, the mean of the first basis's.
+        step: steps done.
+        history: one row per step ("step", "loss") and per evaluation ("step", "held").
+    """
+
+    base: Tensor
+    skew: Tensor
+    optimizer: dict[str, Any]
+    factors: Tensor
+    target: float = 0.0
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def rotation(self) -> Tensor:
+        """The basis as it stands, (n, k) orthonormal rows in the coordinates of the subspace."""
+        return rotate(self.base, self.skew)
+
+
+def start(settings: DiscoverySettings, subspace: Subspace) -> Progress:
+    """A run before its first step, from a random basis of the subspace."""
+    k = len(subspace.components)
+    base = random_rotation(k, settings.seed)[: settings.n_directions]
+    skew = torch.zeros(k * (k - 1) // 2, dtype=torch.float64)
+    return Progress(base, skew, {}, torch.ones(settings.n_directions, dtype=torch.float64))
+
+
+def optimise(
+    generator: Generator,
+    settings: DiscoverySettings,
+    subspace: Subspace,
+    objective: Objective,
+    progress: Progress,
+    *,
+    device: torch.device | str = "cpu",
+    timing: Timing | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+) -> None:
+    """Runs the steps that `progress` still lacks, in place, with Adam on the parameters of the rotation.
+
+    `progress` is consistent whenever `on_step` is called, and after an interrupt.
+
+    Args:
+        on_step: called after every step (checkpoints, progress bars).
+    """
+    timing = timing or Timing()
+    view = settings.view()
+    skew = progress.skew.clone().requires_grad_()
+    optimizer = torch.optim.Adam([skew], settings.lr)
+    if progress.optimizer:
+        optimizer.load_state_dict(progress.optimizer)
+    if progress.step == 0 and not progress.history:
+        _evaluate(settings, subspace, objective, progress, device, timing)
+    while progress.step < settings.steps:
+        seed = settings.seed + 1 + progress.step
+        # The learning rate falls along half a cosine, so that the basis settles.
+        optimizer.param_groups[0]["lr"] = settings.lr * _cosine(progress.step / settings.steps)
+        vectors = rotate(progress.base, skew) @ subspace.components
+        steps = subspace.steps(vectors, progress.factors * settings.amplitude).to(device)
+        latents = sample_latents(generator, view, settings.batch, seed, device)
+        optimizer.zero_grad()
+        value = objective.accumulate(latents, steps, seed, timing)
+        optimizer.step()
+        progress.skew = skew.detach().clone()
+        progress.optimizer = optimizer.state_dict()
+        progress.step += 1
+        progress.history.append({"step": progress.step, "loss": value})
+        if progress.step % settings.evaluate_every == 0 or progress.step == settings.steps:
+            _evaluate(settings, subspace, objective, progress, device, timing)
+        if on_step is not None:
+            on_step(progress)
+
+
+def check_finite(value: Tensor) -> None:
+    """Raises GanwalkError if a loss is NaN or infinite."""
+    if not torch.isfinite(value):
+        raise GanwalkError("the loss is not finite: use a smaller --amplitude or --lr")
+
+
+def equalize(
+    held: Callable[[Tensor], HeldScores],
+    subspace: Subspace,
+    vectors: Tensor,
+    amplitude: float,
+    factors: Tensor,
+    target: float,
+    device: torch.device | str,
+    rounds: int = 1,
+) -> tuple[HeldScores, Tensor, float]:
+    """Scores of shifts that all change the image by `target`, their factors, and the target.
+
+    `rounds` fixed-point steps lead from `factors`. A target of zero stands for the mean of the first scores.
+    """
+    scores = held(subspace.steps(vectors, factors * amplitude).to(device))
+    target = target or float(scores.displacement.mean())
+    for _ in range(rounds):
+        if (scores.displacement / max(target, 1e-12) - 1).abs().max() < _EQUALIZE_TOLERANCE:
+            break
+        wanted = target / scores.displacement.double().clamp_min(1e-12)
+        factors = (factors * wanted).clamp(*_EQUALIZE_RANGE)
+        scores = held(subspace.steps(vectors, factors * amplitude).to(device))
+    return scores, factors, target
+
+
+def _evaluate(
+    settings: DiscoverySettings,
+    subspace: Subspace,
+    objective: Objective,
+    progress: Progress,
+    device: torch.device | str,
+    timing: Timing,
+) -> None:
+    mark = time.perf_counter()
+    vectors = progress.rotation() @ subspace.components
+    if settings.equalize and objective.equalized:
+        scores, progress.factors, progress.target = equalize(
+            objective.held, subspace, vectors, settings.amplitude, progress.factors, progress.target, device
+        )
+    else:
+        scores = objective.held(subspace.steps(vectors, progress.factors * settings.amplitude).to(device))
+    progress.history.append({"step": progress.step, "held": scores.loss})
+    timing.lap("evaluation", mark)
+
+
+def _cosine(share: float) -> float:
+    return 0.05 + 0.95 * (1 + torch.cos(torch.tensor(torch.pi * share)).item()) / 2
