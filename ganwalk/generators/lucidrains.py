@@ -8,6 +8,7 @@ follows the constant; and linear attention (Shen et al., "Efficient Attention", 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -332,6 +333,12 @@ class Lucidrains(nn.Module):
     @property
     def w_avg(self) -> Tensor:
         return self.mapping.w_avg
+
+    def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
+        """Matrices (out, w_dim) that the style of a block meets first; RGB counts in the last block, the image."""
+        block: Any = self.synthesis.blocks[layer]
+        convolutions = (block.to_style1.weight, block.to_style2.weight)
+        return (*convolutions, block.to_rgb.to_style.weight) if layer == self.num_layers - 1 else convolutions
 
     @property
     def summary(self) -> str:

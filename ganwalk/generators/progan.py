@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -124,6 +125,13 @@ class ProGAN(nn.Module):
             below = channels
         # On the CPU even while the module is built without memory ("meta"): no file stores it.
         self.register_buffer("w_avg", torch.zeros(self.w_dim, device="cpu"), persistent=False)
+
+    def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
+        """Matrices (out, z_dim) that the latent code meets first: only the first layer has one."""
+        if layer > 0:
+            return ()
+        first: Any = self.get_submodule("layer0")
+        return (first.weight[:, : self.z_dim].movedim(1, 3).flatten(0, 2),)
 
     @property
     def summary(self) -> str:

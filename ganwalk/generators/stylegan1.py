@@ -262,6 +262,11 @@ class StyleGAN1(nn.Module):
     def w_avg(self) -> Tensor:
         return self.mapping.w_avg
 
+    def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
+        """Matrices (out, w_dim) that the style of a layer meets first."""
+        entered: Any = self.synthesis.get_submodule(f"layer{layer}")
+        return (entered.affine.weight,)
+
     @property
     def summary(self) -> str:
         """The architecture for people."""

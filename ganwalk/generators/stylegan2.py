@@ -562,6 +562,12 @@ class StyleGAN2(nn.Module):
     def w_avg(self) -> Tensor:
         return self.mapping.w_avg
 
+    def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
+        """Matrices (out, w_dim) that the style of a layer meets first; that of the image enters the last RGB."""
+        last: Any = self.synthesis.get_submodule(f"b{self.resolution}")
+        layers = [*self.synthesis._layers(), last.torgb]
+        return (layers[layer].affine.weight,)
+
     @property
     def summary(self) -> str:
         """The architecture for people."""

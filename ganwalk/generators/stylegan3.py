@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -358,6 +359,11 @@ class StyleGAN3(nn.Module):
     @property
     def w_avg(self) -> Tensor:
         return self.mapping.w_avg
+
+    def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
+        """Matrices (out, w_dim) that the style of a layer meets first."""
+        entered: Any = self.synthesis.get_submodule(("input", *self.config.layer_names)[layer])
+        return (entered.affine.weight,)
 
     @property
     def summary(self) -> str:

@@ -1,0 +1,77 @@
+"""Principal components: of w, or of features, brought back to z.
+
+GANSpace (Härkönen, Hertzmann, Lehtinen & Paris, "GANSpace: Discovering Interpretable GAN Controls", NeurIPS 2020).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganwalk.discovery.objective import View, features, sample_latents
+from ganwalk.discovery.spectra import check_count, leading_eigenvectors_of, with_fixed_signs
+from ganwalk.discovery.subspace import latent_subspace
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.base import Generator
+
+_SAMPLES = 2000
+_SAMPLES_PER_DIMENSION = 8
+_MAX_VALUES = 2**14
+_ITERATIONS = 12
+# Below this share of the first component's variance there is only rounding, features being float32.
+_ROUNDING = 1e-9
+
+
+def find_directions(generator: Generator, view: View, n: int, *, seed: int, device: torch.device | str) -> Tensor:
+    """(n, d) float64 orthonormal rows in view.space, strongest first, on the CPU: principal components.
+
+    Härkönen et al. 2020. In w they are those of w (section 2.2). In z, which is the same in all directions, they are
+    those of the features after view.layer, regressed to z (section 2.3) and then made orthogonal, the first ones first.
+
+    Raises:
+        GanwalkError: n is above the dimension of the space, or the features vary along fewer components.
+    """
+    d = check_count(generator, view, n)
+    if view.space == "w":
+        subspace = latent_subspace(generator, "w", n, class_index=view.class_index, seed=seed, device=device)
+        return subspace.components
+    latents = sample_latents(generator, view, max(_SAMPLES, _SAMPLES_PER_DIMENSION * d), seed, device)
+    coordinates = _component_coordinates(_sampled_features(generator, view, latents, seed), n, seed, view.layer)
+    # Coordinates of different components are uncorrelated: the least squares of z on them are its products with each.
+    regressed = coordinates @ latents.double().cpu()
+    return with_fixed_signs(torch.linalg.qr(regressed.T).Q.T)
+
+
+def _sampled_features(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
+    """Features (samples, values) float32 on the CPU, in bounded memory.
+
+    Larger ones are sketched to 2¹⁴ values: each value is added, with a random sign, to a random place (count sketch:
+    Charikar, Chen & Farach-Colton, ICALP 2002). Inner products, which are all that is needed, keep their expectation,
+    with an error below 1 % of the norms. Pooling would be as cheap, but would lose what varies from pixel to pixel.
+    """
+    rows = []
+    places = signs = None
+    with torch.no_grad():
+        for start in range(0, len(latents), view.chunk):
+            part = features(generator, view, latents[start : start + view.chunk], seed + start).flatten(1)
+            values = part.shape[1]
+            if values > _MAX_VALUES:
+                if places is None or signs is None:
+                    rng = torch.Generator().manual_seed(seed)
+                    places = torch.randint(_MAX_VALUES, (values,), generator=rng).to(part.device)
+                    signs = (torch.randint(2, (values,), generator=rng) * 2 - 1).to(part)
+                part = part.new_zeros(len(part), _MAX_VALUES).index_add_(1, places, part * signs)
+            rows.append(part.float().cpu())
+    return torch.cat(rows)
+
+
+def _component_coordinates(x: Tensor, n: int, seed: int, layer: int) -> Tensor:
+    """Rows (n, samples) float64 of unit length: coordinates of the samples along each principal component of x."""
+    x = x - x.mean(dim=0)
+    values, coordinates = leading_eigenvectors_of(
+        lambda columns: (x @ (x.T @ columns.float())).double(), len(x), n, iterations=_ITERATIONS, seed=seed
+    )
+    found = int((values > _ROUNDING * values[0]).sum())
+    if found < n:
+        raise GanwalkError(f"the features of layer {layer} vary along {found} components only, not {n}: ask for fewer")
+    return coordinates

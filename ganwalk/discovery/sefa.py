@@ -1,0 +1,51 @@
+"""Closed-form factorisation: directions that the first weights a latent meets amplify most.
+
+SeFa (Shen & Zhou, "Closed-Form Factorization of Latent Semantics in GANs", CVPR 2021): eigenvectors of AᵀA. As in the
+authors' code, A stacks the style weights of all layers in question, every row (a channel of a style, or a value of the
+first features) is scaled to unit length, and of the projections to RGB only the last one's style counts.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ganwalk.discovery.objective import View, check_layers
+from ganwalk.discovery.spectra import check_count, leading_eigenvectors
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.base import Generator
+
+
+@runtime_checkable
+class HasLatentWeights(Protocol):
+    """A generator whose latents enter by matrices."""
+
+    def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
+        """Matrices (out, d) that the latent of a layer meets first."""
+        ...
+
+
+def find_directions(generator: Generator, view: View, n: int, *, seed: int, device: torch.device | str) -> Tensor:
+    """(n, d) float64 orthonormal rows in view.space, strongest first, on the CPU: leading eigenvectors of AᵀA.
+
+    Shen & Zhou 2021. Of `view` only the space and the range of layers matter; nothing is random.
+
+    Raises:
+        GanwalkError: the generator has no such weights, they are behind a mapping, or n is above the dimension.
+    """
+    if not isinstance(generator, HasLatentWeights):
+        raise GanwalkError("this generator has no weights to factorise: use --method pca or jacobian instead of sefa")
+    if view.space == "z" and generator.style_based:
+        raise GanwalkError("sefa factorises the weights that w enters, and here z is behind a mapping: use --space w")
+    d = check_count(generator, view, n)
+    check_layers(generator, view.layers, view.space)
+    first, last = (0, generator.num_layers - 1) if view.layers is None else view.layers
+    gram = torch.zeros(d, d, dtype=torch.float64)
+    for layer in range(first, last + 1):
+        for weight in generator.latent_weights(layer):
+            # A row of zeros, as a network that never turns its picture has, stays one.
+            rows = torch.nn.functional.normalize(weight.detach().double().cpu(), dim=1)
+            gram += rows.T @ rows
+    return leading_eigenvectors(gram, n)[1]
