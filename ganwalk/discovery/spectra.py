@@ -44,8 +44,8 @@ def leading_eigenvectors_of(
 
     Args:
         product: columns (d, k) float64 to the matrix times them, (d, k) float64; on the CPU.
-        iterations: how often the matrix is applied; what is missed falls with the power 2·iterations - 1 of the ratio
-            between the first eigenvalue outside the block (of n + 10 columns) and the sought one.
+        iterations: how often the matrix is applied; an eigenvector's error falls with the power iterations - 1 of the
+            ratio between the first eigenvalue outside the block (of n + 10 columns) and its own.
         seed: of the first block.
     """
     width = n + _OVERSAMPLING
