@@ -1,0 +1,1 @@
+"""Evaluation: scores of directions, with known axes, with factors, and without labels."""
