@@ -27,12 +27,12 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from ganwalk.evaluation.scene_predictor import ScenePrediction, ScenePredictor, load_predictor
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.stylegan2 import StyleGAN2
 from pretrained.train_predictor import to_tensor
 from pretrained.train_scenes import CONFIG, save_grid
 from vae.data import scenes
-from vae.data.scene_predictor import ScenePrediction, ScenePredictor, load_predictor
 
 _HERE = Path(__file__).resolve().parent
 _BINS = (10, 10, 10, 8, 4, 10)
@@ -67,10 +67,10 @@ def predictions_of(predictor: ScenePredictor, images: Tensor) -> tuple[np.ndarra
         prediction = predictor.predict(images)
     values = np.empty((len(images), 6), np.float32)
     values[:, :3] = prediction.hues
-    values[:, 3] = prediction.scale.clamp(*scenes.SCALE_RANGE)
+    values[:, 3] = prediction.scale.clamp(-1, 1)
     values[:, 4] = prediction.shape.argmax(dim=1)
-    values[:, 5] = prediction.azimuth.clamp(*scenes.AZIMUTH_RANGE)
-    return values, prediction
+    values[:, 5] = prediction.azimuth.clamp(-1, 1)
+    return scenes.from_unit(values), prediction
 
 
 def histograms(values: np.ndarray) -> list[np.ndarray]:

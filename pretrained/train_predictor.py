@@ -20,9 +20,9 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from ganwalk.evaluation.scene_predictor import ScenePredictor, prediction_loss
 from pretrained.train_scenes import Settings, load_images
 from vae.data import scenes
-from vae.data.scene_predictor import ScenePredictor, prediction_loss
 
 _HERE = Path(__file__).resolve().parent
 
@@ -45,15 +45,17 @@ def held_out_errors(predictor: ScenePredictor, n: int = 4000, seed: int = 10_001
     factors = scenes.sample_factors(n, seed)
     with torch.no_grad():
         predicted = predictor.predict(to_tensor(scenes.render(factors)))
-    truth = torch.from_numpy(factors)
-    gap = (predicted.hues - truth[:, :3]).abs()
-    hue = torch.minimum(gap, 1 - gap).mean(dim=0)
+    gap = np.abs(predicted.hues.numpy() - factors[:, :3])
+    hue = np.minimum(gap, 1 - gap).mean(axis=0)
+    shape = predicted.shape.argmax(dim=1).numpy()
+    values = np.column_stack([predicted.hues, predicted.scale, shape, predicted.azimuth])
+    error = np.abs(scenes.from_unit(values) - factors).mean(axis=0)
     names = scenes.FACTOR_NAMES
     return {
         **{f"{names[i]}_mean_abs_error": round(float(hue[i]), 5) for i in range(3)},
-        "scale_mean_abs_error": round(float((predicted.scale - truth[:, 3]).abs().mean()), 5),
-        "azimuth_mean_abs_error_degrees": round(float((predicted.azimuth - truth[:, 5]).abs().mean()), 4),
-        "shape_accuracy": round(float((predicted.shape.argmax(1) == truth[:, 4]).float().mean()), 5),
+        "scale_mean_abs_error": round(float(error[3]), 5),
+        "azimuth_mean_abs_error_degrees": round(float(error[5]), 4),
+        "shape_accuracy": round(float((shape == factors[:, 4]).mean()), 5),
     }
 
 
@@ -66,7 +68,7 @@ def main() -> None:
     settings = Settings(kimg=0)
     arguments.work.mkdir(parents=True, exist_ok=True)
     images = load_images(arguments.work / "images.npy", settings)
-    factors = torch.from_numpy(scenes.sample_factors(settings.images, settings.seed))
+    factors = torch.from_numpy(scenes.to_unit(scenes.sample_factors(settings.images, settings.seed)))
     torch.manual_seed(0)
     rng = torch.Generator().manual_seed(0)
     predictor = ScenePredictor().to(memory_format=torch.channels_last)

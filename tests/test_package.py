@@ -20,10 +20,10 @@ def test_the_wheel_is_complete_and_works_elsewhere(tmp_path):
         archive.extractall(tmp_path / "site")
     assert {"ganwalk/commands.py", "ganwalk/pretrained/scenes.safetensors", "vae/data/scenes.py"} <= names
     assert "ganwalk/pretrained/catalog.toml" in names
-    assert "vae/data/scenes-predictor.safetensors" in names
+    assert "ganwalk/pretrained/scenes-predictor.safetensors" in names
     assert not [name for name in names if name.startswith(("tests/", "pretrained/", "benchmarks/"))]
     code = (
-        "import ganwalk, torch; from vae.data.scene_predictor import load_predictor; "
+        "import ganwalk, torch; from ganwalk.evaluation.scene_predictor import load_predictor; "
         "g = ganwalk.load_generator('scenes'); x = g(torch.zeros(1, g.z_dim)); "
         "print(ganwalk.__file__, tuple(x.shape), load_predictor().predict(x).shape.shape)"
     )

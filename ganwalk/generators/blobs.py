@@ -29,6 +29,8 @@ _AMBIENT = 16
 _DEVIATIONS = (2.0, 1.5, 1.1, 0.8, 0.55, 0.35)
 # Pairs of factors, and their correlation.
 _CORRELATIONS = ((0, 2, 0.7), (4, 5, -0.6), (1, 3, 0.5))
+# Of the curved variant: two standard deviations either way go round once.
+_PERIOD = 4.0
 # Largest change of brightness by the dimensions that are almost dead.
 _FAINT = 0.006
 
@@ -76,6 +78,11 @@ class Blobs(nn.Module):
         self.register_buffer("w_avg", torch.zeros(self.z_dim), persistent=False)
 
     @property
+    def factor_periods(self) -> dict[str, float]:
+        """Periods of the factors that come round, by name: only the curved variant has them."""
+        return {"angle": _PERIOD, "hue": _PERIOD} if self.config.variant == "curved" else {}
+
+    @property
     def axes(self) -> Tensor:
         """The true directions (6, d): in w for variants with a mapping, else in z."""
         return self.rotation[:_ACTIVE]
@@ -108,14 +115,14 @@ class Blobs(nn.Module):
         ticks = (torch.arange(self.resolution, device=w.device, dtype=w.dtype) + 0.5) / self.resolution * 2 - 1
         px = ticks.view(1, 1, -1) - 0.5 * torch.tanh(0.6 * x)
         py = ticks.view(1, -1, 1) - 0.5 * torch.tanh(0.6 * y)
-        # An ellipse repeats itself after half a turn: two standard deviations either way go round once.
-        turn = angle * (math.pi / 4 if curved else 0.45)
+        # An ellipse repeats itself after half a turn.
+        turn = angle * (math.pi / _PERIOD if curved else 0.45)
         along = torch.cos(turn) * px + torch.sin(turn) * py
         across = torch.cos(turn) * py - torch.sin(turn) * px
         size = 0.42 * torch.exp(0.3 * torch.tanh(scale))
         radius = ((along / size).square() + (across / (0.5 * size)).square() + 1e-6).sqrt()
         mask = torch.sigmoid((1 - radius) * 6)[:, None]
-        phase = hue * (math.pi / 2) if curved else 1.2 * torch.tanh(0.6 * hue)
+        phase = hue * (2 * math.pi / _PERIOD) if curved else 1.2 * torch.tanh(0.6 * hue)
         shades = [torch.cos(phase + offset * 2 * math.pi / 3) for offset in range(3)]
         colour = torch.stack(shades, dim=1) * 0.8
         ground = 0.8 * torch.tanh(0.6 * background)[:, None]

@@ -103,11 +103,15 @@ def is_program(path: Path) -> bool:
 def load_program(path: Path, interface: Interface, device: torch.device | str) -> tuple[External, str]:
     """The generator in a TorchScript file, whose code runs from now on, and the file's SHA-256."""
     sha256, _ = hash_file(path)
+    return probe(load_script(path, device), interface, device, str(path)), sha256
+
+
+def load_script(path: Path, device: torch.device | str) -> nn.Module:
+    """The network in a TorchScript file, whose code runs from now on: only for files that the user trusts."""
     try:
-        network = torch.jit.load(str(path), map_location=device)
+        return torch.jit.load(str(path), map_location=device)
     except Exception as error:
-        raise GanwalkError(f"{path} cannot be loaded as TorchScript: {_short(error)}") from error
-    return probe(network, interface, device, str(path)), sha256
+        raise GanwalkError(f"{path} cannot be loaded as TorchScript: {short_reason(error)}") from error
 
 
 def load_reference(reference: str, interface: Interface, device: torch.device | str) -> tuple[External, str]:
@@ -120,9 +124,9 @@ def load_reference(reference: str, interface: Interface, device: torch.device | 
     except ModuleNotFoundError as error:
         raise GanwalkError(f"{reference}: no module {error.name} here: install it, or set PYTHONPATH") from error
     except AttributeError as error:
-        raise GanwalkError(f"{reference} does not exist: {_short(error)}") from error
+        raise GanwalkError(f"{reference} does not exist: {short_reason(error)}") from error
     except Exception as error:
-        raise GanwalkError(f"{reference} cannot be imported: {_short(error)}") from error
+        raise GanwalkError(f"{reference} cannot be imported: {short_reason(error)}") from error
     if not callable(found):
         raise GanwalkError(
             f"{reference} is a {type(found).__name__}: name a torch module, or a function that makes one"
@@ -132,7 +136,7 @@ def load_reference(reference: str, interface: Interface, device: torch.device | 
         try:
             network = found()
         except Exception as error:
-            raise GanwalkError(f"{reference}() failed: {_short(error)}") from error
+            raise GanwalkError(f"{reference}() failed: {short_reason(error)}") from error
         if not callable(network):
             raise GanwalkError(f"{reference}() makes a {type(network).__name__}, not a torch module")
     generator = probe(network, interface, device, reference)
@@ -166,7 +170,7 @@ def probe(network: Callable[[Tensor], Tensor], interface: Interface, device: tor
                 images = _call(network, z.requires_grad_(), spatial, 0)
             except Exception as error:
                 # Networks report a size that does not fit by whatever their first layer raises.
-                problem = problem or _short(error)
+                problem = problem or short_reason(error)
                 continue
             _check_output(images, name)
             if len(images) != _PROBE_BATCH:
@@ -309,7 +313,7 @@ def _takes_nothing(function: Any) -> bool:
     return True
 
 
-def _short(error: Exception) -> str:
+def short_reason(error: Exception) -> str:
     """The last line of an error, which is where torch puts the reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[-1].removeprefix("RuntimeError: ") if lines else type(error).__name__

@@ -58,8 +58,11 @@ def test_the_mapping_correlates_factors_or_gives_them_unequal_variances():
 def test_curved_factors_come_round():
     blobs = Blobs(BlobsConfig(variant="curved"))
     w = styles(blobs, 8)
-    for factor in (FACTOR_NAMES.index("hue"), FACTOR_NAMES.index("angle")):
-        assert torch.allclose(blobs.synthesis(w + 4 * blobs.axes[factor]), blobs.synthesis(w), atol=1e-4)
+    assert set(blobs.factor_periods) == {"hue", "angle"}
+    for name, period in blobs.factor_periods.items():
+        axis = blobs.axes[FACTOR_NAMES.index(name)]
+        assert torch.allclose(blobs.synthesis(w + period * axis), blobs.synthesis(w), atol=1e-4)
+        assert not torch.allclose(blobs.synthesis(w + 0.5 * period * axis), blobs.synthesis(w), atol=1e-2)
 
 
 def test_a_bar_hides_the_blob_of_the_curved_variant():

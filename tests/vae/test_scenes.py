@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from vae.data.scenes import FACTOR_NAMES, FACTOR_SIZES, SHAPE_NAMES, grid_factors, render, sample_factors
+from vae.data.scenes import (
+    FACTOR_NAMES,
+    FACTOR_SIZES,
+    SHAPE_NAMES,
+    from_unit,
+    grid_factors,
+    render,
+    sample_factors,
+    to_unit,
+)
 
 SCENE = np.array([[0.0, 0.33, 0.66, 1.0, 2, 0.0]], np.float32)
 
@@ -66,3 +75,9 @@ def test_resolution_and_rendering_are_deterministic():
 def test_bad_factors_are_refused(bad):
     with pytest.raises(ValueError):
         render(bad)
+
+
+def test_units_span_the_ranges():
+    factors = np.array([[0.1, 0.2, 0.3, 0.75, 1, 30.0], [0, 0, 0, 1.0, 3, 0.0]])
+    assert np.allclose(to_unit(factors), [[0.1, 0.2, 0.3, -1, 1, 1], [0, 0, 0, 0, 3, 0]])
+    assert np.allclose(from_unit(to_unit(factors)), factors)

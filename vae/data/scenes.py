@@ -24,6 +24,7 @@ SHAPE_NAMES = ("cube", "cylinder", "sphere", "capsule")
 SCALE_RANGE = (0.75, 1.25)
 AZIMUTH_RANGE = (-30.0, 30.0)
 
+_RANGED = ((3, SCALE_RANGE), (5, AZIMUTH_RANGE))  # columns that the predictor has in units of [-1, 1]
 _ROOM = 3.2  # half the width of the room; the solid at scale 1 is about 1.4 wide
 _LAMP = (-2.0, -1.2, 4.6)
 _AMBIENT = 0.45
@@ -50,6 +51,22 @@ def sample_factors(n: int, seed: int) -> np.ndarray:
     values[:, 4] = rng.integers(len(SHAPE_NAMES), size=n)
     values[:, 5] = rng.uniform(*AZIMUTH_RANGE, n)
     return values
+
+
+def to_unit(factors: np.ndarray) -> np.ndarray:
+    """Factor values (n, 6) with scale and azimuth from -1 to 1 over their ranges, as the predictor has them."""
+    values = np.array(factors)
+    for column, (low, high) in _RANGED:
+        values[:, column] = (values[:, column] - low) / (high - low) * 2 - 1
+    return values
+
+
+def from_unit(values: np.ndarray) -> np.ndarray:
+    """Factor values (n, 6) whose scale and azimuth were from -1 to 1: undoes `to_unit`."""
+    factors = np.array(values)
+    for column, (low, high) in _RANGED:
+        factors[:, column] = (factors[:, column] + 1) / 2 * (high - low) + low
+    return factors
 
 
 def render(factors: np.ndarray, resolution: int = 64, supersampling: int = 3) -> np.ndarray:

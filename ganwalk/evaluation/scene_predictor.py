@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vae.data.scenes import AZIMUTH_RANGE, SCALE_RANGE, SHAPE_NAMES
+from ganwalk.shipped import shipped_file
 
+FACTOR_NAMES = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "azimuth")
 _HUES = 3
-_OUTPUTS = 2 * _HUES + 2 + len(SHAPE_NAMES)
+_SHAPES = 4
+_OUTPUTS = 2 * _HUES + 2 + _SHAPES
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class ScenePrediction:
     Attributes:
         hues: (n, 3) floor, wall and object hue in [0, 1).
         certainty: (n, 3) length of each predicted hue vector: near 1 for a clear colour.
-        scale: (n,), azimuth: (n,) degrees.
+        scale, azimuth: (n,) each, from -1 to 1 over the range of the renderings.
         shape: (n, 4) probabilities of cube, cylinder, sphere, capsule.
     """
 
@@ -61,12 +62,11 @@ class ScenePredictor(nn.Module):
         raw = self(images)
         vectors = raw[:, : 2 * _HUES].view(-1, _HUES, 2)
         hues = torch.atan2(vectors[..., 1], vectors[..., 0]) / (2 * math.pi) % 1.0
-        scale, azimuth = raw[:, 2 * _HUES], raw[:, 2 * _HUES + 1]
         return ScenePrediction(
             hues=hues,
             certainty=vectors.norm(dim=2),
-            scale=_from_unit(scale, SCALE_RANGE),
-            azimuth=_from_unit(azimuth, AZIMUTH_RANGE),
+            scale=raw[:, 2 * _HUES],
+            azimuth=raw[:, 2 * _HUES + 1],
             shape=raw[:, 2 * _HUES + 2 :].softmax(dim=1),
         )
 
@@ -76,12 +76,11 @@ def prediction_loss(raw: Tensor, factors: Tensor) -> Tensor:
 
     Args:
         raw: outputs of the predictor (n, 12).
-        factors: factor values (n, 6) as in `vae.data.scenes`.
+        factors: (n, 6) in the order of `FACTOR_NAMES`: hues in [0, 1), scale and azimuth in [-1, 1], shape 0 to 3.
     """
     angle = factors[:, :_HUES] * (2 * math.pi)
     vectors = torch.stack([angle.cos(), angle.sin()], dim=2).flatten(1)
-    ranged = torch.stack([_to_unit(factors[:, 3], SCALE_RANGE), _to_unit(factors[:, 5], AZIMUTH_RANGE)], dim=1)
-    regression = F.mse_loss(raw[:, : 2 * _HUES + 2], torch.cat([vectors, ranged], dim=1))
+    regression = F.mse_loss(raw[:, : 2 * _HUES + 2], torch.cat([vectors, factors[:, [3, 5]]], dim=1))
     return regression + 0.2 * F.cross_entropy(raw[:, 2 * _HUES + 2 :], factors[:, 4].long())
 
 
@@ -89,19 +88,6 @@ def load_predictor() -> ScenePredictor:
     """The shipped predictor, in evaluation mode."""
     from safetensors.torch import load_file
 
-    name = "scenes-predictor.safetensors"
-    here = Path(__file__).resolve().parent
-    candidates = (here / name, here.parents[1] / "pretrained" / name)
     predictor = ScenePredictor()
-    predictor.load_state_dict(load_file(next(path for path in candidates if path.exists())))
+    predictor.load_state_dict(load_file(shipped_file("scenes-predictor.safetensors")))
     return predictor.eval().requires_grad_(False)
-
-
-def _to_unit(values: Tensor, limits: tuple[float, float]) -> Tensor:
-    low, high = limits
-    return (values - low) / (high - low) * 2 - 1
-
-
-def _from_unit(values: Tensor, limits: tuple[float, float]) -> Tensor:
-    low, high = limits
-    return (values + 1) / 2 * (high - low) + low

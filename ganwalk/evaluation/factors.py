@@ -1,0 +1,197 @@
+"""What reads factors off latents or images, and how far apart two values of a factor are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.base import Generator, sample_labels, sample_z
+from ganwalk.generators.external import is_program, load_script, short_reason
+
+Kind = Literal["linear", "circular", "categorical"]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of variation.
+
+    Attributes:
+        name: such as "azimuth".
+        kind: "linear" and "circular" factors have values (n,), "categorical" ones probabilities (n, classes).
+        period: of a circular factor.
+    """
+
+    name: str
+    kind: Kind = "linear"
+    period: float = 1.0
+
+
+class FactorReader(Protocol):
+    """Reads the factors of a batch.
+
+    Attributes:
+        factors: what is read.
+        needs_images: whether images have to be made for it.
+    """
+
+    factors: tuple[Factor, ...]
+    needs_images: bool
+
+    def read(self, styles: Tensor, images: Tensor | None) -> list[Tensor]:
+        """Values of every factor, in order.
+
+        Args:
+            styles: (n, num_layers, w_dim).
+            images: (n, channels, h, w) in [-1, 1], or None if they are not needed.
+        """
+        ...
+
+
+def size_of_change(factor: Factor, before: Tensor, after: Tensor) -> Tensor:
+    """Distance (n,) between values of a factor, which broadcast.
+
+    Linear: |after - before|; circular: the shorter way round; categorical: total variation of the probabilities.
+    """
+    if factor.kind == "categorical":
+        return 0.5 * (after - before).abs().sum(dim=-1)
+    difference = (after - before).abs()
+    if factor.kind == "circular":
+        difference = difference % factor.period
+        return torch.minimum(difference, factor.period - difference)
+    return difference
+
+
+def spread(factor: Factor, values: Tensor) -> float:
+    """Standard deviation of a factor's values: the root of half the mean squared distance of two of them.
+
+    For linear factors this is the usual one; the same definition holds where there is no mean to deviate from, on the
+    circle and among classes.
+    """
+    n = len(values)
+    total = sum(float(size_of_change(factor, values, value).double().square().sum()) for value in values)
+    return (total / (2 * n * (n - 1))) ** 0.5 if n > 1 else 0.0
+
+
+def factor_reader(generator: Any) -> FactorReader | None:
+    """The reader that ganwalk has for a generator, or None: exact for `blobs`, the shipped predictor for `scenes`."""
+    if hasattr(generator, "factors") and hasattr(generator, "factor_names"):
+        return LatentReader(generator)
+    if generator.identity.sha256 == _scenes_sha256():
+        return SceneReader(generator.w_avg.device)
+    return None
+
+
+class LatentReader:
+    """Exact factors of a generator that knows them as functions of the style, such as `blobs`."""
+
+    needs_images = False
+
+    def __init__(self, generator: Any):
+        self._generator = generator
+        periods = generator.factor_periods
+        self.factors = tuple(
+            Factor(name, "circular" if name in periods else "linear", periods.get(name, 1.0))
+            for name in generator.factor_names
+        )
+
+    def read(self, styles: Tensor, images: Tensor | None) -> list[Tensor]:
+        return list(self._generator.factors(styles[:, 0]).unbind(dim=1))
+
+
+class SceneReader:
+    """Factors of `scenes` by the shipped predictor: hues on the circle, shape as probabilities."""
+
+    needs_images = True
+
+    def __init__(self, device: torch.device | str = "cpu"):
+        from ganwalk.evaluation.scene_predictor import FACTOR_NAMES, load_predictor
+
+        self._predictor = load_predictor().to(device)
+        kinds: dict[str, Kind] = {"shape": "categorical", "scale": "linear", "azimuth": "linear"}
+        self.factors = tuple(Factor(name, kinds.get(name, "circular")) for name in FACTOR_NAMES)
+
+    def read(self, styles: Tensor, images: Tensor | None) -> list[Tensor]:
+        assert images is not None
+        found = self._predictor.predict(images)
+        return [*found.hues.unbind(dim=1), found.scale, found.shape, found.azimuth]
+
+
+class ClassifierReader:
+    """Attributes by a network images → (n, a), one column each, taken as linear."""
+
+    needs_images = True
+
+    def __init__(self, network: nn.Module, names: Sequence[str]):
+        self._network = network
+        self.factors = tuple(Factor(name) for name in names)
+
+    def read(self, styles: Tensor, images: Tensor | None) -> list[Tensor]:
+        return list(self._network(images).float().unbind(dim=1))
+
+
+def load_classifier(
+    path: Path,
+    generator: Generator,
+    *,
+    trust: bool,
+    attributes: Sequence[str] | None = None,
+    class_index: int | None = None,
+) -> ClassifierReader:
+    """The attribute classifier in a TorchScript file, whose code runs from now on, tried on two images.
+
+    Args:
+        path: program from images (n, channels, h, w) in [-1, 1], of the generator's size, to floats (n, a).
+        trust: whether to run it at all.
+        attributes: names of the a columns; None numbers them.
+    Raises:
+        GanwalkError: the file is no program or not trusted, or does not return what it should.
+    """
+    if not path.exists():
+        raise GanwalkError(f"the classifier {path} does not exist: check --classifier")
+    if not is_program(path):
+        raise GanwalkError(
+            f"{path} is not a TorchScript program: save the classifier by torch.jit.script(network).save"
+        )
+    if not trust:
+        raise GanwalkError(f"{path} is a TorchScript program, which runs only on your word: add --trust")
+    device = generator.w_avg.device
+    network = load_script(path, device).eval()
+    with torch.no_grad():
+        z = sample_z(generator, 2, 0, device)
+        images = generator.synthesis(generator.mapping(z, sample_labels(generator, 2, class_index, 0, device)))
+        try:
+            found: Any = network(images.clamp(-1, 1))
+        except Exception as error:
+            # A program raises whatever its first layer does with a size that does not fit.
+            shape = "×".join(map(str, images.shape[1:]))
+            raise GanwalkError(f"{path} does not take images of {shape}: {short_reason(error)}") from error
+    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != 2 or not found.is_floating_point():
+        what = f"{found.dtype} of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        raise GanwalkError(f"{path} returns {what} for two images, not floats of shape (2, attributes)")
+    if not torch.isfinite(found).all():
+        raise GanwalkError(f"{path} returns values that are not finite")
+    names = list(attributes or (f"attribute {k}" for k in range(found.shape[1])))
+    if len(names) != found.shape[1]:
+        raise GanwalkError(f"{path} returns {found.shape[1]} attributes, but --attributes names {len(names)}")
+    return ClassifierReader(network, names)
+
+
+def parse_attributes(text: str) -> list[str]:
+    """The names in "smile,age"; GanwalkError if one is empty or there twice."""
+    names = [name.strip() for name in text.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise GanwalkError(f"--attributes {text!r} is not a list of different names such as smile,age")
+    return names
+
+
+def _scenes_sha256() -> str:
+    from ganwalk.generators.checkpoints import hash_file
+    from ganwalk.shipped import shipped_file
+
+    return hash_file(shipped_file("scenes.safetensors"))[0]

@@ -1,0 +1,49 @@
+"""How a scored batch is made: the directions' own space and layers."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ganwalk.directions import Directions
+from ganwalk.discovery.objective import View, default_chunk, default_layer
+from ganwalk.generators.base import Generator, sample_labels
+
+
+def view_of(
+    generator: Generator,
+    directions: Directions,
+    *,
+    layer: int | None = None,
+    truncation_psi: float = 1.0,
+    class_index: int | None = None,
+    chunk: int | None = None,
+) -> View:
+    """The view in which directions are scored, after a check that they are the generator's.
+
+    Args:
+        layer: layer whose features are compared; None takes discovery's default, or the last one that is shifted if
+            that comes later.
+        chunk: images synthesised at once; None chooses for the generator.
+    """
+    directions.check(generator)
+    if layer is None:
+        layer = default_layer(generator)
+        if directions.layers is not None:
+            layer = max(layer, directions.layers[1])
+    return View(
+        space=directions.space,
+        layers=directions.layers,
+        layer=layer,
+        noise="const",
+        truncation_psi=truncation_psi,
+        class_index=class_index,
+        chunk=default_chunk(generator, layer) if chunk is None else chunk,
+    )
+
+
+def latent_styles(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
+    """Styles (n, num_layers, w_dim) of latents from `sample_latents`: themselves, or those that codes z map to."""
+    if view.space == "w":
+        return latents
+    c = sample_labels(generator, len(latents), view.class_index, seed, latents.device)
+    return generator.mapping(latents, c, truncation_psi=view.truncation_psi)
