@@ -143,6 +143,13 @@ def group() -> None:
     show_default=True,
     help="Scale shifts so that all directions change the image equally.",
 )
+@click.option(
+    "--start",
+    type=click.Choice(["jacobian", "random"]),
+    default="jacobian",
+    show_default=True,
+    help="Basis from which the optimisation starts.",
+)
 @click.option("--steps", type=click.IntRange(0), default=300, show_default=True, help="Optimisation steps.")
 @click.option("--batch", type=click.IntRange(3), default=64, show_default=True, help="Images per batch.")
 @click.option(
@@ -176,6 +183,7 @@ def discover(
     layer: int | None,
     amplitude: float,
     equalize: bool,
+    start: str,
     steps: int,
     batch: int,
     per_step: int,
@@ -194,7 +202,7 @@ def discover(
     """Find directions along which batches of images keep their shape, or those of a baseline.
 
     Writes directions.safetensors, metrics.json, loss.png, barcodes.png and preview.png into --out. The options of the
-    optimisation (--steps, --per-step, --lr, --resume) serve rtd and hessian: the other methods have a closed form.
+    optimisation (--start, --steps, --per-step, --lr, --resume) serve rtd and hessian: other methods have a closed form.
     """
     _set_up_torch(device, threads)
     from ganwalk.discovery.outputs import write_outputs
@@ -212,6 +220,7 @@ def discover(
         layer=layer,
         amplitude=amplitude,
         equalize=equalize,
+        start=start,
         steps=steps,
         batch=batch,
         directions_per_step=per_step,
@@ -462,9 +471,9 @@ def evaluate(
     """
     _set_up_torch(device, threads)
     from ganwalk.directions import Directions
-    from ganwalk.evaluation.evaluate import evaluate as score
     from ganwalk.evaluation.factors import load_classifier, parse_attributes
     from ganwalk.evaluation.outputs import write_outputs
+    from ganwalk.evaluation.scoring import evaluate as score
     from ganwalk.generators.loading import load_directions_generator
 
     if attributes_text is not None and classifier is None:
@@ -573,6 +582,95 @@ def models(as_json: bool) -> None:
         click.echo(f"{entry.name:<25} {entry.architecture:<12} {entry.resolution:>4}  {cached:<6}  {entry.licence}")
     click.echo(f"downloads are kept in {cache_folder()} (GANWALK_CACHE chooses another folder)")
     click.echo(f"next: ganwalk discover --generator {next(iter(entries)).name}")
+
+
+@group.command(epilog="Example: ganwalk compare --generator scenes --methods rtd,pca,random --seeds 5")
+@click.option("-g", "--generator", "name", required=True, help="Checkpoint or name, as of discover.")
+@click.option(
+    "-m",
+    "--methods",
+    "methods_text",
+    default="rtd,pca,sefa,jacobian,hessian,random",
+    show_default=True,
+    help="Methods, separated by commas.",
+)
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Seeds per method, from 0.")
+@click.option("-n", "--n-directions", type=click.IntRange(1), default=10, show_default=True, help="How many to find.")
+@click.option("-o", "--out", type=_PATH, default=Path("ganwalk-comparison"), show_default=True, help="Folder.")
+@click.option("--space", type=click.Choice(["w", "z"]), help="Latent space [default: w if the generator has one].")
+@click.option("--layers", "layers_text", metavar="A-B", help="Shift only these layers' styles [default: all].")
+@click.option("--steps", type=click.IntRange(0), default=300, show_default=True, help="Steps of rtd and hessian.")
+@click.option("--samples", type=click.IntRange(4), help="Latents of the scores [default: 100, 32 above 128 px].")
+@click.option("--reconstructor", is_flag=True, help="Also train a network that tells the directions apart (slow).")
+@click.option("--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator.")
+@click.option("--resume", is_flag=True, help="Keep the finished runs in --out, and continue the interrupted one.")
+@_common
+@_external
+def compare(
+    name: str,
+    methods_text: str,
+    seeds: int,
+    n_directions: int,
+    out: Path,
+    space: str | None,
+    layers_text: str | None,
+    steps: int,
+    samples: int | None,
+    reconstructor: bool,
+    class_index: int | None,
+    resume: bool,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+    external: dict[str, Any],
+) -> None:
+    """Compare methods over seeds: a table with mean ± std, a figure and a report.
+
+    Methods are scored against true axes and factors where the generator has them (blobs, scenes), and without labels
+    elsewhere. Writes report.md, comparison.png, comparison.csv, comparison.json and every run's directions into --out.
+    """
+    _set_up_torch(device, threads)
+    from ganwalk.discovery.settings import DiscoverySettings
+    from ganwalk.evaluation import EvaluationSettings
+    from ganwalk.evaluation.comparison import compare as run_comparison
+    from ganwalk.evaluation.comparison_outputs import as_table, write_comparison
+    from ganwalk.generators.loading import load_generator
+    from ganwalk.rendering.ranges import parse_layers
+
+    layers = parse_layers(layers_text) if layers_text else None
+    with _download_watch(quiet) as on_bytes:
+        generator = load_generator(name, device, on_bytes, **external)
+    _make_folder(out)
+    settings = DiscoverySettings(
+        n_directions=n_directions, space=space, layers=layers, steps=steps, class_index=class_index
+    )
+    evaluation = EvaluationSettings(samples=samples, reconstructor=reconstructor, class_index=class_index)
+    hidden = quiet or not sys.stderr.isatty()
+    try:
+        with _progress_bar(1000, "comparing", hidden) as advance:
+            comparison = run_comparison(
+                generator,
+                settings,
+                [method.strip() for method in methods_text.split(",")],
+                range(seeds),
+                evaluation=evaluation,
+                folder=out / "runs",
+                resume=resume,
+                device=device,
+                threads=threads,
+                command=shlex.join(["ganwalk", *sys.argv[1:]]),
+                on_progress=lambda what, share: advance(int(1000 * share), what),
+            )
+    except KeyboardInterrupt:
+        click.echo("stopped; continue: the same command with --resume", err=True)
+        raise
+    written = write_comparison(comparison, out)
+    click.echo(as_table(comparison))
+    click.echo(f"wrote {out}/: {', '.join(path.name for path in reversed(written))}, runs/")
+    best = next(run for run in comparison.runs if not run.refusal)
+    file = out / "runs" / f"{best.method}-{best.seed}" / "directions.safetensors"
+    again = _code_again(generator, name, external)
+    click.echo(f"next: ganwalk render --directions {_quoted(file)}{again} --direction all")
 
 
 @group.command("import", epilog="Example: ganwalk import ganspace_cache.npz --generator ffhq.pkl")

@@ -8,24 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from ganwalk.discovery import jacobian, pca, sefa
 from ganwalk.discovery.hessian import HessianObjective
 from ganwalk.discovery.objective import View
 from ganwalk.discovery.optimisation import Objective
 from ganwalk.discovery.rotation import random_rotation
 from ganwalk.discovery.rtd import RTDObjective
 from ganwalk.discovery.settings import DiscoverySettings
-from ganwalk.discovery.subspace import latent_subspace
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.rtd import RTDLoss
 
-# (generator, view, n, seed, device) → (n, d) orthonormal rows, float64, strongest first.
-Find = Callable[[Generator, View, int, int, "torch.device | str"], Tensor]
 MakeObjective = Callable[[Generator, DiscoverySettings, RTDLoss, "torch.device | str"], Objective]
+
+
+class Find(Protocol):
+    """A closed form: (n, d) orthonormal rows, float64, strongest first, on the CPU."""
+
+    def __call__(
+        self, generator: Generator, view: View, n: int, *, seed: int, device: torch.device | str
+    ) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -45,14 +52,9 @@ class Method:
     objective: MakeObjective | None = None
 
 
-def _pca(generator: Generator, view: View, n: int, seed: int, device: torch.device | str) -> Tensor:
-    """Principal components of the latent space."""
-    return latent_subspace(generator, view.space, n, class_index=view.class_index, seed=seed, device=device).components
-
-
-def _random(generator: Generator, view: View, n: int, seed: int, device: torch.device | str) -> Tensor:
-    """A uniformly distributed orthonormal basis of the informative subspace."""
-    return random_rotation(n, seed) @ _pca(generator, view, n, seed, device)
+def _random(generator: Generator, view: View, n: int, *, seed: int, device: torch.device | str) -> Tensor:
+    """A uniformly distributed orthonormal basis of the subspace that PCA spans."""
+    return random_rotation(n, seed) @ pca.find_directions(generator, view, n, seed=seed, device=device)
 
 
 METHODS = {
@@ -61,11 +63,23 @@ METHODS = {
         "Balabin et al., ICML 2024",
         objective=RTDObjective,
     ),
-    "random": Method("a random basis of the informative subspace", "as in Voynov & Babenko, ICML 2020", find=_random),
+    "random": Method(
+        "a random basis of the subspace that PCA spans", "as in Voynov & Babenko, ICML 2020", find=_random
+    ),
     "pca": Method(
         "principal components of w, or of features regressed to z",
         "GANSpace: Härkönen et al., NeurIPS 2020",
-        find=_pca,
+        find=pca.find_directions,
+    ),
+    "sefa": Method(
+        "singular vectors of the first weights that the latent meets",
+        "Shen & Zhou, CVPR 2021",
+        find=sefa.find_directions,
+    ),
+    "jacobian": Method(
+        "eigenvectors of the mean JᵀJ of the synthesis",
+        "Ramesh et al., 2018; Wang & Ponce, ICLR 2021",
+        find=jacobian.find_directions,
     ),
     "hessian": Method(
         "smallest Hessian penalty",

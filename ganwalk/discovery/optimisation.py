@@ -13,9 +13,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ganwalk.discovery.jacobian import image_gram
 from ganwalk.discovery.objective import sample_latents
 from ganwalk.discovery.rotation import random_rotation, rotate
 from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.spectra import leading_eigenvectors
 from ganwalk.discovery.subspace import Subspace
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
@@ -78,7 +80,7 @@ class Progress:
         skew: parameters of the rotation relative to `base`.
         optimizer: state of Adam.
         factors: (n,) of each shift relative to the amplitude (1 unless equalised).
-        target: image change that equalised shifts are to make, the mean of the first basis's.
+        target: image change that equalised shifts are to make, the root mean square of the first basis's.
         step: steps done.
         history: one row per step ("step", "loss") and per evaluation ("step", "held").
     """
@@ -96,12 +98,25 @@ class Progress:
         return rotate(self.base, self.skew)
 
 
-def start(settings: DiscoverySettings, subspace: Subspace) -> Progress:
-    """A run before its first step, from a random basis of the subspace."""
-    k = len(subspace.components)
-    base = random_rotation(k, settings.seed)[: settings.n_directions]
+def start(
+    generator: Generator, settings: DiscoverySettings, subspace: Subspace, device: torch.device | str = "cpu"
+) -> Progress:
+    """A run before its first step: from a random basis of the subspace, or from its Jacobian's singular vectors.
+
+    Those are taken per standard deviation of the latents, not per unit of length: of directions that change the image
+    most among those that the latents walk.
+    """
+    k, n = len(subspace.components), settings.n_directions
+    if settings.start == "random":
+        base = random_rotation(k, settings.seed)[:n]
+    else:
+        rows = subspace.scales(subspace.components)[:, None] * subspace.components
+        gram = image_gram(
+            generator, settings.view(), rows, samples=settings.batch, seed=settings.seed + HELD_SEED, device=device
+        )
+        base = leading_eigenvectors(gram, n)[1]
     skew = torch.zeros(k * (k - 1) // 2, dtype=torch.float64)
-    return Progress(base, skew, {}, torch.ones(settings.n_directions, dtype=torch.float64))
+    return Progress(base, skew, {}, torch.ones(n, dtype=torch.float64))
 
 
 def optimise(
@@ -135,7 +150,8 @@ def optimise(
         # The learning rate falls along half a cosine, so that the basis settles.
         optimizer.param_groups[0]["lr"] = settings.lr * _cosine(progress.step / settings.steps)
         vectors = rotate(progress.base, skew) @ subspace.components
-        steps = subspace.steps(vectors, progress.factors * settings.amplitude).to(device)
+        amplitude = settings.amplitude * _ramp(progress.step / settings.steps)
+        steps = subspace.steps(vectors, progress.factors * amplitude).to(device)
         latents = sample_latents(generator, view, settings.batch, seed, device)
         optimizer.zero_grad()
         value = objective.accumulate(latents, steps, seed, timing)
@@ -168,10 +184,11 @@ def equalize(
 ) -> tuple[HeldScores, Tensor, float]:
     """Scores of shifts that all change the image by `target`, their factors, and the target.
 
-    `rounds` fixed-point steps lead from `factors`. A target of zero stands for the mean of the first scores.
+    `rounds` fixed-point steps lead from `factors`. A target of zero stands for the root mean square of the first
+    scores, which to first order is the same for every basis of the subspace.
     """
     scores = held(subspace.steps(vectors, factors * amplitude).to(device))
-    target = target or float(scores.displacement.mean())
+    target = target or float(scores.displacement.square().mean().sqrt())
     for _ in range(rounds):
         if (scores.displacement / max(target, 1e-12) - 1).abs().max() < _EQUALIZE_TOLERANCE:
             break
@@ -199,6 +216,14 @@ def _evaluate(
         scores = objective.held(subspace.steps(vectors, progress.factors * settings.amplitude).to(device))
     progress.history.append({"step": progress.step, "held": scores.loss})
     timing.lap("evaluation", mark)
+
+
+def _ramp(share: float) -> float:
+    """Shifts grow from half their length to the whole during the first half.
+
+    Short shifts have few local minima, long ones sharp ones (docs/study-directions.md).
+    """
+    return 0.5 + 0.5 * min(1.0, 2 * share)
 
 
 def _cosine(share: float) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from ganwalk import __version__
 from ganwalk.directions import Directions, shift_latents
+from ganwalk.discovery import jacobian
 from ganwalk.discovery.checkpointing import fingerprint, load_checkpoint, save_checkpoint
 from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.objective import features, sample_latents
@@ -27,7 +29,7 @@ from ganwalk.rtd import Barcode, RTDLoss, cross_barcode, distance_matrix, normal
 
 _SAVE_EVERY_SECONDS = 5.0
 # What every result is compared with in the same run.
-_COMPARED = ("pca", "random")
+COMPARED = ("pca", "random")
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def run_discovery(
     checkpoint: Path | None = None,
     resume: bool = False,
     on_step: Callable[[Progress], None] | None = None,
+    compared: Sequence[str] = COMPARED,
 ) -> DiscoveryResult:
     """Finds directions of a generator by the method of the settings, and scores them beside two baselines.
 
@@ -113,6 +116,7 @@ def run_discovery(
         threads: threads of the topology engine.
         checkpoint: file that is kept up to date every few seconds, and read with `resume`.
         on_step: called after each step. If it raises KeyboardInterrupt, the basis as it stands is returned.
+        compared: closed forms that are scored beside the result.
     Raises:
         GanwalkError: settings that do not fit the generator or the method, or nothing to resume.
     """
@@ -142,24 +146,18 @@ def run_discovery(
     target = 0.0 if progress is None else progress.target
     found = score_vectors(generator, settings, subspace, loss, settings.method, vectors, device, target=target)
     if settings.equalize:
-        target = target or found.scores.mean_displacement
-    others = [name for name in _COMPARED if name != settings.method]
-    bases = [
-        score_vectors(
-            generator,
-            settings,
-            subspace,
-            loss,
-            name,
-            closed_form(generator, settings, name, device),
-            device,
-            target=target,
-        )
-        for name in others
-    ]
+        target = target or float(found.effects.square().mean().sqrt())
+    bases = [found]
+    for name in compared:
+        if name == settings.method:
+            continue
+        # A baseline that cannot serve this generator is no reason to lose the result.
+        with contextlib.suppress(GanwalkError):
+            baseline = closed_form(generator, settings, name, device)
+            bases.append(score_vectors(generator, settings, subspace, loss, name, baseline, device, target=target))
     return DiscoveryResult(
         as_directions(generator, settings, found),
-        (found, *bases),
+        tuple(bases),
         subspace.explained,
         settings,
         [] if progress is None else progress.history,
@@ -169,16 +167,20 @@ def run_discovery(
 
 
 def search_space(generator: Generator, settings: DiscoverySettings, device: torch.device | str = "cpu") -> Subspace:
-    """The informative subspace of resolved settings."""
+    """The informative subspace of resolved settings.
+
+    In w, the latents' own principal components; in z, where they have no preferred ones, the directions that change
+    the image.
+    """
     assert settings.space is not None and settings.subspace_dim is not None
-    return latent_subspace(
-        generator,
-        settings.space,
-        settings.subspace_dim,
-        class_index=settings.class_index,
-        seed=settings.seed,
-        device=device,
+    dim = settings.subspace_dim
+    subspace = latent_subspace(
+        generator, settings.space, dim, class_index=settings.class_index, seed=settings.seed, device=device
     )
+    if settings.space == "w" or dim == generator.z_dim:
+        return subspace
+    components = jacobian.find_directions(generator, settings.view(), dim, seed=settings.seed, device=device)
+    return replace(subspace, components=components)
 
 
 def closed_form(
@@ -187,7 +189,7 @@ def closed_form(
     """Directions (n, d) of a method that has a closed form, for resolved settings."""
     find = METHODS[name].find
     assert find is not None
-    return find(generator, settings.view(), settings.n_directions, settings.seed, device)
+    return find(generator, settings.view(), settings.n_directions, seed=settings.seed, device=device)
 
 
 def as_directions(generator: Generator, settings: DiscoverySettings, basis: Basis) -> Directions:
@@ -221,7 +223,7 @@ def score_vectors(
     """Orthonormal vectors (n, d) with their scores on the held batch, sorted by falling effect on the image.
 
     Args:
-        target: image change that equalised shifts are to make; 0 stands for the mean of these vectors' own.
+        target: image change that equalised shifts are to make; 0 stands for the root mean square of these vectors' own.
     """
     objective = RTDObjective(generator, settings, loss, device)
     ones = torch.ones(len(vectors), dtype=torch.float64)
@@ -272,9 +274,10 @@ def _optimised(
     """Runs an optimisation to its end or to an interrupt, with checkpoints."""
     identity = generator.identity  # type: ignore[attr-defined]
     run = fingerprint(settings, identity.sha256 + identity.interface)
-    progress = start(settings, subspace)
     if resume and checkpoint is not None:
         progress = load_checkpoint(checkpoint, run)
+    else:
+        progress = start(generator, settings, subspace, device)
     saved_at = time.monotonic()
 
     def after_step(progress: Progress) -> None:

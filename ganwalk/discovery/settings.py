@@ -9,6 +9,8 @@ from ganwalk.discovery.subspace import resolve_space
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, check_layer
 
+STARTS = ("jacobian", "random")
+
 
 @dataclass(frozen=True)
 class DiscoverySettings:
@@ -23,6 +25,7 @@ class DiscoverySettings:
         layer: layer whose features are compared; by default the image, or early features of large generators.
         amplitude: length of a shift in standard deviations along the direction.
         equalize: scale every direction's shift so that all change the image equally.
+        start: where the optimisation starts, "jacobian" or "random" (`optimisation.start`).
         steps: optimisation steps.
         batch: points of a cloud.
         directions_per_step: directions whose RTD is measured in one step.
@@ -41,6 +44,7 @@ class DiscoverySettings:
     layer: int | None = None
     amplitude: float = 2.0
     equalize: bool = True
+    start: str = "jacobian"
     steps: int = 300
     batch: int = 64
     directions_per_step: int = 4
@@ -67,6 +71,8 @@ class DiscoverySettings:
                 raise GanwalkError(f"{name} must be positive and finite, not {getattr(self, name)}")
         if not abs(self.truncation_psi) < float("inf"):
             raise GanwalkError(f"truncation must be a finite number, not {self.truncation_psi}")
+        if self.start not in STARTS:
+            raise GanwalkError(f"unknown start {self.start!r}: choose {' or '.join(STARTS)}")
         if self.n_directions > total:
             raise GanwalkError(
                 f"n-directions {self.n_directions} is above the {total} dimensions of {space}: "

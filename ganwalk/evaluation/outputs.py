@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ganwalk.errors import one_line
-from ganwalk.evaluation.evaluate import Evaluation
+from ganwalk.evaluation.scoring import Evaluation
 from ganwalk.files import atomic_path, write_json, write_text
 
 _BLUE, _ORANGE, _GREY = "#1f4e9c", "#c2571a", "#5b5b5b"

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions, shift_latents
-from ganwalk.discovery.evaluation import BasisScores, score_basis
 from ganwalk.discovery.objective import View, features, sample_latents
+from ganwalk.discovery.scores import BasisScores, score_basis
 from ganwalk.generators.base import Generator
 from ganwalk.rtd import RTDLoss
 

@@ -11,8 +11,8 @@ import torch
 
 from ganwalk import __version__
 from ganwalk.directions import Directions
-from ganwalk.discovery.evaluation import BasisScores
 from ganwalk.discovery.objective import IMAGE_DISTANCE_LIMIT
+from ganwalk.discovery.scores import BasisScores
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
 from ganwalk.evaluation.effects import EffectScores, effect_scores, owned_factors

@@ -1,0 +1,51 @@
+"""Every method behind one signature, and what each says of itself."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from ganwalk.commands import group
+from ganwalk.discovery.methods import METHODS
+from ganwalk.discovery.run import run_discovery
+from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.errors import GanwalkError
+
+FAST = DiscoverySettings(n_directions=3, steps=2, batch=8)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_leaves_orthonormal_directions_that_say_where_they_are_from(toy, method):
+    result = run_discovery(toy, replace(FAST, method=method))
+    directions = result.directions
+    assert directions.method == method == result.bases[0].name
+    assert torch.allclose(directions.vectors @ directions.vectors.T, torch.eye(3), atol=1e-5)
+    assert (directions.effects.diff() <= 0).all()
+    assert bool(result.history) == (METHODS[method].objective is not None)
+    again = run_discovery(toy, replace(FAST, method=method)).directions
+    assert torch.equal(directions.vectors, again.vectors)
+
+
+def test_every_method_is_a_closed_form_or_an_objective_and_cites_its_paper():
+    for method in METHODS.values():
+        assert (method.find is None) != (method.objective is None)
+        assert method.summary and "20" in method.source
+
+
+def test_the_help_names_every_method():
+    text = " ".join(CliRunner().invoke(group, ["discover", "--help"]).output.split())
+    assert all(name in text for name in METHODS)
+
+
+def test_a_closed_form_has_nothing_to_resume(toy, tmp_path):
+    with pytest.raises(GanwalkError, match="has a closed form"):
+        run_discovery(toy, replace(FAST, method="pca"), checkpoint=tmp_path / "c.pt", resume=True)
+
+
+def test_methods_find_different_directions(toy):
+    found = {name: run_discovery(toy, replace(FAST, method=name)).directions.vectors for name in METHODS}
+    names = list(found)
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            assert not torch.allclose(found[first].abs(), found[second].abs(), atol=1e-3), (first, second)
