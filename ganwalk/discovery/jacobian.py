@@ -109,6 +109,7 @@ class _Chunk:
             if tangent is not None:
                 return tangent
         except (NotImplementedError, RuntimeError):
+            # Torch has no error of its own for a missing forward mode; any other one comes back below.
             pass
         return self._push_forward_by_reverse(direction)
 
