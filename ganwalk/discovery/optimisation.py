@@ -25,7 +25,7 @@ from ganwalk.generators.base import Generator
 # Seeds of the batches: steps count up from the run's seed; the held batch lies far from them.
 HELD_SEED = 2**40
 # Bounds of the factors that equalise the image change: a nearly dead direction is not walked for miles.
-_EQUALIZE_RANGE = (0.1, 2.0)
+_EQUALIZE_RANGE = (0.1, 4.0)
 _EQUALIZE_TOLERANCE = 0.05
 
 

@@ -32,14 +32,14 @@ def alignment(vectors, axes):
 
 
 @pytest.mark.parametrize("variant", ["independent", "dead"])
-@pytest.mark.parametrize("start", ["jacobian", "random"])
-def test_the_true_axes_of_blobs_are_found(variant, start):
+@pytest.mark.parametrize(("start", "enough"), [("jacobian", 0.99), ("random", 0.85)])
+def test_the_true_axes_of_blobs_are_found(variant, start, enough):
     blobs = make_blobs(BlobsConfig(variant=variant, resolution=16))
     settings = DiscoverySettings(n_directions=6, start=start, steps=120, batch=48, directions_per_step=6, seed=1)
     result = run_discovery(blobs, settings)
     alignments = {basis.name: alignment(basis.vectors, blobs.axes) for basis in result.bases}
     assert list(alignments) == ["rtd", "pca", "random"]
-    assert alignments["rtd"] > 0.95 > alignments["random"]
+    assert alignments["rtd"] > enough > 0.8 > alignments["random"]
 
 
 def test_z_with_dead_dimensions_is_searched_where_the_image_changes():
@@ -134,7 +134,7 @@ def test_equalized_shifts_change_the_image_more_equally(blobs):
         equalize: float(result.bases[0].scores.displacement.max() / result.bases[0].scores.displacement.min())
         for equalize, result in found.items()
     }
-    assert spread[True] < 1.5 < spread[False]
+    assert spread[True] < 0.7 * spread[False]
 
 
 def test_chunks_change_neither_features_nor_gradients(toy):
