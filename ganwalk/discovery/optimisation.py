@@ -150,7 +150,7 @@ def optimise(
         # The learning rate falls along half a cosine, so that the basis settles.
         optimizer.param_groups[0]["lr"] = settings.lr * _cosine(progress.step / settings.steps)
         vectors = rotate(progress.base, skew) @ subspace.components
-        amplitude = settings.amplitude * _ramp(progress.step / settings.steps)
+        amplitude = settings.amplitude * _ramped(settings.ramp, progress.step / settings.steps)
         steps = subspace.steps(vectors, progress.factors * amplitude).to(device)
         latents = sample_latents(generator, view, settings.batch, seed, device)
         optimizer.zero_grad()
@@ -218,12 +218,9 @@ def _evaluate(
     timing.lap("evaluation", mark)
 
 
-def _ramp(share: float) -> float:
-    """Shifts grow from half their length to the whole during the first half.
-
-    Short shifts have few local minima, long ones sharp ones (docs/study-directions.md).
-    """
-    return 0.5 + 0.5 * min(1.0, 2 * share)
+def _ramped(first: float, share: float) -> float:
+    """Shifts grow during the first half: short ones have few local minima, long ones sharp ones."""
+    return first + (1 - first) * min(1.0, 2 * share)
 
 
 def _cosine(share: float) -> float:

@@ -32,13 +32,15 @@ class RTDObjective:
     equalized = True
 
     def accumulate(self, latents: Tensor, steps: Tensor, seed: int, timing: Timing) -> float:
-        """RTD of `directions_per_step` random shifts with random signs, and its gradient."""
+        """RTD of `directions_per_step` random shifts, with random signs or both, and its gradient."""
         settings, view = self.settings, self.settings.view()
         rng = torch.Generator().manual_seed(seed)
         chosen = torch.randperm(len(steps), generator=rng)[: settings.directions_per_step]
         signs = torch.randint(2, (len(chosen),), generator=rng).to(steps) * 2 - 1
         mark = time.perf_counter()
         signed = steps[chosen.to(steps.device)] * signs[:, None]
+        if settings.both_signs:
+            signed = torch.cat([signed, -signed])
         with torch.no_grad():
             reference = features(self.generator, view, latents, seed)
         shifted = [features(self.generator, view, shift_latents(latents, step, view.layers), seed) for step in signed]

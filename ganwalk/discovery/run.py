@@ -121,7 +121,7 @@ def run_discovery(
         GanwalkError: settings that do not fit the generator or the method, or nothing to resume.
     """
     settings = settings.resolve(generator)
-    loss = RTDLoss(threads=threads)
+    loss = RTDLoss(minimax=settings.minimax, threads=threads)
     timing = Timing()
     subspace = search_space(generator, settings, device)
     progress = None

@@ -24,11 +24,14 @@ class DiscoverySettings:
         layers: layers whose style is shifted (first, last inclusive); by default all.
         layer: layer whose features are compared; by default the image, or early features of large generators.
         amplitude: length of a shift in standard deviations along the direction.
+        ramp: share of the amplitude at the first step; shifts grow to the whole during the first half.
         equalize: scale every direction's shift so that all change the image equally.
         start: where the optimisation starts, "jacobian" or "random" (`optimisation.start`).
         steps: optimisation steps.
         batch: points of a cloud.
         directions_per_step: directions whose RTD is measured in one step.
+        both_signs: shift a direction both ways in one step, instead of a random one.
+        minimax: of RTD, use the max terms beside the min terms.
         lr: learning rate of Adam on the rotation's parameters.
         truncation_psi, class_index: of the batches.
         chunk: images synthesised at once (bounds the memory); by default 64, or fewer of large feature maps.
@@ -43,11 +46,14 @@ class DiscoverySettings:
     layers: tuple[int, int] | None = None
     layer: int | None = None
     amplitude: float = 2.0
+    ramp: float = 0.5
     equalize: bool = True
     start: str = "jacobian"
     steps: int = 300
     batch: int = 64
     directions_per_step: int = 4
+    both_signs: bool = False
+    minimax: bool = True
     lr: float = 0.05
     truncation_psi: float = 1.0
     class_index: int | None = None
@@ -69,6 +75,8 @@ class DiscoverySettings:
         for name in ("amplitude", "lr"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise GanwalkError(f"{name} must be positive and finite, not {getattr(self, name)}")
+        if not 0 < self.ramp <= 1:
+            raise GanwalkError(f"ramp must be a share in (0, 1], not {self.ramp}")
         if not abs(self.truncation_psi) < float("inf"):
             raise GanwalkError(f"truncation must be a finite number, not {self.truncation_psi}")
         if self.start not in STARTS:

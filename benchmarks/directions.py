@@ -1,0 +1,238 @@
+"""The study of directions: methods on generators whose factors are known, and what makes RTD discovery reliable.
+
+    python benchmarks/directions.py --quick               # minutes: runs everything small, writes into a scratch folder
+    python benchmarks/directions.py blobs                 # methods on the five variants of blobs
+    python benchmarks/directions.py ablations             # one setting of RTD at a time, on blobs
+    python benchmarks/directions.py scenes                # methods on scenes
+    python benchmarks/directions.py figures               # tables and figures of what has been run
+
+Each part writes into benchmarks/results/directions/, and continues where it stopped. Seeds are held: 11 to 15 (of the
+run, and of the rotation that hides the axes of blobs); settings were chosen on seeds 1 to 8.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+from matplotlib.figure import Figure
+
+from ganwalk.discovery.run import run_discovery
+from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.evaluation.axes import axis_scores
+from ganwalk.evaluation.comparison import compare, summarise
+from ganwalk.evaluation.comparison_outputs import write_comparison
+from ganwalk.files import write_json
+from ganwalk.generators.blobs import VARIANTS, BlobsConfig
+from ganwalk.generators.loading import load_generator, make_blobs
+
+_RESULTS = Path(__file__).resolve().parent / "results" / "directions"
+_BLOBS_METHODS = ("rtd", "jacobian", "pca", "hessian", "random")
+_SCENES_METHODS = ("pca", "random", "sefa", "jacobian", "rtd", "hessian")
+HELD_SEEDS = (11, 12, 13, 14, 15)
+_DEFAULTS = DiscoverySettings(n_directions=6)
+# What is changed, one at a time, from the defaults of `discover`.
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "random start": {"start": "random"},
+    "random start, no ramp": {"start": "random", "ramp": 1.0},
+    "no ramp": {"ramp": 1.0},
+    "shifts not equalised": {"equalize": False},
+    "amplitude 1": {"amplitude": 1.0},
+    "amplitude 3": {"amplitude": 3.0},
+    "min terms only": {"minimax": False},
+    "both signs, half the directions": {"both_signs": True, "directions_per_step": 2},
+    "1 direction a step": {"directions_per_step": 1},
+    "6 directions a step": {"directions_per_step": 6},
+    "batch 32": {"batch": 32},
+    "batch 128": {"batch": 128},
+    "100 steps": {"steps": 100},
+    "learning rate 0.02": {"lr": 0.02},
+    "learning rate 0.1": {"lr": 0.1},
+}
+
+
+def run_blobs(variant: str, seed: int, settings: DiscoverySettings, threads: int) -> dict[str, Any]:
+    """One discovery on blobs with the given seed, of the run and of the hidden rotation: |cosine|, MCC, seconds."""
+    generator = make_blobs(BlobsConfig(variant=variant, seed=seed))
+    started = time.perf_counter()
+    result = run_discovery(generator, replace(settings, seed=seed), threads=threads, compared=())
+    seconds = time.perf_counter() - started
+    scores = axis_scores(generator, result.directions)
+    cosines = {name: round(float(scores.cosines[:, k].max()), 5) for k, name in enumerate(scores.axes)}
+    return {
+        "mean_cosine": round(scores.mean_cosine, 5),
+        "mcc": round(scores.mcc, 5),
+        "seconds": round(seconds, 2),
+        "cosine_by_axis": cosines,
+    }
+
+
+def fill(path: Path, jobs: dict[str, Any]) -> dict[str, Any]:
+    """Runs the jobs (key → function) that the file does not hold yet, and saves after each."""
+    done: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    for key, job in jobs.items():
+        if key not in done:
+            done[key] = job()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, done)
+            print(key, {name: value for name, value in done[key].items() if name != "cosine_by_axis"}, flush=True)
+    return done
+
+
+def study_blobs(results: Path, seeds: Sequence[int], steps: int, threads: int) -> None:
+    jobs = {}
+    for variant in VARIANTS:
+        for method in _BLOBS_METHODS:
+            settings = replace(_DEFAULTS, method=method, steps=steps)
+            for seed in seeds:
+
+                def job(variant: str = variant, seed: int = seed, settings: DiscoverySettings = settings) -> Any:
+                    return run_blobs(variant, seed, settings, threads)
+
+                jobs[f"{variant}/{method}/{seed}"] = job
+    fill(results / "blobs.json", jobs)
+
+
+def study_ablations(results: Path, seeds: Sequence[int], steps: int, threads: int) -> None:
+    jobs = {}
+    for name, change in ABLATIONS.items():
+        settings = replace(_DEFAULTS, **{"steps": steps, **change})
+        for variant in ("independent", "curved", "correlated"):
+            for seed in seeds:
+
+                def job(variant: str = variant, seed: int = seed, settings: DiscoverySettings = settings) -> Any:
+                    return run_blobs(variant, seed, settings, threads)
+
+                jobs[f"{name}/{variant}/{seed}"] = job
+    fill(results / "ablations.json", jobs)
+
+
+def study_scenes(
+    results: Path, work: Path, seeds: Sequence[int], steps: int, n: int, methods: Sequence[str], threads: int
+) -> None:
+    """Methods on scenes; every run is kept in `work`, so that methods can be run apart and put together afterwards."""
+    comparison = compare(
+        load_generator("scenes"),
+        DiscoverySettings(n_directions=n, steps=steps),
+        methods,
+        seeds,
+        folder=work / "scenes",
+        resume=True,
+        threads=threads,
+        command="python benchmarks/directions.py scenes",
+        on_progress=lambda what, share: print(f"\r{what}: {100 * share:.0f} %   ", end="", file=sys.stderr, flush=True),
+    )
+    if set(methods) == set(_SCENES_METHODS):
+        write_comparison(comparison, results / "scenes")
+
+
+def table(done: dict[str, Any], score: str = "mean_cosine") -> dict[str, dict[str, list[float]]]:
+    """Scores by first and second part of the keys, one value per seed."""
+    rows: dict[str, dict[str, list[float]]] = {}
+    for key, run in done.items():
+        first, second, _ = key.split("/")
+        rows.setdefault(first, {}).setdefault(second, []).append(run[score])
+    return rows
+
+
+def as_markdown(rows: dict[str, dict[str, list[float]]], corner: str, smallest: bool = False) -> str:
+    """Mean ± standard deviation (or the smallest value) of each cell; columns as in the first row."""
+    columns = list(next(iter(rows.values())))
+    lines = [f"| {corner} | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, cells in rows.items():
+        texts = []
+        for column in columns:
+            found = summarise(cells.get(column, []))
+            if found is None:
+                texts.append("–")
+            elif smallest:
+                texts.append(f"{min(cells[column]):.4f}")
+            else:
+                texts.append(f"{found.mean:.4f} ± {found.std:.4f}")
+        lines.append(f"| {name} | " + " | ".join(texts) + " |")
+    return "\n".join(lines)
+
+
+def draw(rows: dict[str, dict[str, list[float]]], path: Path, groups: Sequence[str], title: str) -> None:
+    """Dots of 1 - |cosine|, one panel per group, on a logarithmic axis: further left is better."""
+    names = list(next(iter(rows.values()))) if groups and groups[0] in rows else list(rows)
+    figure = Figure(figsize=(2.6 * len(groups) + 1.6, 0.9 + 0.3 * len(names)), layout="constrained")
+    panels: Any = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
+    for panel, group in zip(panels, groups, strict=True):
+        for row, name in enumerate(names):
+            values = rows[group].get(name, []) if group in rows else rows[name].get(group, [])
+            colour = "#1f4e9c" if name in ("rtd", "defaults") else "#5b5b5b"
+            errors = [max(1 - value, 1e-5) for value in values]
+            panel.plot(errors, [row] * len(errors), "o", ms=4, color=colour, alpha=0.75)
+        panel.set_xscale("log")
+        panel.set_xlim(1e-5, 1)
+        panel.axvline(0.02, color="#c2571a", lw=0.8, ls="--")
+        panel.set_title(group, fontsize=9)
+        panel.tick_params(labelsize=8)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.grid(axis="x", alpha=0.2)
+    panels[0].set_yticks(range(len(names)), names, fontsize=9)
+    panels[0].set_ylim(len(names) - 0.5, -0.5)
+    figure.supxlabel(title, fontsize=9)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)
+
+
+def figures(results: Path, docs: Path) -> None:
+    """Tables to standard output, figures into docs/."""
+    label = "1 − mean |cosine| with the true axes (dots: seeds; dashed: 0.02; further left is better)"
+    if (results / "blobs.json").exists():
+        done = json.loads((results / "blobs.json").read_text())
+        rows = table(done)
+        print(as_markdown(rows, "variant"), "\n\nsmallest of the seeds:\n")
+        print(as_markdown(rows, "variant", smallest=True), "\n\nseconds:\n")
+        print(as_markdown(table(done, "seconds"), "variant"))
+        draw(rows, docs / "study-blobs.png", list(rows), label)
+    if (results / "ablations.json").exists():
+        rows = table(json.loads((results / "ablations.json").read_text()))
+        print("\n" + as_markdown(rows, "setting"), "\n\nsmallest of the seeds:\n")
+        print(as_markdown(rows, "setting", smallest=True))
+        draw(rows, docs / "study-ablations.png", list(next(iter(rows.values()))), label)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=["blobs", "ablations", "scenes", "figures"])
+    parser.add_argument("--quick", action="store_true", help="few steps and seeds, into a scratch folder")
+    parser.add_argument("--work", type=Path, default=Path("runs/directions"), help="folder of runs and scratch results")
+    parser.add_argument("--methods", default=",".join(_SCENES_METHODS), help="of scenes; all are needed for its report")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    quick = arguments.quick
+    results = arguments.work / "quick" if quick else _RESULTS
+    docs = results if quick else _RESULTS.parents[2] / "docs"
+    seeds = HELD_SEEDS[:1] if quick else HELD_SEEDS
+    parts = arguments.parts or ["blobs", "ablations", "scenes", "figures"]
+    steps = 3 if quick else _DEFAULTS.steps
+    if "blobs" in parts:
+        study_blobs(results, seeds, steps, arguments.threads)
+    if "ablations" in parts:
+        study_ablations(results, seeds[:3], steps, arguments.threads)
+    if "scenes" in parts:
+        work = arguments.work / "quick" if quick else arguments.work
+        methods = arguments.methods.split(",")
+        study_scenes(
+            results, work, seeds, steps if not quick else 1, 10 if not quick else 2, methods, arguments.threads
+        )
+    if "figures" in parts:
+        figures(results, docs)
+
+
+if __name__ == "__main__":
+    main()
