@@ -17,7 +17,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,26 @@ from ganwalk.files import write_json
 from ganwalk.generators.blobs import VARIANTS, BlobsConfig
 from ganwalk.generators.loading import load_generator, make_blobs
 
+_PARTS = ["blobs", "ablations", "scenes", "figures"]
 _RESULTS = Path(__file__).resolve().parent / "results" / "directions"
 _BLOBS_METHODS = ("rtd", "jacobian", "pca", "hessian", "random")
-_SCENES_METHODS = ("pca", "random", "sefa", "jacobian", "rtd", "hessian")
-HELD_SEEDS = (11, 12, 13, 14, 15)
 _DEFAULTS = DiscoverySettings(n_directions=6)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much is run."""
+
+    variants: tuple[str, ...] = VARIANTS
+    ablated: tuple[str, ...] = ("independent", "curved", "correlated")
+    seeds: tuple[int, ...] = (11, 12, 13, 14, 15)
+    steps: int = _DEFAULTS.steps
+    directions: int = 10
+    methods: tuple[str, ...] = ("pca", "random", "sefa", "jacobian", "rtd", "hessian")
+
+
+_WHOLE = Scope()
+_QUICK = Scope(("curved", "dead"), ("correlated",), (11,), 1, 2, ("pca", "sefa", "rtd"))
 # What is changed, one at a time, from the defaults of `discover`.
 ABLATIONS: dict[str, dict[str, Any]] = {
     "defaults": {},
@@ -89,9 +104,9 @@ def fill(path: Path, jobs: dict[str, Any]) -> dict[str, Any]:
     return done
 
 
-def study_blobs(results: Path, seeds: Sequence[int], steps: int, threads: int) -> None:
+def study_blobs(results: Path, variants: Sequence[str], seeds: Sequence[int], steps: int, threads: int) -> None:
     jobs = {}
-    for variant in VARIANTS:
+    for variant in variants:
         for method in _BLOBS_METHODS:
             settings = replace(_DEFAULTS, method=method, steps=steps)
             for seed in seeds:
@@ -103,11 +118,11 @@ def study_blobs(results: Path, seeds: Sequence[int], steps: int, threads: int) -
     fill(results / "blobs.json", jobs)
 
 
-def study_ablations(results: Path, seeds: Sequence[int], steps: int, threads: int) -> None:
+def study_ablations(results: Path, variants: Sequence[str], seeds: Sequence[int], steps: int, threads: int) -> None:
     jobs = {}
     for name, change in ABLATIONS.items():
         settings = replace(_DEFAULTS, **{"steps": steps, **change})
-        for variant in ("independent", "curved", "correlated"):
+        for variant in variants:
             for seed in seeds:
 
                 def job(variant: str = variant, seed: int = seed, settings: DiscoverySettings = settings) -> Any:
@@ -117,22 +132,20 @@ def study_ablations(results: Path, seeds: Sequence[int], steps: int, threads: in
     fill(results / "ablations.json", jobs)
 
 
-def study_scenes(
-    results: Path, work: Path, seeds: Sequence[int], steps: int, n: int, methods: Sequence[str], threads: int
-) -> None:
+def study_scenes(results: Path, work: Path, scope: Scope, methods: Sequence[str], threads: int) -> None:
     """Methods on scenes; every run is kept in `work`, so that methods can be run apart and put together afterwards."""
     comparison = compare(
         load_generator("scenes"),
-        DiscoverySettings(n_directions=n, steps=steps),
+        DiscoverySettings(n_directions=scope.directions, steps=scope.steps),
         methods,
-        seeds,
+        scope.seeds,
         folder=work / "scenes",
         resume=True,
         threads=threads,
         command="python benchmarks/directions.py scenes",
         on_progress=lambda what, share: print(f"\r{what}: {100 * share:.0f} %   ", end="", file=sys.stderr, flush=True),
     )
-    if set(methods) == set(_SCENES_METHODS):
+    if set(methods) == set(scope.methods):
         write_comparison(comparison, results / "scenes")
 
 
@@ -207,29 +220,28 @@ def figures(results: Path, docs: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=["blobs", "ablations", "scenes", "figures"])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(_PARTS)} [default: all]")
     parser.add_argument("--quick", action="store_true", help="few steps and seeds, into a scratch folder")
     parser.add_argument("--work", type=Path, default=Path("runs/directions"), help="folder of runs and scratch results")
-    parser.add_argument("--methods", default=",".join(_SCENES_METHODS), help="of scenes; all are needed for its report")
+    parser.add_argument("--methods", help="only these on scenes, whose report needs all of them")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    quick = arguments.quick
-    results = arguments.work / "quick" if quick else _RESULTS
-    docs = results if quick else _RESULTS.parents[2] / "docs"
-    seeds = HELD_SEEDS[:1] if quick else HELD_SEEDS
-    parts = arguments.parts or ["blobs", "ablations", "scenes", "figures"]
-    steps = 3 if quick else _DEFAULTS.steps
+    scope = _QUICK if arguments.quick else _WHOLE
+    work = arguments.work / "quick" if arguments.quick else arguments.work
+    results = work if arguments.quick else _RESULTS
+    docs = results if arguments.quick else _RESULTS.parents[2] / "docs"
+    threads = arguments.threads
+    parts = arguments.parts or _PARTS
+    if not set(parts) <= set(_PARTS):
+        parser.error(f"parts are {', '.join(_PARTS)}, not {' '.join(parts)}")
     if "blobs" in parts:
-        study_blobs(results, seeds, steps, arguments.threads)
+        study_blobs(results, scope.variants, scope.seeds, scope.steps, threads)
     if "ablations" in parts:
-        study_ablations(results, seeds[:3], steps, arguments.threads)
+        study_ablations(results, scope.ablated, scope.seeds[:3], scope.steps, threads)
     if "scenes" in parts:
-        work = arguments.work / "quick" if quick else arguments.work
-        methods = arguments.methods.split(",")
-        study_scenes(
-            results, work, seeds, steps if not quick else 1, 10 if not quick else 2, methods, arguments.threads
-        )
+        methods = arguments.methods.split(",") if arguments.methods else scope.methods
+        study_scenes(results, work, scope, methods, threads)
     if "figures" in parts:
         figures(results, docs)
 

@@ -473,7 +473,7 @@ def evaluate(
     from ganwalk.directions import Directions
     from ganwalk.evaluation.factors import load_classifier, parse_attributes
     from ganwalk.evaluation.outputs import write_outputs
-    from ganwalk.evaluation.scoring import evaluate as score
+    from ganwalk.evaluation.run import evaluate as score
     from ganwalk.generators.loading import load_directions_generator
 
     if attributes_text is not None and classifier is None:

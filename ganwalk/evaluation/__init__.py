@@ -5,7 +5,7 @@ from __future__ import annotations
 from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
 from ganwalk.evaluation.effects import EffectScores, effect_scores
 from ganwalk.evaluation.factors import Factor, FactorReader, factor_reader, load_classifier
-from ganwalk.evaluation.scoring import Evaluation, EvaluationSettings, evaluate
+from ganwalk.evaluation.run import Evaluation, EvaluationSettings, evaluate
 
 __all__ = [
     "AxisScores",

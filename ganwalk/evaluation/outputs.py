@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ganwalk.errors import one_line
-from ganwalk.evaluation.scoring import Evaluation
+from ganwalk.evaluation.run import Evaluation
 from ganwalk.files import atomic_path, write_json, write_text
 
 _BLUE, _ORANGE, _GREY = "#1f4e9c", "#c2571a", "#5b5b5b"
@@ -43,8 +43,10 @@ def plot_evaluation(evaluation: Evaluation, path: Path) -> None:
     maps: list[tuple[str, Tensor, tuple[str, ...], str]] = []
     if evaluation.effects is not None:
         scores = evaluation.effects
-        title = f"effect on factors (σ per σ)\noverall {scores.overall:.2f}, D {scores.disentanglement:.2f}"
-        title += f", C {scores.completeness:.2f}, coverage {scores.coverage:.2f}"
+        title = (
+            f"effect on factors (σ per σ), overall {scores.overall:.2f}\ndisentanglement {scores.disentanglement:.2f}"
+        )
+        title += f", completeness {scores.completeness:.2f}"
         maps.append((title, scores.matrix, scores.factors, "Blues"))
     if evaluation.axes is not None:
         title = f"|cosine| with true axes\nmean {evaluation.axes.mean_cosine:.2f}, MCC {evaluation.axes.mcc:.2f}"
@@ -66,7 +68,9 @@ def plot_evaluation(evaluation: Evaluation, path: Path) -> None:
     for panel, (title, values, colour) in zip(panels[len(maps) :], bars, strict=True):
         panel.barh(range(n), np.nan_to_num(values.numpy()), 0.7, color=colour)
         panel.set_title(title, fontsize=9)
-        panel.set_xlim(0, 1 if title not in ("RTD", "image change") else None)
+        if title not in ("RTD", "image change"):
+            panel.set_xlim(0, 1)
+            panel.set_xticks([0, 0.5, 1])
         panel.spines[["top", "right"]].set_visible(False)
         panel.tick_params(labelsize=8)
     panels[0].set_ylabel("direction")
@@ -87,6 +91,8 @@ def _heat_map(panel: Any, matrix: np.ndarray, names: tuple[str, ...], colours: s
     top = max(1.0, float(matrix.max()))
     panel.imshow(matrix, cmap=colours, vmin=0, vmax=top, aspect="auto", interpolation="nearest")
     panel.set_xticks(range(len(names)), [one_line(name, 24) for name in names], rotation=40, ha="right", fontsize=8)
+    for label in panel.get_xticklabels():
+        label.set_rotation_mode("anchor")
     panel.tick_params(length=0, labelsize=8)
     if matrix.size > _NUMBERED:
         return

@@ -54,7 +54,7 @@ def reconstruct(
     view: View,
     *,
     pairs: int = 1024,
-    steps: int = 250,
+    epochs: int = 20,
     amplitude: float = 1.0,
     seed: int = 0,
     device: torch.device | str = "cpu",
@@ -69,7 +69,7 @@ def reconstruct(
     Args:
         view: with the image as its layer.
         pairs: pairs made in all, of which a quarter is held back; at least sixteen for each answer.
-        steps: steps of the training, each on 64 pairs.
+        epochs: how often the training sees each pair, on average.
     """
     rng = torch.Generator().manual_seed(seed)
     answers = len(directions) + 1
@@ -86,7 +86,7 @@ def reconstruct(
     with torch.random.fork_rng(devices), torch.enable_grad():
         torch.manual_seed(seed)
         network = _Network(training.inputs.shape[1], training.inputs.shape[2], answers).to(device)
-        _train(network, training, steps, rng, None if on_share is None else lambda share: on_share(0.8 + 0.2 * share))
+        _train(network, training, epochs, rng, None if on_share is None else lambda share: on_share(0.8 + 0.2 * share))
     network.eval()
     with torch.no_grad():
         logits, amounts = network(test.inputs)
@@ -179,11 +179,12 @@ class _Network(nn.Module):
 
 
 def _train(
-    network: _Network, data: _Pairs, steps: int, rng: torch.Generator, on_share: Callable[[float], None] | None
+    network: _Network, data: _Pairs, epochs: int, rng: torch.Generator, on_share: Callable[[float], None] | None
 ) -> None:
     """Cross-entropy of the answer and a quarter of the amplitude's absolute error, the paper's loss and weight."""
+    steps = max(1, epochs * len(data.labels) // _BATCH)
     optimizer = torch.optim.AdamW(network.parameters(), 3e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=max(1, steps))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
     for step in range(steps):
         picks = torch.randint(len(data.labels), (_BATCH,), generator=rng).to(data.labels.device)
         logits, amounts = network(data.inputs[picks])
