@@ -161,6 +161,9 @@ def plot_comparison(comparison: Comparison, path: Path) -> None:
                 panel.plot([found.low, found.high], [row, row], color=colour, lw=3, alpha=0.35, solid_capstyle="butt")
             panel.plot(values, [row] * len(values), "o", ms=3.5, color=colour, alpha=0.8)
             panel.plot([found.mean] * 2, [row - 0.25, row + 0.25], color=colour, lw=1.5)
+        if score in _PLOTTED:
+            # Shares: an interval that leaves [0, 1] would only squeeze the dots.
+            panel.set_xlim(-0.03, 1.03)
         panel.set_title(score.replace("_", " "), fontsize=9)
         panel.tick_params(labelsize=8)
         panel.grid(axis="x", alpha=0.25)

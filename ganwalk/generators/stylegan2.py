@@ -27,6 +27,7 @@ _GAINS = {"linear": 1.0, "relu": math.sqrt(2), "lrelu": math.sqrt(2)}
 # Winograd's algorithm, measured on x86-64, pays from this many input pixels in the batch and this many channels.
 _WINOGRAD_PIXELS = 2048
 _WINOGRAD_WIDE = 64
+_WINOGRAD_WIDE_BACKWARDS = 256
 _WINOGRAD_MIN = 128
 # Up-sampling by it takes as many products as the transposed convolution, but no filter: good for few channels.
 _WINOGRAD_UP_MAX = 128
@@ -284,7 +285,10 @@ class StyledConv(nn.Module):
             return None
         out_channels, in_channels = self.weight.shape[:2]
         pixels = x.shape[0] * x.shape[2] * x.shape[3]
-        pays = pixels >= _WINOGRAD_PIXELS and max(in_channels, out_channels) >= _WINOGRAD_WIDE
+        # Backwards, oneDNN's convolutions lose less to Winograd's algorithm.
+        backwards = torch.is_grad_enabled() and x.requires_grad
+        wide = _WINOGRAD_WIDE_BACKWARDS if backwards else _WINOGRAD_WIDE
+        pays = pixels >= _WINOGRAD_PIXELS and max(in_channels, out_channels) >= wide
         if self.up:
             pays = pays and self.taps.numel() == 4 and out_channels <= _WINOGRAD_UP_MAX
             return winograd.transform_weight(self.weight, self.taps) if pays else None

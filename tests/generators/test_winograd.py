@@ -59,7 +59,7 @@ def prefer_winograd(monkeypatch):
         return result
 
     monkeypatch.setattr(StyledConv, "winograd_kernel", kernel)
-    for name in ("_WINOGRAD_PIXELS", "_WINOGRAD_MIN", "_WINOGRAD_WIDE"):
+    for name in ("_WINOGRAD_PIXELS", "_WINOGRAD_MIN", "_WINOGRAD_WIDE", "_WINOGRAD_WIDE_BACKWARDS"):
         monkeypatch.setattr(stylegan2, name, 1)
     return taken
 
