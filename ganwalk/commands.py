@@ -150,7 +150,7 @@ def group() -> None:
     show_default=True,
     help="Basis from which the optimisation starts.",
 )
-@click.option("--steps", type=click.IntRange(0), default=300, show_default=True, help="Optimisation steps.")
+@click.option("--steps", type=click.IntRange(0), default=200, show_default=True, help="Optimisation steps.")
 @click.option("--batch", type=click.IntRange(3), default=64, show_default=True, help="Images per batch.")
 @click.option(
     "--per-step",
@@ -599,7 +599,7 @@ def models(as_json: bool) -> None:
 @click.option("-o", "--out", type=_PATH, default=Path("ganwalk-comparison"), show_default=True, help="Folder.")
 @click.option("--space", type=click.Choice(["w", "z"]), help="Latent space [default: w if the generator has one].")
 @click.option("--layers", "layers_text", metavar="A-B", help="Shift only these layers' styles [default: all].")
-@click.option("--steps", type=click.IntRange(0), default=300, show_default=True, help="Steps of rtd and hessian.")
+@click.option("--steps", type=click.IntRange(0), default=200, show_default=True, help="Steps of rtd and hessian.")
 @click.option("--samples", type=click.IntRange(4), help="Latents of the scores [default: 100, 32 above 128 px].")
 @click.option("--reconstructor", is_flag=True, help="Also train a network that tells the directions apart (slow).")
 @click.option("--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator.")

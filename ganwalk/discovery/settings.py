@@ -49,7 +49,7 @@ class DiscoverySettings:
     ramp: float = 0.5
     equalize: bool = True
     start: str = "jacobian"
-    steps: int = 300
+    steps: int = 200
     batch: int = 64
     directions_per_step: int = 4
     both_signs: bool = False
