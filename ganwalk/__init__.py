@@ -21,6 +21,7 @@ _HOMES = {
     "RTDLoss": "ganwalk.rtd",
     "cross_barcode": "ganwalk.rtd",
     "discover": "ganwalk.discovery",
+    "evaluate": "ganwalk.evaluation",
     "load_generator": "ganwalk.generators.loading",
 }
 
@@ -31,6 +32,7 @@ __all__ = [
     "__version__",
     "cross_barcode",
     "discover",
+    "evaluate",
     "load_generator",
 ]
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from ganwalk.directions import Directions
     from ganwalk.discovery import discover
     from ganwalk.errors import GanwalkError
+    from ganwalk.evaluation import evaluate
     from ganwalk.generators.loading import load_generator
     from ganwalk.rtd import RTDLoss, cross_barcode
 

@@ -20,6 +20,7 @@ from ganwalk.errors import GanwalkError
 
 if TYPE_CHECKING:
     from ganwalk.discovery.run import DiscoveryResult
+    from ganwalk.evaluation import Evaluation
 
 _DEFAULT_OUT = Path("ganwalk-out")
 _PATH = click.Path(path_type=Path)
@@ -395,6 +396,104 @@ def render(
     click.echo(f"next: ganwalk render{where}{_code_again(generator, name, external)} --direction {other}")
 
 
+@group.command(epilog="Example: ganwalk evaluate --directions ganwalk-out/directions.safetensors --amplitude 2")
+@click.option(
+    "--directions",
+    "directions_path",
+    type=_PATH,
+    help="Directions file [default: the newest discovery in this folder].",
+)
+@click.option("-g", "--generator", "name", help="Checkpoint or name [default: the one the directions belong to].")
+@click.option("-o", "--out", type=_PATH, help="Folder for the results [default: that of the directions].")
+@click.option("--samples", type=click.IntRange(4), help="Samples to shift [default: 100, or 32 above 128 px].")
+@click.option(
+    "--amplitude",
+    type=click.FloatRange(0, min_open=True),
+    callback=_finite,
+    default=1.0,
+    show_default=True,
+    help="Length of a shift in standard deviations along the direction.",
+)
+@click.option("--classifier", type=_PATH, help="TorchScript file of a network images → attributes (needs --trust).")
+@click.option("--attributes", "attributes_text", metavar="A,B,…", help="Names of the classifier's attributes.")
+@click.option(
+    "--reconstructor/--no-reconstructor",
+    default=True,
+    show_default=True,
+    help="Train a network that tells directions apart (the slowest part).",
+)
+@click.option("--truncation", type=float, callback=_finite, default=1.0, show_default=True, help="Truncation psi.")
+@click.option("--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator.")
+@click.option("--chunk", type=click.IntRange(1), help="Images synthesised at once (memory).")
+@click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True)
+@_common
+@_external
+def evaluate(
+    directions_path: Path | None,
+    name: str | None,
+    out: Path | None,
+    samples: int | None,
+    amplitude: float,
+    classifier: Path | None,
+    attributes_text: str | None,
+    reconstructor: bool,
+    truncation: float,
+    class_index: int | None,
+    chunk: int | None,
+    seed: int,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+    external: dict[str, Any],
+) -> None:
+    """Score directions: against known axes and factors where there are any, and without labels.
+
+    Writes evaluation.json, evaluation.csv and evaluation.png.
+    """
+    _set_up_torch(device, threads)
+    from ganwalk.directions import Directions
+    from ganwalk.evaluation.factors import load_classifier, parse_attributes
+    from ganwalk.evaluation.outputs import write_outputs
+    from ganwalk.evaluation.run import evaluate as score
+    from ganwalk.generators.loading import load_directions_generator
+
+    if attributes_text is not None and classifier is None:
+        raise GanwalkError("--attributes names the outputs of a classifier: give it with --classifier FILE")
+    attributes = None if attributes_text is None else parse_attributes(attributes_text)
+    path = directions_path or _newest_directions()
+    directions = Directions.load(path)
+    with _download_watch(quiet) as on_bytes:
+        generator = load_directions_generator(directions, name, device, on_bytes, **external)
+    reader = None
+    if classifier is not None:
+        reader = load_classifier(
+            classifier, generator, trust=external["trust"], attributes=attributes, class_index=class_index
+        )
+    folder = out or path.parent
+    _make_folder(folder)
+    with _progress_bar(100, "evaluating", quiet or not sys.stderr.isatty()) as advance:
+        evaluation = score(
+            generator,
+            directions,
+            reader=reader,
+            device=device,
+            threads=threads,
+            on_progress=lambda stage, share: advance(round(100 * share), stage),
+            samples=samples,
+            amplitude=amplitude,
+            reconstructor=reconstructor,
+            truncation_psi=truncation,
+            class_index=class_index,
+            chunk=chunk,
+            seed=seed,
+        )
+    written = write_outputs(evaluation, folder)
+    _print_evaluation(evaluation)
+    click.echo(f"wrote {', '.join(map(str, written))}")
+    where = f" --directions {_quoted(directions_path)}" if directions_path else ""
+    click.echo(f"next: ganwalk render{where}{_code_again(generator, name, external)} --direction all")
+
+
 @group.command(epilog="Example: ganwalk convert ffhq.pkl ffhq.safetensors")
 @click.argument("source", type=_PATH)
 @click.argument("target", type=_PATH)
@@ -575,3 +674,29 @@ def _print_result(result: DiscoveryResult, profile: bool) -> None:
         total = sum(parts.values()) or 1.0
         shares = ", ".join(f"{name} {100 * seconds / total:.1f} %" for name, seconds in parts.items())
         click.echo(f"time of the steps: {shares} of {total:.1f} s (held-batch scores: {timing.evaluation:.1f} s)")
+
+
+def _print_evaluation(evaluation: Evaluation) -> None:
+    """A row for each direction, then the means."""
+    rows = evaluation.rows()
+    columns = (
+        "axis",
+        "cosine",
+        "factor",
+        "rtd",
+        "displacement",
+        "straightness",
+        "interaction",
+        "distinctness",
+        "recall",
+    )
+    names = [name for name in columns if name in rows[0]]
+    click.echo("  ".join([f"{'direction':<9}", *(f"{name:>12}" for name in names)]))
+    for row in rows:
+        cells = (row[name] for name in names)
+        shown = (
+            "-" if cell is None else f"{cell:.3f}" if isinstance(cell, float) else str(cell)[:12] for cell in cells
+        )
+        click.echo("  ".join([f"{row['direction']:<9}", *(f"{cell:>12}" for cell in shown)]))
+    for name, value in evaluation.summary().items():
+        click.echo(f"{name.replace('_', ' '):<30} {'-' if value is None else f'{value:.3f}'}")

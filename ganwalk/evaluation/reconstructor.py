@@ -1,0 +1,207 @@
+"""Can a network tell which direction was walked? The reconstructor of Voynov & Babenko (ICML 2020) as a score.
+
+It tells whether directions can be told apart, not whether each moves one factor: on `blobs`, a random rotation of the
+true axes is told apart as well as these. Directions that do nothing, or the same as others, do lower it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganwalk.directions import Directions, shift_latents
+from ganwalk.discovery.objective import View, features, sample_latents
+from ganwalk.generators.base import Generator
+
+# Height and width of what the network sees.
+SIZE = 32
+_WIDTHS = (16, 32, 48)
+_BATCH = 64
+# Pairs with one and the same latent, whose image is made once for all of them.
+_PAIRS_PER_LATENT = 4
+# Shortest shift in amplitudes; the longest is one more.
+_SHORTEST = 0.5
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """How well a network reads the direction and the amplitude off a pair of images, on pairs held back.
+
+    Attributes:
+        recall: (n,) share of each direction's pairs that were told to be its own.
+        amplitude_error: mean |error| of the signed amplitude, over its standard deviation; 0.96 is always saying 0.
+        pairs: pairs of images that the network was trained on.
+    """
+
+    recall: Tensor
+    amplitude_error: float
+    pairs: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of all pairs told right (each direction has equally many); 1 / (n + 1) is guessing."""
+        return float(self.recall.mean())
+
+
+def reconstruct(
+    generator: Generator,
+    directions: Directions,
+    view: View,
+    *,
+    pairs: int = 1024,
+    epochs: int = 20,
+    amplitude: float = 1.0,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    on_share: Callable[[float], None] | None = None,
+) -> Reconstruction:
+    """Trains a small convolutional network on pairs (image, shifted image) and tries it on pairs held back.
+
+    Shifts have a random sign and length, from half to one and a half amplitudes. Unlike in the paper, the network may
+    also answer "nothing was walked", and is shown such pairs: otherwise a direction that does nothing would be known by
+    just that. Images are averaged down to `SIZE` pixels. The random state of torch is left as it was.
+
+    Args:
+        view: with the image as its layer.
+        pairs: pairs made in all, of which a quarter is held back; at least sixteen for each answer.
+        epochs: how often the training sees each pair, on average.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    answers = len(directions) + 1
+    latents = -(-max(pairs, 16 * answers) // _PAIRS_PER_LATENT)
+    held = -(-latents // 4)
+
+    def on_made(share: float) -> None:
+        if on_share is not None:
+            on_share(0.8 * share)
+
+    data = _make_pairs(generator, directions, view, latents, held, amplitude, seed, rng, device, on_made)
+    training, test = data.split(held)
+    devices = [latent_device] if (latent_device := torch.device(device)).type == "cuda" else []
+    with torch.random.fork_rng(devices), torch.enable_grad():
+        torch.manual_seed(seed)
+        network = _Network(training.inputs.shape[1], training.inputs.shape[2], answers).to(device)
+        _train(network, training, epochs, rng, None if on_share is None else lambda share: on_share(0.8 + 0.2 * share))
+    network.eval()
+    with torch.no_grad():
+        logits, amounts = network(test.inputs)
+    right = (logits.argmax(dim=1) == test.labels).cpu()
+    labels, true = test.labels.cpu(), test.amounts.cpu()
+    recall = torch.stack([right[labels == i].float().mean() for i in range(answers - 1)])
+    walked = labels < answers - 1
+    error = (amounts.cpu() - true)[walked].abs().mean() / true[walked].std()
+    return Reconstruction(recall, float(error), len(training.labels))
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Pairs of images as inputs (m, 2·channels, h, w), the direction of each (m,), and its signed amplitude (m,)."""
+
+    inputs: Tensor
+    labels: Tensor
+    amounts: Tensor
+
+    def split(self, held: int) -> tuple[_Pairs, _Pairs]:
+        """All but the last `held` latents' pairs, and these."""
+        cut = len(self.labels) - held * _PAIRS_PER_LATENT
+        return (
+            _Pairs(self.inputs[:cut], self.labels[:cut], self.amounts[:cut]),
+            _Pairs(self.inputs[cut:], self.labels[cut:], self.amounts[cut:]),
+        )
+
+
+def _make_pairs(
+    generator: Generator,
+    directions: Directions,
+    view: View,
+    latents: int,
+    held: int,
+    amplitude: float,
+    seed: int,
+    rng: torch.Generator,
+    device: torch.device | str,
+    on_share: Callable[[float], None],
+) -> _Pairs:
+    """Pairs of `latents` latents, ordered by latent; every answer is equally frequent, also among the held ones."""
+    n = len(directions)
+    k = _PAIRS_PER_LATENT
+    labels = torch.cat([_balanced(count * k, n + 1, rng) for count in (latents - held, held)])
+    signs = torch.randint(2, labels.shape, generator=rng) * 2.0 - 1
+    amounts = signs * (_SHORTEST + torch.rand(labels.shape, generator=rng)) * (labels < n)
+    vectors = torch.stack([directions.step(i, amplitude) for i in range(n)])
+    vectors = torch.cat([vectors, torch.zeros_like(vectors[:1])])
+    inputs = []
+    with torch.no_grad():
+        codes = sample_latents(generator, view, latents, seed, device)
+        for start in range(0, latents, view.chunk):
+            part = codes[start : start + view.chunk]
+            before = _small(features(generator, view, part, seed + start))
+            after = []
+            for pair in range(k):
+                mine = torch.arange(start, start + len(part)) * k + pair
+                step = (vectors[labels[mine]] * amounts[mine, None]).to(part)
+                step = step[:, None] if part.ndim == 3 else step
+                after.append(_small(features(generator, view, shift_latents(part, step, view.layers), seed + start)))
+            changes = torch.stack([image - before for image in after], dim=1)
+            inputs.append(torch.cat([before[:, None].expand_as(changes), changes], dim=2).flatten(0, 1))
+            on_share(min(1.0, (start + len(part)) / latents))
+    joined = torch.cat(inputs)
+    channels = joined.shape[1] // 2
+    # Changes may be faint; the network sees them at the scale of the images.
+    joined[:, channels:] /= joined[:, channels:].square().mean().sqrt().clamp_min(1e-8)
+    return _Pairs(joined, labels.to(device), amounts.to(device))
+
+
+class _Network(nn.Module):
+    """Answers (m, n + 1) and signed amplitudes (m,) of pairs."""
+
+    def __init__(self, channels: int, size: int, answers: int):
+        super().__init__()
+        widths = (channels, *_WIDTHS)
+        layers: list[nn.Module] = []
+        for a, b in pairwise(widths):
+            layers += [nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GroupNorm(4, b), nn.SiLU()]
+            size = -(-size // 2)
+        self.body = nn.Sequential(
+            *layers, nn.Flatten(), nn.Dropout(0.2), nn.Linear(_WIDTHS[-1] * size**2, 128), nn.SiLU()
+        )
+        self.answer = nn.Linear(128, answers)
+        self.amount = nn.Linear(128, 1)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.body(inputs)
+        return self.answer(x), self.amount(x)[:, 0]
+
+
+def _train(
+    network: _Network, data: _Pairs, epochs: int, rng: torch.Generator, on_share: Callable[[float], None] | None
+) -> None:
+    """Cross-entropy of the answer and a quarter of the amplitude's absolute error, the paper's loss and weight."""
+    steps = max(1, epochs * len(data.labels) // _BATCH)
+    optimizer = torch.optim.AdamW(network.parameters(), 3e-3, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+    for step in range(steps):
+        picks = torch.randint(len(data.labels), (_BATCH,), generator=rng).to(data.labels.device)
+        logits, amounts = network(data.inputs[picks])
+        loss = F.cross_entropy(logits, data.labels[picks]) + 0.25 * F.l1_loss(amounts, data.amounts[picks])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if on_share is not None:
+            on_share((step + 1) / steps)
+
+
+def _balanced(count: int, answers: int, rng: torch.Generator) -> Tensor:
+    """Labels (count,) in random order, each equally often (give or take one)."""
+    return (torch.arange(count) % answers)[torch.randperm(count, generator=rng)]
+
+
+def _small(images: Tensor) -> Tensor:
+    """Images averaged down to `SIZE` pixels; smaller ones as they are."""
+    return images if images.shape[2] <= SIZE else F.adaptive_avg_pool2d(images, SIZE)

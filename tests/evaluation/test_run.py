@@ -1,0 +1,158 @@
+"""The whole evaluation: what it measures, what it writes, and the command."""
+
+import csv
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganwalk
+from ganwalk.commands import main
+from ganwalk.directions import Directions
+from ganwalk.errors import GanwalkError
+from ganwalk.evaluation.outputs import write_outputs
+from ganwalk.evaluation.run import evaluate
+from ganwalk.generators.loading import load_generator
+from tests.evaluation.known import axes_of, rotated
+from tests.evaluation.test_factors import Brightness
+
+FILES = {"evaluation.json", "evaluation.csv", "evaluation.png"}
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def saved():
+    axes_of(load_generator("blobs")).save("directions.safetensors")
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out + captured.err
+
+    return call
+
+
+def test_true_axes_beat_a_rotation_in_every_score_with_a_known_answer():
+    generator = load_generator("blobs-curved")
+    truth, mixed = (
+        evaluate(generator, directions, samples=16, reconstructor=False).summary()
+        for directions in (axes_of(generator), rotated(axes_of(generator)))
+    )
+    for name in ("mean_cosine", "mcc", "overall", "disentanglement", "completeness", "gap", "coverage"):
+        assert truth[name] == pytest.approx(1, abs=0.02) and mixed[name] < 0.9, name
+    assert truth["distinctness"] > mixed["distinctness"]
+    assert "reconstructor_accuracy" not in truth
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    generator = load_generator("blobs")
+    first, again, other = (
+        evaluate(generator, axes_of(generator), samples=8, seed=seed, reconstructor=False).to_json()
+        for seed in (3, 3, 4)
+    )
+    assert first == again and first["directions"] != other["directions"]
+
+
+def test_stages_are_told(monkeypatch):
+    monkeypatch.setattr("ganwalk.evaluation.run._SMALL", (4, 4, 128))
+    generator, told = load_generator("blobs"), []
+    directions = axes_of(generator).select([1, 5])
+    found = evaluate(generator, directions, on_progress=lambda *what: told.append(what))
+    assert found.summary()["reconstructor_accuracy"] > 0.8
+    assert list(dict(told)) == ["effects", "topology", "changes", "reconstructor"]
+    shares = [share for _, share in told]
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1)
+
+
+def test_generators_without_factors_are_scored_without_labels(toy):
+    directions = Directions(torch.eye(12)[:3], torch.tensor([1.0, 1.0, 0.0]), "w", toy.identity, layers=(0, 2))
+    found = evaluate(toy, directions, samples=6, reconstructor=False, truncation_psi=0.8)
+    assert found.axes is None and found.effects is None and found.layers == (0, 2)
+    # The third direction has no length: it has no character, and JSON has no NaN.
+    rows = found.rows()
+    assert rows[2]["distinctness"] is None and rows[0]["distinctness"] > 0 and "factor" not in rows[0]
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_files_hold_what_was_measured(tmp_path):
+    generator = load_generator("blobs-dead")
+    directions = replace(axes_of(generator), vectors=generator.rotation.flip(0), scales=torch.ones(16))
+    found = evaluate(generator, directions, samples=12, reconstructor=False)
+    paths = write_outputs(found, tmp_path / "out")
+    assert {path.name for path in paths} == FILES == {path.name for path in (tmp_path / "out").iterdir()}
+    facts = json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert np.allclose(facts["effects"]["matrix"], found.effects.matrix) and facts["axes"]["matching"][0] == 15
+    assert facts["summary"]["mean_cosine"] == pytest.approx(1) and facts["settings"]["samples"] == 12
+    with (tmp_path / "out/evaluation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["factor"] for row in rows] == [""] * 10 + list(reversed(generator.factor_names))
+    assert rows[0]["straightness"] == ""
+    assert float(rows[15]["effect_x"]) == pytest.approx(float(found.effects.matrix[15, 0]))
+    with Image.open(tmp_path / "out/evaluation.png") as picture:
+        assert picture.width > 1000 and np.asarray(picture.convert("L")).std() > 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"samples": 3}, "samples must be at least 4"),
+        ({"amplitude": math.nan}, "amplitude must be positive"),
+        ({"truncation_psi": 0.0}, "not 0, where all images are one"),
+        ({"class_index": 0}, "class 0 does not exist"),
+        ({"chunk": 0}, "chunk must be at least 1"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(blobs, settings, message):
+    with pytest.raises(GanwalkError, match=message):
+        evaluate(blobs, axes_of(blobs), **settings)
+    assert ganwalk.evaluate is evaluate
+
+
+def test_the_command_writes_beside_the_newest_directions(saved, run):
+    code, text = run("evaluate", "--samples", 8, "--no-reconstructor", "--threads", 1)
+    assert code == 0 and "mean cosine" in text and "factor" in text and "recall" not in text
+    assert text.splitlines()[-1] == "next: ganwalk render --direction all"
+    assert {path.name for path in Path().iterdir()} >= FILES
+    assert json.loads(Path("evaluation.json").read_text())["settings"]["amplitude"] == 1.0
+
+
+def test_the_command_with_a_classifier(saved, run):
+    torch.jit.script(Brightness()).save("c.ts")
+    options = ["--samples", 8, "--no-reconstructor", "--classifier", "c.ts", "-o", "out", "--amplitude", 2]
+    code, text = run("evaluate", *options, "--directions", "directions.safetensors")
+    assert code == 2 and "add --trust" in text and not Path("out").exists()
+    code, text = run("evaluate", *options, "--trust", "--attributes", "left,right")
+    assert code == 0 and "wrote out/evaluation.png, out/evaluation.csv, out/evaluation.json" in text
+    facts = json.loads(Path("out/evaluation.json").read_text())
+    assert facts["effects"]["names"] == ["left", "right"] and facts["settings"]["amplitude"] == 2
+
+
+def test_the_command_refuses_in_one_line(saved, run):
+    Path("file").write_text("")
+    for arguments, message in (
+        (["--attributes", "a"], "give it with --classifier"),
+        (["--classifier", "no.ts"], "does not exist"),
+        (["--directions", "no.safetensors"], "does not exist"),
+        (["--generator", "blobs-dead"], "not the generator of these directions"),
+        (["--class", 1], "class 1 does not exist"),
+        (["--out", "file"], "is a file: choose a folder"),
+        (["--device", "nowhere"], "device 'nowhere'"),
+        (["--truncation", 0], "all images are one"),
+    ):
+        code, text = run("evaluate", "--samples", 4, "--no-reconstructor", *arguments)
+        assert code == 2 and message in text and len(text.strip().splitlines()) == 1, text
+    assert not Path("evaluation.json").exists()
