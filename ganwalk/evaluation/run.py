@@ -26,7 +26,7 @@ from ganwalk.generators.base import Generator
 OnProgress = Callable[[str, float], None]
 # By default: latents of a batch, of the comparison of changes, and pairs of the reconstructor, for small generators and
 # for those whose images take seconds.
-_SMALL = (100, 32, 1024)
+_SMALL = (100, 16, 1024)
 _LARGE = (32, 8, 256)
 # Points of the clouds between which RTD is taken.
 _MAX_POINTS = 64

@@ -20,7 +20,7 @@ from ganwalk.generators.base import Generator
 from ganwalk.rtd import RTDLoss
 
 # Steps that the path along a direction is cut into, and the partners each direction is combined with.
-PATH_STEPS = 6
+PATH_STEPS = 4
 PARTNERS = 2
 # Mean change, relative to the standard deviation of the features of an image, below which nothing happens.
 _DEAD = 1e-4
@@ -70,7 +70,7 @@ def change_scores(
     directions: Directions,
     view: View,
     *,
-    samples: int = 32,
+    samples: int = 16,
     amplitude: float = 1.0,
     seed: int = 0,
     device: torch.device | str = "cpu",

@@ -67,12 +67,17 @@ def test_larger_shifts_interact_more_and_blocks_change_nothing():
     assert len(shares) == 3 and shares[-1] == 1
 
 
-def test_true_axes_of_blobs_are_more_distinct_and_keep_the_shape_better():
+def test_true_axes_of_blobs_are_more_distinct():
     generator = load_generator("blobs")
     truth, mixed = axes_of(generator), rotated(axes_of(generator))
     assert changes(truth, generator).distinctness.min() > changes(mixed, generator).distinctness.max()
-    rtd = [topology_scores(generator, d, view_of(generator, d), batch=32) for d in (truth, mixed)]
-    assert rtd[0].rtd.shape == (6,) and (rtd[0].displacement > 0.03).all()
+
+
+def test_topology_has_a_value_for_each_direction_and_none_for_what_is_dead():
+    generator = load_generator("blobs")
+    truth = axes_of(generator)
+    found = topology_scores(generator, truth, view_of(generator, truth), batch=32)
+    assert found.rtd.shape == (6,) and (found.rtd > 0.01).all() and (found.displacement > 0.03).all()
     dead = load_generator("blobs-dead")
     nothing = replace(axes_of(dead), vectors=dead.rotation[10:12], scales=torch.ones(2))
     assert topology_scores(dead, nothing, view_of(dead, nothing), batch=16).mean_displacement < 1e-6
