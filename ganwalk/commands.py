@@ -415,6 +415,36 @@ def render(
     click.echo(f"next: ganwalk render{where}{_code_again(generator, name, external)} --direction {other}")
 
 
+def _classified(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options for a user's attribute classifier, handed to the command as one function generator → reader or None."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, classifier: Path | None, attributes_text: str | None, **kwargs: Any) -> Any:
+        from ganwalk.evaluation.factors import load_classifier, parse_attributes
+
+        if attributes_text is not None and classifier is None:
+            raise GanwalkError("--attributes names the outputs of a classifier: give it with --classifier FILE")
+        names = None if attributes_text is None else parse_attributes(attributes_text)
+
+        def make_reader(generator: Any) -> Any:
+            if classifier is None:
+                return None
+            trust, class_index = kwargs["external"]["trust"], kwargs["class_index"]
+            return load_classifier(classifier, generator, trust=trust, attributes=names, class_index=class_index)
+
+        return command(*args, make_reader=make_reader, **kwargs)
+
+    options = (
+        click.option(
+            "--classifier", type=_PATH, help="TorchScript file of a network images → attributes (needs --trust)."
+        ),
+        click.option("--attributes", "attributes_text", metavar="A,B,…", help="Names of the classifier's attributes."),
+    )
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
 @group.command(epilog="Example: ganwalk evaluate --directions ganwalk-out/directions.safetensors --amplitude 2")
 @click.option(
     "--directions",
@@ -433,8 +463,6 @@ def render(
     show_default=True,
     help="Length of a shift in standard deviations along the direction.",
 )
-@click.option("--classifier", type=_PATH, help="TorchScript file of a network images → attributes (needs --trust).")
-@click.option("--attributes", "attributes_text", metavar="A,B,…", help="Names of the classifier's attributes.")
 @click.option(
     "--reconstructor/--no-reconstructor",
     default=True,
@@ -447,14 +475,13 @@ def render(
 @click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True)
 @_common
 @_external
+@_classified
 def evaluate(
     directions_path: Path | None,
     name: str | None,
     out: Path | None,
     samples: int | None,
     amplitude: float,
-    classifier: Path | None,
-    attributes_text: str | None,
     reconstructor: bool,
     truncation: float,
     class_index: int | None,
@@ -464,6 +491,7 @@ def evaluate(
     threads: int | None,
     quiet: bool,
     external: dict[str, Any],
+    make_reader: Callable[[Any], Any],
 ) -> None:
     """Score directions: against known axes and factors where there are any, and without labels.
 
@@ -471,23 +499,15 @@ def evaluate(
     """
     _set_up_torch(device, threads)
     from ganwalk.directions import Directions
-    from ganwalk.evaluation.factors import load_classifier, parse_attributes
     from ganwalk.evaluation.outputs import write_outputs
     from ganwalk.evaluation.run import evaluate as score
     from ganwalk.generators.loading import load_directions_generator
 
-    if attributes_text is not None and classifier is None:
-        raise GanwalkError("--attributes names the outputs of a classifier: give it with --classifier FILE")
-    attributes = None if attributes_text is None else parse_attributes(attributes_text)
     path = directions_path or _newest_directions()
     directions = Directions.load(path)
     with _download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions, name, device, on_bytes, **external)
-    reader = None
-    if classifier is not None:
-        reader = load_classifier(
-            classifier, generator, trust=external["trust"], attributes=attributes, class_index=class_index
-        )
+    reader = make_reader(generator)
     folder = out or path.parent
     _make_folder(folder)
     with _progress_bar(100, "evaluating", quiet or not sys.stderr.isatty()) as advance:
@@ -606,6 +626,7 @@ def models(as_json: bool) -> None:
 @click.option("--resume", is_flag=True, help="Keep the finished runs in --out, and continue the interrupted one.")
 @_common
 @_external
+@_classified
 def compare(
     name: str,
     methods_text: str,
@@ -623,6 +644,7 @@ def compare(
     threads: int | None,
     quiet: bool,
     external: dict[str, Any],
+    make_reader: Callable[[Any], Any],
 ) -> None:
     """Compare methods over seeds: a table with mean ± std, a figure and a report.
 
@@ -633,7 +655,7 @@ def compare(
     from ganwalk.discovery.settings import DiscoverySettings
     from ganwalk.evaluation import EvaluationSettings
     from ganwalk.evaluation.comparison import compare as run_comparison
-    from ganwalk.evaluation.comparison_outputs import as_table, write_comparison
+    from ganwalk.evaluation.comparison_outputs import as_table, ranked, write_comparison
     from ganwalk.generators.loading import load_generator
     from ganwalk.rendering.ranges import parse_layers
 
@@ -654,6 +676,7 @@ def compare(
                 [method.strip() for method in methods_text.split(",")],
                 range(seeds),
                 evaluation=evaluation,
+                reader=make_reader(generator),
                 folder=out / "runs",
                 resume=resume,
                 device=device,
@@ -667,8 +690,12 @@ def compare(
     written = write_comparison(comparison, out)
     click.echo(as_table(comparison))
     click.echo(f"wrote {out}/: {', '.join(path.name for path in reversed(written))}, runs/")
-    best = next(run for run in comparison.runs if not run.refusal)
-    file = out / "runs" / f"{best.method}-{best.seed}" / "directions.safetensors"
+    first = ranked(comparison)[0]
+    if comparison.refusal(first):
+        click.echo("next: ganwalk compare with other --methods: none of these can serve this generator")
+        return
+    run = next(run for run in comparison.runs if run.method == first)
+    file = out / "runs" / f"{run.method}-{run.seed}" / "directions.safetensors"
     again = _code_again(generator, name, external)
     click.echo(f"next: ganwalk render --directions {_quoted(file)}{again} --direction all")
 

@@ -49,3 +49,10 @@ def test_methods_find_different_directions(toy):
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
             assert not torch.allclose(found[first].abs(), found[second].abs(), atol=1e-3), (first, second)
+
+
+def test_a_random_basis_lies_in_the_span_of_the_components(toy):
+    found = {name: run_discovery(toy, replace(FAST, method=name)).directions.vectors for name in ("random", "pca")}
+    assert (found["random"] @ found["pca"].T).square().sum() == pytest.approx(3, abs=1e-4)
+    other = run_discovery(toy, replace(FAST, method="random", seed=1)).directions.vectors
+    assert not torch.allclose(found["random"].abs(), other.abs(), atol=1e-2)

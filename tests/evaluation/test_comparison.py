@@ -3,14 +3,18 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
 
+from ganwalk.commands import main
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation import comparison as comparison_module
 from ganwalk.evaluation.comparison import Comparison, Run, compare, summarise
 from ganwalk.evaluation.comparison_outputs import as_markdown, as_table, ranked, write_comparison
+from tests.evaluation.test_factors import Brightness
 
 FAST = DiscoverySettings(n_directions=6, steps=2, batch=8)
 
@@ -106,3 +110,59 @@ def test_everything_is_written(blobs, tmp_path):
 def test_impossible_comparisons_are_refused(blobs, methods, seeds, message):
     with pytest.raises(GanwalkError, match=message):
         compare(blobs, FAST, methods, seeds)
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out + captured.err
+
+    return call
+
+
+COMMAND = ("compare", "-g", "blobs", "-n", 3, "--steps", 1, "--samples", 8, "--threads", 1)
+
+
+def test_the_command_goes_the_whole_way(run):
+    code, text = run(*COMMAND, "--methods", "rtd,sefa", "--seeds", 2, "-o", "out")
+    assert code == 0 and "no result: this generator has no weights" in text
+    assert "next: ganwalk render --directions out/runs/rtd-0/directions.safetensors --direction all" in text
+    assert "| rtd |" in Path("out/report.md").read_text()
+    code, text = run("render", "--directions", "out/runs/rtd-0/directions.safetensors", "--direction", "all")
+    assert code == 0
+    before = Path("out/comparison.csv").read_text()
+    code, text = run(*COMMAND, "--methods", "rtd,sefa", "--seeds", 2, "-o", "out", "--resume")
+    assert code == 0 and Path("out/comparison.csv").read_text() == before
+
+
+def test_the_command_says_when_no_method_can_serve(run):
+    code, text = run(*COMMAND, "--methods", "sefa", "--seeds", 1)
+    assert code == 0 and "none of these can serve this generator" in text
+
+
+def test_the_command_takes_a_classifier(run):
+    torch.jit.script(Brightness()).save("c.ts")
+    options = ("--methods", "random", "--seeds", 1, "--classifier", "c.ts", "--trust", "--attributes", "left,right")
+    code, text = run(*COMMAND, *options)
+    assert code == 0, text
+    assert json.loads(Path("ganwalk-comparison/comparison.json").read_text())["factors"] == ["left", "right"]
+
+
+def test_the_command_refuses_in_one_line(run):
+    Path("file").write_text("")
+    for arguments, message in (
+        (["--methods", "rtd,pcb"], "unknown method 'pcb'"),
+        (["--methods", "rtd,rtd"], "must be different"),
+        (["--attributes", "a"], "give it with --classifier"),
+        (["-n", 7], "above the 6 dimensions of z"),
+        (["--out", "file"], "is a file: choose a folder"),
+        (["--layers", "0-1"], "needs the w space"),
+    ):
+        code, text = run(*COMMAND, *arguments)
+        assert code == 2 and message in text and len(text.strip().splitlines()) == 1, text
