@@ -4,6 +4,7 @@
     python benchmarks/directions.py blobs                 # methods on the five variants of blobs
     python benchmarks/directions.py ablations             # one setting of RTD at a time, on blobs
     python benchmarks/directions.py scenes                # methods on scenes
+    python benchmarks/directions.py scenes-settings       # settings of RTD on scenes, two seeds
     python benchmarks/directions.py figures               # tables and figures of what has been run
 
 Each part writes into benchmarks/results/directions/, and continues where it stopped. Seeds are held: 11 to 15 (of the
@@ -31,14 +32,26 @@ from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.evaluation.axes import axis_scores
 from ganwalk.evaluation.comparison import compare, summarise
 from ganwalk.evaluation.comparison_outputs import write_comparison
+from ganwalk.evaluation.effects import effect_scores
+from ganwalk.evaluation.factors import factor_reader
+from ganwalk.evaluation.run import EvaluationSettings
 from ganwalk.files import write_json
 from ganwalk.generators.blobs import VARIANTS, BlobsConfig
 from ganwalk.generators.loading import load_generator, make_blobs
 
-_PARTS = ["blobs", "ablations", "scenes", "figures"]
+_PARTS = ["blobs", "ablations", "scenes", "scenes-settings", "figures"]
 _RESULTS = Path(__file__).resolve().parent / "results" / "directions"
 _BLOBS_METHODS = ("rtd", "jacobian", "pca", "hessian", "random")
 _DEFAULTS = DiscoverySettings(n_directions=6)
+
+
+# The same on scenes, where a run takes minutes.
+SCENES_SETTINGS: dict[str, dict[str, Any]] = {
+    "features of 16 px": {"layer": 4},
+    "random start": {"start": "random"},
+    "6 directions": {"n_directions": 6},
+    "shifts not equalised": {"equalize": False},
+}
 
 
 @dataclass(frozen=True)
@@ -51,10 +64,12 @@ class Scope:
     steps: int = _DEFAULTS.steps
     directions: int = 10
     methods: tuple[str, ...] = ("pca", "random", "sefa", "jacobian", "rtd", "hessian")
+    scenes_settings: tuple[str, ...] = tuple(SCENES_SETTINGS)
+    samples: int = 100
 
 
 _WHOLE = Scope()
-_QUICK = Scope(("curved", "dead"), ("correlated",), (11,), 1, 2, ("pca", "sefa", "rtd"))
+_QUICK = Scope(("curved", "dead"), ("correlated",), (11,), 1, 3, ("pca", "rtd"), ("features of 16 px",), 8)
 # What is changed, one at a time, from the defaults of `discover`.
 ABLATIONS: dict[str, dict[str, Any]] = {
     "defaults": {},
@@ -139,6 +154,7 @@ def study_scenes(results: Path, work: Path, scope: Scope, methods: Sequence[str]
         DiscoverySettings(n_directions=scope.directions, steps=scope.steps),
         methods,
         scope.seeds,
+        evaluation=EvaluationSettings(samples=scope.samples, reconstructor=False),
         folder=work / "scenes",
         resume=True,
         threads=threads,
@@ -147,6 +163,30 @@ def study_scenes(results: Path, work: Path, scope: Scope, methods: Sequence[str]
     )
     if set(methods) == set(scope.methods):
         write_comparison(comparison, results / "scenes")
+
+
+def study_scenes_settings(results: Path, scope: Scope, threads: int) -> None:
+    """Settings of RTD on scenes, scored by the effect matrix; the defaults are in the comparison of methods."""
+    generator = load_generator("scenes")
+    reader = factor_reader(generator)
+    assert reader is not None
+    jobs = {}
+    for name in scope.scenes_settings:
+        change = SCENES_SETTINGS[name]
+        for seed in scope.seeds[:2]:
+            base = DiscoverySettings(n_directions=scope.directions, steps=scope.steps, seed=seed)
+            changed = replace(base, **change)
+
+            def job(settings: DiscoverySettings = changed) -> Any:
+                started = time.perf_counter()
+                result = run_discovery(generator, settings, threads=threads, compared=())
+                seconds = time.perf_counter() - started
+                scores = effect_scores(generator, result.directions, reader, samples=scope.samples)
+                values = {key: getattr(scores, key) for key in ("overall", "disentanglement", "completeness", "gap")}
+                return {**{key: round(value, 5) for key, value in values.items()}, "seconds": round(seconds, 1)}
+
+            jobs[f"{name}/scenes/{seed}"] = job
+    fill(results / "scenes-settings.json", jobs)
 
 
 def table(done: dict[str, Any], score: str = "mean_cosine") -> dict[str, dict[str, list[float]]]:
@@ -216,6 +256,13 @@ def figures(results: Path, docs: Path) -> None:
         print("\n" + as_markdown(rows, "setting"), "\n\nsmallest of the seeds:\n")
         print(as_markdown(rows, "setting", smallest=True))
         draw(rows, docs / "study-ablations.png", list(next(iter(rows.values()))), label)
+    if (results / "scenes-settings.json").exists():
+        done = json.loads((results / "scenes-settings.json").read_text())
+        columns = ("overall", "disentanglement", "completeness", "gap", "seconds")
+        merged = {
+            name: {column: table(done, column)[name]["scenes"] for column in columns} for name in table(done, "overall")
+        }
+        print("\n" + as_markdown(merged, "setting on scenes"))
 
 
 def main() -> None:
@@ -242,6 +289,8 @@ def main() -> None:
     if "scenes" in parts:
         methods = arguments.methods.split(",") if arguments.methods else scope.methods
         study_scenes(results, work, scope, methods, threads)
+    if "scenes-settings" in parts:
+        study_scenes_settings(results, scope, threads)
     if "figures" in parts:
         figures(results, docs)
 

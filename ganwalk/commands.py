@@ -619,6 +619,7 @@ def models(as_json: bool) -> None:
 @click.option("-o", "--out", type=_PATH, default=Path("ganwalk-comparison"), show_default=True, help="Folder.")
 @click.option("--space", type=click.Choice(["w", "z"]), help="Latent space [default: w if the generator has one].")
 @click.option("--layers", "layers_text", metavar="A-B", help="Shift only these layers' styles [default: all].")
+@click.option("--layer", type=click.IntRange(0), help="Compare the features of this layer [default: the image].")
 @click.option("--steps", type=click.IntRange(0), default=200, show_default=True, help="Steps of rtd and hessian.")
 @click.option("--samples", type=click.IntRange(4), help="Latents of the scores [default: 100, 32 above 128 px].")
 @click.option("--reconstructor", is_flag=True, help="Also train a network that tells the directions apart (slow).")
@@ -635,6 +636,7 @@ def compare(
     out: Path,
     space: str | None,
     layers_text: str | None,
+    layer: int | None,
     steps: int,
     samples: int | None,
     reconstructor: bool,
@@ -664,7 +666,7 @@ def compare(
         generator = load_generator(name, device, on_bytes, **external)
     _make_folder(out)
     settings = DiscoverySettings(
-        n_directions=n_directions, space=space, layers=layers, steps=steps, class_index=class_index
+        n_directions=n_directions, space=space, layers=layers, layer=layer, steps=steps, class_index=class_index
     )
     evaluation = EvaluationSettings(samples=samples, reconstructor=reconstructor, class_index=class_index)
     hidden = quiet or not sys.stderr.isatty()

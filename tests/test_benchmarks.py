@@ -12,7 +12,7 @@ def test_the_study_of_directions_runs(tmp_path):
     command = [sys.executable, "benchmarks/directions.py", "--quick", "--work", str(tmp_path), "--threads", "1"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    assert "| curved |" in ran.stdout and "| random start |" in ran.stdout
+    assert "| curved |" in ran.stdout and "| random start |" in ran.stdout and "| features of 16 px |" in ran.stdout
     out = tmp_path / "quick"
     assert {"blobs.json", "ablations.json", "study-blobs.png", "study-ablations.png"} <= {p.name for p in out.iterdir()}
     assert len(json.loads((out / "blobs.json").read_text())) == 10
