@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganwalk.discovery.spectra import leading_eigenvectors
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, sample_labels, sample_z
 
@@ -82,13 +83,8 @@ def latent_subspace(
             styles.append(generator.mapping(z, c)[:, 0].double().cpu())
     w = torch.cat(styles)
     covariance = torch.cov(w.T).reshape(total, total)
-    values, vectors = torch.linalg.eigh(covariance)
-    order = values.argsort(descending=True)[:dim]
-    components = vectors[:, order].T
-    # An eigenvector's sign is arbitrary: the largest entry is made positive, so that libraries agree.
-    largest = components.gather(1, components.abs().argmax(dim=1, keepdim=True))
-    components = components * largest.sign()
-    explained = float(values[order].sum() / values.sum())
+    values, components = leading_eigenvectors(covariance, dim)
+    explained = float(values.sum() / covariance.trace())
     return Subspace(space, components, covariance, explained)
 
 
