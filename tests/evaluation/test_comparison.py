@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganwalk.commands import main
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation import comparison as comparison_module
@@ -17,6 +16,11 @@ from ganwalk.evaluation.comparison_outputs import as_markdown, as_table, ranked,
 from tests.evaluation.test_factors import Brightness
 
 FAST = DiscoverySettings(n_directions=6, steps=2, batch=8)
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
 
 
 def runs(method, values, score="mean_cosine"):
@@ -110,20 +114,6 @@ def test_everything_is_written(blobs, tmp_path):
 def test_impossible_comparisons_are_refused(blobs, methods, seeds, message):
     with pytest.raises(GanwalkError, match=message):
         compare(blobs, FAST, methods, seeds)
-
-
-@pytest.fixture
-def run(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out + captured.err
-
-    return call
 
 
 COMMAND = ("compare", "-g", "blobs", "-n", 3, "--steps", 1, "--samples", 8, "--threads", 1)

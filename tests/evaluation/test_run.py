@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 
 import ganwalk
-from ganwalk.commands import main
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.outputs import write_outputs
@@ -32,18 +31,6 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 @pytest.fixture
 def saved():
     axes_of(load_generator("blobs")).save("directions.safetensors")
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out + captured.err
-
-    return call
 
 
 def test_true_axes_beat_a_rotation_in_every_score_with_a_known_answer():
