@@ -14,7 +14,7 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.filters import common_taps
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, state_dict
+from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_dict
 from ganwalk.generators.progan import ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
@@ -53,9 +53,9 @@ def read_progan(stored: dict[str, StoredTensor]) -> tuple[ProGANConfig, dict[str
         tensors["layer0.bias"] = tensors["layer0.bias"][:, None, None].repeat(1, 4, 4)
     config = ProGANConfig(
         resolution=4 * 2 ** max(blocks - 1, 0),
-        block_channels=tuple(_shape(stored, f"layer{2 * block + 1}.weight", 4)[0] for block in range(blocks)),
-        z_dim=_shape(stored, "layer0.weight", 4)[1],
-        img_channels=_shape(stored, "output0.weight", 4)[0],
+        block_channels=tuple(shape_of(stored, f"layer{2 * block + 1}.weight", 4)[0] for block in range(blocks)),
+        z_dim=shape_of(stored, "layer0.weight", 4)[1],
+        img_channels=shape_of(stored, "output0.weight", 4)[0],
         lod=_number(tensors.pop("lod", None)),
     )
     return config, tensors
@@ -87,19 +87,19 @@ def read_stylegan1(
         tensors[name] = tensor
     blocks = _count(r"synthesis\.output(\d+)\.weight", stored)
     layers = _count(r"mapping\.dense(\d+)\.weight", stored)
-    width, z_dim = _shape(stored, "mapping.dense0.weight", 2)
+    width, z_dim = shape_of(stored, "mapping.dense0.weight", 2)
     label = stored.get("mapping.label_weight")
     label_features = None
     if label is not None:
-        c_dim, label_features = _shape(stored, "mapping.label_weight", 2)
+        c_dim, label_features = shape_of(stored, "mapping.label_weight", 2)
         z_dim -= label_features
     config = StyleGAN1Config(
         resolution=4 * 2 ** max(blocks - 1, 0),
-        block_channels=tuple(_shape(stored, f"synthesis.layer{2 * k + 1}.weight", 4)[0] for k in range(blocks)),
+        block_channels=tuple(shape_of(stored, f"synthesis.layer{2 * k + 1}.weight", 4)[0] for k in range(blocks)),
         z_dim=z_dim,
-        w_dim=_shape(stored, "synthesis.layer0.style.weight", 2)[1],
+        w_dim=shape_of(stored, "synthesis.layer0.style.weight", 2)[1],
         c_dim=0 if label is None else c_dim,
-        img_channels=_shape(stored, "synthesis.output0.weight", 4)[0],
+        img_channels=shape_of(stored, "synthesis.output0.weight", 4)[0],
         mapping_layers=layers,
         mapping_features=width if layers > 1 else None,
         label_features=label_features,
@@ -120,17 +120,17 @@ def _read_stylegan2(stored: dict[str, StoredTensor]) -> tuple[StyleGAN2Config, d
             tensors[name] = tensor
     convolutions = _count(r"synthesis\.layer(\d+)\.weight", stored)
     blocks = (convolutions + 1) // 2
-    channels = {4 * 2**k: _shape(stored, f"synthesis.layer{2 * k}.weight", 4)[0] for k in range(blocks)}
+    channels = {4 * 2**k: shape_of(stored, f"synthesis.layer{2 * k}.weight", 4)[0] for k in range(blocks)}
     layers = _count(r"mapping\.dense(\d+)\.weight", stored)
-    width, z_dim = _shape(stored, "mapping.dense0.weight", 2)
+    width, z_dim = shape_of(stored, "mapping.dense0.weight", 2)
     label = stored.get("mapping.label_weight")
-    c_dim, label_features = _shape(stored, "mapping.label_weight", 2) if label is not None else (0, None)
+    c_dim, label_features = shape_of(stored, "mapping.label_weight", 2) if label is not None else (0, None)
     config = StyleGAN2Config(
         img_resolution=4 * 2 ** max(blocks - 1, 0),
         z_dim=z_dim - (label_features or 0),
-        w_dim=_shape(stored, "synthesis.layer0.style.weight", 2)[1],
+        w_dim=shape_of(stored, "synthesis.layer0.style.weight", 2)[1],
         c_dim=c_dim,
-        img_channels=_shape(stored, f"synthesis.output{max(blocks - 1, 0)}.weight", 4)[0],
+        img_channels=shape_of(stored, f"synthesis.output{max(blocks - 1, 0)}.weight", 4)[0],
         mapping_layers=layers,
         mapping_features=width if layers > 1 else None,
         embed_features=label_features,
@@ -191,13 +191,6 @@ def _architecture(state: Mapping[str, Any]) -> str | None:
 
 def _count(pattern: str, stored: dict[str, StoredTensor]) -> int:
     return sum(re.fullmatch(pattern, name) is not None for name in stored)
-
-
-def _shape(stored: dict[str, StoredTensor], name: str, dimensions: int) -> tuple[int, ...]:
-    tensor = stored.get(name)
-    if tensor is None or tensor.ndim != dimensions:
-        raise GanwalkError(f"is damaged: {name} is missing or has not {dimensions} dimensions")
-    return tensor.shape
 
 
 def _number(tensor: Tensor | None) -> float:

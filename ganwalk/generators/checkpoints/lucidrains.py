@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors
+from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, shape_of
 from ganwalk.generators.lucidrains import LucidrainsConfig
 
 # Their names inside of an attention layer, and ours.
@@ -63,12 +63,6 @@ def _state(value: Any) -> dict[str, Any]:
 
 
 def _config(stored: dict[str, StoredTensor], blur: bool) -> LucidrainsConfig:
-    def shape(name: str, dimensions: int) -> tuple[int, ...]:
-        tensor = stored.get(name)
-        if tensor is None or tensor.ndim != dimensions:
-            raise GanwalkError(f"is damaged: {name} is missing or has not {dimensions} dimensions")
-        return tensor.shape
-
     def count(pattern: str) -> int:
         return len({match[1] for name in stored if (match := re.match(pattern, name))})
 
@@ -80,10 +74,10 @@ def _config(stored: dict[str, StoredTensor], blur: bool) -> LucidrainsConfig:
         if f"GE.attns.{block}.0.fn.norm.g" not in stored:
             raise GanwalkError("is not supported: its attention is of a version of stylegan2-pytorch before 1.8.5")
     return LucidrainsConfig(
-        channels=tuple(shape(f"GE.blocks.{block}.conv2.weight", 4)[0] for block in range(blocks)),
-        latent_dim=shape("SE.net.0.weight", 2)[1],
+        channels=tuple(shape_of(stored, f"GE.blocks.{block}.conv2.weight", 4)[0] for block in range(blocks)),
+        latent_dim=shape_of(stored, "SE.net.0.weight", 2)[1],
         style_depth=depth,
-        transparent=shape("GE.blocks.0.to_rgb.conv.weight", 4)[0] == 4,
+        transparent=shape_of(stored, "GE.blocks.0.to_rgb.conv.weight", 4)[0] == 4,
         attn_layers=tuple(sorted(blocks - block for block in attended)),
         no_const="GE.to_initial_block.weight" in stored,
         blur=blur or blocks == 1,

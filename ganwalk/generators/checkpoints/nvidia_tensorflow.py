@@ -17,7 +17,7 @@ from ganwalk.generators.checkpoints.filters import DEFAULT_TAPS
 from ganwalk.generators.checkpoints.genforce import AUTO_FUSED_RESOLUTION
 from ganwalk.generators.checkpoints.numpy_values import plain_number, stored_array
 from ganwalk.generators.checkpoints.pickle_reader import Global, Record
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors
+from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, shape_of
 from ganwalk.generators.progan import ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
@@ -157,13 +157,6 @@ def _lod(loaded: dict[str, Tensor], *names: str) -> float:
     return float(values[-1])
 
 
-def _shape(variables: dict[str, StoredTensor], name: str, dimensions: int) -> tuple[int, ...]:
-    tensor = variables.get(name)
-    if tensor is None or tensor.ndim != dimensions:
-        raise GanwalkError(f"is damaged: the variable {name} is missing or has not {dimensions} dimensions")
-    return tensor.shape
-
-
 def _convolution(weight: Tensor) -> Tensor:
     """TensorFlow's (k, k, in, out) as (out, in, k, k)."""
     return weight.permute(3, 2, 0, 1) if weight.ndim == 4 else weight
@@ -186,7 +179,7 @@ def _progan(variables: dict[str, StoredTensor], options: dict[str, Any]) -> tupl
     loaded = load_tensors(variables)
     lod = _lod(loaded, "lod")
     blocks = _blocks(variables, r"(\d{1,5})x\1/Conv1?/weight")
-    width, _ = _shape(variables, "4x4/Dense/weight", 2)
+    width, _ = shape_of(variables, "4x4/Dense/weight", 2)
     z_dim = int(_number(options, "latent_size", width))
     tensors: dict[str, Tensor] = {}
     for name, tensor in loaded.items():
@@ -213,13 +206,13 @@ def _progan(variables: dict[str, StoredTensor], options: dict[str, Any]) -> tupl
     channels = []
     for block in range(blocks):
         name = "4x4/Conv/weight" if block == 0 else f"{4 * 2**block}x{4 * 2**block}/Conv1/weight"
-        channels.append(_shape(variables, name, 4)[3])
+        channels.append(shape_of(variables, name, 4)[3])
     config = ProGANConfig(
         resolution=4 * 2 ** (blocks - 1),
         block_channels=tuple(channels),
         z_dim=z_dim,
         c_dim=width - z_dim,
-        img_channels=_shape(variables, "ToRGB_lod0/weight", 4)[3],
+        img_channels=shape_of(variables, "ToRGB_lod0/weight", 4)[3],
         lod=lod,
         normalize_latents=_flag(options, "normalize_latents", True),
         pixel_norm=_flag(options, "use_pixelnorm", True),
@@ -242,18 +235,18 @@ def _stylegan1(
     channels = []
     for block in range(blocks):
         name = "synthesis/4x4/Conv/weight" if block == 0 else f"synthesis/{4 * 2**block}x{4 * 2**block}/Conv1/weight"
-        channels.append(_shape(variables, name, 4)[3])
+        channels.append(shape_of(variables, name, 4)[3])
     layers = len([name for name in variables if re.fullmatch(r"mapping/Dense\d+/weight", name)])
-    width, features = _shape(variables, "mapping/Dense0/weight", 2)
+    width, features = shape_of(variables, "mapping/Dense0/weight", 2)
     label = variables.get("mapping/LabelConcat/weight")
-    c_dim, label_features = (0, None) if label is None else _shape(variables, "mapping/LabelConcat/weight", 2)
+    c_dim, label_features = (0, None) if label is None else shape_of(variables, "mapping/LabelConcat/weight", 2)
     config = StyleGAN1Config(
         resolution=4 * 2 ** (blocks - 1),
         block_channels=tuple(channels),
         z_dim=width - (label_features or 0),
-        w_dim=_shape(variables, "synthesis/4x4/Const/StyleMod/weight", 2)[0],
+        w_dim=shape_of(variables, "synthesis/4x4/Const/StyleMod/weight", 2)[0],
         c_dim=c_dim,
-        img_channels=_shape(variables, "synthesis/ToRGB_lod0/weight", 4)[3],
+        img_channels=shape_of(variables, "synthesis/ToRGB_lod0/weight", 4)[3],
         mapping_layers=layers,
         mapping_features=features if layers > 1 else None,
         mapping_lr=_number(options, "mapping_lrmul", 0.01),
@@ -311,15 +304,15 @@ def _stylegan2(
     channels = {}
     for block in range(blocks):
         size = 4 * 2**block
-        channels[size] = _shape(variables, f"synthesis/{size}x{size}/Conv{'1' if block else ''}/weight", 4)[3]
+        channels[size] = shape_of(variables, f"synthesis/{size}x{size}/Conv{'1' if block else ''}/weight", 4)[3]
     layers = len([name for name in variables if re.fullmatch(r"mapping/Dense\d+/weight", name)])
-    width, features = _shape(variables, "mapping/Dense0/weight", 2)
+    width, features = shape_of(variables, "mapping/Dense0/weight", 2)
     embed = None
     concat = "mapping/LabelConcat/weight" in variables
     c_dim = 0
     for scope in ("LabelConcat", "LabelEmbed"):
         if f"mapping/{scope}/weight" in variables:
-            c_dim, embed = _shape(variables, f"mapping/{scope}/weight", 2)
+            c_dim, embed = shape_of(variables, f"mapping/{scope}/weight", 2)
     if _flag(options, "normalize_latents", True) is not True:
         raise GanwalkError("is not supported: its option normalize_latents is False")
     clamp = options.get("conv_clamp")
@@ -329,9 +322,9 @@ def _stylegan2(
     config = StyleGAN2Config(
         img_resolution=last,
         z_dim=width - (embed or 0),
-        w_dim=_shape(variables, "synthesis/4x4/Conv/mod_weight", 2)[0],
+        w_dim=shape_of(variables, "synthesis/4x4/Conv/mod_weight", 2)[0],
         c_dim=c_dim,
-        img_channels=_shape(variables, final, 4)[3],
+        img_channels=shape_of(variables, final, 4)[3],
         mapping_layers=layers,
         mapping_features=features if layers > 1 else None,
         mapping_lr=_number(options, "mapping_lrmul", 0.01),

@@ -10,10 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.filters import common_taps
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, state_dict
+from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_dict
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
 
 _MARKS = ("input.input", "conv1.conv.modulation.weight", "style.1.weight")
@@ -58,23 +57,17 @@ def _state(value: Any) -> dict[str, Any] | None:
 
 
 def _config(stored: dict[str, StoredTensor], taps: tuple[float, ...]) -> StyleGAN2Config:
-    def shape(name: str, dimensions: int) -> tuple[int, ...]:
-        tensor = stored.get(name)
-        if tensor is None or tensor.ndim != dimensions:
-            raise GanwalkError(f"is damaged: {name} is missing or has not {dimensions} dimensions")
-        return tensor.shape
-
     blocks = len([name for name in stored if re.fullmatch(r"to_rgbs\.\d+\.bias", name)])
-    channels = {4: shape("conv1.conv.weight", 5)[1]}
+    channels = {4: shape_of(stored, "conv1.conv.weight", 5)[1]}
     for block in range(blocks):
-        channels[8 * 2**block] = shape(f"convs.{2 * block + 1}.conv.weight", 5)[1]
+        channels[8 * 2**block] = shape_of(stored, f"convs.{2 * block + 1}.conv.weight", 5)[1]
     layers = len([name for name in stored if re.fullmatch(r"style\.\d+\.weight", name)])
-    width, z_dim = shape("style.1.weight", 2)
+    width, z_dim = shape_of(stored, "style.1.weight", 2)
     return StyleGAN2Config(
         img_resolution=4 * 2**blocks,
         z_dim=z_dim,
-        w_dim=shape("conv1.conv.modulation.weight", 2)[1],
-        img_channels=shape("to_rgb1.conv.weight", 5)[1],
+        w_dim=shape_of(stored, "conv1.conv.modulation.weight", 2)[1],
+        img_channels=shape_of(stored, "to_rgb1.conv.weight", 5)[1],
         mapping_layers=layers,
         mapping_features=width if layers > 1 else None,
         resample_filter=taps,

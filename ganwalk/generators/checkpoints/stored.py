@@ -118,6 +118,14 @@ def named_tensors(state: Any) -> dict[str, StoredTensor]:
     return state
 
 
+def shape_of(stored: Mapping[str, StoredTensor], name: str, dimensions: int) -> tuple[int, ...]:
+    """Shape of a tensor by name; GanwalkError unless it is there and has that many dimensions."""
+    tensor = stored.get(name)
+    if tensor is None or tensor.ndim != dimensions:
+        raise GanwalkError(f"is damaged: {name} is missing or has not {dimensions} dimensions")
+    return tensor.shape
+
+
 def load_tensors(stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
     """All of them in memory as float32, under the same names.
 
