@@ -116,8 +116,10 @@ def as_markdown(comparison: Comparison, figure: str) -> str:
             lines.append(f"| {method} |" + " – |" * (len(columns) + 1))
             continue
         cells = [_cell(comparison.summary(method, name)) for name in columns]
+        count = sum(run.method == method for run in comparison.runs)
+        label = method if count == len(seeds) else f"{method} ({count} seed{'s' * (count > 1)})"
         seconds = [run.seconds for run in comparison.runs if run.method == method]
-        lines.append(f"| {method} | " + " | ".join(cells) + f" | {sum(seconds) / len(seconds):.1f} |")
+        lines.append(f"| {label} | " + " | ".join(cells) + f" | {sum(seconds) / len(seconds):.1f} |")
     lines += ["", f"![scores by method and seed]({figure})", ""]
     if score is not None:
         lines += [_verdict(comparison, order, score), ""]
