@@ -5,9 +5,10 @@ What is lost is the objective's business (`ganwalk.discovery.rtd`, `ganwalk.disc
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -22,8 +23,11 @@ from ganwalk.discovery.subspace import Subspace
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 
-# Seeds of the batches: steps count up from the run's seed; the held batch lies far from them.
-HELD_SEED = 2**40
+# Seeds of the batches. Runs of different seeds share none: each has a range of its own for its steps, below the seeds of
+# the held batches and of those that starts are taken from.
+_STEP_SEEDS = 2**20
+HELD_SEED = 2**62
+_START_SEED = 2**61
 # Bounds of the factors that equalise the image change: a nearly dead direction is not walked for miles.
 _EQUALIZE_RANGE = (0.1, 4.0)
 _EQUALIZE_TOLERANCE = 0.05
@@ -57,7 +61,8 @@ class Objective(Protocol):
     """What a basis is rotated for.
 
     Attributes:
-        equalized: whether shifts are scaled so that all change the image equally.
+        equalized: whether shifts are scaled so that all change the image equally, and grow during the run; otherwise
+            they are of a fixed length.
     """
 
     equalized: bool
@@ -101,10 +106,10 @@ class Progress:
 def start(
     generator: Generator, settings: DiscoverySettings, subspace: Subspace, device: torch.device | str = "cpu"
 ) -> Progress:
-    """A run before its first step: from a random basis of the subspace, or from its Jacobian's singular vectors.
+    """A run before its first step: from a random basis of the subspace, or from the Jacobian.
 
-    Those are taken per standard deviation of the latents, not per unit of length: of directions that change the image
-    most among those that the latents walk.
+    The latter rotates the components by the eigenvectors of their mean JᵀJ, each component scaled by its standard
+    deviation, so that those along which latents hardly vary do not lead.
     """
     k, n = len(subspace.components), settings.n_directions
     if settings.start == "random":
@@ -112,7 +117,7 @@ def start(
     else:
         rows = subspace.scales(subspace.components)[:, None] * subspace.components
         gram = image_gram(
-            generator, settings.view(), rows, samples=settings.batch, seed=settings.seed + HELD_SEED, device=device
+            generator, settings.view(), rows, samples=settings.batch, seed=settings.seed + _START_SEED, device=device
         )
         base = leading_eigenvectors(gram, n)[1]
     skew = torch.zeros(k * (k - 1) // 2, dtype=torch.float64)
@@ -144,26 +149,35 @@ def optimise(
     if progress.optimizer:
         optimizer.load_state_dict(progress.optimizer)
     if progress.step == 0 and not progress.history:
-        _evaluate(settings, subspace, objective, progress, device, timing)
+        _commit(progress, _evaluated(settings, subspace, objective, progress, device, timing))
     while progress.step < settings.steps:
-        seed = settings.seed + 1 + progress.step
+        seed = (settings.seed * _STEP_SEEDS + progress.step) % _START_SEED
         # The learning rate falls along half a cosine, so that the basis settles.
         optimizer.param_groups[0]["lr"] = settings.lr * _cosine(progress.step / settings.steps)
         vectors = rotate(progress.base, skew) @ subspace.components
-        amplitude = settings.amplitude * _ramped(settings.ramp, progress.step / settings.steps)
-        steps = subspace.steps(vectors, progress.factors * amplitude).to(device)
+        ramp = _ramped(settings.ramp, progress.step / settings.steps) if objective.equalized else 1.0
+        steps = subspace.steps(vectors, progress.factors * settings.amplitude * ramp).to(device)
         latents = sample_latents(generator, view, settings.batch, seed, device)
         optimizer.zero_grad()
         value = objective.accumulate(latents, steps, seed, timing)
         optimizer.step()
-        progress.skew = skew.detach().clone()
-        progress.optimizer = optimizer.state_dict()
-        progress.step += 1
-        progress.history.append({"step": progress.step, "loss": value})
-        if progress.step % settings.evaluate_every == 0 or progress.step == settings.steps:
-            _evaluate(settings, subspace, objective, progress, device, timing)
+        after = replace(
+            progress,
+            skew=skew.detach().clone(),
+            optimizer=copy.deepcopy(optimizer.state_dict()),
+            step=progress.step + 1,
+            history=[*progress.history, {"step": progress.step + 1, "loss": value}],
+        )
+        if after.step % settings.evaluate_every == 0 or after.step == settings.steps:
+            after = _evaluated(settings, subspace, objective, after, device, timing)
+        _commit(progress, after)
         if on_step is not None:
             on_step(progress)
+
+
+def _commit(progress: Progress, after: Progress) -> None:
+    """Makes one state the other at once: an interrupt finds the step done as a whole, or not at all."""
+    vars(progress).update(vars(after))
 
 
 def check_finite(value: Tensor) -> None:
@@ -184,8 +198,9 @@ def equalize(
 ) -> tuple[HeldScores, Tensor, float]:
     """Scores of shifts that all change the image by `target`, their factors, and the target.
 
-    `rounds` fixed-point steps lead from `factors`. A target of zero stands for the root mean square of the first
-    scores, which to first order is the same for every basis of the subspace.
+    `rounds` fixed-point steps lead from `factors`, within bounds: a direction that hardly changes the image, or whose
+    change does not grow with the shift, stays below the target. A target of zero stands for the root mean square of the
+    first scores, which depends little on the basis where images change linearly.
     """
     scores = held(subspace.steps(vectors, factors * amplitude).to(device))
     target = target or float(scores.displacement.square().mean().sqrt())
@@ -198,24 +213,27 @@ def equalize(
     return scores, factors, target
 
 
-def _evaluate(
+def _evaluated(
     settings: DiscoverySettings,
     subspace: Subspace,
     objective: Objective,
     progress: Progress,
     device: torch.device | str,
     timing: Timing,
-) -> None:
+) -> Progress:
+    """The state with a row of the held batch in its history, and with the factors that equalise its shifts."""
     mark = time.perf_counter()
     vectors = progress.rotation() @ subspace.components
+    factors, target = progress.factors, progress.target
     if settings.equalize and objective.equalized:
-        scores, progress.factors, progress.target = equalize(
-            objective.held, subspace, vectors, settings.amplitude, progress.factors, progress.target, device
+        scores, factors, target = equalize(
+            objective.held, subspace, vectors, settings.amplitude, factors, target, device
         )
     else:
-        scores = objective.held(subspace.steps(vectors, progress.factors * settings.amplitude).to(device))
-    progress.history.append({"step": progress.step, "held": scores.loss})
+        scores = objective.held(subspace.steps(vectors, factors * settings.amplitude).to(device))
+    history = [*progress.history, {"step": progress.step, "held": scores.loss}]
     timing.lap("evaluation", mark)
+    return replace(progress, factors=factors, target=target, history=history)
 
 
 def _ramped(first: float, share: float) -> float:
