@@ -7,7 +7,6 @@ import errno
 import functools
 import math
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_OUT = Path("ganwalk-out")
 _PATH = click.Path(path_type=Path)
+_SCORING_SEED = 2**40
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -141,7 +141,7 @@ def group() -> None:
     "--equalize/--no-equalize",
     default=True,
     show_default=True,
-    help="Scale shifts so that all directions change the image equally.",
+    help="Scale shifts towards an equal change of the image, up to four times.",
 )
 @click.option(
     "--start",
@@ -255,28 +255,14 @@ def discover(
 
 @contextlib.contextmanager
 def _discovery_watch(steps: int, quiet: bool) -> Iterator[Callable[[Any], None]]:
-    """A callback for every step: progress bar, and Ctrl-C between two steps."""
-    interrupted = False
+    """A callback for every step, with a progress bar."""
+    with _progress_bar(steps, "discovering", quiet or not sys.stderr.isatty()) as advance:
 
-    def on_interrupt(*_: object) -> None:
-        nonlocal interrupted
-        if interrupted:
-            raise KeyboardInterrupt
-        interrupted = True
+        def on_step(progress: Any) -> None:
+            last = progress.history[-1]
+            advance(progress.step, f"loss {last.get('loss', last.get('held')):.3f}")
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    hidden = quiet or not sys.stderr.isatty()
-    try:
-        with _progress_bar(steps, "discovering", hidden) as advance:
-
-            def on_step(progress: Any) -> None:
-                advance(progress.step, f"loss {progress.history[-1].get('loss', progress.history[-1].get('held')):.3f}")
-                if interrupted:
-                    raise KeyboardInterrupt
-
-            yield on_step
-    finally:
-        signal.signal(signal.SIGINT, before)
+        yield on_step
 
 
 @contextlib.contextmanager
@@ -668,7 +654,10 @@ def compare(
     settings = DiscoverySettings(
         n_directions=n_directions, space=space, layers=layers, layer=layer, steps=steps, class_index=class_index
     )
-    evaluation = EvaluationSettings(samples=samples, reconstructor=reconstructor, class_index=class_index)
+    # The scoring batch shares no latent with the discoveries' own.
+    evaluation = EvaluationSettings(
+        samples=samples, reconstructor=reconstructor, class_index=class_index, seed=_SCORING_SEED
+    )
     hidden = quiet or not sys.stderr.isatty()
     try:
         with _progress_bar(1000, "comparing", hidden) as advance:
@@ -689,13 +678,12 @@ def compare(
     except KeyboardInterrupt:
         click.echo("stopped; continue: the same command with --resume", err=True)
         raise
+    if all(run.refusal for run in comparison.runs):
+        raise GanwalkError(f"no method can serve this generator: {comparison.runs[0].refusal}")
     written = write_comparison(comparison, out)
     click.echo(as_table(comparison))
     click.echo(f"wrote {out}/: {', '.join(path.name for path in reversed(written))}, runs/")
     first = ranked(comparison)[0]
-    if comparison.refusal(first):
-        click.echo("next: ganwalk compare with other --methods: none of these can serve this generator")
-        return
     run = next(run for run in comparison.runs if run.method == first)
     file = out / "runs" / f"{run.method}-{run.seed}" / "directions.safetensors"
     again = _code_again(generator, name, external)
@@ -757,7 +745,7 @@ def _code_again(generator: Any, name: str | None, external: dict[str, Any]) -> s
     """The options without which render will not run a generator that is code."""
     if not generator.identity.interface:
         return ""
-    return f" --generator {name}" + " --trust" * external["trust"]
+    return f" --generator {_quoted(name or generator.identity.reference)}" + " --trust" * external["trust"]
 
 
 def _set_up_torch(device: str, threads: int | None) -> None:

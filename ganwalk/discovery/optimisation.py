@@ -9,7 +9,7 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from ganwalk.discovery.subspace import Subspace
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 
-# Seeds of the batches. Runs of different seeds share none: each has a range of its own for its steps, below the seeds of
+# Seeds of the batches. Runs of different seeds share none: each has a range of its own for its steps, below those of
 # the held batches and of those that starts are taken from.
 _STEP_SEEDS = 2**20
 HELD_SEED = 2**62
@@ -47,6 +47,16 @@ class Timing:
         now = time.perf_counter()
         setattr(self, part, getattr(self, part) + now - since)
         return now
+
+
+class HasDisplacement(Protocol):
+    """Scores of shifts, among them the image change (n,) that each makes."""
+
+    @property
+    def displacement(self) -> Tensor: ...
+
+
+Scores = TypeVar("Scores", bound=HasDisplacement)
 
 
 @dataclass(frozen=True)
@@ -180,14 +190,14 @@ def _commit(progress: Progress, after: Progress) -> None:
     vars(progress).update(vars(after))
 
 
-def check_finite(value: Tensor) -> None:
-    """Raises GanwalkError if a loss is NaN or infinite."""
-    if not torch.isfinite(value):
-        raise GanwalkError("the loss is not finite: use a smaller --amplitude or --lr")
+def check_finite(values: Tensor) -> None:
+    """Raises GanwalkError if shifted images or their loss are NaN or infinite."""
+    if not torch.isfinite(values).all():
+        raise GanwalkError("shifted images are not finite: use a smaller --amplitude or --lr")
 
 
 def equalize(
-    held: Callable[[Tensor], HeldScores],
+    score: Callable[[Tensor], Scores],
     subspace: Subspace,
     vectors: Tensor,
     amplitude: float,
@@ -195,21 +205,21 @@ def equalize(
     target: float,
     device: torch.device | str,
     rounds: int = 1,
-) -> tuple[HeldScores, Tensor, float]:
+) -> tuple[Scores, Tensor, float]:
     """Scores of shifts that all change the image by `target`, their factors, and the target.
 
     `rounds` fixed-point steps lead from `factors`, within bounds: a direction that hardly changes the image, or whose
     change does not grow with the shift, stays below the target. A target of zero stands for the root mean square of the
     first scores, which depends little on the basis where images change linearly.
     """
-    scores = held(subspace.steps(vectors, factors * amplitude).to(device))
+    scores = score(subspace.steps(vectors, factors * amplitude).to(device))
     target = target or float(scores.displacement.square().mean().sqrt())
     for _ in range(rounds):
         if (scores.displacement / max(target, 1e-12) - 1).abs().max() < _EQUALIZE_TOLERANCE:
             break
         wanted = target / scores.displacement.double().clamp_min(1e-12)
         factors = (factors * wanted).clamp(*_EQUALIZE_RANGE)
-        scores = held(subspace.steps(vectors, factors * amplitude).to(device))
+        scores = score(subspace.steps(vectors, factors * amplitude).to(device))
     return scores, factors, target
 
 

@@ -36,9 +36,9 @@ def write_outputs(
         paths.remove(loss)
     found = result.bases[0]
     bars = held_barcodes(generator, result.settings, found, device)[:_BARCODES]
-    titles = [f"direction {k} · RTD {float(value):.2f}" for k, value in enumerate(found.scores.rtd)]
+    titles = [f"direction {k}" for k in range(len(bars))]
     with atomic_path(barcodes) as partial:
-        plot_barcodes(bars, partial, titles=titles[: len(bars)])
+        plot_barcodes(bars, partial, titles=titles)
     picture = overview_grid(
         generator,
         result.directions,

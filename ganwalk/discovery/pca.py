@@ -18,8 +18,8 @@ _SAMPLES = 2000
 _SAMPLES_PER_DIMENSION = 8
 _MAX_VALUES = 2**14
 _ITERATIONS = 12
-# Below this share of the first component's variance there is only rounding, features being float32.
-_ROUNDING = 1e-9
+# Below this share of the first component's variance there is only rounding: the products are float32.
+_ROUNDING = 1e-6
 
 
 def find_directions(generator: Generator, view: View, n: int, *, seed: int, device: torch.device | str) -> Tensor:

@@ -46,10 +46,11 @@ class RTDObjective:
         shifted = [features(self.generator, view, shift_latents(latents, step, view.layers), seed) for step in signed]
         mark = timing.lap("synthesis", mark)
         clouds = [cloud.detach().requires_grad_() for cloud in shifted]
+        for cloud in clouds:
+            check_finite(cloud)
         value = self.loss(reference, clouds).mean()
         gradients = torch.autograd.grad(value, clouds)
         mark = timing.lap("topology", mark)
-        check_finite(value)
         torch.autograd.backward(shifted, gradients)
         timing.lap("backward", mark)
         return value.item()

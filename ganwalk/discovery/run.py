@@ -121,11 +121,11 @@ def run_discovery(
         GanwalkError: settings that do not fit the generator or the method, or nothing to resume.
     """
     settings = settings.resolve(generator)
+    objective = method_of(settings.method).objective
     loss = RTDLoss(minimax=settings.minimax, threads=threads)
     timing = Timing()
     subspace = search_space(generator, settings, device)
     progress = None
-    objective = method_of(settings.method).objective
     if objective is None:
         if resume:
             raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
@@ -230,8 +230,9 @@ def score_vectors(
     plain = objective.scores(subspace.steps(vectors, settings.amplitude).to(device))
     scores, factors = plain, ones
     if settings.equalize:
-        _, factors, _ = equalize(objective.held, subspace, vectors, settings.amplitude, ones, target, device, rounds=3)
-        scores = objective.scores(subspace.steps(vectors, factors * settings.amplitude).to(device))
+        scores, factors, _ = equalize(
+            objective.scores, subspace, vectors, settings.amplitude, ones, target, device, rounds=3
+        )
     order = plain.displacement.argsort(descending=True)
     return Basis(
         name=name,

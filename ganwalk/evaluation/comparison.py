@@ -24,9 +24,6 @@ from ganwalk.generators.base import Generator
 
 # Told what runs, and the share of everything that is done.
 OnProgress = Callable[[str, float], None]
-# Two-sided 95 % quantiles of Student's t by degrees of freedom; beyond them, the normal one is near enough.
-_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-_NORMAL95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Run:
 
     Attributes:
         method, seed: what ran.
-        seconds: of the discovery, without the scores of other bases.
+        seconds: of the discovery, in the process that ended it.
         scores: by name, as `Evaluation.summary` has them; empty if the method cannot serve the generator.
         effects: (n, f) effect matrix as lists, where there are factors.
         refusal: why the method cannot serve the generator; empty if it can.
@@ -122,7 +119,9 @@ def summarise(values: Sequence[float]) -> Summary | None:
     if n == 1:
         return Summary(values[0], 0.0, math.inf, 1)
     std = statistics.stdev(values)
-    quantile = _T95[n - 2] if n - 2 < len(_T95) else _NORMAL95
+    from scipy.stats import t
+
+    quantile = float(t.ppf(0.975, n - 1))
     return Summary(statistics.fmean(values), std, quantile * std / math.sqrt(n), n)
 
 
@@ -164,6 +163,12 @@ def compare(
         raise GanwalkError("a comparison needs at least one seed")
     evaluation = evaluation or EvaluationSettings(reconstructor=False)
     settings.resolve(generator)
+    if folder is not None and not resume:
+        # What an earlier comparison left would be in the way of --resume.
+        for method in methods:
+            for seed in seeds:
+                for name in ("run.json", "checkpoint.pt", "directions.safetensors"):
+                    (_place(folder, method, seed) / name).unlink(missing_ok=True)
     runs: list[Run] = []
     factors: tuple[str, ...] = ()
     total = len(methods) * len(seeds)
@@ -178,7 +183,7 @@ def compare(
 
             inner(0.0)
             chosen = replace(settings, method=method, seed=seed)
-            place = None if folder is None else folder / f"{method}-{seed}"
+            place = None if folder is None else _place(folder, method, seed)
             run, names = _run(
                 generator,
                 chosen,
@@ -198,6 +203,10 @@ def compare(
     return Comparison(identity.reference, settings.n_directions, factors, tuple(runs), command)
 
 
+def _place(folder: Path, method: str, seed: int) -> Path:
+    return folder / f"{method}-{seed}"
+
+
 def _run(
     generator: Generator,
     settings: DiscoverySettings,
@@ -214,10 +223,12 @@ def _run(
     checkpoint = None
     facts = _facts(generator, settings, evaluation, reader)
     if place is not None:
-        place.mkdir(parents=True, exist_ok=True)
         checkpoint = place / "checkpoint.pt"
         if resume and (place / "run.json").exists():
             return _stored(place / "run.json", facts)
+
+    if place is not None and METHODS[settings.method].find is None:
+        place.mkdir(parents=True, exist_ok=True)
 
     def on_step(progress: Progress) -> None:
         on_part(0.9 * progress.step / max(1, settings.steps))
@@ -247,6 +258,7 @@ def _run(
     run = Run(settings.method, settings.seed, round(seconds, 3), scored.summary(), matrix)
     names = () if effects is None else tuple(effects.factors)
     if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
         result.directions.save(place / "directions.safetensors")
         write_json(place / "run.json", {"facts": facts, "factors": names, "run": asdict(run)})
         (place / "checkpoint.pt").unlink(missing_ok=True)
@@ -258,9 +270,13 @@ def _facts(
 ) -> str:
     """What must agree between a stored run and the one that is wanted, as JSON."""
     identity = generator.identity  # type: ignore[attr-defined]
-    names = None if reader is None else [factor.name for factor in reader.factors]
-    facts = {"generator": identity.sha256, "settings": asdict(settings), "evaluation": asdict(evaluation)}
-    return json.dumps({**facts, "reader": names}, sort_keys=True)
+    facts = {
+        "generator": identity.sha256 + identity.interface,
+        "settings": asdict(settings),
+        "evaluation": asdict(evaluation),
+        "reader": None if reader is None else reader.identity,
+    }
+    return json.dumps(facts, sort_keys=True)
 
 
 def _stored(path: Path, facts: str) -> tuple[Run, tuple[str, ...]]:

@@ -160,12 +160,10 @@ def plot_comparison(comparison: Comparison, path: Path) -> None:
                 continue
             colour = _BLUE if method == "rtd" else _GREY
             if math.isfinite(found.half_width):
-                panel.plot([found.low, found.high], [row, row], color=colour, lw=3, alpha=0.35, solid_capstyle="butt")
+                panel.plot(_interval(found, score), [row, row], color=colour, lw=3, alpha=0.35, solid_capstyle="butt")
             panel.plot(values, [row] * len(values), "o", ms=3.5, color=colour, alpha=0.8)
             panel.plot([found.mean] * 2, [row - 0.25, row + 0.25], color=colour, lw=1.5)
-        if score in _PLOTTED:
-            # Shares: an interval that leaves [0, 1] would only squeeze the dots.
-            panel.set_xlim(-0.03, 1.03)
+        panel.margins(x=0.08)
         panel.set_title(score.replace("_", " "), fontsize=9)
         panel.tick_params(labelsize=8)
         panel.grid(axis="x", alpha=0.25)
@@ -179,6 +177,13 @@ def plot_comparison(comparison: Comparison, path: Path) -> None:
     )
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=130)
+
+
+def _interval(summary: Summary, score: str) -> tuple[float, float]:
+    """The 95 % interval of the mean, cut off where the score ends."""
+    if score in _PLOTTED:
+        return max(0.0, summary.low), min(1.0, summary.high)
+    return summary.low, summary.high
 
 
 def _cell(summary: Summary | None) -> str:
@@ -196,11 +201,12 @@ def _verdict(comparison: Comparison, order: list[str], score: str) -> str:
         return f"By {name}, `{order[0]}` is first; one seed gives no interval: use --seeds 5."
     clear = [method for method, found in others if found is not None and found.high < first.low]
     unclear = [method for method, found in others if found is not None and found.high >= first.low]
-    text = f"By {name}, `{order[0]}` is first ({first.low:.3f} to {first.high:.3f} with 95 % confidence)."
+    low, high = _interval(first, score)
+    text = f"By {name}, `{order[0]}` is first ({low:.3f} to {high:.3f} with 95 % confidence)."
     if clear:
         text += f" Its interval lies above those of {_list(clear)}."
     if unclear:
-        text += f" It overlaps with {_list(unclear)}: these cannot be told apart."
+        text += f" It overlaps with {_list(unclear)}: from these the difference is not clear."
     return text
 
 

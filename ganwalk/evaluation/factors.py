@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, sample_labels, sample_z
+from ganwalk.generators.checkpoints import hash_file
 from ganwalk.generators.external import is_program, load_script, short_reason
 
 Kind = Literal["linear", "circular", "categorical"]
@@ -38,10 +39,12 @@ class FactorReader(Protocol):
     Attributes:
         factors: what is read.
         needs_images: whether images have to be made for it.
+        identity: what tells it from other readers.
     """
 
     factors: tuple[Factor, ...]
     needs_images: bool
+    identity: str
 
     def read(self, styles: Tensor, images: Tensor | None) -> list[Tensor]:
         """Values of every factor, in order.
@@ -91,6 +94,7 @@ class LatentReader:
     """Exact factors of a generator that knows them as functions of the style, such as `blobs`."""
 
     needs_images = False
+    identity = "latents"
 
     def __init__(self, generator: Any):
         self._generator = generator
@@ -108,6 +112,7 @@ class SceneReader:
     """Factors of `scenes` by the shipped predictor: hues on the circle, shape as probabilities."""
 
     needs_images = True
+    identity = "scenes"
 
     def __init__(self, device: torch.device | str = "cpu"):
         from ganwalk.evaluation.scene_predictor import FACTOR_NAMES, load_predictor
@@ -123,16 +128,42 @@ class SceneReader:
 
 
 class ClassifierReader:
-    """Attributes by a network images → (n, a), one column each, taken as linear."""
+    """Attributes by a network images → (n, a), one column each, taken as linear; its every answer is checked."""
 
     needs_images = True
 
-    def __init__(self, network: nn.Module, names: Sequence[str]):
-        self._network = network
+    def __init__(self, network: nn.Module, names: Sequence[str], path: Path, sha256: str):
+        self._network, self._path = network, path
         self.factors = tuple(Factor(name) for name in names)
+        self.identity = f"{sha256} {','.join(names)}"
 
     def read(self, styles: Tensor, images: Tensor | None) -> list[Tensor]:
-        return list(self._network(images).float().unbind(dim=1))
+        assert images is not None
+        found = _answer(self._network, images, self._path)
+        if found.shape[1] != len(self.factors):
+            raise GanwalkError(
+                f"{self._path} returns {found.shape[1]} attributes where it returned {len(self.factors)}"
+            )
+        return list(found.float().unbind(dim=1))
+
+
+def _answer(network: nn.Module, images: Tensor, path: Path) -> Tensor:
+    """What a classifier says of images (n, channels, h, w): finite floats (n, a), a > 0; GanwalkError otherwise."""
+    try:
+        found: Any = network(images)
+    except Exception as error:
+        # A program raises whatever its first layer does with a size that does not fit.
+        shape = "×".join(map(str, images.shape[1:]))
+        raise GanwalkError(f"{path} does not take {len(images)} images of {shape}: {short_reason(error)}") from error
+    n = len(images)
+    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != n or not found.is_floating_point():
+        what = f"{found.dtype} of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        raise GanwalkError(f"{path} returns {what} for {n} images, not floats of shape ({n}, attributes)")
+    if found.shape[1] == 0:
+        raise GanwalkError(f"{path} returns no attribute")
+    if not torch.isfinite(found).all():
+        raise GanwalkError(f"{path} returns values that are not finite")
+    return found
 
 
 def load_classifier(
@@ -165,21 +196,11 @@ def load_classifier(
     with torch.no_grad():
         z = sample_z(generator, 2, 0, device)
         images = generator.synthesis(generator.mapping(z, sample_labels(generator, 2, class_index, 0, device)))
-        try:
-            found: Any = network(images.clamp(-1, 1))
-        except Exception as error:
-            # A program raises whatever its first layer does with a size that does not fit.
-            shape = "×".join(map(str, images.shape[1:]))
-            raise GanwalkError(f"{path} does not take images of {shape}: {short_reason(error)}") from error
-    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != 2 or not found.is_floating_point():
-        what = f"{found.dtype} of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
-        raise GanwalkError(f"{path} returns {what} for two images, not floats of shape (2, attributes)")
-    if not torch.isfinite(found).all():
-        raise GanwalkError(f"{path} returns values that are not finite")
+        found = _answer(network, images.clamp(-1, 1), path)
     names = list(attributes or (f"attribute {k}" for k in range(found.shape[1])))
     if len(names) != found.shape[1]:
         raise GanwalkError(f"{path} returns {found.shape[1]} attributes, but --attributes names {len(names)}")
-    return ClassifierReader(network, names)
+    return ClassifierReader(network, names, path, hash_file(path)[0])
 
 
 def parse_attributes(text: str) -> list[str]:
@@ -191,7 +212,6 @@ def parse_attributes(text: str) -> list[str]:
 
 
 def _scenes_sha256() -> str:
-    from ganwalk.generators.checkpoints import hash_file
     from ganwalk.shipped import shipped_file
 
     return hash_file(shipped_file("scenes.safetensors"))[0]

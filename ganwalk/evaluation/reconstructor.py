@@ -44,7 +44,7 @@ class Reconstruction:
 
     @property
     def accuracy(self) -> float:
-        """Share of all pairs told right (each direction has equally many); 1 / (n + 1) is guessing."""
+        """Share of the pairs in which a direction was walked that are told right; 1 / (n + 1) is guessing."""
         return float(self.recall.mean())
 
 
@@ -144,7 +144,7 @@ def _make_pairs(
             after = []
             for pair in range(k):
                 mine = torch.arange(start, start + len(part)) * k + pair
-                step = (vectors[labels[mine]] * amounts[mine, None]).to(part)
+                step = vectors[labels[mine].to(vectors.device)].to(part) * amounts[mine, None].to(part)
                 step = step[:, None] if part.ndim == 3 else step
                 after.append(_small(features(generator, view, shift_latents(part, step, view.layers), seed + start)))
             changes = torch.stack([image - before for image in after], dim=1)

@@ -28,6 +28,8 @@ OnProgress = Callable[[str, float], None]
 # for those whose images take seconds.
 _SMALL = (100, 16, 1024)
 _LARGE = (32, 8, 256)
+# Beyond it, images have long been saturated, and numbers overflow.
+_MAX_AMPLITUDE = 1000.0
 # Points of the clouds between which RTD is taken.
 _MAX_POINTS = 64
 
@@ -59,8 +61,8 @@ class EvaluationSettings:
         samples = _sizes(generator)[0] if self.samples is None else self.samples
         if samples < 4:
             raise GanwalkError(f"samples must be at least 4, not {samples}: fewer have no topology to compare")
-        if not 0 < self.amplitude < math.inf:
-            raise GanwalkError(f"amplitude must be positive and finite, not {self.amplitude}")
+        if not 0 < self.amplitude <= _MAX_AMPLITUDE:
+            raise GanwalkError(f"amplitude must be above 0 and at most {_MAX_AMPLITUDE:g} σ, not {self.amplitude:g}")
         if not abs(self.truncation_psi) < math.inf or self.truncation_psi == 0:
             raise GanwalkError(f"truncation must be finite and not 0, where all images are one: {self.truncation_psi}")
         if self.chunk is not None and self.chunk < 1:
@@ -76,9 +78,10 @@ class Evaluation:
 
     Attributes:
         generator, method, space, layers, directions: what was scored.
-        settings: how, with nothing left open.
+        settings: how, with the samples filled in.
         axes: against the true axes, where the generator knows them.
         effects: on factors, where something reads them.
+        reader: what read them: "latents", "scenes", or a classifier's SHA-256 and attributes; None for nothing.
         topology: RTD and displacement of each direction.
         changes: straightness, interaction and distinctness of each direction.
         reconstruction: None if it was not wanted.
@@ -92,6 +95,7 @@ class Evaluation:
     settings: EvaluationSettings
     axes: AxisScores | None
     effects: EffectScores | None
+    reader: str | None
     topology: BasisScores
     changes: ChangeScores
     reconstruction: Reconstruction | None
@@ -156,7 +160,11 @@ class Evaluation:
                 "correlation_matching": self.axes.correlation_matching.rows,
             }
         if self.effects is not None:
-            facts["effects"] = {"names": self.effects.factors, "matrix": self.effects.matrix.tolist()}
+            facts["effects"] = {
+                "reader": self.reader,
+                "names": self.effects.factors,
+                "matrix": self.effects.matrix.tolist(),
+            }
         return facts
 
 
@@ -237,6 +245,7 @@ def evaluate(
         settings=options,
         axes=axes,
         effects=effects,
+        reader=None if reader is None else reader.identity,
         topology=topology,
         changes=changes,
         reconstruction=reconstruction,

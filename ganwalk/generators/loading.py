@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,7 +129,7 @@ def load_directions_generator(
             trusting = " --trust" if identity.architecture == "torchscript" else ""
             raise GanwalkError(
                 f"the generator of these directions is code, which runs on your word only: if you trust it, give "
-                f"--generator {one_line(identity.reference)}{trusting}"
+                f"--generator {shlex.quote(one_line(identity.reference))}{trusting}"
             )
         if not _is_name(identity.reference) and not Path(identity.reference).exists():
             raise GanwalkError(

@@ -36,6 +36,9 @@ def plot_barcodes(
         axes.remove()
     for axes, barcode, title in zip(grid.flat, barcodes, titles, strict=False):
         _draw(axes, barcode, title, most)
+    for axes in grid.flat[max(0, len(barcodes) - columns) : len(barcodes)]:
+        # Below it there is no panel whose labels would do.
+        axes.tick_params(labelbottom=True)
     figure.supxlabel("distance in units of the 0.9 quantile", fontsize=9)
     figure.savefig(path, dpi=130)
 

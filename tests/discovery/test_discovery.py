@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import ganwalk
+from ganwalk.discovery import optimisation
 from ganwalk.discovery.checkpointing import load_checkpoint
 from ganwalk.discovery.objective import View, default_layer, features, sample_latents
 from ganwalk.discovery.run import held_barcodes, run_discovery, search_space
@@ -85,6 +86,46 @@ def test_a_stopped_run_continues_bit_for_bit(toy, tmp_path, stop_at, equalize):
     resumed = run_discovery(toy, settings, checkpoint=checkpoint, resume=True)
     assert torch.equal(resumed.directions.vectors, whole.directions.vectors)
     assert resumed.history == whole.history and resumed.metrics() == whole.metrics()
+
+
+@pytest.mark.parametrize("where", ["evaluation", "step"])
+def test_an_interrupt_anywhere_finds_a_step_whole_or_not_done(toy, tmp_path, monkeypatch, where):
+    whole = run_discovery(toy, FAST)
+    checkpoint = tmp_path / "checkpoint.pt"
+    if where == "evaluation":
+        name, at = "equalize", 2
+    else:
+        # Between Adam's step and the new state.
+        name, at = "replace", 5
+    original, calls = getattr(optimisation, name), 0
+
+    def interrupted(*arguments, **keywords):
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            raise KeyboardInterrupt
+        return original(*arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optimisation, name, interrupted)
+        stopped = run_discovery(toy, FAST, checkpoint=checkpoint, compared=())
+    assert 0 < stopped.steps_done < FAST.steps
+    resumed = run_discovery(toy, FAST, checkpoint=checkpoint, resume=True)
+    assert torch.equal(resumed.directions.vectors, whole.directions.vectors) and resumed.history == whole.history
+
+
+def test_runs_of_different_seeds_share_no_batch(toy, monkeypatch):
+    seen = []
+    original = optimisation.sample_latents
+
+    def sample(generator, view, n, seed, device):
+        seen.append(seed)
+        return original(generator, view, n, seed, device)
+
+    monkeypatch.setattr(optimisation, "sample_latents", sample)
+    for seed in (0, 1, 2):
+        run_discovery(toy, replace(FAST, seed=seed), compared=())
+    assert len(seen) == len(set(seen)) == 3 * FAST.steps
 
 
 def test_a_checkpoint_of_another_run_is_refused(toy, tmp_path):

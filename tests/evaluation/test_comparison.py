@@ -13,6 +13,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.evaluation import comparison as comparison_module
 from ganwalk.evaluation.comparison import Comparison, Run, compare, summarise
 from ganwalk.evaluation.comparison_outputs import as_markdown, as_table, ranked, write_comparison
+from ganwalk.evaluation.factors import ClassifierReader
 from tests.evaluation.test_factors import Brightness
 
 FAST = DiscoverySettings(n_directions=6, steps=2, batch=8)
@@ -30,7 +31,7 @@ def runs(method, values, score="mean_cosine"):
 def test_statistics_by_hand():
     found = summarise([1.0, 2.0, 3.0])
     assert found.mean == 2 and found.std == 1 and found.count == 3
-    assert found.half_width == pytest.approx(4.303 / math.sqrt(3))
+    assert found.half_width == pytest.approx(4.30265 / math.sqrt(3), rel=1e-5)
     assert summarise([]) is None and math.isinf(summarise([4.0]).half_width)
 
 
@@ -56,14 +57,31 @@ def test_finished_runs_are_taken_from_the_folder(blobs, tmp_path, monkeypatch):
     first = compare(blobs, FAST, ["rtd", "pca"], [0], folder=tmp_path)
     assert (tmp_path / "rtd-0" / "directions.safetensors").exists()
     assert not (tmp_path / "rtd-0" / "checkpoint.pt").exists()
-    monkeypatch.setattr(comparison_module, "run_discovery", None)
-    again = compare(blobs, FAST, ["rtd", "pca"], [0], folder=tmp_path, resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(comparison_module, "run_discovery", None)
+        again = compare(blobs, FAST, ["rtd", "pca"], [0], folder=tmp_path, resume=True)
     assert again == first
     with pytest.raises(GanwalkError, match="other settings"):
         compare(blobs, replace(FAST, steps=3), ["rtd"], [0], folder=tmp_path, resume=True)
+    left, right = (ClassifierReader(Brightness(), names, Path("c.ts"), "") for names in (["a", "b"], ["b", "a"]))
+    compare(blobs, FAST, ["random"], [0], folder=tmp_path, reader=left)
+    monkeypatch.setattr(comparison_module, "run_discovery", None)
+    with pytest.raises(GanwalkError, match="other settings"):
+        compare(blobs, FAST, ["random"], [0], folder=tmp_path, reader=right, resume=True)
     (tmp_path / "pca-0" / "run.json").write_text("{}")
     with pytest.raises(GanwalkError, match="damaged"):
         compare(blobs, FAST, ["pca"], [0], folder=tmp_path, resume=True)
+
+
+def test_a_fresh_comparison_is_not_held_up_by_an_old_one(blobs, tmp_path):
+    compare(blobs, FAST, ["pca"], [0], folder=tmp_path)
+
+    def stop(label, share):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(blobs, replace(FAST, batch=9), ["pca"], [0], folder=tmp_path, on_progress=stop)
+    assert compare(blobs, replace(FAST, batch=9), ["pca"], [0], folder=tmp_path, resume=True).runs[0].scores
 
 
 def test_an_interrupted_run_continues_to_the_same_result(blobs, tmp_path):
@@ -133,7 +151,7 @@ def test_the_command_goes_the_whole_way(run):
 
 def test_the_command_says_when_no_method_can_serve(run):
     code, text = run(*COMMAND, "--methods", "sefa", "--seeds", 1)
-    assert code == 0 and "none of these can serve this generator" in text
+    assert code == 2 and "no method can serve this generator: this generator has no weights" in text
 
 
 def test_the_command_takes_a_classifier(run):

@@ -9,7 +9,7 @@ from torch import nn
 
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.effects import effect_scores
-from ganwalk.evaluation.factors import factor_reader, load_classifier, parse_attributes
+from ganwalk.evaluation.factors import ClassifierReader, factor_reader, load_classifier, parse_attributes
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.loading import load_generator
 from tests.evaluation.known import axes_of
@@ -106,10 +106,10 @@ def test_a_classifier_runs_only_on_the_users_word(saved, blobs):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("shape", r"returns torch.float32 of shape \(2, 3, 32, 32\) for two images"),
+        ("shape", r"returns torch.float32 of shape \(2, 3, 32, 32\) for 2 images"),
         ("whole", "returns torch.int64"),
         ("nan", "not finite"),
-        ("raise", "does not take images of 3×32×32"),
+        ("raise", "does not take 2 images of 3×32×32"),
     ],
 )
 def test_classifiers_that_are_none_end_in_one_line(saved, blobs, kind, message):
@@ -131,3 +131,29 @@ def test_files_and_names_that_do_not_fit(saved, blobs, tmp_path):
     for text in ("", "smile,", "a,a"):
         with pytest.raises(GanwalkError, match="different names"):
             parse_attributes(text)
+
+
+class Fickle(torch.nn.Module):
+    """Answers two images well, and more of them as the mode says."""
+
+    def __init__(self, mode):
+        super().__init__()
+        self.mode = mode
+
+    def forward(self, images):
+        n = len(images)
+        if n == 2:
+            return images.mean(dim=(2, 3))[:, :2]
+        if self.mode == "nan":
+            return torch.full((n, 2), torch.nan)
+        return torch.zeros((3, 2) if self.mode == "rows" else (n, 5))
+
+
+@pytest.mark.parametrize(
+    ("mode", "message"),
+    [("nan", "not finite"), ("rows", "of shape .3, 2. for 16"), ("columns", "5 attributes where it")],
+)
+def test_a_classifier_is_checked_at_every_batch(blobs, mode, message):
+    reader = ClassifierReader(Fickle(mode), ["a", "b"], Path("c.ts"), "")
+    with pytest.raises(GanwalkError, match=message):
+        effect_scores(blobs, axes_of(blobs), reader, samples=16)

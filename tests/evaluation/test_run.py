@@ -97,7 +97,7 @@ def test_files_hold_what_was_measured(tmp_path):
     ("settings", "message"),
     [
         ({"samples": 3}, "samples must be at least 4"),
-        ({"amplitude": math.nan}, "amplitude must be positive"),
+        ({"amplitude": math.nan}, "amplitude must be above 0"),
         ({"truncation_psi": 0.0}, "not 0, where all images are one"),
         ({"class_index": 0}, "class 0 does not exist"),
         ({"chunk": 0}, "chunk must be at least 1"),
