@@ -150,7 +150,7 @@ def study_ablations(results: Path, variants: Sequence[str], seeds: Sequence[int]
 def study_scenes(results: Path, work: Path, scope: Scope, methods: Sequence[str], threads: int) -> None:
     """Methods on scenes; every run is kept in `work`, so that methods can be run apart and put together afterwards.
 
-    The Hessian penalty, the slowest, gets two seeds.
+    The Hessian penalty, the slowest, gets one seed.
     """
     generator = load_generator("scenes")
     parts = [
@@ -158,7 +158,7 @@ def study_scenes(results: Path, work: Path, scope: Scope, methods: Sequence[str]
             generator,
             DiscoverySettings(n_directions=scope.directions, steps=scope.steps),
             [method],
-            scope.seeds[:2] if method == "hessian" else scope.seeds,
+            scope.seeds[:1] if method == "hessian" else scope.seeds,
             evaluation=EvaluationSettings(samples=scope.samples, reconstructor=False),
             folder=work / "scenes",
             resume=True,
