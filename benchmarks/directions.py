@@ -315,7 +315,7 @@ def main() -> None:
     if "blobs" in parts:
         study_blobs(results, scope.variants, scope.seeds, scope.steps, threads)
     if "ablations" in parts:
-        study_ablations(results, scope.ablated, scope.seeds[:3], scope.steps, threads)
+        study_ablations(results, scope.ablated, scope.seeds[:2], scope.steps, threads)
     if "scenes" in parts:
         methods = arguments.methods.split(",") if arguments.methods else scope.methods
         study_scenes(results, work, scope, methods, threads)
