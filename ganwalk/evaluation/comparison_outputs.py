@@ -200,13 +200,16 @@ def _verdict(comparison: Comparison, order: list[str], score: str) -> str:
     if not math.isfinite(first.half_width):
         return f"By {name}, `{order[0]}` is first; one seed gives no interval: use --seeds 5."
     clear = [method for method, found in others if found is not None and found.high < first.low]
-    unclear = [method for method, found in others if found is not None and found.high >= first.low]
+    single = [method for method, found in others if found is not None and not math.isfinite(found.half_width)]
+    unclear = [method for method, found in others if found is not None and first.low <= found.high < math.inf]
     low, high = _interval(first, score)
     text = f"By {name}, `{order[0]}` is first ({low:.3f} to {high:.3f} with 95 % confidence)."
     if clear:
         text += f" Its interval lies above those of {_list(clear)}."
     if unclear:
         text += f" It overlaps with {_list(unclear)}: from these the difference is not clear."
+    if single:
+        text += f" One seed gives no interval: {_list(single)}."
     return text
 
 

@@ -102,11 +102,16 @@ def test_an_interrupted_run_continues_to_the_same_result(blobs, tmp_path):
 def test_the_report_ranks_methods_and_tells_what_is_clear():
     clear, near = [0.99, 0.98, 0.985], [0.97, 0.99, 0.98]
     result = Comparison(
-        "g", 6, (), tuple(runs("pca", [0.5, 0.6, 0.55]) + runs("rtd", clear) + runs("jacobian", near)), "ganwalk x"
+        "g",
+        6,
+        (),
+        tuple(runs("pca", [0.5, 0.6, 0.55]) + runs("rtd", clear) + runs("jacobian", near) + runs("hessian", [0.4])),
+        "ganwalk x",
     )
-    assert ranked(result) == ["rtd", "jacobian", "pca"]
+    assert ranked(result) == ["rtd", "jacobian", "pca", "hessian"]
     text = as_markdown(result, "comparison.png")
-    assert "`rtd` is first" in text and "above those of `pca`" in text and "overlaps with `jacobian`" in text
+    assert "`rtd` is first" in text and "above those of `pca`" in text and "overlaps with `jacobian`:" in text
+    assert "One seed gives no interval: `hessian`." in text and "| hessian (1 seed) |" in text
     assert "| rtd | 0.985 ± 0.005 |" in text and "    ganwalk x" in text
     assert as_table(result).splitlines()[1].startswith("rtd")
 
