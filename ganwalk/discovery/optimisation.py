@@ -198,6 +198,7 @@ def check_finite(values: Tensor) -> None:
 
 def equalize(
     score: Callable[[Tensor], Scores],
+    scores: Scores,
     subspace: Subspace,
     vectors: Tensor,
     amplitude: float,
@@ -208,11 +209,10 @@ def equalize(
 ) -> tuple[Scores, Tensor, float]:
     """Scores of shifts that all change the image by `target`, their factors, and the target.
 
-    `rounds` fixed-point steps lead from `factors`, within bounds: a direction that hardly changes the image, or whose
-    change does not grow with the shift, stays below the target. A target of zero stands for the root mean square of the
-    first scores, which depends little on the basis where images change linearly.
+    `rounds` fixed-point steps lead from `factors`, whose `scores` are given, within bounds: a direction that hardly
+    changes the image, or whose change does not grow with the shift, stays below the target. A target of zero stands for
+    the root mean square of the first scores, which depends little on the basis where images change linearly.
     """
-    scores = score(subspace.steps(vectors, factors * amplitude).to(device))
     target = target or float(scores.displacement.square().mean().sqrt())
     for _ in range(rounds):
         if (scores.displacement / max(target, 1e-12) - 1).abs().max() < _EQUALIZE_TOLERANCE:
@@ -235,12 +235,11 @@ def _evaluated(
     mark = time.perf_counter()
     vectors = progress.rotation() @ subspace.components
     factors, target = progress.factors, progress.target
+    scores = objective.held(subspace.steps(vectors, factors * settings.amplitude).to(device))
     if settings.equalize and objective.equalized:
         scores, factors, target = equalize(
-            objective.held, subspace, vectors, settings.amplitude, factors, target, device
+            objective.held, scores, subspace, vectors, settings.amplitude, factors, target, device
         )
-    else:
-        scores = objective.held(subspace.steps(vectors, factors * settings.amplitude).to(device))
     history = [*progress.history, {"step": progress.step, "held": scores.loss}]
     timing.lap("evaluation", mark)
     return replace(progress, factors=factors, target=target, history=history)

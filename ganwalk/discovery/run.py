@@ -124,13 +124,14 @@ def run_discovery(
     objective = method_of(settings.method).objective
     loss = RTDLoss(minimax=settings.minimax, threads=threads)
     timing = Timing()
-    subspace = search_space(generator, settings, device)
     progress = None
     if objective is None:
         if resume:
             raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
+        subspace = _latent_statistics(generator, settings, device)
         vectors = closed_form(generator, settings, settings.method, device)
     else:
+        subspace = search_space(generator, settings, device)
         progress = _optimised(
             generator,
             settings,
@@ -172,15 +173,25 @@ def search_space(generator: Generator, settings: DiscoverySettings, device: torc
     In w, the latents' own principal components; in z, where they have no preferred ones, the directions that change
     the image.
     """
-    assert settings.space is not None and settings.subspace_dim is not None
-    dim = settings.subspace_dim
-    subspace = latent_subspace(
-        generator, settings.space, dim, class_index=settings.class_index, seed=settings.seed, device=device
-    )
+    subspace = _latent_statistics(generator, settings, device)
+    dim = len(subspace.components)
     if settings.space == "w" or dim == generator.z_dim:
         return subspace
     components = jacobian.find_directions(generator, settings.view(), dim, seed=settings.seed, device=device)
     return replace(subspace, components=components)
+
+
+def _latent_statistics(generator: Generator, settings: DiscoverySettings, device: torch.device | str) -> Subspace:
+    """Covariance and principal components of the latents: all that a closed form needs for its scales."""
+    assert settings.space is not None and settings.subspace_dim is not None
+    return latent_subspace(
+        generator,
+        settings.space,
+        settings.subspace_dim,
+        class_index=settings.class_index,
+        seed=settings.seed,
+        device=device,
+    )
 
 
 def closed_form(
@@ -231,7 +242,7 @@ def score_vectors(
     scores, factors = plain, ones
     if settings.equalize:
         scores, factors, _ = equalize(
-            objective.scores, subspace, vectors, settings.amplitude, ones, target, device, rounds=3
+            objective.scores, plain, subspace, vectors, settings.amplitude, ones, target, device, rounds=3
         )
     order = plain.displacement.argsort(descending=True)
     return Basis(
