@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ganwalk.commands import main
 from ganwalk.generators.loading import GeneratorIdentity, load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
@@ -20,3 +21,17 @@ def toy():
     generator = StyleGAN2(config).eval().requires_grad_(False)
     generator.identity = GeneratorIdentity("toy", "0" * 64, "stylegan2", 16)
     return generator
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs a command and returns its exit code, output and error text."""
+
+    def call(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    return call

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ganwalk.commands import group, main
+from ganwalk.commands import group
 from ganwalk.directions import Directions
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -24,20 +24,6 @@ FAST = ["--steps", "2", "--batch", "6", "--n-directions", "3", "-q"]
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def run(capsys):
-    """Runs a command and returns its exit code, output and error text."""
-
-    def call(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from ganwalk.commands import main
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.generators import catalog
@@ -16,20 +15,6 @@ from ganwalk.shipped import shipped_file
 from tests.generators.weights_server import WeightsServer, cut_after, status
 
 FAST = ["--steps", "1", "--batch", "4", "--n-directions", "2", "-q"]
-
-
-@pytest.fixture
-def run(capsys):
-    """Runs a command and returns its exit code, output and error text."""
-
-    def call(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture
