@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from ganwalk.download import Progress, obtain
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.download import Progress, obtain
 from ganwalk.shipped import shipped_file
 
 if sys.version_info >= (3, 11):

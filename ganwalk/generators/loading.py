@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from ganwalk.download import Progress
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators import catalog
 from ganwalk.generators.architectures import build_generator, take_over
 from ganwalk.generators.blobs import VARIANTS, Blobs, BlobsConfig
 from ganwalk.generators.checkpoints import Checkpoint, read_checkpoint
-from ganwalk.generators.download import Progress
 from ganwalk.generators.external import ARCHITECTURES as EXTERNAL
 from ganwalk.generators.external import Interface, is_program, is_reference, load_program, load_reference
 from ganwalk.shipped import shipped_file

@@ -12,7 +12,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators import catalog
 from ganwalk.generators.loading import NAMES, load_generator
 from ganwalk.shipped import shipped_file
-from tests.generators.weights_server import WeightsServer, cut_after, status
+from tests.weights_server import WeightsServer, cut_after, status
 
 FAST = ["--steps", "1", "--batch", "4", "--n-directions", "2", "-q"]
 

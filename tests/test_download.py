@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from ganwalk import download
+from ganwalk.download import Limits, obtain
 from ganwalk.errors import GanwalkError
 from ganwalk.files import publish
-from ganwalk.generators import download
-from ganwalk.generators.download import Limits, obtain
-from tests.generators.weights_server import WeightsServer, cut_after, status
+from tests.weights_server import WeightsServer, cut_after, status
 
 DATA = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -369,7 +369,7 @@ def script_of(server, target):
     return [
         sys.executable,
         "-c",
-        "import sys; from pathlib import Path; from ganwalk.generators.download import obtain; "
+        "import sys; from pathlib import Path; from ganwalk.download import obtain; "
         "obtain(sys.argv[1], Path(sys.argv[2]))",
         server.url,
         str(target),
