@@ -1,0 +1,102 @@
+"""The encoder and decoder of the paper: four strided convolutions, a hidden layer, a Gaussian code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from ganwalk.errors import GanwalkError
+
+RESOLUTIONS = (32, 64)
+_CHANNELS = (32, 32, 64, 64)
+# exp of more than this is no variance of any code, and overflows soon after.
+_LOG_VARIANCE_RANGE = (-30.0, 20.0)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape of a model.
+
+    Attributes:
+        resolution: 32 or 64 pixels.
+        channels: 1 or 3.
+        z_dim: size of the latent code.
+        hidden: width of the layer between convolutions and code; None takes the paper's: 128 for one channel, else 256.
+    """
+
+    resolution: int = 64
+    channels: int = 1
+    z_dim: int = 10
+    hidden: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.resolution not in RESOLUTIONS:
+            raise GanwalkError(f"the model takes images of {' or '.join(map(str, RESOLUTIONS))} px")
+        if self.channels not in (1, 3):
+            raise GanwalkError(f"the model takes images of 1 or 3 channels, not {self.channels}")
+        if self.z_dim < 1 or (self.hidden is not None and self.hidden < 1):
+            raise GanwalkError("z_dim and hidden must be at least 1")
+
+    @property
+    def width(self) -> int:
+        """The hidden layer's width."""
+        return self.hidden or (128 if self.channels == 1 else 256)
+
+
+class VAE(nn.Module):
+    """Convolutional VAE after Kim & Mnih (2018) and the appendix of Balabin et al. (ICML 2024).
+
+    Images are (n, channels, resolution, resolution) in [0, 1], codes (n, z_dim), and the decoder yields logits of a
+    Bernoulli distribution per value. At 32 px the last convolutions are 2×2 instead of 4×4.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        last = config.resolution // 2 ** len(_CHANNELS)
+        down = [config.channels, *_CHANNELS]
+        encoder: list[nn.Module] = []
+        for before, after in pairwise(down):
+            encoder += [nn.Conv2d(before, after, 4, 2, 1), nn.ReLU()]
+        encoder += [nn.Conv2d(down[-1], config.width, last), nn.ReLU(), nn.Conv2d(config.width, 2 * config.z_dim, 1)]
+        up = down[::-1]
+        decoder: list[nn.Module] = [nn.Conv2d(config.z_dim, config.width, 1), nn.ReLU()]
+        decoder += [nn.ConvTranspose2d(config.width, up[0], last)]
+        for before, after in pairwise(up):
+            decoder += [nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1)]
+        self.encoder, self.decoder = nn.Sequential(*encoder), nn.Sequential(*decoder)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_in" if isinstance(module, nn.Conv2d) else "fan_out")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance, (n, z_dim) each, of q(z|x)."""
+        statistics = self.encoder(images.contiguous(memory_format=torch.channels_last)).flatten(1)
+        mean, log_variance = statistics.chunk(2, dim=1)
+        return mean, log_variance.clamp(*_LOG_VARIANCE_RANGE)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Logits (n, channels, resolution, resolution) of codes (n, z_dim)."""
+        return self.decoder(z[:, :, None, None])
+
+    @property
+    def latent_weights(self) -> Tensor:
+        """First-layer weights (width, z_dim) of the decoder: column i is what dimension i feeds."""
+        first = self.decoder[0]
+        assert isinstance(first, nn.Conv2d)
+        return first.weight[:, :, 0, 0]
+
+
+def sample(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
+    """Codes of q(z|x) by the reparametrisation trick, from standard normal noise of their shape."""
+    return mean + (log_variance / 2).exp() * noise
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(q(z|x) ‖ N(0, I)) in nats of every image and dimension, (n, z_dim)."""
+    return (mean.square() + log_variance.exp() - log_variance - 1) / 2

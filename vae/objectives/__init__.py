@@ -1,0 +1,44 @@
+"""Objectives of a VAE, one file each, behind one interface (`base.Objective`).
+
+make_objective("beta", {"beta": 4.0}, z_dim=10, image_shape=(1, 64, 64)) -> Objective
+OBJECTIVES: name → its class and the dataclass of its options
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ganwalk.errors import GanwalkError
+from vae.objectives.base import Context, Encoded, Objective, Terms
+from vae.objectives.beta import Beta, BetaSettings
+
+__all__ = ["OBJECTIVES", "Context", "Encoded", "Objective", "ObjectiveEntry", "Terms", "make_objective"]
+
+
+@dataclass(frozen=True)
+class ObjectiveEntry:
+    """An objective's class, made from settings, z_dim and image_shape (C, H, W), and the dataclass of its settings."""
+
+    make: type[Any]
+    settings: type[Any]
+
+
+OBJECTIVES: Mapping[str, ObjectiveEntry] = {
+    Beta.name: ObjectiveEntry(Beta, BetaSettings),
+}
+
+
+def make_objective(
+    name: str, options: Mapping[str, Any], *, z_dim: int, image_shape: tuple[int, int, int]
+) -> Objective:
+    """The objective `name` with these options over its defaults; GanwalkError for names that it does not know."""
+    if name not in OBJECTIVES:
+        raise GanwalkError(f"unknown objective {name}: choose one of {', '.join(OBJECTIVES)}")
+    entry = OBJECTIVES[name]
+    known = [f.name for f in fields(entry.settings)]
+    for option in options:
+        if option not in known:
+            raise GanwalkError(f"{name} has no option {option}: it has {', '.join(known)}")
+    return entry.make(entry.settings(**options), z_dim, image_shape)

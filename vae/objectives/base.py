@@ -1,0 +1,95 @@
+"""What the training loop and the objectives know of one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from vae.models import kl_divergence
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A batch and what the encoder makes of it.
+
+    Attributes:
+        images: (n, channels, resolution, resolution) in [0, 1].
+        mean, log_variance: (n, z_dim) of q(z|x).
+        z: (n, z_dim) a sample of it.
+        logits: (n, channels, resolution, resolution) decoded z; None for a second batch, which is not decoded.
+    """
+
+    images: Tensor
+    mean: Tensor
+    log_variance: Tensor
+    z: Tensor
+    logits: Tensor | None = None
+
+    @property
+    def kl(self) -> Tensor:
+        """KL divergence in nats from the prior (n, z_dim), per image and dimension."""
+        return kl_divergence(self.mean, self.log_variance)
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that an objective may look at in one step.
+
+    Attributes:
+        batch: the batch that is reconstructed.
+        second: another, independent batch, if the objective `needs_second`; its codes carry a gradient or not,
+            so that who wants none detaches them.
+        decode: codes (n, z_dim) → logits.
+        step: steps done before this one; steps: of the whole training.
+        data_size: images in the data set.
+        rng: random numbers of this step, on the CPU.
+    """
+
+    batch: Encoded
+    second: Encoded | None
+    decode: Callable[[Tensor], Tensor]
+    step: int
+    steps: int
+    data_size: int
+    rng: torch.Generator
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Loss terms of a step.
+
+    Attributes:
+        loss: scalar in nats per image that joins the reconstruction loss.
+        logs: scalars for metrics.csv, by name.
+    """
+
+    loss: Tensor
+    logs: dict[str, Tensor]
+
+
+class Objective(nn.Module):
+    """What a VAE minimises besides its reconstruction loss (binary cross-entropy, summed over pixels).
+
+    Networks of its own are submodules, and what it must remember from step to step are buffers: both are saved in
+    checkpoints, and so is the state of `optimizer`, which trains the networks.
+    """
+
+    name: ClassVar[str]
+    needs_second: ClassVar[bool] = False
+    optimizer: torch.optim.Optimizer | None = None
+
+    def forward(self, context: Context) -> Terms:
+        """The terms of a step, whose gradient goes to the VAE."""
+        raise NotImplementedError
+
+    def update(self, context: Context) -> dict[str, Tensor]:
+        """Trains the objective's own networks after the VAE's step; returns scalars for metrics.csv."""
+        return {}
+
+
+Options = dict[str, Any]
+"""Options of an objective as JSON holds them, by the names of the fields of its settings."""

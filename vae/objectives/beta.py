@@ -1,0 +1,48 @@
+"""β-VAE: a heavier KL divergence (Higgins et al., ICLR 2017), or a capacity that grows (Burgess et al., 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from vae.objectives.base import Context, Objective, Terms
+
+
+@dataclass(frozen=True)
+class BetaSettings:
+    """Attributes are options of the command line; `help` in their metadata is shown there."""
+
+    beta: float = field(default=4.0, metadata={"help": "Weight of the KL divergence."})
+    capacity: float | None = field(
+        default=None, metadata={"help": "Burgess: capacity in nats that the KL divergence is drawn to at last."}
+    )
+    capacity_weight: float = field(
+        default=1000.0, metadata={"help": "Burgess: weight of the distance from the capacity."}
+    )
+    capacity_until: float = field(
+        default=0.5, metadata={"help": "Share of the steps over which the capacity grows from 0."}
+    )
+
+
+class Beta(Objective):
+    """β · KL, or γ · |KL - C| with C growing linearly from 0."""
+
+    name = "beta"
+
+    def __init__(self, settings: BetaSettings, z_dim: int, image_shape: tuple[int, int, int]):
+        super().__init__()
+        self.settings = settings
+
+    def forward(self, context: Context) -> Terms:
+        kl: Tensor = context.batch.kl.sum(dim=1).mean()
+        settings = self.settings
+        if settings.capacity is None:
+            return Terms(settings.beta * kl, {})
+        capacity = growing(settings.capacity, context.step, settings.capacity_until * context.steps)
+        return Terms(settings.capacity_weight * (kl - capacity).abs(), {"capacity": kl.new_tensor(capacity)})
+
+
+def growing(end: float, step: int, until: float) -> float:
+    """Linear growth from 0 to `end` at step `until`."""
+    return end * min(1.0, step / until) if until > 0 else end

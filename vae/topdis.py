@@ -1,0 +1,170 @@
+"""The TopDis term (Balabin et al., ICML 2024): topology that a walk along one latent dimension should keep.
+
+    topdis = TopDis(gamma=5.0)
+    term = topdis(decoder, z)                       # scalar, from codes z (n, d) of any decoder of yours
+    loss = reconstruction + kl + topdis.gamma * term
+
+A dimension of the codes is chosen, and every code is moved along it such that a normal distribution stays itself:
+Φ⁻¹(Φ(z_i) ± C). Both batches are decoded, and RTD measures how much the shape of the batch of images has changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganwalk.errors import GanwalkError
+from ganwalk.rtd import RTDLoss
+
+# A cycle needs three points.
+MIN_POINTS = 3
+
+
+@dataclass(frozen=True)
+class TopDisSettings:
+    """The term and its place in the training.
+
+    Attributes:
+        gamma: weight of the term.
+        delay: share of the training's steps before the term starts.
+        shift: C, by how much the cumulative probability of the chosen coordinate moves.
+        sampler: dimensions are drawn uniformly, or in proportion to the norm of their weights in the decoder's first
+            layer ("weights").
+        codes: shift samples of the encoder ("sample") or its means ("mean").
+        orthogonal: remove from the term's gradient what works against the reconstruction.
+        p: power of the bar lengths.
+        card: longest bars that count, or None for all.
+    """
+
+    gamma: float = 5.0
+    delay: float = 0.1
+    shift: float = 1 / 8
+    sampler: str = "weights"
+    codes: str = "sample"
+    orthogonal: bool = True
+    p: float = 1.0
+    card: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.gamma < math.inf:
+            raise GanwalkError(f"gamma must not be negative, not {self.gamma}")
+        if not 0 <= self.delay <= 1:
+            raise GanwalkError(f"delay must be a share of the steps from 0 to 1, not {self.delay}")
+        if not 0 < self.shift < 1:
+            raise GanwalkError(f"shift must be a probability between 0 and 1, not {self.shift}")
+        if self.sampler not in ("uniform", "weights"):
+            raise GanwalkError(f"unknown sampler {self.sampler}: choose uniform or weights")
+        if self.codes not in ("sample", "mean"):
+            raise GanwalkError(f"unknown codes {self.codes}: choose sample or mean")
+
+
+class TopDis(nn.Module):
+    """RTD between decoded codes and the same codes shifted along one dimension.
+
+    Args:
+        gamma: weight that the term is meant to have; it is not applied here.
+        shift: C.
+        p, card, threads: see `ganwalk.rtd.RTDLoss`; distances are divided by their 0.9 quantile, minimax, symmetric.
+    """
+
+    def __init__(
+        self,
+        gamma: float = 5.0,
+        *,
+        shift: float = 1 / 8,
+        p: float = 1.0,
+        card: int | None = None,
+        threads: int | None = None,
+    ):
+        super().__init__()
+        self.gamma, self.shift = gamma, shift
+        self.rtd = RTDLoss(p=p, card=card, threads=threads)
+
+    def forward(
+        self,
+        decode: Callable[[Tensor], Tensor],
+        z: Tensor,
+        *,
+        dimension: int | None = None,
+        sign: int | None = None,
+        probabilities: Tensor | None = None,
+        activation: Callable[[Tensor], Tensor] = torch.sigmoid,
+        rng: torch.Generator | None = None,
+    ) -> Tensor:
+        """The term of one batch, with its gradient to the decoder and to z.
+
+        Args:
+            decode: codes (n, d) → logits (n, …) of images, or any features with `activation` that fits.
+            z: codes (n, d), samples or means.
+            dimension, sign: which coordinate moves, and which way (±1); drawn when None.
+            probabilities: (d,) weights by which the dimension is drawn; None draws uniformly.
+            activation: applied to what the decoder returns.
+            rng: on the CPU.
+        Returns:
+            A scalar; zero, without a gradient, when fewer than three points stay inside (0, 1) or their coordinate
+            is constant.
+        """
+        if dimension is None:
+            dimension = draw_dimension(z.shape[1], probabilities, rng)
+        if sign is None:
+            sign = 1 if torch.rand((), generator=rng) < 0.5 else -1
+        moved = shift_codes(z, dimension, sign * self.shift)
+        if moved is None:
+            return z.new_zeros(())
+        kept, shifted = moved
+        first, second = activation(decode(torch.cat([kept, shifted]))).flatten(1).chunk(2)
+        return self.rtd(first, second)
+
+
+def draw_dimension(z_dim: int, probabilities: Tensor | None = None, rng: torch.Generator | None = None) -> int:
+    """A dimension below z_dim: uniformly, or with these weights (z_dim,) unless all are zero."""
+    weights = torch.ones(z_dim) if probabilities is None else probabilities.detach().float().cpu()
+    if not weights.sum() > 0:
+        weights = torch.ones(z_dim)
+    return int(torch.multinomial(weights, 1, generator=rng))
+
+
+def shift_codes(z: Tensor, dimension: int, shift: float) -> tuple[Tensor, Tensor] | None:
+    """Codes (m, d) that can move, and the same codes moved along `dimension` by `shift` in cumulative probability.
+
+    The coordinate is normalised by the batch's mean and standard deviation; codes whose probability would leave (0, 1)
+    are left out. None if fewer than three remain, or if the coordinate does not vary.
+    """
+    if len(z) < MIN_POINTS:
+        return None
+    coordinate = z[:, dimension]
+    mean, deviation = coordinate.mean(), coordinate.std()
+    if not deviation > torch.finfo(z.dtype).tiny:
+        return None
+    probability = torch.special.ndtr((coordinate - mean) / deviation)
+    target = probability + shift
+    inside = ((target > 0) & (target < 1)).nonzero().flatten()
+    if len(inside) < MIN_POINTS:
+        return None
+    kept = z[inside]
+    moved = torch.special.ndtri(target[inside]) * deviation + mean
+    column = torch.nn.functional.one_hot(torch.tensor(dimension), z.shape[1]).to(z.device, torch.bool)
+    return kept, torch.where(column, moved[:, None], kept)
+
+
+def without_conflict(gradient: Sequence[Tensor | None], guide: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """A gradient over all parameters without what works against another one, the guide.
+
+    Where their inner product is negative, the component along the guide is removed; else nothing changes. Parameters
+    that one of them does not reach have None there, which counts as zero.
+    """
+    pairs = [(a, b) for a, b in zip(gradient, guide, strict=True) if a is not None and b is not None]
+    if not pairs:
+        return list(gradient)
+    inner = torch.stack([(a * b).sum() for a, b in pairs]).sum()
+    if inner >= 0:
+        return list(gradient)
+    norm = torch.stack([b.square().sum() for b in guide if b is not None]).sum()
+    share = inner / norm
+    return [
+        a if b is None else (-share * b if a is None else a - share * b) for a, b in zip(gradient, guide, strict=True)
+    ]
