@@ -1,0 +1,218 @@
+"""The step and the loop: what is minimised, what is remembered, what stops it."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ganwalk.errors import GanwalkError
+from tests.vae.squares import Squares
+from vae.checkpoints import CHECKPOINT_FILE
+from vae.settings import TrainingSettings
+from vae.step import compute_step, draw_step
+from vae.topdis import TopDis, TopDisSettings
+from vae.training import Rhythm, new_state, train
+
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = TrainingSettings(steps=12, batch=16, topdis=TopDisSettings(delay=0.25))
+OFTEN = Rhythm(log_every=4, look_every=4, save_seconds=0.0)
+
+
+def same(first, second):
+    return all(
+        torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    )
+
+
+def flat(gradients):
+    return torch.cat([gradient.flatten() for gradient in gradients])
+
+
+def step_gradients(topdis, *, orthogonal=True, codes="sample", seed=3):
+    data = Squares()
+    state = new_state(replace(SHORT, seed=seed), data, "cpu")
+    options = None if topdis is None else TopDisSettings(gamma=topdis.gamma, orthogonal=orthogonal, codes=codes)
+    draw = draw_step(data, 32, seed=seed, step=0)
+    return compute_step(state.model, state.objective, data, draw, step=0, steps=12, topdis=topdis, settings=options)
+
+
+def reconstruction_gradients(seed):
+    """β = 0 leaves the reconstruction alone."""
+    data, settings = Squares(), replace(SHORT, seed=seed, options={"beta": 0.0})
+    state = new_state(settings, data, "cpu")
+    draw = draw_step(data, 32, seed=seed, step=0)
+    return compute_step(state.model, state.objective, data, draw, step=0, steps=12).gradients
+
+
+def test_plain_gradients_are_those_of_the_loss():
+    data = Squares()
+    state = new_state(SHORT, data, "cpu")
+    draw = draw_step(data, 32, seed=0, step=5)
+    result = compute_step(state.model, state.objective, data, draw, step=5, steps=12)
+    batch = result.context.batch
+    assert torch.equal(batch.images, torch.from_numpy(data.images(draw.first)).permute(0, 3, 1, 2) / 255)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(batch.logits, batch.images, reduction="none")
+    assert result.logs["reconstruction"].item() == pytest.approx(expected.sum(dim=(1, 2, 3)).mean().item(), rel=1e-5)
+    total = result.logs["reconstruction"] + 4 * result.logs["kl"]
+    assert result.logs["loss"].item() == pytest.approx(total.item(), rel=1e-5)
+
+
+def test_topology_adds_its_gradient():
+    """Without orthogonalisation the gradient is linear in γ."""
+    plain, one, two = (
+        step_gradients(topdis, orthogonal=False) for topdis in (None, TopDis(gamma=1.0), TopDis(gamma=2.0))
+    )
+    for a, b, c in zip(plain.gradients, one.gradients, two.gradients, strict=True):
+        assert torch.allclose(c - a, 2 * (b - a), atol=2e-3 * float(a.abs().max()))
+    assert one.logs["topdis"] > 0
+    assert one.logs["loss"] == pytest.approx((plain.logs["loss"] + one.logs["topdis"]).item(), rel=1e-5)
+
+
+def test_topology_never_works_against_the_reconstruction():
+    """With a conflict, what is left of topology is orthogonal to the gradient of the reconstruction."""
+    found = []
+    for seed in range(6):
+        plain, linear, cleaned = (
+            flat(step_gradients(topdis, orthogonal=orthogonal, seed=seed).gradients)
+            for topdis, orthogonal in ((None, False), (TopDis(gamma=50.0), False), (TopDis(gamma=50.0), True))
+        )
+        guide = flat(reconstruction_gradients(seed))
+        before, after = (linear - plain) @ guide, (cleaned - plain) @ guide
+        scale = float((linear - plain).norm() * guide.norm())
+        expected = max(float(before), 0.0)
+        assert float(after) == pytest.approx(expected, abs=1e-3 * scale)
+        found.append(float(before) < -1e-3 * scale)
+    assert True in found and False in found
+
+
+def test_means_and_samples_are_different_codes():
+    sampled, means = (step_gradients(TopDis(), codes=codes).logs["topdis"] for codes in ("sample", "mean"))
+    assert sampled != means
+
+
+def test_draws_are_functions_of_seed_and_step():
+    data = Squares()
+    one, again, other = (draw_step(data, 8, seed=seed, step=2) for seed in (0, 0, 1))
+    assert np.array_equal(one.first, again.first) and np.array_equal(one.second, again.second)
+    assert one.rng.initial_seed() == again.rng.initial_seed()
+    assert not np.array_equal(one.first, other.first)
+
+
+def test_training_learns(tmp_path):
+    settings = replace(SHORT, steps=80, topdis=None, lr=1e-3, batch=32)
+    rows = train(settings, Squares(), tmp_path, rhythm=Rhythm(20, 1000, 1e9)).history
+    losses = [row["reconstruction"] for row in rows]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0] / 2
+
+
+@pytest.mark.parametrize("objective", ["beta"])
+def test_resume_is_bit_for_bit(tmp_path, objective):
+    settings = replace(SHORT, objective=objective)
+    looks = []
+    whole = train(settings, Squares(), tmp_path, rhythm=OFTEN, on_look=lambda state: looks.append(state.step) or {})
+    assert looks == [4, 8, 12]
+
+    class Killed(Exception):
+        pass
+
+    def kill(state):
+        if state.step == 7:
+            raise Killed
+
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(Killed):
+        train(settings, Squares(), other, rhythm=OFTEN, on_step=kill)
+    steps = []
+    resumed = train(
+        settings, Squares(), other, rhythm=OFTEN, resume=True, on_step=lambda state: steps.append(state.step)
+    )
+    assert steps == list(range(5, 13))
+    assert same(whole.model, resumed.model) and same(whole.objective, resumed.objective)
+    assert whole.history == resumed.history
+
+
+def test_history_has_the_means_of_its_rows(tmp_path):
+    singles = train(SHORT, Squares(), tmp_path, rhythm=Rhythm(1, 1000, 1e9)).history
+    rows = train(SHORT, Squares(), tmp_path, rhythm=OFTEN).history
+    assert [row["step"] for row in rows] == [4, 8, 12]
+    assert rows[1]["kl"] == pytest.approx(np.mean([row["kl"] for row in singles[4:8]]), rel=1e-5)
+    assert "topdis" in rows[0] and rows[0]["topdis"] == pytest.approx(singles[3]["topdis"], rel=1e-5)
+
+
+def test_topology_starts_after_its_delay(tmp_path):
+    rows = train(SHORT, Squares(), tmp_path, rhythm=Rhythm(1, 1000, 1e9)).history
+    assert [row["step"] for row in rows if "topdis" in row] == list(range(4, 13))
+
+
+def test_before_the_delay_topology_changes_nothing(tmp_path):
+    late = replace(SHORT, topdis=TopDisSettings(delay=1.0))
+    with_term, without = (train(s, Squares(), tmp_path) for s in (late, replace(SHORT, topdis=None)))
+    assert same(with_term.model, without.model)
+
+
+def test_resume_needs_a_checkpoint_of_the_same_training(tmp_path):
+    with pytest.raises(GanwalkError, match="nothing to resume"):
+        train(SHORT, Squares(), tmp_path, resume=True)
+    train(SHORT, Squares(), tmp_path)
+    with pytest.raises(GanwalkError, match="another lr"):
+        train(replace(SHORT, lr=1e-3), Squares(), tmp_path, resume=True)
+    (tmp_path / CHECKPOINT_FILE).write_bytes(b"nonsense")
+    with pytest.raises(GanwalkError, match="not a checkpoint"):
+        train(SHORT, Squares(), tmp_path, resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_last_checkpoint(tmp_path):
+    class Broken(Squares):
+        calls = 0
+
+        def draw(self, n, rng):
+            self.calls += 1
+            return super().draw(n, rng)
+
+        def images(self, indices):
+            images = super().images(indices)
+            return images if self.calls < 12 else images.astype(np.float32) * np.nan
+
+    with pytest.raises(GanwalkError, match=r"reconstruction.* not finite in step 6.*step 4") as caught:
+        train(replace(SHORT, topdis=None), Broken(), tmp_path, rhythm=OFTEN)
+    assert "\n" not in str(caught.value)
+    saved = torch.load(tmp_path / CHECKPOINT_FILE, weights_only=True)
+    assert saved["step"] == 4
+    assert all(value.isfinite().all() for value in saved["model"].values())
+
+
+def test_two_processes_take_the_mean_of_their_gradients(tmp_path):
+    """torchrun with gloo: both end with the same weights, and not with those of one process."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys, torch\n"
+        "from pathlib import Path\n"
+        "from tests.vae.squares import Squares\n"
+        "from tests.vae.test_training import SHORT, OFTEN\n"
+        "from vae import parallel\n"
+        "from vae.training import train\n"
+        "torch.set_num_threads(1)\n"
+        "out = Path(sys.argv[1])\n"
+        "with parallel.process_group(torch.device('cpu')):\n"
+        "    state = train(SHORT, Squares(), out, rhythm=OFTEN)\n"
+        "    torch.save(state.model.state_dict(), out / f'rank{parallel.rank()}.pt')\n"
+    )
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    subprocess.run(
+        [*launcher, "--standalone", str(program), str(tmp_path)],
+        check=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+    )
+    first, second = (torch.load(tmp_path / f"rank{k}.pt", weights_only=True) for k in (0, 1))
+    alone = train(SHORT, Squares(), tmp_path).model.state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert any(not torch.allclose(first[name], alone[name]) for name in first)
