@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import math
 import shlex
@@ -16,6 +15,7 @@ import click
 
 from ganwalk import __version__
 from ganwalk.errors import GanwalkError
+from ganwalk.terminal import make_folder, progress_bar, quoted, run_command, set_up_torch
 
 if TYPE_CHECKING:
     from ganwalk.discovery.run import DiscoveryResult
@@ -27,34 +27,8 @@ _SCORING_SEED = 2**40
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command group; bad input ends in one line on stderr and exit code 2, never in a traceback."""
-    try:
-        code = group.main(arguments, prog_name="ganwalk", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted", 130)
-    except GanwalkError as error:
-        _fail(str(error), 2)
-    except MemoryError:
-        _fail("out of memory: use a smaller --batch or --chunk", 2)
-    except RuntimeError as error:
-        # torch reports a failed allocation on the CPU as a plain RuntimeError.
-        if "alloc" not in str(error) and "out of memory" not in str(error):
-            raise
-        _fail("out of memory: use a smaller --batch or --chunk", 2)
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            sys.exit(1)
-        name = f" ({error.filename})" if error.filename else ""
-        _fail(f"{error.strerror or error}{name}: check the path and the free space", 2)
-
-
-def _fail(message: str, code: int) -> None:
-    click.echo(f"ganwalk: {message}", err=True)
-    sys.exit(code)
+    """Runs the command group."""
+    run_command(group, "ganwalk", arguments)
 
 
 def _finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
@@ -204,7 +178,7 @@ def discover(
     Writes directions.safetensors, metrics.json, loss.png, barcodes.png and preview.png into --out. The options of the
     optimisation (--start, --steps, --per-step, --lr, --resume) serve rtd and hessian: other methods have a closed form.
     """
-    _set_up_torch(device, threads)
+    set_up_torch(device, threads)
     from ganwalk.discovery.outputs import write_outputs
     from ganwalk.discovery.run import run_discovery
     from ganwalk.discovery.settings import DiscoverySettings
@@ -232,7 +206,7 @@ def discover(
     )
     with _download_watch(quiet) as on_bytes:
         generator = load_generator(name, device, on_bytes, **external)
-    _make_folder(out)
+    make_folder(out)
     with _discovery_watch(steps, quiet) as on_step:
         result = run_discovery(
             generator,
@@ -249,40 +223,20 @@ def discover(
     if result.history and result.steps_done < steps:
         click.echo(f"stopped at step {result.steps_done} of {steps}; continue: the same command with --resume")
         sys.exit(130)
-    where = "" if out == _DEFAULT_OUT else f" --directions {_quoted(out / 'directions.safetensors')}"
+    where = "" if out == _DEFAULT_OUT else f" --directions {quoted(out / 'directions.safetensors')}"
     click.echo(f"next: ganwalk render{where}{_code_again(generator, name, external)} --direction 0")
 
 
 @contextlib.contextmanager
 def _discovery_watch(steps: int, quiet: bool) -> Iterator[Callable[[Any], None]]:
     """A callback for every step, with a progress bar."""
-    with _progress_bar(steps, "discovering", quiet or not sys.stderr.isatty()) as advance:
+    with progress_bar(steps, "discovering", quiet or not sys.stderr.isatty()) as advance:
 
         def on_step(progress: Any) -> None:
             last = progress.history[-1]
             advance(progress.step, f"loss {last.get('loss', last.get('held')):.3f}")
 
         yield on_step
-
-
-@contextlib.contextmanager
-def _progress_bar(total: int, label: str, hidden: bool) -> Iterator[Callable[[int, str], None]]:
-    """A progress bar on stderr: call it with what is done so far and a note to show."""
-    if hidden:
-        yield lambda done, note: None
-        return
-    note_shown = ""
-    shown: Any = click.progressbar(
-        length=total, label=label, file=sys.stderr, show_pos=True, item_show_func=lambda _: note_shown
-    )
-    with shown as bar:
-
-        def advance(done: int, note: str) -> None:
-            nonlocal note_shown
-            note_shown = note
-            bar.update(done - bar.pos, note)
-
-        yield advance
 
 
 @contextlib.contextmanager
@@ -295,7 +249,7 @@ def _download_watch(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
         def on_bytes(done: int, total: int | None) -> None:
             nonlocal advance
             if advance is None:
-                advance = stack.enter_context(_progress_bar(100, "downloading", hidden))
+                advance = stack.enter_context(progress_bar(100, "downloading", hidden))
             whole = f" of {total / 2**20:.0f}" if total else ""
             advance(100 * done // total if total else 0, f"{done / 2**20:.0f}{whole} MiB")
 
@@ -353,7 +307,7 @@ def render(
 
     `--direction all` draws an overview with one row per direction.
     """
-    _set_up_torch(device, threads)
+    set_up_torch(device, threads)
     from ganwalk.directions import Directions
     from ganwalk.generators.loading import load_directions_generator
     from ganwalk.rendering.animation import save_animation
@@ -379,7 +333,7 @@ def render(
     }
     hidden = quiet or not sys.stderr.isatty()
     written = [stem]
-    with _progress_bar(100, "rendering", hidden) as advance:
+    with progress_bar(100, "rendering", hidden) as advance:
 
         def progress(done: int, total: int) -> None:
             advance(100 * done // total, "")
@@ -397,7 +351,7 @@ def render(
         written.append(target)
     click.echo(f"wrote {', '.join(map(str, written))}")
     other = "all" if index is not None else "0"
-    where = f" --directions {_quoted(directions_path)}" if directions_path else ""
+    where = f" --directions {quoted(directions_path)}" if directions_path else ""
     click.echo(f"next: ganwalk render{where}{_code_again(generator, name, external)} --direction {other}")
 
 
@@ -483,7 +437,7 @@ def evaluate(
 
     Writes evaluation.json, evaluation.csv and evaluation.png.
     """
-    _set_up_torch(device, threads)
+    set_up_torch(device, threads)
     from ganwalk.directions import Directions
     from ganwalk.evaluation.outputs import write_outputs
     from ganwalk.evaluation.run import evaluate as score
@@ -495,8 +449,8 @@ def evaluate(
         generator = load_directions_generator(directions, name, device, on_bytes, **external)
     reader = make_reader(generator)
     folder = out or path.parent
-    _make_folder(folder)
-    with _progress_bar(100, "evaluating", quiet or not sys.stderr.isatty()) as advance:
+    make_folder(folder)
+    with progress_bar(100, "evaluating", quiet or not sys.stderr.isatty()) as advance:
         evaluation = score(
             generator,
             directions,
@@ -515,7 +469,7 @@ def evaluate(
     written = write_outputs(evaluation, folder)
     _print_evaluation(evaluation)
     click.echo(f"wrote {', '.join(map(str, written))}")
-    where = f" --directions {_quoted(directions_path)}" if directions_path else ""
+    where = f" --directions {quoted(directions_path)}" if directions_path else ""
     click.echo(f"next: ganwalk render{where}{_code_again(generator, name, external)} --direction all")
 
 
@@ -541,7 +495,7 @@ def convert(source: Path, target: Path, force: bool) -> None:
     origin = {"source": path.name, "source_sha256": checkpoint.sha256}
     write_native(checkpoint.config, checkpoint.tensors, target, **origin)
     click.echo(f"wrote {target}")
-    click.echo(f"next: ganwalk discover --generator {_quoted(target)}")
+    click.echo(f"next: ganwalk discover --generator {quoted(target)}")
 
 
 @group.command(epilog="Example: ganwalk info ffhq.pkl")
@@ -562,7 +516,7 @@ def info(file: str, as_json: bool, external: dict[str, Any]) -> None:
     for key, value in description.items():
         if not isinstance(value, (list, dict)):
             click.echo(f"{key:>16}  {value}")
-    click.echo(f"next: ganwalk discover --generator {_quoted(file)}{' --trust' * external['trust']}")
+    click.echo(f"next: ganwalk discover --generator {quoted(file)}{' --trust' * external['trust']}")
 
 
 @group.command(epilog="Example: ganwalk models --json")
@@ -639,7 +593,7 @@ def compare(
     Methods are scored against true axes and factors where the generator has them (blobs, scenes), and without labels
     elsewhere. Writes report.md, comparison.png, comparison.csv, comparison.json and every run's directions into --out.
     """
-    _set_up_torch(device, threads)
+    set_up_torch(device, threads)
     from ganwalk.discovery.settings import DiscoverySettings
     from ganwalk.evaluation import EvaluationSettings
     from ganwalk.evaluation.comparison import compare as run_comparison
@@ -650,7 +604,7 @@ def compare(
     layers = parse_layers(layers_text) if layers_text else None
     with _download_watch(quiet) as on_bytes:
         generator = load_generator(name, device, on_bytes, **external)
-    _make_folder(out)
+    make_folder(out)
     settings = DiscoverySettings(
         n_directions=n_directions, space=space, layers=layers, layer=layer, steps=steps, class_index=class_index
     )
@@ -660,7 +614,7 @@ def compare(
     )
     hidden = quiet or not sys.stderr.isatty()
     try:
-        with _progress_bar(1000, "comparing", hidden) as advance:
+        with progress_bar(1000, "comparing", hidden) as advance:
             comparison = run_comparison(
                 generator,
                 settings,
@@ -687,7 +641,7 @@ def compare(
     run = next(run for run in comparison.runs if run.method == first)
     file = out / "runs" / f"{run.method}-{run.seed}" / "directions.safetensors"
     again = _code_again(generator, name, external)
-    click.echo(f"next: ganwalk render --directions {_quoted(file)}{again} --direction all")
+    click.echo(f"next: ganwalk render --directions {quoted(file)}{again} --direction all")
 
 
 @group.command("import", epilog="Example: ganwalk import ganspace_cache.npz --generator ffhq.pkl")
@@ -722,7 +676,7 @@ def import_command(
     directions.save(out)
     click.echo(f"wrote {out}: {len(directions)} directions")
     again = _code_again(generator, name, external)
-    click.echo(f"next: ganwalk render --directions {_quoted(out)}{again} --direction all")
+    click.echo(f"next: ganwalk render --directions {quoted(out)}{again} --direction all")
 
 
 @group.command(epilog="Example: ganwalk export directions.npz")
@@ -738,38 +692,14 @@ def export(target: Path, path: Path | None, kind: str | None) -> None:
     directions = Directions.load(path)
     export_directions(directions, target, kind)
     click.echo(f"wrote {target}: {len(directions)} directions of {path}")
-    click.echo(f"next: ganwalk render --directions {_quoted(path)} --direction all")
+    click.echo(f"next: ganwalk render --directions {quoted(path)} --direction all")
 
 
 def _code_again(generator: Any, name: str | None, external: dict[str, Any]) -> str:
     """The options without which render will not run a generator that is code."""
     if not generator.identity.interface:
         return ""
-    return f" --generator {_quoted(name or generator.identity.reference)}" + " --trust" * external["trust"]
-
-
-def _set_up_torch(device: str, threads: int | None) -> None:
-    """Checks the device and sets the number of threads."""
-    import torch
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        raise GanwalkError(f"device {device!r} is not available here: use --device cpu") from error
-
-
-def _quoted(path: Path | str) -> str:
-    """A path as a shell takes it, for the command to run next."""
-    return shlex.quote(str(path))
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise GanwalkError(f"{path} is a file: choose a folder with --out") from None
+    return f" --generator {quoted(name or generator.identity.reference)}" + " --trust" * external["trust"]
 
 
 def _newest_directions() -> Path:

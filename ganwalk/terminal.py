@@ -1,0 +1,97 @@
+"""What every command line of the project shares: errors in one line, progress bars, the device, folders."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganwalk.errors import GanwalkError
+
+
+def run_command(command: click.Command, name: str, arguments: list[str] | None = None) -> None:
+    """Runs a command and exits; bad input ends in one line on stderr and exit code 2, never in a traceback.
+
+    Args:
+        command: a click command or group.
+        name: what it is called in usage and messages, such as ganwalk.
+        arguments: None takes those of the process.
+    """
+    try:
+        code = command.main(arguments, prog_name=name, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        _fail(name, "interrupted", 130)
+    except GanwalkError as error:
+        _fail(name, str(error), 2)
+    except MemoryError:
+        _fail(name, "out of memory: use a smaller --batch or --chunk", 2)
+    except RuntimeError as error:
+        # torch reports a failed allocation on the CPU as a plain RuntimeError.
+        if "alloc" not in str(error) and "out of memory" not in str(error):
+            raise
+        _fail(name, "out of memory: use a smaller --batch or --chunk", 2)
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            sys.exit(1)
+        place = f" ({error.filename})" if error.filename else ""
+        _fail(name, f"{error.strerror or error}{place}: check the path and the free space", 2)
+
+
+def _fail(name: str, message: str, code: int) -> None:
+    click.echo(f"{name}: {message}", err=True)
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def progress_bar(total: int, label: str, hidden: bool) -> Iterator[Callable[[int, str], None]]:
+    """A progress bar on stderr: call it with what is done so far and a note to show."""
+    if hidden:
+        yield lambda done, note: None
+        return
+    note_shown = ""
+    shown: Any = click.progressbar(
+        length=total, label=label, file=sys.stderr, show_pos=True, item_show_func=lambda _: note_shown
+    )
+    with shown as bar:
+
+        def advance(done: int, note: str) -> None:
+            nonlocal note_shown
+            note_shown = note
+            bar.update(done - bar.pos, note)
+
+        yield advance
+
+
+def set_up_torch(device: str, threads: int | None) -> None:
+    """Checks the device and sets the number of threads."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise GanwalkError(f"device {device!r} is not available here: use --device cpu") from error
+
+
+def quoted(path: Path | str) -> str:
+    """A path as a shell takes it, for the command to run next."""
+    return shlex.quote(str(path))
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder for results; GanwalkError if a file is in its place."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise GanwalkError(f"{path} is a file: choose a folder with --out") from None
