@@ -32,7 +32,7 @@ from ganwalk.generators.base import sample_z
 from ganwalk.generators.stylegan2 import StyleGAN2
 from pretrained.train_predictor import to_tensor
 from pretrained.train_scenes import CONFIG, save_grid
-from vae.data import scenes
+from vae.data import scene_renderer
 
 _HERE = Path(__file__).resolve().parent
 _BINS = (10, 10, 10, 8, 4, 10)
@@ -70,19 +70,19 @@ def predictions_of(predictor: ScenePredictor, images: Tensor) -> tuple[np.ndarra
     values[:, 3] = prediction.scale.clamp(-1, 1)
     values[:, 4] = prediction.shape.argmax(dim=1)
     values[:, 5] = prediction.azimuth.clamp(-1, 1)
-    return scenes.from_unit(values), prediction
+    return scene_renderer.from_unit(values), prediction
 
 
 def histograms(values: np.ndarray) -> list[np.ndarray]:
     """Share of every bin, for each factor."""
-    ranges = [(0, 1)] * 3 + [scenes.SCALE_RANGE, (-0.5, 3.5), scenes.AZIMUTH_RANGE]
+    ranges = [(0, 1)] * 3 + [scene_renderer.SCALE_RANGE, (-0.5, 3.5), scene_renderer.AZIMUTH_RANGE]
     counts = [np.histogram(values[:, i], _BINS[i], ranges[i])[0] for i in range(6)]
     return [count / count.sum() for count in counts]
 
 
 def rerender_error(values: np.ndarray, images: Tensor) -> float:
     """Root-mean-square difference, in [0, 1] units of brightness, between pictures and renderings of their factors."""
-    again = to_tensor(scenes.render(values))
+    again = to_tensor(scene_renderer.render(values))
     return float((again - images).square().mean().sqrt() / 2)
 
 
@@ -113,9 +113,9 @@ def plot_coverage(samples: list[np.ndarray], renderings: list[np.ndarray], path:
         x = np.arange(_BINS[i])
         axis.bar(x - 0.2, renderings[i], 0.4, label="renderings", color="#b8c4d6")
         axis.bar(x + 0.2, samples[i], 0.4, label="samples", color="#1f4e9c")
-        axis.set_title(scenes.FACTOR_NAMES[i].replace("_", " "))
+        axis.set_title(scene_renderer.FACTOR_NAMES[i].replace("_", " "))
         axis.set_yticks([])
-        axis.set_xticks(x, scenes.SHAPE_NAMES if i == 4 else [""] * len(x))
+        axis.set_xticks(x, scene_renderer.SHAPE_NAMES if i == 4 else [""] * len(x))
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(path, dpi=110)
@@ -129,8 +129,8 @@ def main() -> None:
     from ganwalk.generators.loading import load_generator
 
     predictor = load_predictor()
-    real = to_tensor(scenes.render(scenes.sample_factors(arguments.samples, 20_001)))
-    other = to_tensor(scenes.render(scenes.sample_factors(arguments.samples, 20_002)))
+    real = to_tensor(scene_renderer.render(scene_renderer.sample_factors(arguments.samples, 20_001)))
+    other = to_tensor(scene_renderer.render(scene_renderer.sample_factors(arguments.samples, 20_002)))
     real_features = features_of(predictor, real)
     floor = frechet_distance(real_features, features_of(predictor, other))
 
@@ -159,7 +159,7 @@ def main() -> None:
         "mean_top_shape_probability": round(float(prediction.shape.max(1).values.mean()), 4),
         "mean_top_shape_probability_of_renderings": round(float(real_prediction.shape.max(1).values.mean()), 4),
         "total_variation_of_factor_histograms": {
-            name: round(v, 4) for name, v in zip(scenes.FACTOR_NAMES, variation, strict=True)
+            name: round(v, 4) for name, v in zip(scene_renderer.FACTOR_NAMES, variation, strict=True)
         },
         "frechet_distance_by_kimg": distances,
     }

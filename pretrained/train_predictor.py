@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ganwalk.evaluation.scene_predictor import ScenePredictor, prediction_loss
 from pretrained.train_scenes import Settings, load_images
-from vae.data import scenes
+from vae.data import scene_renderer
 
 _HERE = Path(__file__).resolve().parent
 
@@ -42,15 +42,15 @@ def soften(images: Tensor, rng: torch.Generator) -> Tensor:
 
 def held_out_errors(predictor: ScenePredictor, n: int = 4000, seed: int = 10_001) -> dict[str, float]:
     """Errors on fresh renderings, in the units of the factors."""
-    factors = scenes.sample_factors(n, seed)
+    factors = scene_renderer.sample_factors(n, seed)
     with torch.no_grad():
-        predicted = predictor.predict(to_tensor(scenes.render(factors)))
+        predicted = predictor.predict(to_tensor(scene_renderer.render(factors)))
     gap = np.abs(predicted.hues.numpy() - factors[:, :3])
     hue = np.minimum(gap, 1 - gap).mean(axis=0)
     shape = predicted.shape.argmax(dim=1).numpy()
     values = np.column_stack([predicted.hues, predicted.scale, shape, predicted.azimuth])
-    error = np.abs(scenes.from_unit(values) - factors).mean(axis=0)
-    names = scenes.FACTOR_NAMES
+    error = np.abs(scene_renderer.from_unit(values) - factors).mean(axis=0)
+    names = scene_renderer.FACTOR_NAMES
     return {
         **{f"{names[i]}_mean_abs_error": round(float(hue[i]), 5) for i in range(3)},
         "scale_mean_abs_error": round(float(error[3]), 5),
@@ -68,7 +68,7 @@ def main() -> None:
     settings = Settings(kimg=0)
     arguments.work.mkdir(parents=True, exist_ok=True)
     images = load_images(arguments.work / "images.npy", settings)
-    factors = torch.from_numpy(scenes.to_unit(scenes.sample_factors(settings.images, settings.seed)))
+    factors = torch.from_numpy(scene_renderer.to_unit(scene_renderer.sample_factors(settings.images, settings.seed)))
     torch.manual_seed(0)
     rng = torch.Generator().manual_seed(0)
     predictor = ScenePredictor().to(memory_format=torch.channels_last)

@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from ganwalk.files import write_json
 from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
-from vae.data import scenes
+from vae.data import scene_renderer
 
 CONFIG = StyleGAN2Config(
     img_resolution=64,
@@ -113,12 +113,12 @@ class Discriminator(nn.Module):
 def load_images(path: Path, settings: Settings) -> np.ndarray:
     """The rendered training images (images, 64, 64, 3) uint8, rendered once and mapped afterwards."""
     if not path.exists():
-        factors = scenes.sample_factors(settings.images, settings.seed)
+        factors = scene_renderer.sample_factors(settings.images, settings.seed)
         size = CONFIG.img_resolution
         partial = path.with_suffix(".partial.npy")
         images = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(settings.images, size, size, 3))
         for start in range(0, settings.images, 1000):
-            images[start : start + 1000] = scenes.render(factors[start : start + 1000], size)
+            images[start : start + 1000] = scene_renderer.render(factors[start : start + 1000], size)
             print(f"\rrendered {start + 1000} of {settings.images}", end="", flush=True)
         images.flush()
         os.replace(partial, path)

@@ -18,7 +18,7 @@ def test_the_wheel_is_complete_and_works_elsewhere(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         archive.extractall(tmp_path / "site")
-    assert {"ganwalk/commands.py", "ganwalk/pretrained/scenes.safetensors", "vae/data/scenes.py"} <= names
+    assert {"ganwalk/commands.py", "ganwalk/pretrained/scenes.safetensors", "vae/data/scene_renderer.py"} <= names
     assert "ganwalk/pretrained/catalog.toml" in names
     assert "ganwalk/pretrained/scenes-predictor.safetensors" in names
     assert not [name for name in names if name.startswith(("tests/", "pretrained/", "benchmarks/"))]

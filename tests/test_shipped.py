@@ -9,7 +9,7 @@ import torch
 from ganwalk.evaluation.scene_predictor import FACTOR_NAMES, load_predictor, prediction_loss
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.loading import load_generator, shipped_file
-from vae.data import scenes
+from vae.data import scene_renderer
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def predictor():
 
 
 def pictures(factors):
-    return torch.from_numpy(scenes.render(factors)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(scene_renderer.render(factors)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def read(predicted):
@@ -27,15 +27,15 @@ def read(predicted):
 
 
 def test_the_predictor_reads_renderings(predictor):
-    factors = scenes.sample_factors(60, seed=77)
+    factors = scene_renderer.sample_factors(60, seed=77)
     predicted = predictor.predict(pictures(factors))
     gap = np.abs(predicted.hues.numpy() - factors[:, :3])
     assert np.minimum(gap, 1 - gap).max() < 0.02
-    error = np.abs(scenes.from_unit(read(predicted)) - factors).mean(axis=0)
+    error = np.abs(scene_renderer.from_unit(read(predicted)) - factors).mean(axis=0)
     assert error[3] < 0.01 and error[5] < 1
     assert (predicted.shape.argmax(dim=1).numpy() == factors[:, 4]).all()
-    assert prediction_loss(predictor(pictures(factors)), torch.from_numpy(scenes.to_unit(factors))) < 0.01
-    assert FACTOR_NAMES == scenes.FACTOR_NAMES
+    assert prediction_loss(predictor(pictures(factors)), torch.from_numpy(scene_renderer.to_unit(factors))) < 0.01
+    assert FACTOR_NAMES == scene_renderer.FACTOR_NAMES
 
 
 def test_samples_of_the_generator_look_like_renderings(predictor):
@@ -45,7 +45,7 @@ def test_samples_of_the_generator_look_like_renderings(predictor):
     with torch.no_grad():
         images = generator(sample_z(generator, 60, seed=5)).clamp(-1, 1)
         predicted = predictor.predict(images)
-    factors = scenes.from_unit(read(predicted))
+    factors = scene_renderer.from_unit(read(predicted))
     error = float((pictures(factors) - images).square().mean().sqrt() / 2)
     assert error == pytest.approx(quality["rerender_rms_error"], rel=0.25)
     # Every shape and a wide range of every hue occur among 60 samples.

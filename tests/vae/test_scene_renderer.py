@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vae.data.scenes import (
+from vae.data.scene_renderer import (
     FACTOR_NAMES,
     FACTOR_SIZES,
     SHAPE_NAMES,
