@@ -89,6 +89,26 @@ def render(factors: np.ndarray, resolution: int = 64, supersampling: int = 3) ->
     return images
 
 
+def shadings_of(geometries: np.ndarray, resolution: int = 64, supersampling: int = 3) -> np.ndarray:
+    """How bright each pixel shows floor, walls and solid, (n, resolution, resolution, 3) float32, without their hues.
+
+    A picture is linear in the colours of the three surfaces, so `paint` makes scenes of any hues from this.
+
+    Args:
+        geometries: (n, 3) scale, shape and azimuth.
+    """
+    shadings = np.empty((len(geometries), resolution, resolution, 3), np.float32)
+    _shadings(np.ascontiguousarray(geometries, np.float64), supersampling, shadings)
+    return shadings
+
+
+def paint(which: np.ndarray, hues: np.ndarray, shadings: np.ndarray) -> np.ndarray:
+    """Images (n, resolution, resolution, 3) uint8 of geometries `which` (n,) of `shadings_of` with hues (n, 3)."""
+    images = np.empty((len(which), *shadings.shape[1:]), np.uint8)
+    _paint(np.ascontiguousarray(which, np.int64), np.ascontiguousarray(hues, np.float64), shadings, images)
+    return images
+
+
 @numba.njit(cache=True, nogil=True)
 def _hue_to_rgb(hue, saturation, value):
     """RGB of a hue on the circle [0, 1) (the usual HSV hexcone)."""
@@ -229,39 +249,84 @@ def _shade(o, d, shape, scale, colours, rgb):
         rgb[channel] += colours[surface, channel] * (_AMBIENT + (1.0 - _AMBIENT) * cosine)
 
 
+@numba.njit(cache=True, nogil=True)
+def _cast(shape, scale, azimuth, supersampling, colours, values):
+    """Sets values (resolution, resolution, 3) to what the camera sees when the surfaces have these colours (3, 3)."""
+    resolution = values.shape[0]
+    angle = azimuth * math.pi / 180.0
+    # Starting at 45° puts the corner of the room behind the solid: it tells the azimuth.
+    orbit = math.pi / 4 + angle
+    forward = np.array([math.cos(orbit), math.sin(orbit), -0.42])
+    forward /= math.sqrt((forward * forward).sum())
+    right = np.array([math.sin(orbit), -math.cos(orbit), 0.0])
+    up = np.array(
+        [
+            right[1] * forward[2] - right[2] * forward[1],
+            right[2] * forward[0] - right[0] * forward[2],
+            right[0] * forward[1] - right[1] * forward[0],
+        ]
+    )
+    eye = np.array([0.0, 0.0, 0.8]) - 4.3 * forward
+    rgb = np.empty(3)
+    for row in range(resolution):
+        for column in range(resolution):
+            rgb[:] = 0.0
+            for sub in range(supersampling * supersampling):
+                y = row + (sub // supersampling + 0.5) / supersampling
+                x = column + (sub % supersampling + 0.5) / supersampling
+                u = (2.0 * x / resolution - 1.0) * 0.46
+                v = (1.0 - 2.0 * y / resolution) * 0.46
+                _shade(eye, forward + u * right + v * up, shape, scale, colours, rgb)
+            for channel in range(3):
+                values[row, column, channel] = rgb[channel] / (supersampling * supersampling)
+
+
+@numba.njit(cache=True, nogil=True)
+def _surface_colours(floor_hue, wall_hue, object_hue):
+    """RGB (3, 3) of floor, walls and solid."""
+    colours = np.empty((3, 3))
+    colours[0] = _hue_to_rgb(floor_hue, 0.75, 0.95)
+    colours[1] = _hue_to_rgb(wall_hue, 0.6, 0.95)
+    colours[2] = _hue_to_rgb(object_hue, 0.85, 1.0)
+    return colours
+
+
+@numba.njit(cache=True, nogil=True)
+def _to_byte(value):
+    return min(255, int(value * 255.0 + 0.5))
+
+
 @numba.njit(cache=True, nogil=True, parallel=True)
 def _render(factors, supersampling, images):
     n, resolution = images.shape[0], images.shape[1]
     for i in numba.prange(n):
-        colours = np.empty((3, 3))
-        colours[0] = _hue_to_rgb(factors[i, 0], 0.75, 0.95)
-        colours[1] = _hue_to_rgb(factors[i, 1], 0.6, 0.95)
-        colours[2] = _hue_to_rgb(factors[i, 2], 0.85, 1.0)
-        scale, shape = factors[i, 3], int(factors[i, 4])
-        angle = factors[i, 5] * math.pi / 180.0
-        # Starting at 45° puts the corner of the room behind the solid: it tells the azimuth.
-        orbit = math.pi / 4 + angle
-        forward = np.array([math.cos(orbit), math.sin(orbit), -0.42])
-        forward /= math.sqrt((forward * forward).sum())
-        right = np.array([math.sin(orbit), -math.cos(orbit), 0.0])
-        up = np.array(
-            [
-                right[1] * forward[2] - right[2] * forward[1],
-                right[2] * forward[0] - right[0] * forward[2],
-                right[0] * forward[1] - right[1] * forward[0],
-            ]
-        )
-        eye = np.array([0.0, 0.0, 0.8]) - 4.3 * forward
-        rgb = np.empty(3)
+        values = np.empty((resolution, resolution, 3))
+        colours = _surface_colours(factors[i, 0], factors[i, 1], factors[i, 2])
+        _cast(int(factors[i, 4]), factors[i, 3], factors[i, 5], supersampling, colours, values)
         for row in range(resolution):
             for column in range(resolution):
-                rgb[:] = 0.0
-                for sub in range(supersampling * supersampling):
-                    y = row + (sub // supersampling + 0.5) / supersampling
-                    x = column + (sub % supersampling + 0.5) / supersampling
-                    u = (2.0 * x / resolution - 1.0) * 0.46
-                    v = (1.0 - 2.0 * y / resolution) * 0.46
-                    _shade(eye, forward + u * right + v * up, shape, scale, colours, rgb)
                 for channel in range(3):
-                    value = rgb[channel] / (supersampling * supersampling)
-                    images[i, row, column, channel] = min(255, int(value * 255.0 + 0.5))
+                    images[i, row, column, channel] = _to_byte(values[row, column, channel])
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def _shadings(geometries, supersampling, shadings):
+    for i in numba.prange(len(shadings)):
+        values = np.empty(shadings.shape[1:])
+        _cast(int(geometries[i, 1]), geometries[i, 0], geometries[i, 2], supersampling, np.eye(3), values)
+        shadings[i] = values
+
+
+@numba.njit(cache=True, nogil=True)
+def _paint(which, hues, shadings, images):
+    n, resolution = images.shape[0], images.shape[1]
+    for i in range(n):
+        colours = _surface_colours(hues[i, 0], hues[i, 1], hues[i, 2])
+        shading = shadings[which[i]]
+        for row in range(resolution):
+            for column in range(resolution):
+                for channel in range(3):
+                    value = 0.0
+                    for surface in range(3):
+                        value += shading[row, column, surface] * colours[surface, channel]
+                    images[i, row, column, channel] = _to_byte(value)
