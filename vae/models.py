@@ -75,12 +75,14 @@ class VAE(nn.Module):
     """Convolutional VAE after Kim & Mnih (2018) and the appendix of Balabin et al. (ICML 2024).
 
     Images are (n, channels, resolution, resolution) in [0, 1], codes (n, z_dim), and the decoder yields logits of a
-    Bernoulli distribution per value. At 32 px the last convolutions are 2×2 instead of 4×4.
+    Bernoulli distribution per value. At 32 px the last convolutions are 2×2 instead of 4×4. Parameters, codes and
+    logits are float32; convolutions run in `precision`.
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, precision: torch.dtype = torch.float32):
         super().__init__()
         self.config = config
+        self.precision = precision
         last = config.resolution // 2 ** len(_CHANNELS)
         down = [config.channels, *_CHANNELS]
         encoder: list[nn.Module] = []
@@ -102,13 +104,18 @@ class VAE(nn.Module):
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance, (n, z_dim) each, of q(z|x)."""
-        statistics = self.encoder(images.contiguous(memory_format=torch.channels_last)).flatten(1)
-        mean, log_variance = statistics.chunk(2, dim=1)
+        with self._autocast(images):
+            statistics = self.encoder(images.contiguous(memory_format=torch.channels_last)).flatten(1)
+        mean, log_variance = statistics.float().chunk(2, dim=1)
         return mean, log_variance.clamp(*_LOG_VARIANCE_RANGE)
 
     def decode(self, z: Tensor) -> Tensor:
         """Logits (n, channels, resolution, resolution) of codes (n, z_dim)."""
-        return self.decoder(z[:, :, None, None])
+        with self._autocast(z):
+            return self.decoder(z[:, :, None, None]).float()
+
+    def _autocast(self, like: Tensor) -> torch.autocast:
+        return torch.autocast(like.device.type, self.precision, enabled=self.precision != torch.float32)
 
     @property
     def latent_weights(self) -> Tensor:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ganwalk.errors import GanwalkError
+from vae.records import build_record
 from vae.topdis import TopDisSettings
 
 CONFIG_FILE = "config.json"
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class TrainingSettings:
         topdis: the TopDis term, or None to train without.
         z_dim, hidden: shape of the model.
         steps, batch, lr, seed: of the optimisation (Adam, betas 0.9 and 0.999).
+        precision: of the model's convolutions, float32 or bfloat16.
     """
 
     dataset: str = "sprites"
@@ -41,11 +44,14 @@ class TrainingSettings:
     batch: int = 64
     lr: float = 5e-4
     seed: int = 0
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name in ("z_dim", "steps", "batch"):
             if getattr(self, name) < 1:
                 raise GanwalkError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.precision not in PRECISIONS:
+            raise GanwalkError(f"unknown precision {self.precision}: choose {' or '.join(PRECISIONS)}")
         if not 0 < self.lr < float("inf"):
             raise GanwalkError(f"lr must be positive, not {self.lr}")
 
@@ -55,6 +61,44 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {"resolution": 64, "steps": 1_000_000, "lr": 1e-4},
 }
 """What `--preset` changes of the defaults."""
+
+_TOPDIS = "topdis_"
+
+
+def changed(base: TrainingSettings, given: Mapping[str, Any]) -> TrainingSettings:
+    """Settings with what the command line gave put over them.
+
+    Args:
+        base: defaults, a preset, or a configuration.
+        given: settings by name; TopDis' by their names after `topdis_`, `topdis` alone turns the term on or off; any
+            other name is an option of the objective. Another objective than the base's starts from its own defaults.
+    Raises:
+        GanwalkError: an option of the term without the term, or a value that does not fit.
+    """
+    own = {f.name for f in fields(TrainingSettings)} - {"topdis", "options"}
+    values = {name: value for name, value in given.items() if name in own}
+    term = {name[len(_TOPDIS) :]: value for name, value in given.items() if name.startswith(_TOPDIS)}
+    options = {
+        name: value
+        for name, value in given.items()
+        if name not in own and name != "topdis" and not name.startswith(_TOPDIS)
+    }
+    wanted = given.get("topdis", base.topdis is not None or bool(term))
+    if term and not wanted:
+        raise GanwalkError(f"--topdis-{next(iter(term))} has no effect with --no-topdis: leave one of them out")
+    kept = base.options if values.get("objective", base.objective) == base.objective else {}
+    return replace(
+        base,
+        **values,
+        options={**kept, **options},
+        topdis=replace(base.topdis or TopDisSettings(), **term) if wanted else None,
+    )
+
+
+def run_name(settings: TrainingSettings) -> str:
+    """A folder name for a run, such as sprites-beta-topdis-seed0."""
+    parts = [settings.dataset, settings.objective, "topdis" * (settings.topdis is not None), f"seed{settings.seed}"]
+    return "-".join(part for part in parts if part)
 
 
 def to_json(settings: TrainingSettings) -> dict[str, Any]:
@@ -70,16 +114,23 @@ def from_json(values: Mapping[str, Any], source: Path | str) -> TrainingSettings
     """
     try:
         values = dict(values)
-        unknown = set(values) - {f.name for f in fields(TrainingSettings)}
-        if unknown:
-            raise GanwalkError(f"unknown settings {', '.join(sorted(unknown))}")
         if isinstance(values.get("topdis"), Mapping):
-            values["topdis"] = TopDisSettings(**values["topdis"])
+            values["topdis"] = build_record(TopDisSettings, values["topdis"])
         if "correlated" in values:
-            values["correlated"] = tuple((str(a), str(b)) for a, b in values["correlated"])
-        return TrainingSettings(**values)
-    except (TypeError, ValueError) as error:
+            values["correlated"] = _pairs(values["correlated"])
+        return build_record(TrainingSettings, values)
+    except GanwalkError as error:
         raise GanwalkError(f"{source} is no configuration of vae.train: {error}") from error
+
+
+def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
+    """Pairs of factor names from JSON's lists."""
+    if not isinstance(value, list | tuple):
+        raise GanwalkError("correlated must be a list of pairs of factor names")
+    for pair in value:
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(name, str) for name in pair):
+            raise GanwalkError("correlated must be a list of pairs of factor names")
+    return tuple((first, second) for first, second in value)
 
 
 def load_settings(path: Path) -> TrainingSettings:

@@ -43,7 +43,7 @@ def new_state(settings: TrainingSettings, data: ImageData, device: torch.device 
     config = ModelConfig(data.resolution, data.channels, settings.z_dim, settings.hidden)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        model = VAE(config)
+        model = VAE(config, getattr(torch, settings.precision))
         objective = make_objective(
             settings.objective,
             settings.options,

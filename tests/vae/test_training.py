@@ -13,6 +13,7 @@ import torch
 from ganwalk.errors import GanwalkError
 from tests.vae.squares import Squares
 from vae.checkpoints import CHECKPOINT_FILE
+from vae.objectives import OBJECTIVES
 from vae.settings import TrainingSettings
 from vae.step import compute_step, draw_step
 from vae.topdis import TopDis, TopDisSettings
@@ -111,7 +112,7 @@ def test_training_learns(tmp_path):
     assert losses[-1] < losses[0] / 2
 
 
-@pytest.mark.parametrize("objective", ["beta"])
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_resume_is_bit_for_bit(tmp_path, objective):
     settings = replace(SHORT, objective=objective)
     looks = []

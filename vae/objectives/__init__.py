@@ -7,12 +7,14 @@ OBJECTIVES: name → its class and the dataclass of its options
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from ganwalk.errors import GanwalkError
 from vae.objectives.base import Context, Encoded, Objective, Terms
 from vae.objectives.beta import Beta, BetaSettings
+from vae.objectives.factor import Factor, FactorSettings
+from vae.records import build_record
 
 __all__ = ["OBJECTIVES", "Context", "Encoded", "Objective", "ObjectiveEntry", "Terms", "make_objective"]
 
@@ -27,6 +29,7 @@ class ObjectiveEntry:
 
 OBJECTIVES: Mapping[str, ObjectiveEntry] = {
     Beta.name: ObjectiveEntry(Beta, BetaSettings),
+    Factor.name: ObjectiveEntry(Factor, FactorSettings),
 }
 
 
@@ -37,8 +40,8 @@ def make_objective(
     if name not in OBJECTIVES:
         raise GanwalkError(f"unknown objective {name}: choose one of {', '.join(OBJECTIVES)}")
     entry = OBJECTIVES[name]
-    known = [f.name for f in fields(entry.settings)]
-    for option in options:
-        if option not in known:
-            raise GanwalkError(f"{name} has no option {option}: it has {', '.join(known)}")
-    return entry.make(entry.settings(**options), z_dim, image_shape)
+    try:
+        settings = build_record(entry.settings, options)
+    except GanwalkError as error:
+        raise GanwalkError(f"{name}: {error}") from error
+    return entry.make(settings, z_dim, image_shape)

@@ -1,0 +1,77 @@
+"""FactorVAE: total correlation by the density-ratio trick (Kim & Mnih, ICML 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganwalk.errors import GanwalkError
+from vae import parallel
+from vae.objectives.base import Context, Objective, Terms
+
+# Of the paper; the VAE's own are those of the training.
+_ADAM_BETAS = (0.5, 0.9)
+
+
+@dataclass(frozen=True)
+class FactorSettings:
+    """γ is 35 in the paper for dSprites and 5 to 10 for pictures in colour; its discriminator has 6 layers of 1000."""
+
+    gamma: float = field(default=10.0, metadata={"help": "Weight of the total correlation."})
+    width: int = field(default=1000, metadata={"help": "Width of the discriminator's layers."})
+    depth: int = field(default=6, metadata={"help": "Number of the discriminator's hidden layers."})
+    discriminator_lr: float = field(default=1e-4, metadata={"help": "Learning rate of the discriminator."})
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.depth < 1:
+            raise GanwalkError("width and depth must be at least 1")
+        if not 0 < self.discriminator_lr < float("inf"):
+            raise GanwalkError(f"discriminator_lr must be positive, not {self.discriminator_lr}")
+
+
+class Factor(Objective):
+    """KL + γ · TC, where a discriminator tells codes from codes whose dimensions were permuted over the batch."""
+
+    name = "factor"
+    needs_second = True
+
+    def __init__(self, settings: FactorSettings, z_dim: int, image_shape: tuple[int, int, int]):
+        super().__init__()
+        self.settings = settings
+        layers: list[nn.Module] = []
+        for before in [z_dim, *[settings.width] * (settings.depth - 1)]:
+            layers += [nn.Linear(before, settings.width), nn.LeakyReLU(0.2)]
+        self.discriminator = nn.Sequential(*layers, nn.Linear(settings.width, 1))
+        self.optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), settings.discriminator_lr, _ADAM_BETAS, fused=True
+        )
+
+    def forward(self, context: Context) -> Terms:
+        # The discriminator's logit of "not permuted" is the log of the density ratio (Kim & Mnih, equation 3).
+        correlation = self.discriminator(context.batch.z).mean()
+        kl = context.batch.kl.sum(dim=1).mean()
+        return Terms(kl + self.settings.gamma * correlation, {"tc": correlation})
+
+    def update(self, context: Context) -> dict[str, Tensor]:
+        assert context.second is not None and self.optimizer is not None
+        codes = context.batch.z.detach()
+        permuted = permute_dims(context.second.z.detach(), context.rng)
+        logits = self.discriminator(torch.cat([codes, permuted])).flatten()
+        labels = torch.cat([torch.ones(len(codes)), torch.zeros(len(permuted))]).to(logits.device)
+        loss = F.binary_cross_entropy_with_logits(logits, labels)
+        parameters = list(self.discriminator.parameters())
+        gradients = parallel.average(torch.autograd.grad(loss, parameters))
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self.optimizer.step()
+        accuracy = ((logits > 0) == (labels > 0.5)).float().mean()
+        return {"discriminator": loss.detach(), "discriminator_accuracy": accuracy}
+
+
+def permute_dims(z: Tensor, rng: torch.Generator) -> Tensor:
+    """Codes (n, d) with every dimension permuted over the batch by itself (Kim & Mnih, algorithm 1)."""
+    orders = torch.rand(z.shape, generator=rng).argsort(dim=0).to(z.device)
+    return z.gather(0, orders)
