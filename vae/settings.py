@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganwalk.errors import GanwalkError
-from vae.records import build_record
+from ganwalk.records import build_record
 from vae.topdis import TopDisSettings
 
 CONFIG_FILE = "config.json"
@@ -62,7 +62,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 """What `--preset` changes of the defaults."""
 
-_TOPDIS = "topdis_"
+TOPDIS = "topdis_"
+"""What the names of TopDis' options begin with, among those of the rest."""
 
 
 def changed(base: TrainingSettings, given: Mapping[str, Any]) -> TrainingSettings:
@@ -77,11 +78,11 @@ def changed(base: TrainingSettings, given: Mapping[str, Any]) -> TrainingSetting
     """
     own = {f.name for f in fields(TrainingSettings)} - {"topdis", "options"}
     values = {name: value for name, value in given.items() if name in own}
-    term = {name[len(_TOPDIS) :]: value for name, value in given.items() if name.startswith(_TOPDIS)}
+    term = {name[len(TOPDIS) :]: value for name, value in given.items() if name.startswith(TOPDIS)}
     options = {
         name: value
         for name, value in given.items()
-        if name not in own and name != "topdis" and not name.startswith(_TOPDIS)
+        if name not in own and name != "topdis" and not name.startswith(TOPDIS)
     }
     wanted = given.get("topdis", base.topdis is not None or bool(term))
     if term and not wanted:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -22,32 +22,29 @@ from ganwalk.rtd import RTDLoss
 
 # A cycle needs three points.
 MIN_POINTS = 3
+SAMPLERS = ("uniform", "weights")
+CODES = ("sample", "mean")
 
 
 @dataclass(frozen=True)
 class TopDisSettings:
-    """The term and its place in the training.
+    """The term and its place in the training; what each field means stands in its metadata, for the command line."""
 
-    Attributes:
-        gamma: weight of the term.
-        delay: share of the training's steps before the term starts.
-        shift: C, by how much the cumulative probability of the chosen coordinate moves.
-        sampler: dimensions are drawn uniformly, or in proportion to the norm of their weights in the decoder's first
-            layer ("weights").
-        codes: shift samples of the encoder ("sample") or its means ("mean").
-        orthogonal: remove from the term's gradient what works against the reconstruction.
-        p: power of the bar lengths.
-        card: longest bars that count, or None for all.
-    """
-
-    gamma: float = 5.0
-    delay: float = 0.1
-    shift: float = 1 / 8
-    sampler: str = "weights"
-    codes: str = "sample"
-    orthogonal: bool = True
-    p: float = 1.0
-    card: int | None = None
+    gamma: float = field(default=5.0, metadata={"help": "Weight of the term."})
+    delay: float = field(default=0.1, metadata={"help": "Share of the training's steps before the term starts."})
+    shift: float = field(
+        default=1 / 8, metadata={"help": "By how much the cumulative probability of a coordinate moves (C)."}
+    )
+    sampler: str = field(
+        default="weights",
+        metadata={"help": "Draw dimensions uniformly, or by the norm of their weights in the decoder's first layer."},
+    )
+    codes: str = field(default="sample", metadata={"help": "Shift samples of the encoder, or its means."})
+    orthogonal: bool = field(
+        default=True, metadata={"help": "Remove from its gradient what works against the reconstruction."}
+    )
+    p: float = field(default=1.0, metadata={"help": "Power of the bar lengths."})
+    card: int | None = field(default=None, metadata={"help": "Longest bars that count."})
 
     def __post_init__(self) -> None:
         if not 0 <= self.gamma < math.inf:
@@ -56,10 +53,14 @@ class TopDisSettings:
             raise GanwalkError(f"delay must be a share of the steps from 0 to 1, not {self.delay}")
         if not 0 < self.shift < 1:
             raise GanwalkError(f"shift must be a probability between 0 and 1, not {self.shift}")
-        if self.sampler not in ("uniform", "weights"):
-            raise GanwalkError(f"unknown sampler {self.sampler}: choose uniform or weights")
-        if self.codes not in ("sample", "mean"):
-            raise GanwalkError(f"unknown codes {self.codes}: choose sample or mean")
+        if self.sampler not in SAMPLERS:
+            raise GanwalkError(f"unknown sampler {self.sampler}: choose {' or '.join(SAMPLERS)}")
+        if self.codes not in CODES:
+            raise GanwalkError(f"unknown codes {self.codes}: choose {' or '.join(CODES)}")
+        if not 0 < self.p < math.inf:
+            raise GanwalkError(f"p must be positive, not {self.p}")
+        if self.card is not None and self.card < 1:
+            raise GanwalkError(f"card must be at least 1, not {self.card}")
 
 
 class TopDis(nn.Module):

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import reprlib
+import typing
 from dataclasses import fields
 from typing import Any
 
 from ganwalk.errors import GanwalkError
+from ganwalk.records import fits, is_number
 
 # Far above every published network, and small enough that a file cannot ask for all memory.
 MAX_DIM = 32768
 MAX_RESOLUTION = 4096
-_MAX_NUMBER = 2**63
 MAX_MAPPING_LAYERS = 64
 
 
 def check_types(config: Any, name: str) -> None:
     """Raises GanwalkError unless every field, perhaps from a file, has the type that it is annotated with."""
+    hints = typing.get_type_hints(type(config))
     for field in fields(config):
-        value, annotation = getattr(config, field.name), str(field.type)
-        if not _fits(value, annotation):
-            raise GanwalkError(f"{name}'s {field.name} must be {annotation}, not {reprlib.repr(value):.60}")
+        value = getattr(config, field.name)
+        if not fits(value, hints[field.name]):
+            raise GanwalkError(f"{name}'s {field.name} must be {field.type}, not {reprlib.repr(value):.60}")
 
 
 def check_sizes(name: str, sizes: tuple[int, ...], resolution: int | None = None) -> None:
@@ -48,27 +50,10 @@ def from_json(kind: type, values: Any) -> Any:
     converted = {}
     for name, value in values.items():
         if isinstance(value, list):
-            plain = all(isinstance(n, int | float) and _is_number(n) for n in value)
+            plain = all(isinstance(n, int | float) and is_number(n) for n in value)
             value = tuple(map(float, value)) if plain and "float" in annotations[name] else tuple(value)
         converted[name] = value
     try:
         return kind(**converted)
     except TypeError as error:
         raise GanwalkError("is damaged: its configuration is not complete") from error
-
-
-def _fits(value: object, annotation: str) -> bool:
-    if value is None:
-        return annotation.endswith("| None")
-    kind = annotation.removesuffix(" | None")
-    if kind == "float":
-        return isinstance(value, int | float) and not isinstance(value, bool) and _is_number(value)
-    if kind.startswith("tuple"):
-        inner = kind.removeprefix("tuple[").partition(",")[0]
-        return isinstance(value, tuple) and all(type(v).__name__ == inner and _is_number(v) for v in value)
-    return type(value).__name__ == kind and (kind != "int" or _is_number(value))
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a number is finite, and small enough to be converted and shown."""
-    return -_MAX_NUMBER < value < _MAX_NUMBER

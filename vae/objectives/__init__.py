@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganwalk.errors import GanwalkError
+from ganwalk.records import build_record
 from vae.objectives.base import Context, Encoded, Objective, Terms
 from vae.objectives.beta import Beta, BetaSettings
 from vae.objectives.factor import Factor, FactorSettings
-from vae.records import build_record
 
 __all__ = ["OBJECTIVES", "Context", "Encoded", "Objective", "ObjectiveEntry", "Terms", "make_objective"]
 
