@@ -1,0 +1,1 @@
+"""Metrics of disentanglement: pure functions on codes (N, D) and factors (N, F)."""
