@@ -1,0 +1,74 @@
+"""Metrics of disentanglement: pure functions on codes (N, D) of floats and factors (N, F) of integers.
+
+    from vae.metrics import score_codes
+
+    scores = score_codes(train_codes, train_factors, test_codes, test_factors, level="quick")     # {"mig": 0.31, …}
+
+score_codes(train and test arrays, *, level="full"|"quick", seed=0, threads=None) -> dict, all scores named in SCORES
+MetricSettings, FULL, QUICK, LEVELS: their constants · SCORES: names and what tables call them
+
+With factors, of one set of arrays:
+mig(codes, factors, *, bins=20) -> float · mig_sup(…, *, bins=20, active=0.01) · modularity(…, *, bins=20)
+irs(…, *, quantile=0.99) · sap_continuous(…)
+factor_vae_score(…, *, batch=64, train_votes=10_000, eval_votes=5_000, min_std=0.05, seed=0)
+beta_vae_score(…, *, batch=64, train_points=10_000, eval_points=5_000, seed=0)
+of training and test arrays:
+sap(…, *, C=0.01) -> float · explicitness(…) -> float
+dci(…, *, rounds=100, seed=0, threads=None) -> DCI · dci_es(…, *, trees=100, …) -> ExplicitnessAndSize
+matrices (D, F) for heat maps:
+mutual_information(codes, factors, *, bins=20) · dci(…).importance
+
+Without factors:
+udr(codes of each run, KL of each run, *, similarity="lasso"|"spearman") -> UDR
+reconstruction(images, probabilities) -> Reconstruction (bce, mse, psnr)
+kl_per_dimension(means, log_variances) -> (D,) · active_units(means) -> int · active_codes(means) -> mask (D,)
+
+Factors that do not vary are left out. Bad arrays raise GanwalkError. The first `dci` on a machine compiles its model,
+which takes some seconds.
+"""
+
+from vae.metrics.beta_vae import beta_vae_score
+from vae.metrics.dci import DCI, dci
+from vae.metrics.dci_es import ExplicitnessAndSize, dci_es
+from vae.metrics.explicitness import explicitness
+from vae.metrics.factor_vae import factor_vae_score
+from vae.metrics.information import mutual_information
+from vae.metrics.irs import irs
+from vae.metrics.mig import mig
+from vae.metrics.mig_sup import mig_sup
+from vae.metrics.modularity import modularity
+from vae.metrics.posterior import active_codes, active_units, kl_per_dimension
+from vae.metrics.reconstruction import Reconstruction, reconstruction
+from vae.metrics.sap import sap, sap_continuous
+from vae.metrics.scores import FULL, LEVELS, QUICK, SCORES, MetricSettings, score_codes
+from vae.metrics.udr import UDR, udr
+
+__all__ = [
+    "DCI",
+    "FULL",
+    "LEVELS",
+    "QUICK",
+    "SCORES",
+    "UDR",
+    "ExplicitnessAndSize",
+    "MetricSettings",
+    "Reconstruction",
+    "active_codes",
+    "active_units",
+    "beta_vae_score",
+    "dci",
+    "dci_es",
+    "explicitness",
+    "factor_vae_score",
+    "irs",
+    "kl_per_dimension",
+    "mig",
+    "mig_sup",
+    "modularity",
+    "mutual_information",
+    "reconstruction",
+    "sap",
+    "sap_continuous",
+    "score_codes",
+    "udr",
+]

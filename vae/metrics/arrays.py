@@ -1,0 +1,110 @@
+"""Codes and factors as every metric takes them, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ganwalk.errors import GanwalkError
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Codes with the factors that vary among them.
+
+    Attributes:
+        codes: (N, D) finite floats, of the precision they came in.
+        labels: (N, f) int64: position of each factor's value among the sorted values that it takes here.
+        values: the sorted values of each of the f factors.
+        columns: (f,) which of the F factors these are.
+        factors: F.
+    """
+
+    codes: Array
+    labels: Array
+    values: tuple[Array, ...]
+    columns: Array
+    factors: int
+
+    @property
+    def sizes(self) -> Array:
+        """(f,) number of values of each factor."""
+        return np.array([len(values) for values in self.values])
+
+    def test(self, codes: ArrayLike, factors: ArrayLike) -> tuple[Array, Array]:
+        """Codes (M, D) and labels (M, f) of a test set; a value that the training set lacks has label -1.
+
+        Raises:
+            GanwalkError: as `labelled`, or the test set has other numbers of columns.
+        """
+        checked, columns = checked_codes(codes), _checked_factors(factors)
+        _check_rows(checked, columns)
+        for name, got, expected in (
+            ("codes", checked.shape[1], self.codes.shape[1]),
+            ("factors", columns.shape[1], self.factors),
+        ):
+            if got != expected:
+                raise GanwalkError(f"the test set has {got} {name}, the training set {expected}: they must match")
+        labels = np.empty((len(checked), len(self.values)), np.int64)
+        for k, (column, values) in enumerate(zip(self.columns, self.values, strict=True)):
+            at = np.searchsorted(values, columns[:, column]).clip(max=len(values) - 1)
+            labels[:, k] = np.where(values[at] == columns[:, column], at, -1)
+        return checked, labels
+
+
+def labelled(codes: ArrayLike, factors: ArrayLike) -> Labelled:
+    """Checked codes (N, D) and factors (N, F), of which those with a single value are left out: nothing can tell of
+    them how a code depends on them.
+
+    Raises:
+        GanwalkError: wrong shapes, fewer than 2 rows, values that are not finite, or no factor that varies.
+    """
+    checked, columns = checked_codes(codes), _checked_factors(factors)
+    _check_rows(checked, columns)
+    found = [np.unique(column, return_inverse=True) for column in columns.T]
+    varying = np.array([k for k, (values, _) in enumerate(found) if len(values) > 1], np.int64)
+    if not len(varying):
+        raise GanwalkError("no factor varies over the rows: score codes of images whose factors differ")
+    labels = np.stack([found[k][1].reshape(-1) for k in varying], axis=1).astype(np.int64)
+    return Labelled(checked, labels, tuple(found[k][0] for k in varying), varying, columns.shape[1])
+
+
+def checked_codes(codes: ArrayLike) -> Array:
+    """Codes (N, D) as floats; GanwalkError if the shape is another, N < 2, or a value is not finite."""
+    array = np.asarray(codes)
+    if array.ndim != 2 or not array.shape[1]:
+        raise GanwalkError(f"codes must have shape (N, D) with D at least 1, not {array.shape}")
+    if len(array) < 2:
+        raise GanwalkError(f"{len(array)} rows of codes are too few for a metric: give thousands")
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise GanwalkError("codes must be finite: the model that made them has diverged, use an earlier checkpoint")
+    return array
+
+
+def _checked_factors(factors: ArrayLike) -> Array:
+    array = np.asarray(factors)
+    if array.ndim != 2 or not array.shape[1]:
+        raise GanwalkError(f"factors must have shape (N, F) with F at least 1, not {array.shape}")
+    if not np.issubdtype(array.dtype, np.number) or not np.isfinite(array).all():
+        raise GanwalkError("factors must be finite numbers: one integer per value of a factor")
+    return array
+
+
+def _check_rows(codes: Array, factors: Array) -> None:
+    if len(codes) != len(factors):
+        raise GanwalkError(f"{len(codes)} rows of codes do not match {len(factors)} rows of factors")
+
+
+def gap(matrix: Array, axis: int) -> Array:
+    """Largest minus second largest entry along an axis; where there is one entry only, the second is 0."""
+    if matrix.shape[axis] == 1:
+        return matrix.max(axis=axis)
+    top = np.sort(matrix, axis=axis)
+    return np.take(top, -1, axis=axis) - np.take(top, -2, axis=axis)

@@ -1,0 +1,99 @@
+"""Disentanglement, completeness, informativeness (Eastwood & Williams, ICLR 2018)."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vae.metrics.arrays import Array, labelled
+
+if TYPE_CHECKING:
+    from vae.metrics.boosting import Boosted
+
+
+@dataclass(frozen=True)
+class DCI:
+    """The three scores and what they come from.
+
+    Attributes:
+        disentanglement: 1 - entropy of the factors within each code, codes weighted by their importance.
+        completeness: 1 - entropy of the codes within each factor, factors weighted likewise.
+        informativeness: accuracy on the test set, mean over the factors.
+        informativeness_train: the same on the training set.
+        importance: (D, F) of each code for each factor; columns sum to 1, or are 0 for factors that do not vary.
+    """
+
+    disentanglement: float
+    completeness: float
+    informativeness: float
+    informativeness_train: float
+    importance: Array
+
+
+def dci(
+    train_codes: ArrayLike,
+    train_factors: ArrayLike,
+    test_codes: ArrayLike,
+    test_factors: ArrayLike,
+    *,
+    rounds: int = 100,
+    seed: int = 0,
+    threads: int | None = None,
+) -> DCI:
+    """Scores of the importances of the codes in a classifier of each factor by gradient boosting, all in [0, 1].
+
+    With 100 rounds it is the model of disentanglement_lib. The fast model has 20: its scores rank representations
+    alike, but its disentanglement and completeness are higher, as late rounds spread importance over all codes.
+    Compare scores of equal rounds only.
+
+    Args:
+        train_codes, test_codes: (N, D), (M, D).
+        train_factors, test_factors: (N, F), (M, F) integers.
+        rounds: of boosting (see vae.metrics.boosting).
+        seed: of the order in which equally good splits are tried.
+        threads: factors that are fitted at the same time; all processors without it.
+    """
+    # Compiled at its first call on a machine; at import even loading it would take numba's second.
+    from vae.metrics.boosting import boost
+
+    train = labelled(train_codes, train_factors)
+    codes, labels = train.test(test_codes, test_factors)
+
+    def fit(f: int) -> Boosted:
+        return boost(train.codes, train.labels[:, f], codes, labels[:, f], rounds=rounds, seed=seed + f)
+
+    # The factors with most values take longest: they go first.
+    order = np.argsort(-train.sizes, kind="stable")
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        fitted = dict(zip(order.tolist(), pool.map(fit, order.tolist()), strict=True))
+    importance = np.zeros((train.codes.shape[1], train.factors))
+    for f, column in enumerate(train.columns):
+        importance[:, column] = fitted[f].importances
+    return DCI(
+        disentanglement=disentanglement(importance[:, train.columns]),
+        completeness=disentanglement(importance[:, train.columns].T),
+        informativeness=float(np.mean([found.test_accuracy for found in fitted.values()])),
+        informativeness_train=float(np.mean([found.train_accuracy for found in fitted.values()])),
+        importance=importance,
+    )
+
+
+def disentanglement(importance: Array) -> float:
+    """Mean over the rows of 1 - entropy of a row to the base of its length, rows weighted by their sums.
+
+    Of an importance matrix (D, F) this is the disentanglement, of its transpose the completeness. A row with a single
+    entry scores 1; 0 if there is no importance at all.
+    """
+    rows = importance.sum(axis=1)
+    if not rows.sum() > 0:
+        return 0.0
+    if importance.shape[1] == 1:
+        return 1.0
+    shares = importance[rows > 0] / rows[rows > 0][:, None]
+    entropies = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=1) / np.log(importance.shape[1])
+    return float(((1 - entropies) * rows[rows > 0]).sum() / rows.sum())

@@ -1,0 +1,94 @@
+"""Explicitness and size, the extension of DCI (Eastwood et al., "DCI-ES", ICLR 2023, section 4)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vae.metrics.arrays import Array, labelled
+
+# The capacities of the authors' random-forest probes.
+DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)
+
+
+@dataclass(frozen=True)
+class ExplicitnessAndSize:
+    """Attributes:
+    explicitness: at most 1; 1 if the weakest probe is as good as any, 0 if the loss falls evenly with capacity.
+    size: number of factors that vary / number of codes.
+    losses: (f, depths) the loss-capacity curves, each the least loss up to a depth.
+    """
+
+    explicitness: float
+    size: float
+    losses: Array
+
+
+def dci_es(
+    train_codes: ArrayLike,
+    train_factors: ArrayLike,
+    test_codes: ArrayLike,
+    test_factors: ArrayLike,
+    *,
+    trees: int = 100,
+    seed: int = 0,
+    threads: int | None = None,
+) -> ExplicitnessAndSize:
+    """How little capacity it takes to read the factors off the codes.
+
+    Explicitness depends on the family of probes; this is the paper's random forests, whose capacity κ is their depth:
+    E = 1 - 2 · area between the loss-capacity curve and its least loss / ((κ_last - κ_first) · baseline), mean over the
+    factors. The loss is the test error of classifying a factor's value, the baseline that of the most frequent one. As
+    it measures ease and not success, codes that hold nothing score 1 too: read it beside informativeness.
+    One forest is grown to the largest depth and cut at the others, instead of one forest for each depth.
+
+    Args:
+        train_codes, test_codes: (N, D), (M, D).
+        train_factors, test_factors: (N, F), (M, F) integers.
+        trees: in a forest.
+        seed: of the forests.
+        threads: trees that are grown at the same time; all processors without it.
+    """
+    from sklearn.ensemble import RandomForestClassifier
+
+    train = labelled(train_codes, train_factors)
+    codes, labels = train.test(test_codes, test_factors)
+    codes = codes.astype(np.float32)
+    curves, scores = [], []
+    depths = np.array(DEPTHS)
+    for f in range(len(train.sizes)):
+        forest = RandomForestClassifier(
+            trees, max_depth=DEPTHS[-1], random_state=seed + f, n_jobs=threads or os.cpu_count()
+        ).fit(train.codes, train.labels[:, f])
+        errors = _errors_by_depth(forest, codes, labels[:, f])
+        curve = np.minimum.accumulate(errors)
+        baseline = float((labels[:, f] != np.bincount(train.labels[:, f]).argmax()).mean())
+        heights = curve - curve[-1]
+        area = ((heights[1:] + heights[:-1]) / 2 * np.diff(depths)).sum()
+        curves.append(curve)
+        # A test set with one value only has nothing to lose, at any capacity.
+        scores.append(1 - 2 * area / ((depths[-1] - depths[0]) * baseline) if baseline > 0 else 1.0)
+    return ExplicitnessAndSize(float(np.mean(scores)), len(train.sizes) / codes.shape[1], np.stack(curves))
+
+
+def _errors_by_depth(forest: Any, codes: Array, labels: Array) -> Array:
+    """Test errors of a forest cut at each of `DEPTHS`."""
+    votes = np.zeros((len(DEPTHS), len(codes), forest.n_classes_))
+    for tree in (member.tree_ for member in forest.estimators_):
+        parent, depth = np.zeros(tree.node_count, np.int64), np.zeros(tree.node_count, np.int64)
+        for node in np.flatnonzero(tree.children_left >= 0):  # parents have smaller numbers than their children
+            children = [tree.children_left[node], tree.children_right[node]]
+            parent[children], depth[children] = node, depth[node] + 1
+        shares = tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True)
+        at = tree.apply(codes)
+        place = len(DEPTHS) - 1
+        for cut in range(DEPTHS[-1], 0, -1):
+            at = np.where(depth[at] > cut, parent[at], at)
+            if cut == DEPTHS[place]:
+                votes[place] += shares[at]
+                place -= 1
+    return (votes.argmax(axis=2) != labels).mean(axis=1)

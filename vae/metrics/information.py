@@ -1,0 +1,59 @@
+"""Mutual information of codes and factors, by histograms."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vae.metrics.arrays import Array, Labelled, labelled
+
+
+def mutual_information(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20) -> Array:
+    """Mutual information (D, F) in nats of each code, as a histogram, and each factor; 0 for what does not vary.
+
+    Args:
+        codes: (N, D).
+        factors: (N, F) integers.
+        bins: of equal width between a code's least and greatest value.
+    """
+    given = labelled(codes, factors)
+    matrix = np.zeros((given.codes.shape[1], given.factors))
+    matrix[:, given.columns] = information_of(given, bins)
+    return matrix
+
+
+def information_of(given: Labelled, bins: int) -> Array:
+    """Mutual information (D, f) in nats with the factors that vary."""
+    binned = histogram_bins(given.codes, bins)
+    n, d = binned.shape
+    offsets = binned + bins * np.arange(d)
+    code_entropies = _entropy(np.bincount(offsets.ravel(), minlength=d * bins).reshape(d, bins), n)
+    columns = []
+    for labels, size in zip(given.labels.T, given.sizes, strict=True):
+        joint = np.bincount((offsets * size + labels[:, None]).ravel(), minlength=d * bins * size)
+        factor_entropy = _entropy(np.bincount(labels, minlength=size), n)
+        columns.append(code_entropies + factor_entropy - _entropy(joint.reshape(d, -1), n))
+    # Rounding would make the information with a constant code a little less than 0.
+    return np.maximum(np.stack(columns, axis=1), 0.0)
+
+
+def factor_entropies(given: Labelled) -> Array:
+    """Entropies (f,) in nats of the factors that vary."""
+    n = len(given.labels)
+    return np.array([_entropy(np.bincount(labels), n) for labels in given.labels.T])
+
+
+def histogram_bins(values: Array, bins: int) -> Array:
+    """Bin (N, D) int64 from 0 to bins - 1 of each value, bins of equal width from least to greatest per column.
+
+    The edges are in the precision of the values, as numpy's histograms have them.
+    """
+    edges = np.linspace(values.min(axis=0), values.max(axis=0), bins + 1)[:-1]
+    found = [np.searchsorted(e, column, side="right") - 1 for e, column in zip(edges.T, values.T, strict=True)]
+    return np.stack(found, axis=1).astype(np.int64)
+
+
+def _entropy(counts: Array, n: int) -> Array:
+    """Entropy in nats along the last axis of counts that sum to n."""
+    logs = np.log(np.where(counts > 0, counts, 1))
+    return np.log(n) - (counts * logs).sum(axis=-1) / n

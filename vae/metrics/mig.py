@@ -1,0 +1,22 @@
+"""Mutual information gap (Chen et al., NeurIPS 2018, equation 6)."""
+
+from __future__ import annotations
+
+from numpy.typing import ArrayLike
+
+from vae.metrics.arrays import gap, labelled
+from vae.metrics.information import factor_entropies, information_of
+
+
+def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20) -> float:
+    """Mean over the factors of (I of the most informative code - I of the next) / entropy of the factor, in [0, 1].
+
+    A single code has no next one: its information counts in full. Constant factors are left out.
+
+    Args:
+        codes: (N, D).
+        factors: (N, F) integers.
+        bins: of the histogram of each code.
+    """
+    given = labelled(codes, factors)
+    return float((gap(information_of(given, bins), axis=0) / factor_entropies(given)).mean())
