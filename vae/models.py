@@ -13,6 +13,8 @@ from ganwalk.errors import GanwalkError
 
 RESOLUTIONS = (32, 64)
 _CHANNELS = (32, 32, 64, 64)
+# Far above any published model, and small enough that a file cannot ask for all memory.
+_MAX_WIDTH = 8192
 # exp of more than this is no variance of any code, and overflows soon after.
 _LOG_VARIANCE_RANGE = (-30.0, 20.0)
 
@@ -38,13 +40,14 @@ class ModelConfig:
             raise GanwalkError(f"the model takes images of {' or '.join(map(str, RESOLUTIONS))} px")
         if self.channels not in (1, 3):
             raise GanwalkError(f"the model takes images of 1 or 3 channels, not {self.channels}")
-        if self.z_dim < 1 or (self.hidden is not None and self.hidden < 1):
-            raise GanwalkError("z_dim and hidden must be at least 1")
+        for name, size in (("z_dim", self.z_dim), ("hidden", self.width)):
+            if not 1 <= size <= _MAX_WIDTH:
+                raise GanwalkError(f"{name} must be from 1 to {_MAX_WIDTH}, not {size}")
 
     @property
     def width(self) -> int:
         """The hidden layer's width."""
-        return self.hidden or (128 if self.channels == 1 else 256)
+        return self.hidden if self.hidden is not None else (128 if self.channels == 1 else 256)
 
 
 class PhasedConvTranspose2d(nn.ConvTranspose2d):

@@ -1,0 +1,128 @@
+"""A trained model on its data set: codes, scores, and how well it reconstructs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from vae.data.base import ImageData
+from vae.metrics import LEVELS, kl_per_dimension, mutual_information, reconstruction, score_codes
+from vae.metrics.scores import Level
+from vae.models import VAE
+from vae.step import load_images
+
+_CHUNK = 256
+# Apart from the draws of trainings, whose seeds are [seed, step, process].
+_STREAM = 2**40
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Images of a data set as a model encodes them.
+
+    Attributes:
+        indices: (n,) of the images.
+        factors: (n, F) grid positions.
+        mean, log_variance: (n, z_dim) of q(z|x).
+    """
+
+    indices: np.ndarray
+    factors: np.ndarray
+    mean: np.ndarray
+    log_variance: np.ndarray
+
+
+@dataclass(frozen=True)
+class ModelScores:
+    """Scores of a model.
+
+    Attributes:
+        values: by name; those of disentanglement only where factors are known.
+        kl: (z_dim,) KL divergence in nats of every dimension.
+        information: (z_dim, F) mutual information in nats between means and factors, without columns if none is known.
+    """
+
+    values: dict[str, float]
+    kl: np.ndarray
+    information: np.ndarray
+
+
+def encode(model: VAE, data: ImageData, indices: np.ndarray) -> Codes:
+    """Codes of images, in chunks, on the device of the model."""
+    device = next(model.parameters()).device
+    means, variances = [], []
+    with torch.no_grad():
+        for start in range(0, len(indices), _CHUNK):
+            mean, log_variance = model.encode(load_images(data, indices[start : start + _CHUNK], device))
+            means.append(mean.cpu().numpy())
+            variances.append(log_variance.cpu().numpy())
+    return Codes(indices, data.factors(indices), np.concatenate(means), np.concatenate(variances))
+
+
+def reconstruct(model: VAE, data: ImageData, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, channels, resolution, resolution) in [0, 1], and the decoded means of their codes."""
+    device = next(model.parameters()).device
+    images, decoded = [], []
+    with torch.no_grad():
+        for start in range(0, len(indices), _CHUNK):
+            batch = load_images(data, indices[start : start + _CHUNK], device)
+            images.append(batch.cpu().numpy())
+            decoded.append(model.decode(model.encode(batch)[0]).sigmoid().cpu().numpy())
+    return np.concatenate(images), np.concatenate(decoded)
+
+
+def draw_rows(data: ImageData, n: int, seed: int) -> np.ndarray:
+    """Indices (n,) drawn uniformly.
+
+    Uniformly also where training drew factors together: scores ask what a code knows of each factor, and with factors
+    that come together a code that confuses them would not be found out.
+    """
+    return np.random.default_rng([seed, _STREAM]).integers(len(data), size=n)
+
+
+def evaluate_model(
+    model: VAE,
+    data: ImageData,
+    *,
+    level: Level = "full",
+    seed: int = 0,
+    threads: int | None = None,
+    on_progress: Callable[[str], None] | None = None,
+) -> ModelScores:
+    """Every score of a model, on images drawn by the seed.
+
+    Args:
+        level: "full" has the standard settings and takes minutes, "quick" seconds.
+        threads: of the metrics' models.
+        on_progress: told what is being done.
+    """
+    tell = on_progress or (lambda what: None)
+    settings = LEVELS[level]
+    training = model.training
+    model.eval()
+    tell("encoding")
+    codes = encode(model, data, draw_rows(data, settings.train_rows + settings.test_rows, seed))
+    tell("reconstructing")
+    found = reconstruction(*reconstruct(model, data, codes.indices[-settings.test_rows :]))
+    model.train(training)
+    kl = kl_per_dimension(codes.mean, codes.log_variance)
+    values: dict[str, float] = {}
+    information = np.empty((codes.mean.shape[1], 0))
+    if data.factor_names:
+        tell("scoring")
+        train, test = slice(None, settings.train_rows), slice(settings.train_rows, None)
+        values |= score_codes(
+            codes.mean[train],
+            codes.factors[train],
+            codes.mean[test],
+            codes.factors[test],
+            level=level,
+            seed=seed,
+            threads=threads,
+        )
+        information = mutual_information(codes.mean, codes.factors)
+    values |= {"bce": found.bce, "mse": found.mse, "psnr": found.psnr, "kl": float(kl.sum())}
+    return ModelScores(values, kl, information)

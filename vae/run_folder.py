@@ -1,0 +1,58 @@
+"""The files in the folder of a run, and the model read back from it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from ganwalk.errors import GanwalkError
+from ganwalk.files import write_bytes
+from ganwalk.records import build_record
+from vae.models import VAE, ModelConfig
+
+MODEL_FILE = "model.safetensors"
+HISTORY_FILE = "metrics.csv"
+SCORES_FILE = "scores.json"
+# The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
+_KEY = "ganwalk-vae-1"
+
+
+def save_model(path: Path, model: VAE) -> None:
+    """Writes weights and configuration atomically, as safetensors."""
+    from safetensors import torch as safetensors_torch
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_bytes(path, safetensors_torch.save(tensors, {_KEY: json.dumps(asdict(model.config))}))
+
+
+def load_model(run: Path) -> VAE:
+    """The model in the folder of a run, on the CPU.
+
+    Raises:
+        GanwalkError: there is none, or the file is damaged or holds something else.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = run / MODEL_FILE
+    if not path.is_file():
+        raise GanwalkError(f"{run} holds no trained model: train one with python -m vae.train --out {run}")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            if _KEY not in metadata:
+                raise GanwalkError(f"{path} is safetensors, but not of a model of vae.train")
+            # A configuration is checked before anything of its size is made.
+            model = VAE(build_record(ModelConfig, json.loads(metadata[_KEY])))
+            stored = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no iterator)
+            expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+            if stored != expected:
+                raise GanwalkError(f"{path} holds other tensors than its configuration says: train it again")
+            model.load_state_dict({name: file.get_tensor(name) for name in expected})
+    except GanwalkError:
+        raise
+    except (SafetensorError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise GanwalkError(f"{path} is damaged: train it again, or copy it again") from error
+    if not all(bool(tensor.isfinite().all()) for tensor in model.state_dict().values()):
+        raise GanwalkError(f"{path} holds weights that are not finite: train it again")
+    return model.eval().requires_grad_(False)
