@@ -526,7 +526,8 @@ def models(as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from ganwalk.generators.catalog import cache_folder, cached_path, read_catalog
+    from ganwalk.files import cache_folder
+    from ganwalk.generators.catalog import cached_path, read_catalog
 
     entries = read_catalog().values()
     if as_json:

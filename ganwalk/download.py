@@ -11,7 +11,6 @@ import email.utils
 import hashlib
 import json
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.files import is_web_page, publish, write_text
+from ganwalk.files import is_web_page, locked, publish, write_text
 
 Progress = Callable[[int, "int | None"], None]
 """Called with the bytes that are there, and with those of the whole file if they are known."""
@@ -110,7 +109,7 @@ def obtain(
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
             # Two processes that want the same file take turns: the second finds it, or continues the first one's part.
-            with _locked(target, progress):
+            with locked(target, waiting=lambda: _report(target, progress)):
                 if not target.exists():
                     _download(url, target, sha256, progress, limits, sleep)
                     return target
@@ -207,7 +206,7 @@ def _receive(
     with part.open("ab") as file:
         for block in _blocks(response, limits):
             if done == 0 and is_web_page(block[:64]):
-                raise _Refused("it is a web page, not a file of weights")
+                raise _Refused("it is a web page, not the file")
             done += len(block)
             if done > (version.total if version.total is not None else limits.max_bytes):
                 file.truncate(0)
@@ -280,7 +279,7 @@ def _continued(response: Any, start: int, known: _Version) -> _Version | None:
 def _check_kind(response: Any, total: int | None, limits: Limits) -> None:
     """Refuses what cannot be the file: web pages, compressed bodies, sizes out of bounds."""
     if response.headers.get("Content-Type", "").split(";")[0].strip().lower() in ("text/html", "application/xhtml+xml"):
-        raise _Refused("it is a web page, not a file of weights")
+        raise _Refused("it is a web page, not the file")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise _Refused("it comes compressed although that was not asked for")
     if total is not None and total > limits.max_bytes:
@@ -323,6 +322,13 @@ def _unanswered(error: Exception) -> _Passing:
     return _Passing("no connection", reached=False)
 
 
+def _report(target: Path, progress: Progress | None) -> None:
+    """Reports what another process has downloaded."""
+    part = _beside(target, ".part")
+    if progress and part.exists():
+        progress(_size(part), None)
+
+
 def _by_hand(url: str, target: Path) -> str:
     return f"download it elsewhere and put it at {target}"
 
@@ -331,7 +337,7 @@ def _accept(path: Path, target: Path, url: str, sha256: str) -> None:
     """Refuses a file whose hash is not the expected one or not the one first seen; records the first."""
     with path.open("rb") as file:
         if is_web_page(file.read(64)):
-            raise GanwalkError(f"{path} is a web page, not a checkpoint: delete it, {_by_hand(url, target)}")
+            raise GanwalkError(f"{path} is a web page, not the file: delete it, {_by_hand(url, target)}")
         file.seek(0)
         digest = hashlib.sha256()
         while block := file.read(2**20):
@@ -361,33 +367,6 @@ def _load_version(part: Path, url: str) -> _Version | None:
         return None
     texts = all(isinstance(text, str) for text in (version.etag, version.modified))
     return version if texts and version.url == url and isinstance(version.total, (int, type(None))) else None
-
-
-@contextlib.contextmanager
-def _locked(target: Path, progress: Progress | None) -> Iterator[None]:
-    """Holds the target's lock; meanwhile reports what another process downloads. The lock ends with its process."""
-    part = _beside(target, ".part")
-    with _beside(target, ".lock").open("ab") as file:
-        while not _try_lock(file.fileno()):
-            if progress and part.exists():
-                progress(_size(part), None)
-            time.sleep(0.2)
-        yield
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
 
 
 @contextlib.contextmanager

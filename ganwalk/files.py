@@ -1,12 +1,14 @@
-"""Atomic writes: a file is there whole or not at all."""
+"""Atomic writes (a file is there whole or not at all), locks between processes, and the cache folder."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,45 @@ def write_text(path: Path | str, text: str) -> None:
 def write_json(path: Path | str, value: Any) -> None:
     """Writes a JSON file atomically; NaN and infinity are refused, since JSON has none."""
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def cache_folder() -> Path:
+    """Where downloads and what is made of them are kept: $GANWALK_CACHE, or the user's cache folder."""
+    import platformdirs
+
+    chosen = os.environ.get("GANWALK_CACHE")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("ganwalk", appauthor=False)
+
+
+@contextlib.contextmanager
+def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Holds the lock beside `path` (`x.npy.lock`), which ends with its process.
+
+    Args:
+        path: what only one process at a time may make; its folder must exist.
+        waiting: called now and then while another process holds the lock.
+    """
+    with path.with_name(path.name + ".lock").open("ab") as file:
+        while not _try_lock(file.fileno()):
+            if waiting:
+                waiting()
+            time.sleep(0.2)
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def _umask() -> int:

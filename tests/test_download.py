@@ -218,7 +218,7 @@ def test_a_file_put_there_by_hand(fetch, server, target):
     with pytest.raises(GanwalkError, match="is another file than expected"):
         fetch(sha256=SHA256[:8])
     target.write_bytes(b"<html>sign in</html>")
-    with pytest.raises(GanwalkError, match="is a web page, not a checkpoint: delete it"):
+    with pytest.raises(GanwalkError, match="is a web page, not the file: delete it"):
         fetch()
 
 
@@ -232,7 +232,7 @@ def test_a_file_put_there_by_hand(fetch, server, target):
 )
 def test_web_pages_are_refused(refused, server, target, reply):
     server.script = [reply]
-    assert "it is a web page, not a file of weights" in refused()
+    assert "it is a web page, not the file" in refused()
     assert cache(target) == ["net.safetensors.lock"] and len(server.requests) == 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import sys
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ganwalk.download import Progress, obtain
 from ganwalk.errors import GanwalkError
+from ganwalk.files import cache_folder
 from ganwalk.shipped import shipped_file
 
 if sys.version_info >= (3, 11):
@@ -88,14 +88,6 @@ def close_names(name: str, n: int = 3) -> list[str]:
     found = [entry for entry in names if entry.startswith(wanted)]
     found += difflib.get_close_matches(wanted, names, n=n, cutoff=0.6)
     return list(dict.fromkeys(found))[:n]
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: $GANWALK_CACHE, or the user's cache folder."""
-    import platformdirs
-
-    chosen = os.environ.get("GANWALK_CACHE")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("ganwalk", appauthor=False)
 
 
 def cached_path(entry: CatalogEntry) -> Path:

@@ -11,7 +11,6 @@ import math
 import numba
 import numpy as np
 
-from ganwalk.errors import GanwalkError
 from vae.data.base import grid_positions
 
 FACTOR_NAMES = ("shape", "scale", "orientation", "pos_x", "pos_y")
@@ -32,8 +31,6 @@ class Sprites:
     factor_sizes: tuple[int, ...] = FACTOR_SIZES
 
     def __init__(self, resolution: int = 64):
-        if resolution not in (32, 64):
-            raise GanwalkError(f"sprites are drawn at 32 or 64 px, not {resolution}")
         self.resolution = resolution
         masks = draw_masks()
         self._masks = masks[:, None, None] if resolution == 64 else _halved(masks)

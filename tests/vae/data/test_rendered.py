@@ -102,7 +102,7 @@ def test_grid_order_is_that_of_the_public_data_sets():
 
 
 def test_unknown_names_and_resolutions_are_refused():
-    with pytest.raises(GanwalkError, match=DATASETS[0]):
+    with pytest.raises(GanwalkError, match=next(iter(DATASETS))):
         load_dataset("cats")
     with pytest.raises(GanwalkError, match="32 or 64"):
         load_dataset("sprites", resolution=48)

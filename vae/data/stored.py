@@ -1,0 +1,162 @@
+"""Data sets whose images are an array, mapped from a file; and what `vae.data` keeps in the cache."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ganwalk.download import Progress
+from ganwalk.errors import GanwalkError
+from ganwalk.files import cache_folder, locked, publish
+from vae.data.base import grid_positions
+
+# A change of what is kept under a name needs another version.
+_VERSION = 1
+
+
+@dataclass(eq=False)
+class StoredImages:
+    """Images that lie in an array in the order of the grid. See vae.data.base.ImageData.
+
+    Attributes:
+        array: (N, …) one entry for each image.
+        decode: makes images (n, resolution, resolution, channels) uint8 of n entries.
+    """
+
+    name: str
+    resolution: int
+    channels: int
+    factor_names: tuple[str, ...]
+    factor_sizes: tuple[int, ...]
+    array: np.ndarray
+    decode: Callable[[np.ndarray], np.ndarray] = np.asarray
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        return self.decode(self.array[np.asarray(indices, np.int64)])
+
+    def factors(self, indices: np.ndarray) -> np.ndarray:
+        return grid_positions(indices, self.factor_sizes)
+
+    def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.integers(len(self), size=n)
+
+
+def halved(images: np.ndarray) -> np.ndarray:
+    """Means of 2×2 pixels, (n, h / 2, w / 2, channels) uint8 of images (n, h, w, channels) uint8."""
+    n, height, width, channels = images.shape
+    blocks = images.reshape(n, height // 2, 2, width // 2, 2, channels)
+    return ((blocks.sum(axis=(2, 4), dtype=np.uint16) + 2) // 4).astype(np.uint8)
+
+
+def data_folder() -> Path:
+    """Where data sets are looked for and kept, unless another folder is named."""
+    return cache_folder().absolute() / "datasets"
+
+
+def kept(
+    name: str, shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8, source: Path | None = None
+) -> np.ndarray | None:
+    """The array that `keep` has kept under this name, mapped; None if there is none, or `source` is newer."""
+    path = _path(name)
+    try:
+        if source and source.exists() and source.stat().st_mtime > path.stat().st_mtime:
+            return None
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    # An ndarray, since every slice of a memmap pays for being one.
+    return np.asarray(array) if array.shape == shape and array.dtype == dtype else None
+
+
+def keep(
+    name: str,
+    shape: tuple[int, ...],
+    blocks: Callable[[], Iterable[np.ndarray]],
+    *,
+    dtype: npt.DTypeLike = np.uint8,
+    source: Path | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """An array made once and kept in the cache, mapped: there whole or not at all.
+
+    Args:
+        name: names the file.
+        shape: of the array.
+        blocks: gives its rows in order, in blocks of any length; called only if the array must be made.
+        dtype: of the array and of all blocks.
+        source: a file of which the array is made; if it is newer, the array is made again.
+        progress: called with the bytes that are written, and those of the whole.
+    Raises:
+        GanwalkError: the cache cannot hold the array.
+    """
+    path, part = _path(name), _path(name, ".part")
+    with _cache_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Two processes that want the same array take turns: the second finds it.
+        with locked(path):
+            array = kept(name, shape, dtype, source)
+            if array is not None:
+                return array
+            try:
+                _write(part, shape, np.dtype(dtype), blocks, progress)
+                publish(part, path)
+            finally:
+                part.unlink(missing_ok=True)
+    array = kept(name, shape, dtype, source)
+    if array is None:
+        raise GanwalkError(f"{path} cannot be read back: check the disk, or choose another folder with GANWALK_CACHE")
+    return array
+
+
+def _write(
+    part: Path,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    blocks: Callable[[], Iterable[np.ndarray]],
+    progress: Progress | None,
+) -> None:
+    total = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    part.unlink(missing_ok=True)
+    free = shutil.disk_usage(part.parent).free
+    if free < total:
+        raise GanwalkError(
+            f"{part.parent} has {free / 2**30:.1f} GiB free, but {total / 2**30:.1f} GiB are needed: "
+            "free some space, or choose another folder with GANWALK_CACHE"
+        )
+    rows = 0
+    with part.open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks():
+            rows += len(block)
+            if block.shape[1:] != shape[1:] or block.dtype != dtype or rows > shape[0]:
+                raise ValueError(f"a block of shape {block.shape} does not fit into {shape}")
+            file.write(np.ascontiguousarray(block).data)
+            if progress:
+                progress(total * rows // shape[0], total)
+    if rows != shape[0]:
+        raise ValueError(f"{rows} rows came instead of {shape[0]}")
+
+
+@contextlib.contextmanager
+def _cache_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise GanwalkError(
+            f"cannot keep {path}: {reason}; free some space, or choose another folder with GANWALK_CACHE"
+        ) from error
+
+
+def _path(name: str, suffix: str = "") -> Path:
+    return data_folder() / f"{name}-v{_VERSION}.npy{suffix}"
