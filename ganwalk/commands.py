@@ -311,8 +311,9 @@ def render(
     from ganwalk.directions import Directions
     from ganwalk.generators.loading import load_directions_generator
     from ganwalk.rendering.animation import save_animation
-    from ganwalk.rendering.grids import overview_grid, save_picture, traversal_grid
+    from ganwalk.rendering.grids import overview_grid, traversal_grid
     from ganwalk.rendering.ranges import parse_layers, parse_seeds
+    from ganwalk.sheets import save_picture
 
     path = directions_path or _newest_directions()
     directions = Directions.load(path)

@@ -10,8 +10,9 @@ import torch
 from ganwalk.discovery.run import DiscoveryResult, held_barcodes
 from ganwalk.files import atomic_path, write_json
 from ganwalk.generators.base import Generator
-from ganwalk.rendering.grids import overview_grid, save_picture
+from ganwalk.rendering.grids import overview_grid
 from ganwalk.rtd import plot_barcodes
+from ganwalk.sheets import save_picture
 
 DIRECTIONS_FILE = "directions.safetensors"
 # Barcodes drawn: more panels than this are too small to read.

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.files import atomic_path
 from ganwalk.generators.base import Generator
-from ganwalk.rendering.grids import cell_size, resize
 from ganwalk.rendering.images import Progress, traverse
+from ganwalk.sheets import cell_size, resize, write_gif
 
 _COLUMNS = 6
 _GAP = 4
@@ -71,21 +70,9 @@ def save_animation(
     counted = _counted(pictures, frames, progress)
     with atomic_path(path) as partial:
         if suffix == ".gif":
-            _write_gif(partial, counted, fps)
+            write_gif(partial, counted, fps)
         else:
             _write_mp4(partial, counted, fps, frames, path)
-
-
-def _write_gif(target: Path, frames: Iterator[np.ndarray], fps: int) -> None:
-    """A palette of its own for every frame: closer than a shared one, and smaller files than dithering makes."""
-    pictures = []
-    for frame in frames:
-        picture = Image.fromarray(frame)
-        # A quarter of the pixels gives nearly the same palette in a quarter of the time.
-        sample = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.NEAREST)
-        palette = sample.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=2)
-        pictures.append(picture.quantize(palette=palette, dither=Image.Dither.NONE))
-    pictures[0].save(target, save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0)
 
 
 def _write_mp4(target: Path, frames: Iterator[np.ndarray], fps: int, total: int, path: Path) -> None:

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
-from ganwalk.files import atomic_path
 from ganwalk.generators.base import Generator
 from ganwalk.rendering.images import Progress, traverse
-
-# Smallest and largest side of a cell in pixels: small images are enlarged, large ones reduced.
-_MIN_CELL, _MAX_CELL = 96, 256
-_GAP = 4
-_MARGIN = 14
-_MAX_PIXELS = 2**28
-# Width of a full bar of effect.
-_BAR = 36
-_INK, _FAINT, _TRACK = (24, 28, 36), (120, 126, 138), (226, 229, 235)
-_PAPER, _ACCENT = (255, 255, 255), (31, 78, 156)
+from ganwalk.sheets import Sheet
 
 
 def traversal_grid(
@@ -54,7 +43,9 @@ def traversal_grid(
     """
     amplitudes = _amplitudes(amplitude, steps)
     counter = _Counter(progress, len(seeds) * steps)
-    canvas = _Canvas(generator.resolution, amplitudes, [f"seed {seed}" for seed in seeds])
+    if not seeds:
+        raise GanwalkError("a grid needs at least one sample: give --seeds such as 1-6")
+    canvas = _sheet(generator, amplitudes, [f"seed {seed}" for seed in seeds])
     for row, seed in enumerate(seeds):
         cells = traverse(
             generator,
@@ -93,7 +84,7 @@ def overview_grid(
     """
     amplitudes = _amplitudes(amplitude, steps)
     counter = _Counter(progress, len(directions) * steps)
-    canvas = _Canvas(generator.resolution, amplitudes, [str(k) for k in range(len(directions))], _shares(directions))
+    canvas = _sheet(generator, amplitudes, [str(k) for k in range(len(directions))], _shares(directions))
     for row in range(len(directions)):
         cells = traverse(
             generator,
@@ -114,23 +105,16 @@ def overview_grid(
     return canvas.finish(caption if directions.effects is None else f"{caption} · bars: image change")
 
 
-def save_picture(picture: Image.Image, path: Path | str) -> None:
-    """Writes a PNG atomically."""
-    with atomic_path(path) as partial:
-        picture.save(partial, optimize=True)
-
-
-def cell_size(resolution: int) -> int:
-    """Side of a cell: a whole multiple of small images, a bounded size for large ones."""
-    if resolution >= _MIN_CELL:
-        return min(resolution, _MAX_CELL)
-    return resolution * -(-_MIN_CELL // resolution)
-
-
-def resize(pixels: np.ndarray, size: int) -> Image.Image:
-    """One picture (h, w, 3) as a square cell."""
-    picture = Image.fromarray(pixels)
-    return picture if picture.width == size else picture.resize((size, size), Image.Resampling.LANCZOS)
+def _sheet(
+    generator: Generator, amplitudes: Sequence[float], rows: Sequence[str], shares: Sequence[float] | None = None
+) -> Sheet:
+    """An empty sheet with a column for each amplitude, of which zero is marked."""
+    middle = [column for column, amplitude in enumerate(amplitudes) if abs(amplitude) < 1e-9]
+    labels = [
+        "0" if column in middle else f"{amplitude:+.2g} σ".replace("-", "−")
+        for column, amplitude in enumerate(amplitudes)
+    ]
+    return Sheet(generator.resolution, labels, rows, shares, middle)
 
 
 class _Counter:
@@ -143,75 +127,6 @@ class _Counter:
         self.done += images
         if self.progress is not None:
             self.progress(self.done, self.total)
-
-
-class _Canvas:
-    """The sheet that cells are pasted on: only it is ever in memory as a whole."""
-
-    def __init__(
-        self,
-        resolution: int,
-        amplitudes: Sequence[float],
-        row_labels: Sequence[str],
-        shares: Sequence[float] | None = None,
-    ):
-        if not row_labels:
-            raise GanwalkError("a grid needs at least one sample: give --seeds such as 1-6")
-        self.cell = cell_size(resolution)
-        self.amplitudes, self.row_labels, self.shares = amplitudes, row_labels, shares
-        self.font = _font(max(12, self.cell // 9))
-        self.title_font = _font(max(14, self.cell // 8))
-        labels = int(max(self.font.getlength(label) for label in row_labels))
-        self.left = _MARGIN + max(labels, _BAR if shares else 0) + 10
-        self.top = _MARGIN + int(self.font.size) + 8
-        pitch = self.cell + _GAP
-        width = self.left + pitch * len(amplitudes) - _GAP + _MARGIN
-        height = self.top + pitch * len(row_labels) + int(self.title_font.size) + 2 * _MARGIN
-        if width * height > _MAX_PIXELS:
-            raise GanwalkError(f"a picture of {width}×{height} pixels is too large: use fewer --seeds or --steps")
-        self.image = Image.new("RGB", (width, height), _PAPER)
-
-    def paste(self, row: int, cells: np.ndarray) -> None:
-        for column, pixels in enumerate(cells):
-            self.image.paste(resize(pixels, self.cell), self._corner(row, column))
-
-    def finish(self, caption: str) -> Image.Image:
-        draw = ImageDraw.Draw(self.image)
-        for column, amplitude in enumerate(self.amplitudes):
-            x, _ = self._corner(0, column)
-            label = "0" if abs(amplitude) < 1e-9 else f"{amplitude:+.2g} σ".replace("-", "−")
-            ink = _ACCENT if label == "0" else _FAINT
-            draw.text((x + self.cell / 2, self.top - 6), label, ink, self.font, anchor="ms")
-        for row, label in enumerate(self.row_labels):
-            _, y = self._corner(row, 0)
-            draw.text((self.left - 8, y + self.cell / 2), label, _FAINT, self.font, anchor="rm")
-            if self.shares is not None:
-                left, top = self.left - 8 - _BAR, y + self.cell // 2 + int(self.font.size * 0.8)
-                draw.rectangle((left, top, left + _BAR - 1, top + 3), _TRACK)
-                length = round(self.shares[row] * _BAR)
-                if length:
-                    draw.rectangle((left, top, left + length - 1, top + 3), _ACCENT)
-        middle = [column for column, amplitude in enumerate(self.amplitudes) if abs(amplitude) < 1e-9]
-        for column in middle:
-            x, y = self._corner(0, column)
-            bottom = self._corner(len(self.row_labels) - 1, 0)[1] + self.cell
-            draw.rectangle((x - 2, y - 2, x + self.cell + 1, bottom + 1), outline=_ACCENT, width=2)
-        room = self.image.width - 2 * _MARGIN
-        font: Any = self.title_font
-        while font.getlength(caption) > room and font.size > 8:
-            font = _font(int(font.size) - 1)
-        draw.text((_MARGIN, self.image.height - _MARGIN), caption, _INK, font, anchor="ls")
-        return self.image
-
-    def _corner(self, row: int, column: int) -> tuple[int, int]:
-        return self.left + column * (self.cell + _GAP), self.top + row * (self.cell + _GAP)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib ships: Pillow's own default font lacks σ."""
-    import matplotlib
-
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
 
 
 def _shares(directions: Directions) -> list[float] | None:

@@ -15,9 +15,10 @@ from ganwalk.generators.base import sample_z
 from ganwalk.generators.blobs import Blobs, BlobsConfig
 from ganwalk.generators.loading import GeneratorIdentity
 from ganwalk.rendering.animation import save_animation
-from ganwalk.rendering.grids import cell_size, overview_grid, save_picture, traversal_grid
+from ganwalk.rendering.grids import overview_grid, traversal_grid
 from ganwalk.rendering.images import to_bytes, traverse
 from ganwalk.rendering.ranges import parse_layers, parse_seeds
+from ganwalk.sheets import cell_size, save_picture
 
 
 @pytest.fixture
