@@ -1,5 +1,163 @@
-"""A whole training: data, loop, looks at it on the way, scores and pictures at the end."""
+"""A whole training: data, loop, looks on the way, scores and pictures at the end."""
 
 from __future__ import annotations
 
-from vae.run_folder import MODEL_FILE as MODEL_FILE
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ganwalk.errors import GanwalkError
+from ganwalk.files import write_json, write_text
+from vae import parallel
+from vae.checkpoints import CHECKPOINT_FILE, TrainingState
+from vae.data import load_dataset
+from vae.data.base import ImageData
+from vae.evaluation import evaluate_model
+from vae.metrics.scores import Level
+from vae.outputs import draw_history, draw_model, write_scores
+from vae.run_folder import HISTORY_FILE, MODEL_FILE, save_model
+from vae.settings import CONFIG_FILE, TrainingSettings, to_json
+from vae.training import Rhythm, train
+
+# A tenth of a training between looks, but pictures of fewer steps than this show nothing new.
+_LOOKS, _FEWEST = 10, 100
+_LOG_EVERY = 100
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training leaves: its state, its scores, and the files in its folder."""
+
+    state: TrainingState
+    scores: Mapping[str, float]
+    written: Sequence[Path]
+
+
+def load_data(settings: TrainingSettings) -> ImageData:
+    """The data set that the settings name."""
+    return load_dataset(
+        settings.dataset,
+        resolution=settings.resolution,
+        correlated=settings.correlated,
+        correlation_width=settings.correlation_width,
+    )
+
+
+def claim_folder(folder: Path, settings: TrainingSettings, *, overwrite: bool = False) -> None:
+    """Makes the folder this training's: removes an earlier one's checkpoint and writes the configuration.
+
+    Raises:
+        GanwalkError: it holds a training, which `overwrite` would remove.
+    """
+    checkpoint = folder / CHECKPOINT_FILE
+    if (folder / CONFIG_FILE).exists() and not overwrite:
+        raise GanwalkError(
+            f"{folder} holds a training: continue it with --resume --out {folder}, or start anew with --overwrite"
+        )
+    checkpoint.unlink(missing_ok=True)
+    write_json(folder / CONFIG_FILE, to_json(settings))
+
+
+def run_training(
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    device: torch.device | str = "cpu",
+    threads: int | None = None,
+    resume: bool = False,
+    metrics: Level | None = "full",
+    look_every: int | None = None,
+    tensorboard: bool = False,
+    on_step: Callable[[int, str], None] | None = None,
+    on_progress: Callable[[str], None] | None = None,
+) -> Run:
+    """Trains, scores and draws into an existing folder; files are written by the first process only.
+
+    Args:
+        metrics: level of the scores at the end, or None for none.
+        look_every: steps between pictures and quick scores; 0 for none, None for a tenth of the training.
+        tensorboard: also write event files.
+        on_step: told the steps done and a note; on_progress: what is being done after them.
+    """
+    data = load_data(settings)
+    rhythm = _rhythm(settings.steps, look_every)
+    board = _board(folder) if tensorboard and parallel.rank() == 0 else None
+
+    def step(state: TrainingState) -> None:
+        if on_step is not None:
+            last = state.history[-1] if state.history else {}
+            on_step(state.step, f"loss {last['loss']:.1f}" if "loss" in last else "")
+
+    def look(state: TrainingState) -> dict[str, float]:
+        draw_model(state.model, data, folder, seed=settings.seed)
+        write_history(folder / HISTORY_FILE, state.history)
+        draw_history(state.history, folder)
+        scores = evaluate_model(state.model, data, level="quick", seed=settings.seed, threads=threads).values
+        return {f"quick_{name}": value for name, value in scores.items()}
+
+    state = train(
+        settings,
+        data,
+        folder,
+        device=device,
+        threads=threads,
+        resume=resume,
+        rhythm=rhythm,
+        on_step=step,
+        on_look=None if look_every == 0 else look,
+        on_row=board,
+    )
+    if parallel.rank() != 0:
+        return Run(state, {}, ())
+    tell = on_progress or (lambda what: None)
+    save_model(folder / MODEL_FILE, state.model)
+    write_history(folder / HISTORY_FILE, state.history)
+    written = [folder / MODEL_FILE, folder / HISTORY_FILE, folder / CONFIG_FILE]
+    tell("drawing")
+    written += draw_model(state.model, data, folder, seed=settings.seed) + draw_history(state.history, folder)
+    scores: Mapping[str, float] = {}
+    if metrics is not None:
+        found = evaluate_model(
+            state.model, data, level=metrics, seed=settings.seed, threads=threads, on_progress=on_progress
+        )
+        written += write_scores(found, data, folder, level=metrics, seed=settings.seed)
+        scores = found.values
+    return Run(state, scores, written)
+
+
+def _rhythm(steps: int, look_every: int | None) -> Rhythm:
+    """Rows every hundred steps or oftener, and looks where the next row ends."""
+    log_every = max(1, min(_LOG_EVERY, steps // _LOOKS, look_every or steps))
+    wanted = max(_FEWEST, steps // _LOOKS) if look_every is None else look_every
+    return Rhythm(log_every, max(1, -(-wanted // log_every)) * log_every)
+
+
+def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Writes metrics.csv: one line per row of the history, empty where a row lacks a column."""
+    names = list(dict.fromkeys(name for row in history for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_text(path, text.getvalue())
+
+
+def _board(folder: Path) -> Callable[[Mapping[str, float]], None]:
+    """A function that adds a row of the history to TensorBoard's event file."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise GanwalkError("--tensorboard needs a package: pip install tensorboard") from error
+    writer = SummaryWriter(str(folder))
+
+    def add(row: Mapping[str, float]) -> None:
+        for name, value in row.items():
+            if name != "step":
+                writer.add_scalar(name, value, int(row["step"]))
+        writer.flush()
+
+    return add

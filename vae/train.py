@@ -159,6 +159,7 @@ def command(
     import torch
 
     from vae import parallel
+    from vae.outputs import score_table
     from vae.run import claim_folder, run_training
 
     folder = out or _RUNS / run_name(settings)
@@ -166,7 +167,8 @@ def command(
         leader = parallel.rank() == 0
         if leader:
             make_folder(folder)
-            claim_folder(folder, settings, resume=resume, overwrite=overwrite)
+            if not resume:
+                claim_folder(folder, settings, overwrite=overwrite)
         with progress_bar(settings.steps, "training", quiet or not leader or not sys.stderr.isatty()) as advance:
             result = run_training(
                 settings,
@@ -174,13 +176,14 @@ def command(
                 device=device,
                 threads=threads,
                 resume=resume,
-                metrics=metrics,
+                metrics=None if metrics == "none" else metrics,  # type: ignore[arg-type]
                 look_every=look_every,
                 tensorboard=tensorboard,
                 on_step=advance,
             )
     if leader:
-        click.echo(result.table())
+        for line in score_table(result.scores):
+            click.echo(line)
         click.echo(f"wrote {folder}/: {', '.join(path.name for path in result.written)}")
         click.echo(f"next: python -m vae.evaluate {quoted(folder)}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +29,17 @@ class Rhythm:
 
     Attributes:
         log_every: steps per row of metrics.csv, which holds their means.
-        look_every: steps between calls of `on_look`.
+        look_every: steps between calls of `on_look`, a multiple of `log_every`.
         save_seconds: at least so long between checkpoints, which are written where a row ends.
     """
 
     log_every: int = 100
     look_every: int = 1000
     save_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.log_every < 1 or self.look_every < 1 or self.look_every % self.log_every:
+            raise GanwalkError(f"looks, every {self.look_every} steps, must come with rows, every {self.log_every}")
 
 
 def new_state(settings: TrainingSettings, data: ImageData, device: torch.device | str) -> TrainingState:
@@ -66,6 +70,7 @@ def train(
     rhythm: Rhythm | None = None,
     on_step: Callable[[TrainingState], None] | None = None,
     on_look: Callable[[TrainingState], dict[str, float]] | None = None,
+    on_row: Callable[[Mapping[str, float]], None] | None = None,
 ) -> TrainingState:
     """Trains a VAE and keeps `out`/checkpoint.pt up to date.
 
@@ -79,6 +84,7 @@ def train(
         on_step: called after every step.
         on_look: called every `look_every` steps and after the last one, by the first process; what it returns joins
             the row of the history that ends there.
+        on_row: given each row of the history, by the first process.
     Raises:
         GanwalkError: nothing to resume, or a loss that is not finite; the last good checkpoint stays.
     """
@@ -125,6 +131,8 @@ def train(
             continue
         if on_look is not None and (last or state.step % rhythm.look_every == 0):
             state.history[-1].update(on_look(state))
+        if on_row is not None:
+            on_row(state.history[-1])
         if last or time.monotonic() - saved_at >= rhythm.save_seconds:
             save_checkpoint(out / CHECKPOINT_FILE, state, settings)
             saved_at, saved_step = time.monotonic(), state.step

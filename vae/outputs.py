@@ -1,0 +1,207 @@
+"""What a run leaves to look at: pictures of the model, curves of the training, scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganwalk.files import atomic_path, write_json
+from ganwalk.sheets import Sheet, cell_size, resize, save_picture, write_gif
+from vae.data.base import ImageData
+from vae.evaluation import ModelScores, draw_rows, encode
+from vae.metrics import SCORES, active_codes, kl_per_dimension
+from vae.models import VAE
+from vae.run_folder import SCORES_FILE
+from vae.step import load_images
+
+# Positions of a coordinate in units of the prior's standard deviation.
+_REACH, _POSITIONS = 2.5, 11
+_PICTURES = 10
+_ROWS = 2000
+_FRAMES, _FPS = 36, 18
+_GAP = 4
+_INK, _ACCENT = "#18202c", "#1f4e9c"
+
+LABELS: Mapping[str, str] = {
+    **SCORES,
+    "bce": "reconstruction, nats",
+    "mse": "mean squared error",
+    "psnr": "PSNR, dB",
+    "kl": "KL divergence, nats",
+}
+"""Names of the scores of a model, and what tables and pictures call them."""
+
+
+def draw_model(model: VAE, data: ImageData, folder: Path, *, seed: int = 0) -> list[Path]:
+    """Writes reconstructions.png, traversals.png and traversals.gif."""
+    training = model.training
+    model.eval()
+    paths = [folder / name for name in ("reconstructions.png", "traversals.png", "traversals.gif")]
+    codes = encode(model, data, draw_rows(data, _ROWS, seed))
+    kl = kl_per_dimension(codes.mean, codes.log_variance)
+    order = np.argsort(-kl)
+    with torch.no_grad():
+        save_picture(reconstruction_sheet(model, data, codes.indices[:_PICTURES]), paths[0])
+        save_picture(traversal_sheet(model, codes.mean[0], kl, active_codes(codes.mean), order), paths[1])
+        frames = traversal_frames(model, codes.mean[0], order)
+    with atomic_path(paths[2]) as partial:
+        write_gif(partial, iter(frames), _FPS)
+    model.train(training)
+    return paths
+
+
+def reconstruction_sheet(model: VAE, data: ImageData, indices: np.ndarray) -> Any:
+    """Images above what the model makes of them."""
+    device = next(model.parameters()).device
+    batch = load_images(data, indices, device)
+    decoded = model.decode(model.encode(batch)[0]).sigmoid()
+    sheet = Sheet(data.resolution, [""] * len(indices), ["image", "decoded"])
+    sheet.paste(0, _pixels(batch))
+    sheet.paste(1, _pixels(decoded))
+    return sheet.finish(f"{data.name}, {data.resolution} px: images and their reconstructions")
+
+
+def traversal_sheet(model: VAE, mean: np.ndarray, kl: np.ndarray, active: np.ndarray, order: np.ndarray) -> Any:
+    """One row per latent dimension, most informative first: what its coordinate changes in one encoded picture.
+
+    Args:
+        mean: (z_dim,) code of the picture.
+        kl: (z_dim,) KL divergence in nats; bars show shares of the largest.
+        active: (z_dim,) whether a dimension is in use.
+        order: (z_dim,) dimensions from top to bottom.
+    """
+    positions = np.linspace(-_REACH, _REACH, _POSITIONS)
+    labels = ["0" if p == 0 else f"{p:+.3g}".replace("-", "−") for p in positions]
+    rows = [f"z{k}" if active[k] else f"z{k} (off)" for k in order]
+    shares = (kl[order] / max(float(kl.max()), 1e-12)).tolist()
+    sheet = Sheet(model.config.resolution, labels, rows, shares, [_POSITIONS // 2])
+    for row, dimension in enumerate(order):
+        sheet.paste(row, _pixels(_decode_along(model, mean, int(dimension), positions)))
+    return sheet.finish("latent traversals, coordinates in units of the prior's σ · bars: KL divergence")
+
+
+def traversal_frames(model: VAE, mean: np.ndarray, order: np.ndarray) -> list[np.ndarray]:
+    """Frames (h, w, 3) uint8 of all dimensions side by side, each moving there and back."""
+    positions = np.array([_REACH * math.sin(2 * math.pi * k / _FRAMES) for k in range(_FRAMES)])
+    cell = cell_size(model.config.resolution)
+    columns = min(5, len(order))
+    rows = -(-len(order) // columns)
+    pitch = cell + _GAP
+    frames = np.full((_FRAMES, rows * pitch - _GAP, columns * pitch - _GAP, 3), 255, np.uint8)
+    for place, dimension in enumerate(order):
+        top, left = place // columns * pitch, place % columns * pitch
+        for frame, pixels in zip(frames, _pixels(_decode_along(model, mean, int(dimension), positions)), strict=True):
+            frame[top : top + cell, left : left + cell] = np.asarray(resize(pixels, cell).convert("RGB"))
+    return list(frames)
+
+
+def draw_history(history: Sequence[Mapping[str, float]], folder: Path) -> list[Path]:
+    """Writes curves.png: every column of the history over the steps, quick scores in a panel of their own."""
+    from matplotlib.figure import Figure
+
+    names = [name for name in dict.fromkeys(n for row in history for n in row) if name not in ("step", "loss")]
+    scored = [name for name in names if name.startswith("quick_") and name[6:] in SCORES]
+    plain = [name for name in names if not name.startswith("quick_")]
+    panels = len(plain) + bool(scored)
+    if not panels:
+        return []
+    columns = min(3, panels)
+    rows = -(-panels // columns)
+    figure = Figure(figsize=(4.2 * columns, 2.7 * rows), layout="constrained")
+    axes: Any = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, name in zip(axes, plain, strict=False):
+        _plot(axis, history, name, color=_ACCENT, lw=1.4)
+        axis.set_title(name.replace("_", " "), fontsize=10, color=_INK)
+    if scored:
+        axis = axes[len(plain)]
+        # What is a share, by now at most 1; numbers of units have another scale.
+        for name in [n for n in scored if n not in ("quick_active_units", "quick_dci_es_size")]:
+            _plot(axis, history, name, lw=1.2, marker="o", ms=2.5, label=SCORES[name[6:]])
+        axis.set_title("quick scores", fontsize=10, color=_INK)
+        axis.set_ylim(0, 1)
+        axis.legend(frameon=False, fontsize=5.5, ncols=2)
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=8)
+    for axis in axes[panels:]:
+        axis.set_axis_off()
+    figure.supxlabel("step", fontsize=9)
+    path = folder / "curves.png"
+    with atomic_path(path) as partial:
+        figure.savefig(partial, dpi=120)
+    return [path]
+
+
+def write_scores(scores: ModelScores, data: ImageData, folder: Path, *, level: str, seed: int) -> list[Path]:
+    """Writes scores.json and, where factors are known, effects.png."""
+    paths = [folder / SCORES_FILE]
+    write_json(
+        paths[0],
+        {
+            "metrics": level,
+            "seed": seed,
+            "scores": {name: round(value, 6) for name, value in scores.values.items()},
+            "kl_per_dimension": [round(float(value), 6) for value in scores.kl],
+            "factors": list(data.factor_names),
+            "mutual_information": [[round(float(v), 6) for v in row] for row in scores.information],
+        },
+    )
+    if data.factor_names:
+        paths.append(folder / "effects.png")
+        draw_information(scores, data.factor_names, paths[1])
+    return paths
+
+
+def score_table(scores: Mapping[str, float]) -> list[str]:
+    """Lines of a table: a score and its value in each."""
+    named = [(LABELS[name], f"{value:.4g}" if abs(value) >= 10 else f"{value:.3f}") for name, value in scores.items()]
+    width = max((len(label) for label, _ in named), default=0)
+    return [f"{label:<{width}}  {value:>8}" for label, value in named]
+
+
+def draw_information(scores: ModelScores, factor_names: Sequence[str], path: Path) -> None:
+    """A heat map of mutual information, dimensions sorted by KL divergence against factors."""
+    from matplotlib.figure import Figure
+
+    order = np.argsort(-scores.kl)
+    table = scores.information[order]
+    figure = Figure(figsize=(1.9 + 0.75 * len(factor_names), 1.2 + 0.36 * len(order)), layout="constrained")
+    axis: Any = figure.subplots()
+    picture = axis.imshow(table, cmap="Blues", vmin=0, aspect="auto")
+    axis.set_xticks(range(len(factor_names)), [n.replace("_", " ") for n in factor_names], rotation=30, ha="right")
+    axis.set_yticks(range(len(order)), [f"z{k}" for k in order])
+    middle = float(table.max()) / 2
+    for (row, column), value in np.ndenumerate(table):
+        if value >= 0.05:
+            ink = "white" if value > middle else _INK
+            axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=ink)
+    axis.set_title("mutual information, nats", fontsize=10, color=_INK)
+    axis.tick_params(labelsize=9, length=0)
+    figure.colorbar(picture, ax=axis, shrink=0.8).ax.tick_params(labelsize=8)
+    with atomic_path(path) as partial:
+        figure.savefig(partial, dpi=120)
+
+
+def _plot(axis: Any, history: Sequence[Mapping[str, float]], name: str, **style: Any) -> None:
+    rows = [(row["step"], row[name]) for row in history if name in row]
+    axis.plot([step for step, _ in rows], [value for _, value in rows], **style)
+
+
+def _decode_along(model: VAE, mean: np.ndarray, dimension: int, positions: np.ndarray) -> torch.Tensor:
+    """Decoded pictures (n, channels, h, w) of a code (z_dim,) whose one coordinate takes these positions (n,)."""
+    device = next(model.parameters()).device
+    z = torch.from_numpy(mean).float().repeat(len(positions), 1)
+    z[:, dimension] = torch.from_numpy(positions).float()
+    with torch.no_grad():
+        return model.decode(z.to(device)).sigmoid()
+
+
+def _pixels(images: torch.Tensor) -> np.ndarray:
+    """Bytes (n, h, w, 3), or (n, h, w) of one channel, of images (n, channels, h, w) in [0, 1]."""
+    pixels = (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
