@@ -1,0 +1,290 @@
+"""The study of TopDis: every objective with and without the term, on sprites and scenes, scored by every metric.
+
+    python benchmarks/topdis_study.py --quick --work FOLDER      # minutes: runs everything small, in that folder
+    python benchmarks/topdis_study.py train --jobs 2             # hours: trains what is missing, continues what stopped
+    python benchmarks/topdis_study.py figures                    # tables and figures of what has been run
+
+Trainings live in --work (default vae-study/), a folder each, made by `python -m vae.train`; their scores and histories
+are kept as small files in benchmarks/results/vae/. Settings were chosen with seeds that the study does not use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ganwalk.files import atomic_path, write_json, write_text
+from vae.metrics import SCORES
+from vae.outputs import LABELS
+from vae.settings import TrainingSettings, to_json
+from vae.topdis import TopDisSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+_RESULTS = Path(__file__).resolve().parent / "results" / "vae"
+_WORK = ROOT / "vae-study"
+_SHARES = tuple(name for name in SCORES if name not in ("active_units", "dci_es_size"))
+_PLAIN, _TOPDIS = "#b8c4d6", "#1f4e9c"
+# What is sized for two cores: convolutions in bfloat16, a larger learning rate for fewer steps.
+_BASE = TrainingSettings(resolution=32, precision="bfloat16", lr=1e-3)
+_TERM = TopDisSettings(gamma=5.0)
+OBJECTIVES: Mapping[str, Mapping[str, Any]] = {
+    "beta": {"beta": 2.0},
+    "factor": {"gamma": 10.0, "width": 256, "discriminator_lr": 5e-4},
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much is run."""
+
+    datasets: tuple[str, ...] = ("sprites", "scenes")
+    objectives: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: OBJECTIVES)
+    seeds: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: {"beta": (11, 12, 13), "factor": (11, 12, 13)})
+    steps: int = 4000
+    metrics: str = "full"
+
+
+_WHOLE = Scope()
+_QUICK = Scope(("sprites",), {"beta": {"beta": 2.0}}, {"beta": (11, 12)}, 20, "quick")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training."""
+
+    name: str
+    settings: TrainingSettings
+
+
+def jobs(scope: Scope) -> list[Job]:
+    """All trainings, the first seed of everything first."""
+    found = []
+    longest = max(len(seeds) for seeds in scope.seeds.values())
+    for turn in range(longest):
+        for dataset in scope.datasets:
+            for objective, options in scope.objectives.items():
+                seeds = scope.seeds.get(objective, (11,))
+                if turn >= len(seeds):
+                    continue
+                for term in (None, _TERM):
+                    settings = replace(
+                        _BASE,
+                        dataset=dataset,
+                        objective=objective,
+                        options=dict(options),
+                        topdis=term,
+                        steps=scope.steps,
+                        seed=seeds[turn],
+                    )
+                    suffix = "topdis" if term else "plain"
+                    found.append(Job(f"{dataset}-{objective}-{suffix}-{seeds[turn]}", settings))
+    return found
+
+
+def train(job: Job, work: Path, results: Path, metrics: str) -> None:
+    """Trains, or continues, one job and keeps its scores, its history and the time of this call."""
+    result = results / f"{job.name}.json"
+    if result.exists():
+        return
+    folder = work / job.name
+    folder.mkdir(parents=True, exist_ok=True)
+    config = work / f"{job.name}.json"
+    write_json(config, to_json(job.settings))
+    start = ["--resume"] if (folder / "checkpoint.pt").exists() else ["--config", str(config), "--overwrite"]
+    command = [
+        sys.executable,
+        "-m",
+        "vae.train",
+        *start,
+        "--out",
+        str(folder),
+        "--metrics",
+        metrics,
+        "-q",
+        "--look-every",
+        str(max(10, job.settings.steps // 4)),
+    ]
+    began = time.perf_counter()
+    ran = subprocess.run(
+        [*command, "--threads", "1"],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    if ran.returncode:
+        print(f"{job.name} failed: {ran.stderr.strip()[-500:]}", flush=True)
+        return
+    scores = json.loads((folder / "scores.json").read_text())
+    history = (folder / "metrics.csv").read_text()
+    seconds = None if "--resume" in start else round(time.perf_counter() - began)
+    write_json(result, {**scores, "settings": to_json(job.settings), "seconds": seconds})
+    write_text(results / f"{job.name}.csv", history)
+    print(f"{job.name}: MIG {scores['scores']['mig']:.3f}, {seconds} s", flush=True)
+
+
+def load(scope: Scope, results: Path) -> dict[str, dict[str, Any]]:
+    """Results by name of their job, those that exist."""
+    paths = {job.name: results / f"{job.name}.json" for job in jobs(scope)}
+    return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+
+
+def series(found: Mapping[str, Any], dataset: str, objective: str, kind: str) -> dict[str, np.ndarray]:
+    """Every score over the seeds of one setting; empty if it has not been run."""
+    runs = [run["scores"] for name, run in found.items() if name.startswith(f"{dataset}-{objective}-{kind}-")]
+    return {score: np.array([run[score] for run in runs]) for score in LABELS} if runs else {}
+
+
+def table(found: Mapping[str, Any], scope: Scope) -> str:
+    """Markdown: mean ± standard deviation over seeds, a row for each setting, a table for each data set."""
+    names = [*_SHARES, "bce", "kl", "active_units"]
+    lines = []
+    for dataset in scope.datasets:
+        lines += [f"### {dataset}", "", f"| objective | seeds | {' | '.join(LABELS[n] for n in names)} |"]
+        lines.append("|---" * (len(names) + 2) + "|")
+        for objective in scope.objectives:
+            for kind in ("plain", "topdis"):
+                scores = series(found, dataset, objective, kind)
+                if scores:
+                    label = objective + (" + TopDis" if kind == "topdis" else "")
+                    cells = " | ".join(_spread(scores[n]) for n in names)
+                    lines.append(f"| {label} | {len(scores['mig'])} | {cells} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _spread(values: np.ndarray) -> str:
+    digits = 1 if np.abs(values).max() >= 10 else 3
+    mean = f"{values.mean():.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {values.std(ddof=1):.{digits}f}"
+
+
+def draw_scores(found: Mapping[str, Any], scope: Scope, path: Path) -> None:
+    """Bars of every score, with and without the term, and a dot for each seed."""
+    rows = [(d, o) for d in scope.datasets for o in scope.objectives if series(found, d, o, "plain")]
+    figure = Figure(figsize=(11, 2.3 * len(rows)), layout="constrained")
+    axes: Any = figure.subplots(len(rows), 1, squeeze=False).ravel()
+    for axis, (dataset, objective) in zip(axes, rows, strict=True):
+        for place, (kind, colour) in enumerate((("plain", _PLAIN), ("topdis", _TOPDIS))):
+            scores = series(found, dataset, objective, kind)
+            if not scores:
+                continue
+            x = np.arange(len(_SHARES)) + 0.4 * (place - 0.5)
+            label = "with TopDis" if kind == "topdis" else "without"
+            axis.bar(x, [scores[n].mean() for n in _SHARES], 0.36, color=colour, label=label)
+            for position, name in zip(x, _SHARES, strict=True):
+                axis.plot([position] * len(scores[name]), scores[name], ".", color="#18202c", ms=4)
+        axis.set_title(f"{dataset}, {objective}", fontsize=10, loc="left")
+        axis.set_ylim(0, 1)
+        axis.set_xticks(range(len(_SHARES)), [LABELS[n].replace(" ", "\n") for n in _SHARES], fontsize=7)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].legend(frameon=False, fontsize=8, ncols=2)
+    _save(figure, path)
+
+
+def draw_curves(results: Path, found: Mapping[str, Any], scope: Scope, path: Path) -> None:
+    """Reconstruction, KL divergence and quick MIG over the steps: thin lines are seeds."""
+    columns = (("reconstruction", "reconstruction, nats"), ("kl", "KL divergence, nats"), ("quick_mig", "quick MIG"))
+    rows = [(d, o) for d in scope.datasets for o in scope.objectives if series(found, d, o, "plain")]
+    figure = Figure(figsize=(11, 2.4 * len(rows)), layout="constrained")
+    axes: Any = figure.subplots(len(rows), len(columns), squeeze=False)
+    for line, (dataset, objective) in zip(axes, rows, strict=True):
+        for axis, (column, label) in zip(line, columns, strict=True):
+            for kind, colour in (("plain", "#8a96a8"), ("topdis", _TOPDIS)):
+                for name in [n for n in found if n.startswith(f"{dataset}-{objective}-{kind}-")]:
+                    history = np.genfromtxt(results / f"{name}.csv", delimiter=",", names=True)
+                    known = ~np.isnan(history[column])
+                    text = "with TopDis" if kind == "topdis" else "without"
+                    axis.plot(history["step"][known], history[column][known], color=colour, lw=1, label=text)
+            axis.set_title(f"{dataset}, {objective}: {label}", fontsize=9)
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.tick_params(labelsize=7)
+            if column == "reconstruction":
+                axis.set_yscale("log")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    axes[0][0].legend(unique.values(), unique, frameon=False, fontsize=8)
+    _save(figure, path)
+
+
+def draw_traversals(work: Path, scope: Scope, path: Path) -> None:
+    """Traversals of the first seed side by side: without the term on the left, with it on the right."""
+    strips = []
+    for dataset in scope.datasets:
+        for objective in scope.objectives:
+            seed = scope.seeds.get(objective, (11,))[0]
+            pictures = [
+                work / f"{dataset}-{objective}-{kind}-{seed}" / "traversals.png" for kind in ("plain", "topdis")
+            ]
+            if all(picture.exists() for picture in pictures):
+                strips.append([Image.open(picture).convert("RGB") for picture in pictures])
+    if not strips:
+        return
+    width = max(a.width + b.width for a, b in strips)
+    sheet = Image.new("RGB", (width, sum(max(a.height, b.height) for a, b in strips)), "white")
+    top = 0
+    for left, right in strips:
+        sheet.paste(left, (0, top))
+        sheet.paste(right, (left.width, top))
+        top += max(left.height, right.height)
+    with atomic_path(path) as partial:
+        sheet.resize((sheet.width // 2, sheet.height // 2), Image.Resampling.LANCZOS).save(partial, optimize=True)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with atomic_path(path) as partial:
+        figure.savefig(partial, dpi=110)
+
+
+def draw(scope: Scope, work: Path, results: Path, pictures: Path) -> None:
+    """Prints the tables, keeps them, and draws the figures."""
+    found = load(scope, results)
+    if not found:
+        sys.exit(f"no results in {results}: run this with train first")
+    text = table(found, scope)
+    print(text)
+    write_text(results / "report.md", text)
+    pictures.mkdir(parents=True, exist_ok=True)
+    draw_scores(found, scope, pictures / "study-vae-scores.png")
+    draw_curves(results, found, scope, pictures / "study-vae-curves.png")
+    draw_traversals(work, scope, pictures / "study-vae-traversals.png")
+
+
+def main() -> None:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", nargs="?", choices=["train", "figures"], help="default: both")
+    parser.add_argument("--quick", action="store_true", help="a small version, to see that everything runs")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at once, one thread each")
+    parser.add_argument("--only", default="", help="only trainings whose name contains this")
+    parser.add_argument("--work", type=Path, default=_WORK, help="where the trainings are")
+    arguments = parser.parse_args()
+    scope, results, pictures = _WHOLE, _RESULTS, ROOT / "docs"
+    if arguments.quick:
+        scope, results, pictures = _QUICK, arguments.work / "results", arguments.work / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    if arguments.part in (None, "train"):
+        chosen = [job for job in jobs(scope) if arguments.only in job.name]
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            list(pool.map(lambda job: train(job, arguments.work, results, scope.metrics), chosen))
+    if arguments.part in (None, "figures"):
+        draw(scope, arguments.work, results, pictures)
+
+
+if __name__ == "__main__":
+    main()
