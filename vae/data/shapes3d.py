@@ -26,6 +26,7 @@ FILE = PublicFile(
 )
 # What a piece, and a block of rows, may have in memory.
 _MAX_BYTES = 2**28
+_ROWS = 2**10
 
 
 def load(resolution: int, access: Access, sizes: tuple[int, ...] = FACTOR_SIZES) -> StoredImages:
@@ -66,7 +67,9 @@ def _blocks(path: Path, sizes: tuple[int, ...], resolution: int) -> Iterator[np.
         rows = min(rows, _MAX_BYTES // (64 * 64 * 3))
         for start in range(0, n, rows):
             block = images[start : start + rows]
-            yield block if resolution == 64 else halved(block)
+            for part in range(0, len(block), _ROWS):
+                part_images = block[part : part + _ROWS]
+                yield part_images if resolution == 64 else halved(part_images)
 
 
 def _dataset(file: Any, name: str, shape: tuple[int, ...], dtype: type) -> Any:

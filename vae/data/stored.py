@@ -53,9 +53,9 @@ class StoredImages:
 
 def halved(images: np.ndarray) -> np.ndarray:
     """Means of 2×2 pixels, (n, h / 2, w / 2, channels) uint8 of images (n, h, w, channels) uint8."""
-    n, height, width, channels = images.shape
-    blocks = images.reshape(n, height // 2, 2, width // 2, 2, channels)
-    return ((blocks.sum(axis=(2, 4), dtype=np.uint16) + 2) // 4).astype(np.uint8)
+    # Rows first: they are contiguous.
+    rows = images[:, ::2].astype(np.uint16) + images[:, 1::2]
+    return ((rows[:, :, ::2] + rows[:, :, 1::2] + 2) >> 2).astype(np.uint8)
 
 
 def data_folder() -> Path:

@@ -91,6 +91,21 @@ def test_painted_scenes_are_the_rendered_ones(resolution):
     assert np.abs(data.images(indices).astype(int) - cast).max() <= 1
 
 
+def test_scenes_need_no_cache(tmp_path, monkeypatch):
+    kept = load_dataset("scenes", resolution=32)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GANWALK_CACHE", str(tmp_path / "file"))
+    indices = np.array([0, 123_456, 479_999])
+    assert np.array_equal(load_dataset("scenes", resolution=32).images(indices), kept.images(indices))
+
+
+def test_scenes_are_cast_once(cache, monkeypatch):
+    load_dataset("scenes", resolution=32)
+    monkeypatch.setattr("vae.data.scenes.shadings_of", lambda *_: pytest.fail("cast again"))
+    load_dataset("scenes", resolution=32)
+    assert list(cache.glob("datasets/scenes-32-*.npy"))
+
+
 def test_grid_order_is_that_of_the_public_data_sets():
     assert grid_positions(np.array([0, 1, 32, 1024, 737_279]), Sprites.factor_sizes).tolist() == [
         [0, 0, 0, 0, 0],
