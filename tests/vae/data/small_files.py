@@ -1,0 +1,93 @@
+"""Small files of the same structure as the public ones, and the pictures that are in them."""
+
+import io
+import zipfile
+
+import numpy as np
+
+from vae.data.base import grid_positions
+
+DSPRITES = (2, 2, 2, 3, 2)
+SHAPES3D = (2, 2, 2, 2, 2, 3)
+MPI3D = (2, 1, 2, 1, 1, 3, 3)
+FACES3D = (2, 3, 2, 2)
+
+
+def pictures(n, channels, seed=0, high=256):
+    """Random pictures (n, 64, 64, channels) uint8."""
+    return np.random.default_rng(seed).integers(high, size=(n, 64, 64, channels), dtype=np.uint8)
+
+
+def means(images):
+    """Means of 2×2 pixels, as floats."""
+    n, height, width, channels = images.shape
+    return images.astype(float).reshape(n, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
+
+
+def dsprites(path, metadata=None, **changes):
+    """A dSprites file; `changes` replace its arrays. Returns its pictures, 0 or 1."""
+    n = int(np.prod(DSPRITES))
+    images = pictures(n, 1, high=2)
+    positions = grid_positions(np.arange(n), DSPRITES)
+    arrays = {
+        "imgs": images[..., 0],
+        "latents_values": positions.astype(float),
+        "latents_classes": np.concatenate([np.zeros((n, 1), np.int64), positions], axis=1),
+        "metadata": np.array({"title": "sprites"} if metadata is None else metadata, object),
+    }
+    np.savez_compressed(path, **{**arrays, **changes})
+    return images
+
+
+def shapes3d(path, change=lambda file: None, **options):
+    """A 3D Shapes file, after `change` has been at it. Returns its pictures."""
+    import h5py
+
+    n = int(np.prod(SHAPES3D))
+    images = pictures(n, 3)
+    with h5py.File(path, "w") as file:
+        options = {"chunks": (20, 16, 16, 1), "compression": "gzip", **options}
+        file.create_dataset("images", data=images, **options)
+        file.create_dataset("labels", data=grid_positions(np.arange(n), SHAPES3D) / 7 - 0.5)
+        change(file)
+    return images
+
+
+def mpi3d(path, compressed=False):
+    """An MPI3D file. Returns its pictures."""
+    images = pictures(int(np.prod(MPI3D)), 3)
+    (np.savez_compressed if compressed else np.savez)(path, images=images)
+    return images
+
+
+def faces3d(path, axes=(0, 1, 2, 3, 4, 5), compressed=False, **others):
+    """A 3D Faces file whose array has its axes in this order, behind the variables `others`. Returns its pictures."""
+    import scipy.io
+
+    images = pictures(int(np.prod(FACES3D)), 1)
+    array = images.reshape(*FACES3D, 64, 64).transpose(axes)
+    scipy.io.savemat(path, {**others, "faces": array}, do_compression=compressed)
+    return images
+
+
+def npy_header(text):
+    """The beginning of an .npy file with this dictionary in it."""
+    data = text.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(data).to_bytes(2, "little") + data
+
+
+def npz(path, member, data, compression=zipfile.ZIP_STORED):
+    """An .npz file with one member of these bytes."""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr(member, data)
+
+
+def jpeg(colours, size=(178, 218)):
+    """A photograph with `colours` (left, right) in its halves, as the bytes of a JPEG."""
+    from PIL import Image
+
+    image = np.zeros((size[1], size[0], 3), np.uint8)
+    image[:, : size[0] // 2], image[:, size[0] // 2 :] = colours
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "JPEG", quality=95)
+    return out.getvalue()

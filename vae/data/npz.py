@@ -1,0 +1,76 @@
+"""Arrays inside .npz files, mapped where they lie or streamed, and never unpickled.
+
+What a file says of itself is compared with what the caller expects, before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+_LOCAL_HEADER = struct.Struct("<4s22x2H")
+_MAX_HEADER = 4096
+
+
+def mapped_array(path: Path, member: str, shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> np.ndarray | None:
+    """The array of that name, mapped; None if it is compressed, so that it cannot be.
+
+    Raises:
+        ValueError, KeyError, zipfile.BadZipFile: it is not there, or not of this shape and type.
+    """
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(f"{member}.npy")
+        with archive.open(info) as stream:
+            _check_header(stream, member, shape, dtype)
+            start = stream.tell()
+        if info.compress_type != zipfile.ZIP_STORED:
+            return None
+        if info.file_size != start + math.prod(shape) * np.dtype(dtype).itemsize:
+            raise ValueError(f"{member} is not as long as its shape says")
+    with path.open("rb") as file:
+        file.seek(info.header_offset)
+        magic, name_length, extra_length = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+    if magic != b"PK\x03\x04":
+        raise ValueError("its table of contents points elsewhere")
+    # np.memmap refuses what reaches beyond the end of the file.
+    offset = info.header_offset + _LOCAL_HEADER.size + name_length + extra_length + start
+    return np.asarray(np.memmap(path, dtype, "r", offset, shape))
+
+
+def array_blocks(
+    path: Path, member: str, shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8, rows: int = 4096
+) -> Iterator[np.ndarray]:
+    """The rows of the array of that name, in blocks of at most `rows`, in order. Errors as of `mapped_array`."""
+    dtype = np.dtype(dtype)
+    with zipfile.ZipFile(path) as archive, archive.open(f"{member}.npy") as stream:
+        _check_header(stream, member, shape, dtype)
+        for start in range(0, shape[0], rows):
+            block_shape = (min(rows, shape[0] - start), *shape[1:])
+            size = math.prod(block_shape) * dtype.itemsize
+            data = stream.read(size)
+            if len(data) != size:
+                raise ValueError(f"{member} ends too early")
+            yield np.frombuffer(data, dtype).reshape(block_shape)
+        # The checksum is compared at the end.
+        if stream.read(1):
+            raise ValueError(f"{member} goes on beyond its shape")
+
+
+def _check_header(stream: IO[bytes], member: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+    try:
+        # Version 1.0 has headers below 64 KiB; those of later versions could be of any length.
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError("unknown version")
+        found = np.lib.format.read_array_header_1_0(stream, max_header_size=_MAX_HEADER)
+    except Exception as error:
+        # numpy's parser raises more than it says, such as tokenize.TokenError.
+        raise ValueError(f"the header of {member} cannot be read") from error
+    if found != (shape, False, np.dtype(dtype)):
+        raise ValueError(f"{member} has shape {found[0]} and type {found[2]}, not {shape} and {np.dtype(dtype)}")

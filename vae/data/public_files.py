@@ -1,0 +1,89 @@
+"""The public files of data sets: where they are looked for, downloaded from, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganwalk.download import Limits, Progress, obtain
+from ganwalk.errors import GanwalkError, one_line
+from vae.data.stored import data_folder
+
+# MPI3D has 12.7 GB.
+_LIMITS = Limits(max_bytes=16 * 2**30)
+
+
+@dataclass(frozen=True)
+class PublicFile:
+    """A file that holds a data set.
+
+    Attributes:
+        name: what its publisher calls it.
+        page: where it is described, with its licence.
+        url: a stable address to download it from, or empty.
+        sha256: first hex digits of its SHA-256, as far as they are known.
+    """
+
+    name: str
+    page: str
+    url: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Access:
+    """How the files of data sets may be had.
+
+    Attributes:
+        root: the folder that holds the file, or the file itself; None for the folder in the cache.
+        download: whether it may be downloaded if it is not there.
+        progress: called while bytes arrive or are converted.
+    """
+
+    root: Path | None = None
+    download: bool = True
+    progress: Progress | None = None
+
+    def path(self, file: PublicFile) -> Path:
+        """Where the file lies, or would lie once it is downloaded."""
+        if self.root is None:
+            return data_folder() / file.name
+        is_file = self.root.is_file() or self.root.suffix == Path(file.name).suffix
+        return self.root if is_file else self.root / file.name
+
+    def obtain(self, file: PublicFile) -> Path:
+        """The file, downloaded first if it is not there and may be; GanwalkError if it cannot be had."""
+        path = self.path(file)
+        if path.is_file():
+            return path
+        if self.download and file.url:
+            return obtain(file.url, path, sha256=file.sha256, progress=self.progress, limits=_LIMITS)
+        raise GanwalkError(f"{path} is not there: get {file.name} from {file.url or file.page} and put it there")
+
+
+@contextlib.contextmanager
+def reading(path: Path, file: PublicFile) -> Iterator[None]:
+    """Turns whatever goes wrong in reading `path` into a GanwalkError that says where to get the right file."""
+    import struct
+    import zipfile
+    import zlib
+
+    # RuntimeError and its NotImplementedError are what zipfile has for passwords and unknown compressions; h5py has
+    # OSError without a number for what is no HDF5.
+    wrong = (OSError, ValueError, KeyError, EOFError, RuntimeError, SyntaxError, OverflowError, struct.error)
+    try:
+        yield
+    except GanwalkError:
+        raise
+    except (*wrong, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise GanwalkError(
+                f"cannot read {path}: {error.strerror}; check its permissions, and the free space"
+            ) from error
+        reason = one_line(str(error).strip("'\"") or type(error).__name__, 200)
+        raise GanwalkError(
+            f"{path} is not the {file.name} of {file.page} ({reason}): delete it, and get it again"
+            + (f" from {file.url}" if file.url else "")
+        ) from error
