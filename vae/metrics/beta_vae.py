@@ -44,7 +44,8 @@ def beta_vae_score(
     values = given.codes.astype(np.float64)
     rng = np.random.default_rng(seed)
     points, shared = _points(values, held, batch, train_points, rng)
-    model = LogisticRegression(max_iter=1000).fit(points, shared)
+    # The same minimum as the default solver's, found in fewer steps.
+    model = LogisticRegression(solver="newton-cholesky", max_iter=1000).fit(points, shared)
     points, shared = _points(values, held, batch, eval_points, rng)
     return float((model.predict(points) == shared).mean())
 
