@@ -66,12 +66,24 @@ def labelled(codes: ArrayLike, factors: ArrayLike) -> Labelled:
     """
     checked, columns = checked_codes(codes), _checked_factors(factors)
     _check_rows(checked, columns)
-    found = [np.unique(column, return_inverse=True) for column in columns.T]
+    found = [_values_and_labels(column) for column in columns.T]
     varying = np.array([k for k, (values, _) in enumerate(found) if len(values) > 1], np.int64)
     if not len(varying):
         raise GanwalkError("no factor varies over the rows: score codes of images whose factors differ")
-    labels = np.stack([found[k][1].reshape(-1) for k in varying], axis=1).astype(np.int64)
+    labels = np.stack([found[k][1] for k in varying], axis=1)
     return Labelled(checked, labels, tuple(found[k][0] for k in varying), varying, columns.shape[1])
+
+
+def _values_and_labels(column: Array) -> tuple[Array, Array]:
+    """Sorted values of a factor, and the position (N,) of each row's among them."""
+    least = column.min()
+    if np.issubdtype(column.dtype, np.integer) and int(column.max()) - int(least) < 2 * len(column):
+        # Counting is several times as fast as sorting.
+        places = column.astype(np.int64) - int(least)
+        present = np.bincount(places) > 0
+        return (np.flatnonzero(present) + int(least)), (np.cumsum(present) - 1)[places]
+    values, labels = np.unique(column, return_inverse=True)
+    return values, labels.reshape(-1).astype(np.int64)
 
 
 def checked_codes(codes: ArrayLike) -> Array:

@@ -36,6 +36,7 @@ def beta_vae_score(
         GanwalkError: no two rows share a value of some factor, or as `labelled`.
     """
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     given = labelled(codes, factors)
     held = [HeldFactor(labels, column) for labels, column in zip(given.labels.T, given.columns, strict=True)]
@@ -44,7 +45,9 @@ def beta_vae_score(
     values = given.codes.astype(np.float64)
     rng = np.random.default_rng(seed)
     points, shared = _points(values, held, batch, train_points, rng)
-    model = LogisticRegression(max_iter=1000).fit(points, shared)
+    # The same minimum as the default solver's, in fewer steps; too small for more than one thread.
+    with threadpool_limits(limits=1, user_api="blas"):
+        model = LogisticRegression(solver="newton-cholesky", max_iter=1000).fit(points, shared)
     points, shared = _points(values, held, batch, eval_points, rng)
     return float((model.predict(points) == shared).mean())
 

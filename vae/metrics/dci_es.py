@@ -77,13 +77,10 @@ def dci_es(
 
 def _errors_by_depth(forest: Any, codes: Array, labels: Array) -> Array:
     """Test errors of a forest cut at each of `DEPTHS`."""
-    votes = np.zeros((len(DEPTHS), len(codes), forest.n_classes_))
+    votes = np.zeros((len(DEPTHS), len(codes), forest.n_classes_), np.float32)
     for tree in (member.tree_ for member in forest.estimators_):
-        parent, depth = np.zeros(tree.node_count, np.int64), np.zeros(tree.node_count, np.int64)
-        for node in np.flatnonzero(tree.children_left >= 0):  # parents have smaller numbers than their children
-            children = [tree.children_left[node], tree.children_right[node]]
-            parent[children], depth[children] = node, depth[node] + 1
-        shares = tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True)
+        parent, depth = _parents_and_depths(tree.children_left, tree.children_right)
+        shares = (tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True)).astype(np.float32)
         at = tree.apply(codes)
         place = len(DEPTHS) - 1
         for cut in range(DEPTHS[-1], 0, -1):
@@ -92,3 +89,15 @@ def _errors_by_depth(forest: Any, codes: Array, labels: Array) -> Array:
                 votes[place] += shares[at]
                 place -= 1
     return (votes.argmax(axis=2) != labels).mean(axis=1)
+
+
+def _parents_and_depths(left: Array, right: Array) -> tuple[Array, Array]:
+    """Parent and depth of each node of a tree, from the children (-1 at leaves) of each."""
+    parent, depth = np.zeros(len(left), np.int64), np.zeros(len(left), np.int64)
+    level, nodes = 0, np.zeros(1, np.int64)
+    while len(nodes := nodes[left[nodes] >= 0]):
+        level += 1
+        parent[left[nodes]] = parent[right[nodes]] = nodes
+        nodes = np.concatenate([left[nodes], right[nodes]])
+        depth[nodes] = level
+    return parent, depth

@@ -20,15 +20,19 @@ def explicitness(
         train_codes, test_codes: (N, D), (M, D).
         train_factors, test_factors: (N, F), (M, F) integers.
     """
+    from threadpoolctl import threadpool_limits
+
     train = labelled(train_codes, train_factors)
     codes, labels = train.test(test_codes, test_factors)
     mean, std = train.codes.mean(axis=0, dtype=np.float64), train.codes.std(axis=0, dtype=np.float64)
     moving = std > 0
     x, x_test = ((part[:, moving] - mean[moving]) / std[moving] for part in (train.codes, codes))
     areas = []
-    for f, size in enumerate(train.sizes):
-        weights, intercepts = _one_against_the_rest(x, train.labels[:, f], size)
-        areas.append(_areas(x_test @ weights + intercepts, labels[:, f]))
+    # The products are too small for more threads, which on a busy machine wait for each other most of the time.
+    with threadpool_limits(limits=1, user_api="blas"):
+        for f, size in enumerate(train.sizes):
+            weights, intercepts = _one_against_the_rest(x, train.labels[:, f], size)
+            areas.append(_areas(x_test @ weights + intercepts, labels[:, f]))
     found = [np.nanmean(area) for area in areas if np.isfinite(area).any()]
     return float(np.mean(found)) if found else 0.5
 

@@ -36,11 +36,12 @@ def test_dci_is_that_of_disentanglement_lib():
     golden = read_golden("fewer")
     expected = golden.scores["dci_first_1500_train_500_test"]
     found = dci(*(part[:1500] for part in golden.train), *(part[:500] for part in golden.test))
-    # Three times the spread over seeds (0.001, 0.002 and 0.003), which decide between equally good splits.
-    assert found.disentanglement == pytest.approx(expected["disentanglement"], abs=0.003)
-    assert found.completeness == pytest.approx(expected["completeness"], abs=0.006)
-    assert found.informativeness == pytest.approx(expected["informativeness_test"], abs=0.01)
-    assert found.informativeness_train == pytest.approx(expected["informativeness_train"], abs=0.01)
+    # Seeds decide between equally good splits: over six of them the standard deviations of ours are 0.0003, 0.0004,
+    # 0.0014 and 0.0003, and theirs is one seed of the same.
+    assert found.disentanglement == pytest.approx(expected["disentanglement"], abs=0.002)
+    assert found.completeness == pytest.approx(expected["completeness"], abs=0.002)
+    assert found.informativeness == pytest.approx(expected["informativeness_test"], abs=0.006)
+    assert found.informativeness_train == pytest.approx(expected["informativeness_train"], abs=0.002)
 
 
 @pytest.mark.parametrize("classes", [2, 3, 6])

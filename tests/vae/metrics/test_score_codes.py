@@ -12,6 +12,7 @@ from vae.metrics import (
     factor_vae_score,
     irs,
     kl_per_dimension,
+    mig,
     reconstruction,
     sap_continuous,
     score_codes,
@@ -140,3 +141,11 @@ def test_tiny_differences_in_single_precision_have_a_histogram(grid):
     # The bins of numpy's histogram would be narrower than the precision of the values.
     codes = (0.5 + np.random.default_rng(0).normal(0, 1e-8, grid.shape)).astype(np.float32)
     assert np.isfinite(sap_continuous(codes, grid)) and score_codes(*split(codes, grid), level="quick", threads=1)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda f: f - 5, lambda f: f * 10**12, lambda f: f / 7, lambda f: f.astype(np.int16)]
+)
+def test_what_numbers_stand_for_a_factor_s_values_does_not_matter(noisy, grid, change):
+    for metric in (mig, irs):
+        assert metric(noisy, change(grid)) == metric(noisy, grid)
