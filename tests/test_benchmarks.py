@@ -17,3 +17,9 @@ def test_the_study_of_directions_runs(tmp_path):
     assert {"blobs.json", "ablations.json", "study-blobs.png", "study-ablations.png"} <= {p.name for p in out.iterdir()}
     assert len(json.loads((out / "blobs.json").read_text())) == 10
     assert "| rtd |" in (out / "scenes" / "report.md").read_text()
+
+
+def test_the_benchmark_of_metrics_names_what_it_lacks(tmp_path):
+    command = [sys.executable, "benchmarks/metrics.py", "--reference", str(tmp_path)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 1 and "is no checkout of disentanglement_lib" in ran.stderr
