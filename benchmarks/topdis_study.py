@@ -29,15 +29,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ganwalk.files import atomic_path, write_json, write_text
-from vae.metrics import SCORES
-from vae.outputs import LABELS
+from vae.outputs import LABELS, SHARES
 from vae.settings import TrainingSettings, to_json
 from vae.topdis import TopDisSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 _RESULTS = Path(__file__).resolve().parent / "results" / "vae"
 _WORK = ROOT / "vae-study"
-_SHARES = tuple(name for name in SCORES if name not in ("active_units", "dci_es_size"))
 _PLAIN, _TOPDIS = "#b8c4d6", "#1f4e9c"
 # What is sized for two cores: convolutions in bfloat16, a larger learning rate for fewer steps.
 _BASE = TrainingSettings(resolution=32, precision="bfloat16", lr=1e-3)
@@ -106,19 +104,8 @@ def train(job: Job, work: Path, results: Path, metrics: str) -> None:
     config = work / f"{job.name}.json"
     write_json(config, to_json(job.settings))
     start = ["--resume"] if (folder / "checkpoint.pt").exists() else ["--config", str(config), "--overwrite"]
-    command = [
-        sys.executable,
-        "-m",
-        "vae.train",
-        *start,
-        "--out",
-        str(folder),
-        "--metrics",
-        metrics,
-        "-q",
-        "--look-every",
-        str(max(10, job.settings.steps // 4)),
-    ]
+    looks = ["--look-every", str(max(10, job.settings.steps // 4))]
+    command = [sys.executable, "-m", "vae.train", *start, "--out", str(folder), "--metrics", metrics, *looks, "-q"]
     began = time.perf_counter()
     ran = subprocess.run(
         [*command, "--threads", "1"],
@@ -152,7 +139,7 @@ def series(found: Mapping[str, Any], dataset: str, objective: str, kind: str) ->
 
 def table(found: Mapping[str, Any], scope: Scope) -> str:
     """Markdown: mean ± standard deviation over seeds, a row for each setting, a table for each data set."""
-    names = [*_SHARES, "bce", "kl", "active_units"]
+    names = [*SHARES, "bce", "kl", "active_units"]
     lines = []
     for dataset in scope.datasets:
         lines += [f"### {dataset}", "", f"| objective | seeds | {' | '.join(LABELS[n] for n in names)} |"]
@@ -184,14 +171,14 @@ def draw_scores(found: Mapping[str, Any], scope: Scope, path: Path) -> None:
             scores = series(found, dataset, objective, kind)
             if not scores:
                 continue
-            x = np.arange(len(_SHARES)) + 0.4 * (place - 0.5)
+            x = np.arange(len(SHARES)) + 0.4 * (place - 0.5)
             label = "with TopDis" if kind == "topdis" else "without"
-            axis.bar(x, [scores[n].mean() for n in _SHARES], 0.36, color=colour, label=label)
-            for position, name in zip(x, _SHARES, strict=True):
+            axis.bar(x, [scores[n].mean() for n in SHARES], 0.36, color=colour, label=label)
+            for position, name in zip(x, SHARES, strict=True):
                 axis.plot([position] * len(scores[name]), scores[name], ".", color="#18202c", ms=4)
         axis.set_title(f"{dataset}, {objective}", fontsize=10, loc="left")
         axis.set_ylim(0, 1)
-        axis.set_xticks(range(len(_SHARES)), [LABELS[n].replace(" ", "\n") for n in _SHARES], fontsize=7)
+        axis.set_xticks(range(len(SHARES)), [LABELS[n].replace(" ", "\n") for n in SHARES], fontsize=7)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False, fontsize=8, ncols=2)
     _save(figure, path)

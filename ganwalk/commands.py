@@ -15,7 +15,7 @@ import click
 
 from ganwalk import __version__
 from ganwalk.errors import GanwalkError
-from ganwalk.terminal import make_folder, progress_bar, quoted, run_command, set_up_torch
+from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, run_command, set_up_torch
 
 if TYPE_CHECKING:
     from ganwalk.discovery.run import DiscoveryResult
@@ -204,7 +204,7 @@ def discover(
         chunk=chunk,
         seed=seed,
     )
-    with _download_watch(quiet) as on_bytes:
+    with download_watch(quiet) as on_bytes:
         generator = load_generator(name, device, on_bytes, **external)
     make_folder(out)
     with _discovery_watch(steps, quiet) as on_step:
@@ -237,23 +237,6 @@ def _discovery_watch(steps: int, quiet: bool) -> Iterator[Callable[[Any], None]]
             advance(progress.step, f"loss {last.get('loss', last.get('held')):.3f}")
 
         yield on_step
-
-
-@contextlib.contextmanager
-def _download_watch(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
-    """A callback for downloads: a progress bar that appears with the first bytes."""
-    hidden = quiet or not sys.stderr.isatty()
-    with contextlib.ExitStack() as stack:
-        advance: Callable[[int, str], None] | None = None
-
-        def on_bytes(done: int, total: int | None) -> None:
-            nonlocal advance
-            if advance is None:
-                advance = stack.enter_context(progress_bar(100, "downloading", hidden))
-            whole = f" of {total / 2**20:.0f}" if total else ""
-            advance(100 * done // total if total else 0, f"{done / 2**20:.0f}{whole} MiB")
-
-        yield on_bytes
 
 
 @group.command(epilog="Example: ganwalk render --direction 3 --seeds 1-6 --gif")
@@ -320,7 +303,7 @@ def render(
     index = None if direction == "all" else _direction_index(direction, len(directions), path)
     seeds = parse_seeds(seeds_text)
     layers = parse_layers(layers_text) if layers_text else None
-    with _download_watch(quiet) as on_bytes:
+    with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions, name, device, on_bytes, **external)
     stem = out or path.parent / ("overview.png" if index is None else f"direction-{index}.png")
     if stem.suffix.lower() != ".png":
@@ -446,7 +429,7 @@ def evaluate(
 
     path = directions_path or _newest_directions()
     directions = Directions.load(path)
-    with _download_watch(quiet) as on_bytes:
+    with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions, name, device, on_bytes, **external)
     reader = make_reader(generator)
     folder = out or path.parent
@@ -489,7 +472,7 @@ def convert(source: Path, target: Path, force: bool) -> None:
         raise GanwalkError(f"{target} must end in .safetensors, the format that convert writes")
     if target.exists() and not force:
         raise GanwalkError(f"{target} exists: choose another name or use --force")
-    with _download_watch(quiet=False) as on_bytes:
+    with download_watch(quiet=False) as on_bytes:
         path = checkpoint_path(source, on_bytes)
     checkpoint = read_checkpoint(path)
     build_generator(checkpoint.config, checkpoint.tensors, path)
@@ -509,7 +492,7 @@ def info(file: str, as_json: bool, external: dict[str, Any]) -> None:
 
     from ganwalk.generators.loading import describe
 
-    with _download_watch(quiet=False) as on_bytes:
+    with download_watch(quiet=False) as on_bytes:
         description = describe(file, on_bytes, **external)
     if as_json:
         click.echo(json.dumps(description, indent=1))
@@ -604,7 +587,7 @@ def compare(
     from ganwalk.rendering.ranges import parse_layers
 
     layers = parse_layers(layers_text) if layers_text else None
-    with _download_watch(quiet) as on_bytes:
+    with download_watch(quiet) as on_bytes:
         generator = load_generator(name, device, on_bytes, **external)
     make_folder(out)
     settings = DiscoverySettings(
@@ -669,7 +652,7 @@ def import_command(
     from ganwalk.rendering.ranges import parse_layers
 
     layers = parse_layers(layers_text) if layers_text else None
-    with _download_watch(quiet=False) as on_bytes:
+    with download_watch(quiet=False) as on_bytes:
         generator = load_generator(name, progress=on_bytes, **external)
     directions = import_directions(source, generator, space=space, layers=layers)
     out = out or source.with_suffix(".safetensors")

@@ -72,6 +72,23 @@ def progress_bar(total: int, label: str, hidden: bool) -> Iterator[Callable[[int
         yield advance
 
 
+@contextlib.contextmanager
+def download_watch(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """A callback for downloads: a progress bar that appears with the first bytes."""
+    hidden = quiet or not sys.stderr.isatty()
+    with contextlib.ExitStack() as stack:
+        advance: Callable[[int, str], None] | None = None
+
+        def on_bytes(done: int, total: int | None) -> None:
+            nonlocal advance
+            if advance is None:
+                advance = stack.enter_context(progress_bar(100, "downloading", hidden))
+            whole = f" of {total / 2**20:.0f}" if total else ""
+            advance(100 * done // total if total else 0, f"{done / 2**20:.0f}{whole} MiB")
+
+        yield on_bytes
+
+
 def set_up_torch(device: str, threads: int | None) -> None:
     """Checks the device and sets the number of threads."""
     import torch

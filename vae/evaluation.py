@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from vae.data.base import ImageData
-from vae.metrics import LEVELS, kl_per_dimension, mutual_information, reconstruction, score_codes
+from vae.metrics import LEVELS, active_units, kl_per_dimension, mutual_information, reconstruction, score_codes
 from vae.metrics.scores import Level
 from vae.models import VAE
 from vae.step import load_images
@@ -124,5 +124,7 @@ def evaluate_model(
             threads=threads,
         )
         information = mutual_information(codes.mean, codes.factors)
+    else:
+        values["active_units"] = float(active_units(codes.mean))
     values |= {"bce": found.bce, "mse": found.mse, "psnr": found.psnr, "kl": float(kl.sum())}
     return ModelScores(values, kl, information)

@@ -36,6 +36,9 @@ LABELS: Mapping[str, str] = {
 }
 """Names of the scores of a model, and what tables and pictures call them."""
 
+SHARES = tuple(name for name in SCORES if name not in ("active_units", "dci_es_size"))
+"""Scores of disentanglement, which lie between 0 and 1."""
+
 
 def draw_model(model: VAE, data: ImageData, folder: Path, *, seed: int = 0) -> list[Path]:
     """Writes reconstructions.png, traversals.png and traversals.gif."""
@@ -105,7 +108,7 @@ def draw_history(history: Sequence[Mapping[str, float]], folder: Path) -> list[P
     from matplotlib.figure import Figure
 
     names = [name for name in dict.fromkeys(n for row in history for n in row) if name not in ("step", "loss")]
-    scored = [name for name in names if name.startswith("quick_") and name[6:] in SCORES]
+    scored = [name for name in names if name.startswith("quick_") and name[6:] in SHARES]
     plain = [name for name in names if not name.startswith("quick_")]
     panels = len(plain) + bool(scored)
     if not panels:
@@ -119,8 +122,7 @@ def draw_history(history: Sequence[Mapping[str, float]], folder: Path) -> list[P
         axis.set_title(name.replace("_", " "), fontsize=10, color=_INK)
     if scored:
         axis = axes[len(plain)]
-        # What is a share, by now at most 1; numbers of units have another scale.
-        for name in [n for n in scored if n not in ("quick_active_units", "quick_dci_es_size")]:
+        for name in scored:
             _plot(axis, history, name, lw=1.2, marker="o", ms=2.5, label=SCORES[name[6:]])
         axis.set_title("quick scores", fontsize=10, color=_INK)
         axis.set_ylim(0, 1)
@@ -157,11 +159,22 @@ def write_scores(scores: ModelScores, data: ImageData, folder: Path, *, level: s
     return paths
 
 
-def score_table(scores: Mapping[str, float]) -> list[str]:
-    """Lines of a table: a score and its value in each."""
-    named = [(LABELS[name], f"{value:.4g}" if abs(value) >= 10 else f"{value:.3f}") for name, value in scores.items()]
-    width = max((len(label) for label, _ in named), default=0)
-    return [f"{label:<{width}}  {value:>8}" for label, value in named]
+def score_table(scores: Sequence[Mapping[str, float]], titles: Sequence[str] = ("",)) -> list[str]:
+    """Lines of a table: a row for each score, a column for each model."""
+    names = [name for name in LABELS if any(name in column for column in scores)]
+    width = max((len(LABELS[name]) for name in names), default=0)
+    columns = [max(8, len(title)) for title in titles]
+    cells = [" " * width, *(f"{title:>{room}}" for title, room in zip(titles, columns, strict=True))]
+    lines = ["  ".join(cells).rstrip()] if any(titles) else []
+    for name in names:
+        shown = [_number(column[name]) if name in column else "" for column in scores]
+        cells = [f"{LABELS[name]:<{width}}", *(f"{text:>{room}}" for text, room in zip(shown, columns, strict=True))]
+        lines.append("  ".join(cells))
+    return lines
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if abs(value) >= 10 else f"{value:.3f}"
 
 
 def draw_information(scores: ModelScores, factor_names: Sequence[str], path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from ganwalk.download import Progress
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_json, write_text
 from vae import parallel
@@ -29,6 +30,15 @@ _LOG_EVERY = 100
 
 
 @dataclass(frozen=True)
+class DataSource:
+    """How the file of a public data set may be had; see vae.data.load_dataset."""
+
+    root: Path | None = None
+    download: bool = True
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True)
 class Run:
     """What a training leaves: its state, its scores, and the files in its folder."""
 
@@ -37,13 +47,17 @@ class Run:
     written: Sequence[Path]
 
 
-def load_data(settings: TrainingSettings) -> ImageData:
+def load_data(settings: TrainingSettings, source: DataSource | None = None) -> ImageData:
     """The data set that the settings name."""
+    source = source or DataSource()
     return load_dataset(
         settings.dataset,
         resolution=settings.resolution,
+        root=source.root,
         correlated=settings.correlated,
         correlation_width=settings.correlation_width,
+        download=source.download,
+        progress=source.progress,
     )
 
 
@@ -66,6 +80,7 @@ def run_training(
     settings: TrainingSettings,
     folder: Path,
     *,
+    source: DataSource | None = None,
     device: torch.device | str = "cpu",
     threads: int | None = None,
     resume: bool = False,
@@ -78,12 +93,13 @@ def run_training(
     """Trains, scores and draws into an existing folder; files are written by the first process only.
 
     Args:
+        source: of a data set that is not rendered.
         metrics: level of the scores at the end, or None for none.
         look_every: steps between pictures and quick scores; 0 for none, None for a tenth of the training.
         tensorboard: also write event files.
         on_step: told the steps done and a note; on_progress: what is being done after them.
     """
-    data = load_data(settings)
+    data = load_data(settings, source)
     rhythm = _rhythm(settings.steps, look_every)
     board = _board(folder) if tensorboard and parallel.rank() == 0 else None
 

@@ -13,7 +13,7 @@ import click
 
 from ganwalk.errors import GanwalkError
 from ganwalk.records import scalar_type
-from ganwalk.terminal import make_folder, progress_bar, quoted, run_command, set_up_torch
+from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, run_command, set_up_torch
 from vae.data import DATASETS
 from vae.objectives import OBJECTIVES
 from vae.settings import (
@@ -89,6 +89,8 @@ def _topdis_options(command: Callable[..., Any]) -> Callable[..., Any]:
     epilog="Example: python -m vae.train --dataset scenes --objective factor --gamma 10 --steps 20000 --seed 1",
 )
 @click.option("-d", "--dataset", type=click.Choice(list(DATASETS)), help=f"What to learn from. {_default('dataset')}")
+@click.option("--data-root", type=_PATH, help="Folder or file of a public data set [default: in the cache].")
+@click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set.")
 @click.option("--resolution", type=int, help=f"Pixels. {_default('resolution')}")
 @click.option(
     "--correlated", metavar="A,B", multiple=True, help="Draw two factors together, such as scale,pos_x; repeatable."
@@ -127,6 +129,8 @@ def _topdis_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores].")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result.")
 def command(
+    data_root: Path | None,
+    download: bool,
     preset: str | None,
     config: Path | None,
     out: Path | None,
@@ -160,7 +164,7 @@ def command(
 
     from vae import parallel
     from vae.outputs import score_table
-    from vae.run import claim_folder, run_training
+    from vae.run import DataSource, claim_folder, run_training
 
     folder = out or _RUNS / run_name(settings)
     with parallel.process_group(torch.device(device)):
@@ -169,10 +173,12 @@ def command(
             make_folder(folder)
             if not resume:
                 claim_folder(folder, settings, overwrite=overwrite)
-        with progress_bar(settings.steps, "training", quiet or not leader or not sys.stderr.isatty()) as advance:
+        silent = quiet or not leader or not sys.stderr.isatty()
+        with download_watch(silent) as on_bytes, progress_bar(settings.steps, "training", silent) as advance:
             result = run_training(
                 settings,
                 folder,
+                source=DataSource(data_root, download, on_bytes),
                 device=device,
                 threads=threads,
                 resume=resume,
@@ -182,7 +188,7 @@ def command(
                 on_step=advance,
             )
     if leader:
-        for line in score_table(result.scores):
+        for line in score_table([result.scores]):
             click.echo(line)
         click.echo(f"wrote {folder}/: {', '.join(path.name for path in result.written)}")
         click.echo(f"next: python -m vae.evaluate {quoted(folder)}")

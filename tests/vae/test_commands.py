@@ -1,0 +1,229 @@
+"""python -m vae.train and python -m vae.evaluate, as people run them."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from vae.evaluation import evaluate_model
+from vae.run_folder import load_model
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ("--steps", 20, "--batch", 8, "--threads", 1)
+BARE = (*TINY, "--metrics", "none", "--look-every", 0)
+
+
+def test_training_leaves_everything_to_look_at(vae_run, tmp_path):
+    code, out, err = vae_run("train", *TINY, "--metrics", "quick", "--look-every", 10, "--out", tmp_path)
+    assert code == 0, err
+    assert "MIG" in out and "PSNR" in out
+    last = out.strip().splitlines()[-1]
+    assert last == f"next: python -m vae.evaluate {tmp_path}"
+    names = {path.name for path in tmp_path.iterdir()}
+    pictures = {"reconstructions.png", "traversals.png", "traversals.gif", "curves.png", "effects.png"}
+    assert names == pictures | {"config.json", "checkpoint.pt", "metrics.csv", "model.safetensors", "scores.json"}
+    assert not any(name.startswith(".") for name in names)
+    for name in pictures:
+        assert np.asarray(Image.open(tmp_path / name).convert("L")).std() > 0
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
+    assert int(rows[-1]["step"]) == 20 and rows[-1]["quick_mig"] and rows[-1]["topdis"]
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["metrics"] == "quick" and len(scores["kl_per_dimension"]) == 10
+    assert np.shape(scores["mutual_information"]) == (10, 5)
+
+
+def test_a_killed_training_continues_to_the_same_weights(vae_run, tmp_path):
+    """kill -9 in the middle: what is left is whole, and continued it ends as if nothing had happened."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    options = ["--steps", "900", "--batch", "4", "--no-topdis", "--threads", "1", "--look-every", "0"]
+    command = [sys.executable, "-c", PATIENCE, *options, "--metrics", "none", "--out"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    running = subprocess.Popen([*command, str(killed)], env=environment)
+    deadline = time.monotonic() + 60
+    while not (killed / "checkpoint.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    step = torch.load(killed / "checkpoint.pt", weights_only=True)["step"]
+    assert 0 < step < 900
+    assert not (killed / "model.safetensors").exists()
+    code, _, err = vae_run("train", "--resume", "--out", killed, "--metrics", "none", "--look-every", 0, "--threads", 1)
+    assert code == 0, err
+    subprocess.run([*command, str(whole)], env=environment, check=True)
+    first, second = (load_file(run / "model.safetensors") for run in (whole, killed))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert (whole / "metrics.csv").read_text() == (killed / "metrics.csv").read_text()
+
+
+# Checkpoints at every row, so that a short training can be caught in the middle.
+PATIENCE = """
+import functools, sys, vae.run, vae.training
+vae.run.Rhythm = functools.partial(vae.training.Rhythm, save_seconds=0.0)
+from vae.train import main
+main(sys.argv[1:])
+"""
+
+
+def test_configurations_are_read_back(vae_run, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    options = ("--objective", "factor", "--width", 16, "--topdis-gamma", 2, "--correlated", "scale,pos_x", "--seed", 3)
+    assert vae_run("train", *BARE, *options, "--out", first)[0] == 0
+    assert (
+        vae_run(
+            "train",
+            "--config",
+            first / "config.json",
+            "--metrics",
+            "none",
+            "--look-every",
+            0,
+            "--threads",
+            1,
+            "--out",
+            second,
+        )[0]
+        == 0
+    )
+    assert json.loads((first / "config.json").read_text()) == json.loads((second / "config.json").read_text())
+    assert (first / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()
+
+
+def test_runs_are_not_overwritten_by_accident(vae_run, tmp_path):
+    assert vae_run("train", *BARE, "--out", tmp_path)[0] == 0
+    code, _, err = vae_run("train", *BARE, "--out", tmp_path)
+    assert code == 2 and "--resume" in err and "--overwrite" in err
+    assert vae_run("train", *BARE, "--no-topdis", "--overwrite", "--out", tmp_path)[0] == 0
+    assert json.loads((tmp_path / "config.json").read_text())["topdis"] is None
+    code, _, err = vae_run("train", "--resume", "--seed", 5, "--out", tmp_path)
+    assert code == 2 and "other options" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--dataset", "cats"), "cats"),
+        (("--resolution", 48), "32 or 64"),
+        (("--objective", "beta", "--width", 5), "beta"),
+        (("--no-topdis", "--topdis-gamma", 2), "--no-topdis"),
+        (("--topdis-gamma", -1), "gamma"),
+        (("--lr", "nan"), "lr"),
+        (("--correlated", "scale"), "two factor names"),
+        (("--correlated", "scale,colour"), "colour"),
+        (("--resume",), "--resume"),
+        (("--config", "none.json"), "none.json"),
+        (("--config", "none.json", "--preset", "paper"), "--preset"),
+        (("--device", "abacus"), "abacus"),
+        (("--steps", 0), "0"),
+        (("--dataset", "dsprites", "--no-download"), "dsprites"),
+    ],
+)
+def test_bad_input_ends_in_one_line(vae_run, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = vae_run("train", "--metrics", "none", "--steps", 1, *arguments)
+    assert code == 2 and words in err and "Traceback" not in err
+    assert not list(tmp_path.glob("**/model.safetensors"))
+
+
+def test_two_processes_train_one_model(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "vae.train",
+    ]
+    options = ["--steps", "6", "--batch", "8", "--threads", "1", "--metrics", "none", "--look-every", "3"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(
+        [*command, *options, "--out", str(tmp_path / "run")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert ran.stdout.count("wrote") == 1
+    assert load_model(tmp_path / "run").config.z_dim == 10
+
+
+def test_evaluating_one_run_and_several(vae_run, tmp_path):
+    runs = [tmp_path / "one", tmp_path / "two"]
+    for seed, run in enumerate(runs):
+        assert vae_run("train", *BARE, "--seed", seed, "--out", run)[0] == 0
+    code, out, err = vae_run("evaluate", *runs, "--metrics", "quick", "--threads", 1, "--out", tmp_path / "both")
+    assert code == 0, err
+    assert "one" in out and "two" in out and str(tmp_path / "both" / "comparison.png") in out.splitlines()[-1]
+    rows = list(csv.DictReader((tmp_path / "both" / "comparison.csv").open()))
+    assert [row["run"] for row in rows] == [str(run) for run in runs]
+    assert all(0 <= float(row["udr_lasso"]) <= 1 for row in rows)
+    stored = json.loads((runs[0] / "scores.json").read_text())["scores"]
+    assert stored["mig"] == pytest.approx(float(rows[0]["mig"]))
+    assert np.asarray(Image.open(runs[0] / "effects.png").convert("L")).std() > 0
+
+
+def test_evaluating_what_is_no_run(vae_run, tmp_path):
+    code, _, err = vae_run("evaluate", tmp_path)
+    assert code == 2 and "config.json" in err
+    assert vae_run("train", *BARE, "--out", tmp_path / "run")[0] == 0
+    path = tmp_path / "run" / "model.safetensors"
+    whole = path.read_bytes()
+    broken = [b"", whole[:100], whole[:-10], b"\x80\x02."]
+    for data in broken:
+        path.write_bytes(data)
+        code, _, err = vae_run("evaluate", tmp_path / "run", "--metrics", "quick")
+        assert code == 2 and "model.safetensors" in err and "Traceback" not in err
+    save_file({"weight": torch.zeros(2)}, path)
+    assert vae_run("evaluate", tmp_path / "run")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        '{"z_dim": 1000000000}',
+        '{"hidden": 1000000000}',
+        '{"resolution": 1e9}',
+        '{"z_dim": -1}',
+        '{"z_dim": "ten"}',
+        '{"colour": 1}',
+        "[]",
+        "{",
+        '{"z_dim": 12}',
+    ],
+)
+def test_model_files_with_hostile_configurations(vae_run, tmp_path, config):
+    assert vae_run("train", *BARE, "--out", tmp_path)[0] == 0
+    tensors = load_file(tmp_path / "model.safetensors")
+    save_file(tensors, tmp_path / "model.safetensors", {"ganwalk-vae-1": config})
+    code, _, err = vae_run("evaluate", tmp_path, "--metrics", "quick")
+    assert code == 2 and len(err.strip().splitlines()) == 1
+
+
+def test_scores_are_functions_of_the_seed(vae_run, tmp_path):
+    assert vae_run("train", *BARE, "--out", tmp_path)[0] == 0
+    from tests.vae.squares import Squares
+
+    model = load_model(tmp_path)
+    one, again, other = (evaluate_model(model, Squares(), level="quick", seed=s, threads=1).values for s in (0, 0, 1))
+    assert one == again and one != other
+
+
+def test_help_shows_options_and_an_example():
+    for module in ("vae.train", "vae.evaluate"):
+        ran = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True)
+        assert ran.returncode == 0 and "Example:" in ran.stdout and "--device" in ran.stdout
+    ran = subprocess.run([sys.executable, "-m", "vae.train", "--help"], cwd=ROOT, capture_output=True, text=True)
+    for option in ("--objective", "--beta", "--gamma", "--topdis-gamma", "--resume", "--config", "--correlated"):
+        assert option in ran.stdout

@@ -1,0 +1,109 @@
+"""`python -m vae.evaluate`: scores trained models by every metric, and compares them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganwalk.terminal import download_watch, make_folder, quoted, run_command, set_up_torch
+
+_PATH = click.Path(path_type=Path)
+_PROGRAM = "python -m vae.evaluate"
+
+
+@click.command(
+    name=_PROGRAM,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Example: python -m vae.evaluate vae-runs/sprites-beta-seed0 vae-runs/sprites-beta-topdis-seed0",
+)
+@click.argument("runs", type=_PATH, nargs=-1, required=True)
+@click.option(
+    "--metrics",
+    type=click.Choice(["full", "quick"]),
+    default="full",
+    show_default=True,
+    help="Standard settings, or smaller ones that take seconds.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=_PATH,
+    default=Path("vae-comparison"),
+    show_default=True,
+    help="Folder for the comparison of several runs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead of a table.")
+@click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True, help="Of the images and metrics.")
+@click.option("--data-root", type=_PATH, help="Folder or file of a public data set [default: in the cache].")
+@click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set.")
+@click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores].")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, only the result.")
+def command(
+    runs: tuple[Path, ...],
+    metrics: Any,
+    out: Path,
+    as_json: bool,
+    seed: int,
+    data_root: Path | None,
+    download: bool,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Score the models in the folders RUNS of python -m vae.train by every metric.
+
+    Writes scores.json and effects.png into each folder. Of several runs it also writes a table and a picture into
+    --out and, if their data sets are the same, how far their codes agree (UDR).
+    """
+    set_up_torch(device, threads)
+    import json
+
+    from vae.comparison import agreement, write_comparison
+    from vae.evaluation import evaluate_model
+    from vae.outputs import score_table, write_scores
+    from vae.run import DataSource, load_data
+    from vae.run_folder import load_model
+    from vae.settings import CONFIG_FILE, load_settings
+
+    silent = quiet or not sys.stderr.isatty()
+    settings = [load_settings(run / CONFIG_FILE) for run in runs]
+    models = [load_model(run).to(device) for run in runs]
+    with download_watch(silent) as on_bytes:
+        sets = [load_data(one, DataSource(data_root, download, on_bytes)) for one in settings]
+
+    def tell(what: str) -> None:
+        if not silent:
+            click.echo(f"{run}: {what}", err=True)
+
+    scores, written = [], []
+    for run, model, data in zip(runs, models, sets, strict=True):
+        found = evaluate_model(model, data, level=metrics, seed=seed, threads=threads, on_progress=tell)
+        written += write_scores(found, data, run, level=metrics, seed=seed)
+        scores.append(found)
+    if len(runs) > 1:
+        make_folder(out)
+        same = len({(data.name, data.resolution) for data in sets}) == 1
+        written += write_comparison(out, runs, scores, agreement(models, sets[0], seed=seed) if same else None)
+    if as_json:
+        click.echo(json.dumps({str(run): found.values for run, found in zip(runs, scores, strict=True)}))
+        return
+    for line in score_table([found.values for found in scores], [run.name for run in runs]):
+        click.echo(line)
+    click.echo(f"wrote {', '.join(str(path) for path in written)}")
+    if len(runs) == 1:
+        click.echo(f"next: look at {quoted(runs[0] / 'traversals.png')}, or compare with another run")
+    else:
+        click.echo(f"next: look at {quoted(out / 'comparison.png')}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command."""
+    run_command(command, _PROGRAM, arguments)
+
+
+if __name__ == "__main__":
+    main()
