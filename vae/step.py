@@ -72,7 +72,7 @@ def compute_step(
 
     Args:
         step, steps: steps done before this one, and of the whole training.
-        topdis, settings: the TopDis term and its options, when it has begun; else None.
+        topdis, settings: the TopDis term and its options; topdis is None in steps without it.
     """
     device = next(model.parameters()).device
     batch = _encode(model, load_images(data, draw.first, device), draw.rng)
@@ -99,7 +99,7 @@ def compute_step(
             probabilities=model.latent_weights.norm(dim=0) if settings.sampler == "weights" else None,
             rng=draw.rng,
         )
-        weighted = settings.gamma * term
+        weighted = settings.gamma * settings.every * term
         if settings.orthogonal:
             gradients, logs["conflict"] = _reconciled(reconstruction, terms.loss, weighted, parameters)
         else:

@@ -43,8 +43,15 @@ class TopDisSettings:
     orthogonal: bool = field(
         default=True, metadata={"help": "Remove from its gradient what works against the reconstruction."}
     )
+    every: int = field(
+        default=1, metadata={"help": "Compute it every so many steps, with a weight that many times larger."}
+    )
     p: float = field(default=1.0, metadata={"help": "Power of the bar lengths."})
     card: int | None = field(default=None, metadata={"help": "Longest bars that count."})
+
+    def applies(self, step: int, steps: int) -> bool:
+        """Whether the term is computed in a step, counted from 0, of a training of `steps`."""
+        return step >= self.delay * steps and step % self.every == 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.gamma < math.inf:
@@ -59,6 +66,8 @@ class TopDisSettings:
             raise GanwalkError(f"unknown codes {self.codes}: choose {' or '.join(CODES)}")
         if not 0 < self.p < math.inf:
             raise GanwalkError(f"p must be positive, not {self.p}")
+        if self.every < 1:
+            raise GanwalkError(f"every must be at least 1 step, not {self.every}")
         if self.card is not None and self.card < 1:
             raise GanwalkError(f"card must be at least 1, not {self.card}")
 

@@ -101,7 +101,7 @@ def train(
     saved_at, saved_step = time.monotonic(), state.step
     window: list[dict[str, torch.Tensor]] = []
     while state.step < settings.steps:
-        begun = settings.topdis is not None and state.step >= settings.topdis.delay * settings.steps
+        applies = settings.topdis is not None and settings.topdis.applies(state.step, settings.steps)
         draw = draw_step(data, settings.batch, seed=settings.seed, step=state.step)
         result = compute_step(
             state.model,
@@ -110,7 +110,7 @@ def train(
             draw,
             step=state.step,
             steps=settings.steps,
-            topdis=topdis if begun else None,
+            topdis=topdis if applies else None,
             settings=settings.topdis,
         )
         _check_finite(result.logs, result.gradients, state.step, saved_step, out)

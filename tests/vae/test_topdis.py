@@ -171,9 +171,20 @@ def test_parameters_without_a_gradient():
     assert without_conflict([None, None], [torch.ones(1), None]) == [None, None]
 
 
-@pytest.mark.parametrize(
-    "bad", [{"gamma": -1}, {"delay": 2}, {"shift": 0}, {"shift": 1}, {"sampler": "x"}, {"codes": "x"}]
+BAD = (
+    {"gamma": -1},
+    {"delay": 2},
+    {"shift": 0},
+    {"shift": 1},
+    {"sampler": "x"},
+    {"codes": "x"},
+    {"every": 0},
+    {"card": 0},
+    {"p": 0},
 )
+
+
+@pytest.mark.parametrize("bad", BAD)
 def test_bad_settings_are_refused(bad):
     with pytest.raises(GanwalkError):
         TopDisSettings(**bad)

@@ -152,6 +152,14 @@ def test_topology_starts_after_its_delay(tmp_path):
     assert [row["step"] for row in rows if "topdis" in row] == list(range(4, 13))
 
 
+def test_topology_every_third_step_weighs_three_times_as_much(tmp_path):
+    sparse = replace(SHORT, topdis=TopDisSettings(delay=0.25, every=3, orthogonal=False))
+    rows = train(sparse, Squares(), tmp_path, rhythm=Rhythm(1, 1000, 1e9)).history
+    assert [row["step"] for row in rows if "topdis" in row] == [4, 7, 10]
+    row = rows[3]
+    assert row["loss"] == pytest.approx(row["reconstruction"] + 4 * row["kl"] + 5 * 3 * row["topdis"], rel=1e-5)
+
+
 def test_before_the_delay_topology_changes_nothing(tmp_path):
     late = replace(SHORT, topdis=TopDisSettings(delay=1.0))
     with_term, without = (train(s, Squares(), tmp_path) for s in (late, replace(SHORT, topdis=None)))
