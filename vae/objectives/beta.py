@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from vae.objectives.base import Context, Objective, Terms
+from vae.objectives.checks import check_not_negative, check_share
 
 
 @dataclass(frozen=True)
@@ -15,14 +16,18 @@ class BetaSettings:
 
     beta: float = field(default=4.0, metadata={"help": "Weight of the KL divergence."})
     capacity: float | None = field(
-        default=None, metadata={"help": "Burgess: capacity in nats that the KL divergence is drawn to at last."}
+        default=None, metadata={"help": "Capacity in nats that the KL divergence is drawn to at last."}
     )
     capacity_weight: float = field(
-        default=1000.0, metadata={"help": "Burgess: weight of the distance from the capacity."}
+        default=1000.0, metadata={"help": "Weight of the KL divergence's distance from the capacity."}
     )
-    capacity_until: float = field(
-        default=0.5, metadata={"help": "Share of the steps over which the capacity grows from 0."}
-    )
+    capacity_until: float = field(default=0.5, metadata={"help": "Share of the steps over which the capacity grows."})
+
+    def __post_init__(self) -> None:
+        check_not_negative(self, "beta", "capacity_weight")
+        if self.capacity is not None:
+            check_not_negative(self, "capacity")
+        check_share(self, "capacity_until")
 
 
 class Beta(Objective):
