@@ -14,7 +14,7 @@ from vae.objectives.checks import check_not_negative, check_share
 class BetaSettings:
     """Attributes are options of the command line; `help` in their metadata is shown there."""
 
-    beta: float = field(default=4.0, metadata={"help": "Weight of the KL divergence."})
+    beta: float = field(default=4.0, metadata={"help": "Weight of the KL divergence, or of its total correlation."})
     capacity: float | None = field(
         default=None, metadata={"help": "Capacity in nats that the KL divergence is drawn to at last."}
     )

@@ -47,11 +47,11 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-@pytest.mark.parametrize(("z_dim", "channels", "resolution"), [(4, 1, 32), (1, 3, 32), (3, 3, 64), (2, 1, 64)])
+@pytest.mark.parametrize(("z_dim", "channels", "resolution"), [(4, 1, 32), (1, 3, 32), (3, 3, 64)])
 def test_terms_are_finite_and_reach_the_encoder(name, z_dim, channels, resolution):
     objective = make(name, z_dim, channels, resolution)
     encoder = None
-    for step in range(3):
+    for step in range(2):
         model, context = model_context(z_dim, channels, resolution, step=step)
         encoder = list(model.encoder.parameters())
         terms = objective(context)
@@ -76,11 +76,11 @@ def test_logs_have_names_of_their_own(name):
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_saved_state_takes_the_same_next_steps(name):
     objective = make(name)
-    run(objective, range(4))
+    run(objective, range(2))
     own = None if objective.optimizer is None else objective.optimizer.state_dict()
     buffer = io.BytesIO()
     torch.save((objective.state_dict(), own), buffer)
-    expected = run(objective, range(4, 7))
+    expected = run(objective, range(2, 4))
 
     again = make(name, seed=5)
     buffer.seek(0)
@@ -88,14 +88,14 @@ def test_a_saved_state_takes_the_same_next_steps(name):
     again.load_state_dict(state)
     if again.optimizer is not None:
         again.optimizer.load_state_dict(own)
-    assert same(run(again, range(4, 7)), expected)
+    assert same(run(again, range(2, 4)), expected)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_terms_depend_on_the_generator_of_the_step_alone(name):
-    first = run(make(name), range(3))
+    first = run(make(name), range(2))
     torch.manual_seed(99)
-    assert same(run(make(name), range(3)), first)
+    assert same(run(make(name), range(2)), first)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
