@@ -15,6 +15,7 @@ from ganwalk.records import build_record
 from vae.objectives.base import Context, Encoded, Objective, Terms
 from vae.objectives.beta import Beta, BetaSettings
 from vae.objectives.beta_tc import BetaTC, BetaTCSettings
+from vae.objectives.control import Control, ControlSettings
 from vae.objectives.factor import Factor, FactorSettings
 
 __all__ = ["OBJECTIVES", "Context", "Encoded", "Objective", "ObjectiveEntry", "Terms", "make_objective"]
@@ -31,6 +32,7 @@ class ObjectiveEntry:
 OBJECTIVES: Mapping[str, ObjectiveEntry] = {
     Beta.name: ObjectiveEntry(Beta, BetaSettings),
     BetaTC.name: ObjectiveEntry(BetaTC, BetaTCSettings),
+    Control.name: ObjectiveEntry(Control, ControlSettings),
     Factor.name: ObjectiveEntry(Factor, FactorSettings),
 }
 
