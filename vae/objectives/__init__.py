@@ -16,6 +16,7 @@ from vae.objectives.base import Context, Encoded, Objective, Terms
 from vae.objectives.beta import Beta, BetaSettings
 from vae.objectives.beta_tc import BetaTC, BetaTCSettings
 from vae.objectives.control import Control, ControlSettings
+from vae.objectives.dava import Dava, DavaSettings
 from vae.objectives.factor import Factor, FactorSettings
 
 __all__ = ["OBJECTIVES", "Context", "Encoded", "Objective", "ObjectiveEntry", "Terms", "make_objective"]
@@ -34,6 +35,7 @@ OBJECTIVES: Mapping[str, ObjectiveEntry] = {
     BetaTC.name: ObjectiveEntry(BetaTC, BetaTCSettings),
     Control.name: ObjectiveEntry(Control, ControlSettings),
     Factor.name: ObjectiveEntry(Factor, FactorSettings),
+    Dava.name: ObjectiveEntry(Dava, DavaSettings),
 }
 
 
