@@ -32,7 +32,10 @@ class BetaTCSettings:
 
 
 class BetaTC(Objective):
-    """MI + β · TC + dimension-wise KL."""
+    """MI + β · TC + dimension-wise KL.
+
+    The logged parts are those of the minibatch: weighted sampling sees no MI above the log of its size.
+    """
 
     name = "beta-tc"
 

@@ -41,10 +41,11 @@ class DavaSettings:
         default=60.0, metadata={"help": "Nats that the capacity gains over all steps if it always grows."}
     )
     encoder_weight: float = field(
-        default=38.4, metadata={"help": "Weight of fooling the discriminator, per point that it is above 50 %."}
+        default=38.4,
+        metadata={"help": "Weight of fooling the discriminator, for each percent that it is right above 50."},
     )
     decoder_weight: float = field(
-        default=0.128, metadata={"help": "Same for the decoder, reached at one point; 0 leaves the decoder out."}
+        default=0.128, metadata={"help": "Largest weight of what the discriminator tells the decoder; 0 leaves it out."}
     )
     confidence: float = field(
         default=0.6, metadata={"help": "Probability from which the discriminator's verdict counts as a reconstruction."}
