@@ -14,6 +14,9 @@ from ganwalk.errors import GanwalkError
 from ganwalk.records import build_record
 from vae.objectives.base import Context, Encoded, Objective, Terms
 from vae.objectives.beta import Beta, BetaSettings
+from vae.objectives.beta_tc import BetaTC, BetaTCSettings
+from vae.objectives.control import Control, ControlSettings
+from vae.objectives.dava import Dava, DavaSettings
 from vae.objectives.factor import Factor, FactorSettings
 
 __all__ = ["OBJECTIVES", "Context", "Encoded", "Objective", "ObjectiveEntry", "Terms", "make_objective"]
@@ -29,7 +32,10 @@ class ObjectiveEntry:
 
 OBJECTIVES: Mapping[str, ObjectiveEntry] = {
     Beta.name: ObjectiveEntry(Beta, BetaSettings),
+    BetaTC.name: ObjectiveEntry(BetaTC, BetaTCSettings),
+    Control.name: ObjectiveEntry(Control, ControlSettings),
     Factor.name: ObjectiveEntry(Factor, FactorSettings),
+    Dava.name: ObjectiveEntry(Dava, DavaSettings),
 }
 
 

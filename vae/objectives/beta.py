@@ -7,22 +7,27 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from vae.objectives.base import Context, Objective, Terms
+from vae.objectives.checks import check_not_negative, check_share
 
 
 @dataclass(frozen=True)
 class BetaSettings:
     """Attributes are options of the command line; `help` in their metadata is shown there."""
 
-    beta: float = field(default=4.0, metadata={"help": "Weight of the KL divergence."})
+    beta: float = field(default=4.0, metadata={"help": "Weight of the KL divergence, or of its total correlation."})
     capacity: float | None = field(
-        default=None, metadata={"help": "Burgess: capacity in nats that the KL divergence is drawn to at last."}
+        default=None, metadata={"help": "Capacity in nats that the KL divergence is drawn to at last."}
     )
     capacity_weight: float = field(
-        default=1000.0, metadata={"help": "Burgess: weight of the distance from the capacity."}
+        default=1000.0, metadata={"help": "Weight of the KL divergence's distance from the capacity."}
     )
-    capacity_until: float = field(
-        default=0.5, metadata={"help": "Share of the steps over which the capacity grows from 0."}
-    )
+    capacity_until: float = field(default=0.5, metadata={"help": "Share of the steps over which the capacity grows."})
+
+    def __post_init__(self) -> None:
+        check_not_negative(self, "beta", "capacity_weight")
+        if self.capacity is not None:
+            check_not_negative(self, "capacity")
+        check_share(self, "capacity_until")
 
 
 class Beta(Objective):

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganwalk.errors import GanwalkError
 from vae import parallel
 from vae.objectives.base import Context, Objective, Terms
+from vae.objectives.checks import check_at_least, check_not_negative, check_positive
 
 # Of the paper; the VAE's own are those of the training.
 _ADAM_BETAS = (0.5, 0.9)
@@ -26,10 +26,9 @@ class FactorSettings:
     discriminator_lr: float = field(default=1e-4, metadata={"help": "Learning rate of the discriminator."})
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.depth < 1:
-            raise GanwalkError("width and depth must be at least 1")
-        if not 0 < self.discriminator_lr < float("inf"):
-            raise GanwalkError(f"discriminator_lr must be positive, not {self.discriminator_lr}")
+        check_not_negative(self, "gamma")
+        check_at_least(self, 1, "width", "depth")
+        check_positive(self, "discriminator_lr")
 
 
 class Factor(Objective):
