@@ -43,6 +43,9 @@ _TERM = TopDisSettings(gamma=5.0)
 OBJECTIVES: Mapping[str, Mapping[str, Any]] = {
     "beta": {"beta": 2.0},
     "factor": {"gamma": 10.0, "width": 256, "discriminator_lr": 5e-4},
+    "beta-tc": {"beta": 4.0},
+    "control": {"capacity": 12.0, "capacity_levels": 0},
+    "dava": {"capacity_growth": 30.0, "discriminator_lr": 5e-4},
 }
 
 

@@ -14,7 +14,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
 from vae.models import VAE
 from vae.objectives import Objective
-from vae.settings import TrainingSettings, to_json
+from vae.settings import TrainingSettings, from_json, to_json
 
 CHECKPOINT_FILE = "checkpoint.pt"
 
@@ -59,7 +59,8 @@ def load_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings
     device = next(state.model.parameters()).device
     try:
         values: dict[str, Any] = torch.load(path, weights_only=True, map_location=device)
-        saved = json.loads(values["settings"])
+        # Read as a configuration is, so that what a later version added has its default.
+        saved = to_json(from_json(json.loads(values["settings"]), path))
     except Exception as error:
         raise GanwalkError(f"{path} is not a checkpoint of vae.train: run without --resume") from error
     now = to_json(settings)

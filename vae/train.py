@@ -15,7 +15,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.records import scalar_type
 from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, run_command, set_up_torch
 from vae.data import DATASETS
-from vae.objectives import OBJECTIVES
+from vae.objectives import OBJECTIVES, check_options
 from vae.settings import (
     CONFIG_FILE,
     PRECISIONS,
@@ -159,6 +159,7 @@ def command(
     settings = changed(saved or _base(config, preset), given)
     if saved is not None and settings != saved:
         raise GanwalkError(f"{out} was trained with other options: resume without them, or choose another --out")
+    check_options(settings.objective, settings.options)
     set_up_torch(device, threads)
     import torch
 

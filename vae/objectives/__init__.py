@@ -19,7 +19,16 @@ from vae.objectives.control import Control, ControlSettings
 from vae.objectives.dava import Dava, DavaSettings
 from vae.objectives.factor import Factor, FactorSettings
 
-__all__ = ["OBJECTIVES", "Context", "Encoded", "Objective", "ObjectiveEntry", "Terms", "make_objective"]
+__all__ = [
+    "OBJECTIVES",
+    "Context",
+    "Encoded",
+    "Objective",
+    "ObjectiveEntry",
+    "Terms",
+    "check_options",
+    "make_objective",
+]
 
 
 @dataclass(frozen=True)
@@ -39,15 +48,23 @@ OBJECTIVES: Mapping[str, ObjectiveEntry] = {
 }
 
 
+def check_options(name: str, options: Mapping[str, Any]) -> Any:
+    """The settings of the objective `name`: these options over its defaults.
+
+    Raises:
+        GanwalkError: the objective does not exist, or does not take the options.
+    """
+    if name not in OBJECTIVES:
+        raise GanwalkError(f"unknown objective {name}: choose one of {', '.join(OBJECTIVES)}")
+    try:
+        return build_record(OBJECTIVES[name].settings, options)
+    except GanwalkError as error:
+        raise GanwalkError(f"{name}: {error}") from error
+
+
 def make_objective(
     name: str, options: Mapping[str, Any], *, z_dim: int, image_shape: tuple[int, int, int]
 ) -> Objective:
-    """The objective `name` with these options over its defaults; GanwalkError for names that it does not know."""
-    if name not in OBJECTIVES:
-        raise GanwalkError(f"unknown objective {name}: choose one of {', '.join(OBJECTIVES)}")
-    entry = OBJECTIVES[name]
-    try:
-        settings = build_record(entry.settings, options)
-    except GanwalkError as error:
-        raise GanwalkError(f"{name}: {error}") from error
-    return entry.make(settings, z_dim, image_shape)
+    """The objective `name` with these options over its defaults; GanwalkError if it does not take them."""
+    settings = check_options(name, options)
+    return OBJECTIVES[name].make(settings, z_dim, image_shape)
