@@ -1,4 +1,4 @@
-"""The study of directions runs from end to end, in its quick mode."""
+"""The studies run from end to end, in their quick modes."""
 
 import json
 import subprocess
@@ -23,3 +23,16 @@ def test_the_benchmark_of_metrics_names_what_it_lacks(tmp_path):
     command = [sys.executable, "benchmarks/metrics.py", "--reference", str(tmp_path)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 1 and "is no checkout of disentanglement_lib" in ran.stderr
+
+
+def test_the_study_of_topdis_runs_and_continues(tmp_path):
+    command = [sys.executable, "benchmarks/topdis_study.py", "--quick", "--work", str(tmp_path)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "| beta | 2 |" in ran.stdout and "| beta + TopDis | 2 |" in ran.stdout
+    results = tmp_path / "results"
+    names = {path.name for path in results.iterdir()}
+    assert {"report.md", "study-vae-scores.png", "study-vae-curves.png", "study-vae-traversals.png"} <= names
+    assert {f"sprites-beta-{kind}-{seed}.json" for kind in ("plain", "topdis") for seed in (11, 12)} <= names
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert "MIG 0." not in again.stdout and "| beta | 2 |" in again.stdout

@@ -24,8 +24,8 @@ from vae.run_folder import HISTORY_FILE, MODEL_FILE, save_model
 from vae.settings import CONFIG_FILE, TrainingSettings, to_json
 from vae.training import Rhythm, train
 
-# A tenth of a training between looks, but pictures of fewer steps than this show nothing new.
-_LOOKS, _FEWEST = 10, 100
+# A fifth of a training between looks, but pictures of fewer steps than this show nothing new.
+_LOOKS, _FEWEST = 5, 100
 _LOG_EVERY = 100
 
 
@@ -95,7 +95,7 @@ def run_training(
     Args:
         source: of a data set that is not rendered.
         metrics: level of the scores at the end, or None for none.
-        look_every: steps between pictures and quick scores; 0 for none, None for a tenth of the training.
+        look_every: steps between pictures and quick scores; 0 for none, None for a fifth of the training.
         tensorboard: also write event files.
         on_step: told the steps done and a note; on_progress: what is being done after them.
     """

@@ -40,9 +40,9 @@ class TrainingSettings:
     topdis: TopDisSettings | None = field(default_factory=TopDisSettings)
     z_dim: int = 10
     hidden: int | None = None
-    steps: int = 10_000
+    steps: int = 5_000
     batch: int = 64
-    lr: float = 5e-4
+    lr: float = 1e-3
     seed: int = 0
     precision: str = "float32"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import click
 from ganwalk.errors import GanwalkError
 from ganwalk.records import scalar_type
 from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, run_command, set_up_torch
+from vae.checkpoints import CHECKPOINT_FILE
 from vae.data import DATASETS
 from vae.objectives import OBJECTIVES, check_options
 from vae.settings import (
@@ -122,7 +124,7 @@ def _topdis_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--look-every",
     type=click.IntRange(0),
-    help="Steps between pictures and quick scores, 0 for never [default: a tenth of the steps].",
+    help="Steps between pictures and quick scores, 0 for never [default: a fifth of the steps].",
 )
 @click.option("--tensorboard", is_flag=True, help="Also write event files for TensorBoard.")
 @click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda.")
@@ -168,7 +170,7 @@ def command(
     from vae.run import DataSource, claim_folder, run_training
 
     folder = out or _RUNS / run_name(settings)
-    with parallel.process_group(torch.device(device)):
+    with _told_how_to_continue(folder), parallel.process_group(torch.device(device)):
         leader = parallel.rank() == 0
         if leader:
             make_folder(folder)
@@ -193,6 +195,17 @@ def command(
             click.echo(line)
         click.echo(f"wrote {folder}/: {', '.join(path.name for path in result.written)}")
         click.echo(f"next: python -m vae.evaluate {quoted(folder)}")
+
+
+@contextlib.contextmanager
+def _told_how_to_continue(folder: Path) -> Iterator[None]:
+    """Ctrl-C names the command that continues from the last checkpoint."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (folder / CHECKPOINT_FILE).exists():
+            click.echo(f"to continue: {_PROGRAM} --resume --out {quoted(folder)}", err=True)
+        raise
 
 
 def _base(config: Path | None, preset: str | None) -> TrainingSettings:

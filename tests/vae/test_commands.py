@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,32 @@ def test_bad_input_ends_in_one_line(vae_run, tmp_path, monkeypatch, arguments, w
     code, _, err = vae_run("train", "--metrics", "none", "--steps", 1, *arguments)
     assert code == 2 and words in err and "Traceback" not in err
     assert not list(tmp_path.glob("**/model.safetensors"))
+
+
+def test_ctrl_c_says_how_to_continue(vae_run, tmp_path, monkeypatch):
+    def interrupted(state, settings, *rest, **options):
+        (tmp_path / "checkpoint.pt").write_bytes(b"")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vae.run.train", interrupted)
+    code, _, err = vae_run("train", *BARE, "--out", tmp_path)
+    assert code == 130 and f"--resume --out {tmp_path}" in err
+
+
+def test_tensorboard_gets_every_row(vae_run, tmp_path, monkeypatch):
+    scalars = []
+    board = types.ModuleType("torch.utils.tensorboard")
+    board.SummaryWriter = lambda folder: types.SimpleNamespace(
+        add_scalar=lambda *scalar: scalars.append(scalar), flush=lambda: None
+    )
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", board)
+    code, _, err = vae_run("train", *BARE, "--tensorboard", "--out", tmp_path)
+    assert code == 0, err
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
+    assert [step for name, _, step in scalars if name == "kl"] == [int(row["step"]) for row in rows]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    code, _, err = vae_run("train", *BARE, "--tensorboard", "--overwrite", "--out", tmp_path)
+    assert code == 2 and "pip install tensorboard" in err
 
 
 def test_two_processes_train_one_model(tmp_path):
