@@ -93,8 +93,6 @@ _WHOLE = Scope()
 _QUICK = Scope(
     ("sprites",), {"beta": {"beta": 2.0}}, {"beta": (11, 12)}, (("sprites", "beta", "late", (11,)),), 20, "quick"
 )
-    ("sprites",), {"beta": {"beta": 2.0}}, {"beta": (11, 12)}, (("sprites", "beta", "late", (11,)),), 20, "quick"
-)
 
 
 @dataclass(frozen=True)
