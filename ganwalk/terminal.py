@@ -12,7 +12,10 @@ from typing import Any
 
 import click
 
-from ganwalk.errors import GanwalkError
+from ganwalk.errors import GanwalkError, one_line
+
+# Characters of a message: room for a remedy and two long paths.
+_LONGEST = 9000
 
 
 def run_command(command: click.Command, name: str, arguments: list[str] | None = None) -> None:
@@ -48,7 +51,8 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None =
 
 
 def _fail(name: str, message: str, code: int) -> None:
-    click.echo(f"{name}: {message}", err=True)
+    # Messages may quote names from files.
+    click.echo(one_line(f"{name}: {message}", _LONGEST), err=True)
     sys.exit(code)
 
 

@@ -63,7 +63,7 @@ def command(
     import json
 
     from vae.comparison import agreement, write_comparison
-    from vae.evaluation import evaluate_model
+    from vae.evaluation import check_fit, evaluate_model
     from vae.outputs import score_table, write_scores
     from vae.run import DataSource, load_data
     from vae.run_folder import load_model
@@ -72,8 +72,15 @@ def command(
     silent = quiet or not sys.stderr.isatty()
     settings = [load_settings(run / CONFIG_FILE) for run in runs]
     models = [load_model(run).to(device) for run in runs]
+    if len(runs) > 1:
+        make_folder(out)
     with download_watch(silent) as on_bytes:
-        sets = [load_data(one, DataSource(data_root, download, on_bytes)) for one in settings]
+        # Codes are drawn uniformly whatever the training drew, so runs on correlated factors share the data set too.
+        distinct = {(one.dataset, one.resolution): one for one in settings}
+        loaded = {key: load_data(one, DataSource(data_root, download, on_bytes)) for key, one in distinct.items()}
+    sets = [loaded[one.dataset, one.resolution] for one in settings]
+    for run, model, data in zip(runs, models, sets, strict=True):
+        check_fit(model, data, str(run))
 
     def tell(what: str) -> None:
         if not silent:
@@ -85,8 +92,7 @@ def command(
         written += write_scores(found, data, run, level=metrics, seed=seed)
         scores.append(found)
     if len(runs) > 1:
-        make_folder(out)
-        same = len({(data.name, data.resolution) for data in sets}) == 1
+        same = len(loaded) == 1
         written += write_comparison(out, runs, scores, agreement(models, sets[0], seed=seed) if same else None)
     if as_json:
         click.echo(json.dumps({str(run): found.values for run, found in zip(runs, scores, strict=True)}))

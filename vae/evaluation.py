@@ -8,8 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ganwalk.errors import GanwalkError
 from vae.data.base import ImageData
-from vae.metrics import LEVELS, active_units, kl_per_dimension, mutual_information, reconstruction, score_codes
+from vae.metrics import (
+    LEVELS,
+    Reconstruction,
+    active_units,
+    kl_per_dimension,
+    mutual_information,
+    reconstruction,
+    score_codes,
+)
 from vae.metrics.scores import Level
 from vae.models import VAE
 from vae.step import load_images
@@ -50,8 +59,27 @@ class ModelScores:
     information: np.ndarray
 
 
+def check_fit(model: VAE, data: ImageData, name: str = "the model") -> None:
+    """GanwalkError if the images of a data set are not what the model takes."""
+    takes, has = (model.config.resolution, model.config.channels), (data.resolution, data.channels)
+    if takes != has:
+        raise GanwalkError(
+            f"{name} takes images of {_sizes(*takes)}, but {data.name} has {_sizes(*has)}: evaluate it on the "
+            "data set that it was trained on"
+        )
+
+
+def _sizes(resolution: int, channels: int) -> str:
+    return f"{resolution}×{resolution}×{channels}"
+
+
 def encode(model: VAE, data: ImageData, indices: np.ndarray) -> Codes:
-    """Codes of images, in chunks, on the device of the model."""
+    """Codes of images, in chunks, on the device of the model.
+
+    Raises:
+        GanwalkError: the images do not fit the model, or its weights overflow.
+    """
+    check_fit(model, data)
     device = next(model.parameters()).device
     means, variances = [], []
     with torch.no_grad():
@@ -59,19 +87,30 @@ def encode(model: VAE, data: ImageData, indices: np.ndarray) -> Codes:
             mean, log_variance = model.encode(load_images(data, indices[start : start + _CHUNK], device))
             means.append(mean.cpu().numpy())
             variances.append(log_variance.cpu().numpy())
-    return Codes(indices, data.factors(indices), np.concatenate(means), np.concatenate(variances))
+    codes = Codes(indices, data.factors(indices), np.concatenate(means), np.concatenate(variances))
+    if not (np.isfinite(codes.mean).all() and np.isfinite(codes.log_variance).all()):
+        raise GanwalkError("the model's codes are not finite: train it again, with a smaller --lr")
+    return codes
 
 
-def reconstruct(model: VAE, data: ImageData, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, channels, resolution, resolution) in [0, 1], and the decoded means of their codes."""
+def reconstruct(model: VAE, data: ImageData, indices: np.ndarray) -> Reconstruction:
+    """How well a model decodes the means of its codes, in chunks: memory does not grow with the number of images.
+
+    Raises:
+        GanwalkError: the model's weights overflow.
+    """
     device = next(model.parameters()).device
-    images, decoded = [], []
+    sums = np.zeros(3)
     with torch.no_grad():
         for start in range(0, len(indices), _CHUNK):
             batch = load_images(data, indices[start : start + _CHUNK], device)
-            images.append(batch.cpu().numpy())
-            decoded.append(model.decode(model.encode(batch)[0]).sigmoid().cpu().numpy())
-    return np.concatenate(images), np.concatenate(decoded)
+            decoded = model.decode(model.encode(batch)[0]).sigmoid()
+            if not bool(decoded.isfinite().all()):
+                raise GanwalkError("the model's reconstructions are not finite: train it again, with a smaller --lr")
+            part = reconstruction(batch.cpu().numpy(), decoded.cpu().numpy())
+            sums += len(batch) * np.array([part.bce, part.mse, part.psnr])
+    bce, mse, psnr = (sums / len(indices)).tolist()
+    return Reconstruction(bce, mse, psnr)
 
 
 def draw_rows(data: ImageData, n: int, seed: int) -> np.ndarray:
@@ -106,7 +145,7 @@ def evaluate_model(
     tell("encoding")
     codes = encode(model, data, draw_rows(data, settings.train_rows + settings.test_rows, seed))
     tell("reconstructing")
-    found = reconstruction(*reconstruct(model, data, codes.indices[-settings.test_rows :]))
+    found = reconstruct(model, data, codes.indices[-settings.test_rows :])
     model.train(training)
     kl = kl_per_dimension(codes.mean, codes.log_variance)
     values: dict[str, float] = {}

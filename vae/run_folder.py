@@ -32,6 +32,7 @@ def load_model(run: Path) -> VAE:
     Raises:
         GanwalkError: there is none, or the file is damaged or holds something else.
     """
+    import torch
     from safetensors import SafetensorError, safe_open
 
     path = run / MODEL_FILE
@@ -42,17 +43,25 @@ def load_model(run: Path) -> VAE:
             metadata = file.metadata() or {}
             if _KEY not in metadata:
                 raise GanwalkError(f"{path} is safetensors, but not of a model of vae.train")
-            # A configuration is checked before anything of its size is made.
-            model = VAE(build_record(ModelConfig, json.loads(metadata[_KEY])))
+            # Only shapes at first: a few bytes of configuration can ask for gigabytes.
+            with torch.device("meta"):
+                model = VAE(_config(metadata[_KEY], path))
             stored = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no iterator)
             expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
             if stored != expected:
                 raise GanwalkError(f"{path} holds other tensors than its configuration says: train it again")
-            model.load_state_dict({name: file.get_tensor(name) for name in expected})
+            model.load_state_dict({name: file.get_tensor(name).float() for name in expected}, assign=True)
     except GanwalkError:
         raise
     except (SafetensorError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         raise GanwalkError(f"{path} is damaged: train it again, or copy it again") from error
     if not all(bool(tensor.isfinite().all()) for tensor in model.state_dict().values()):
         raise GanwalkError(f"{path} holds weights that are not finite: train it again")
-    return model.eval().requires_grad_(False)
+    return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+
+
+def _config(text: str, path: Path) -> ModelConfig:
+    try:
+        return build_record(ModelConfig, json.loads(text))
+    except GanwalkError as error:
+        raise GanwalkError(f"{path} is no model of vae.train: {error}") from error

@@ -138,7 +138,7 @@ def load_settings(path: Path) -> TrainingSettings:
     """Settings from a JSON file."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise GanwalkError(f"cannot read {path}: {error}") from error
     if not isinstance(values, dict):
         raise GanwalkError(f"{path} is no configuration of vae.train: it must hold an object")

@@ -17,7 +17,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from vae.evaluation import evaluate_model
-from vae.run_folder import load_model
+from vae.models import VAE, ModelConfig
+from vae.run_folder import load_model, save_model
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("--steps", 20, "--batch", 8, "--threads", 1)
@@ -236,6 +237,30 @@ def test_model_files_with_hostile_configurations(vae_run, tmp_path, config):
     save_file(tensors, tmp_path / "model.safetensors", {"ganwalk-vae-1": config})
     code, _, err = vae_run("evaluate", tmp_path, "--metrics", "quick")
     assert code == 2 and len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"resolution": 64}, "32×32×1, but sprites has 64×64×1"),
+        ({"dataset": "scenes"}, "32×32×1, but scenes has 32×32×3"),
+        ({"dataset": "cats\n\x1b[31m"}, "unknown data set cats??[31m"),
+    ],
+)
+def test_configurations_of_another_run_are_refused(vae_run, tmp_path, changes, words):
+    config = {"dataset": "sprites", "resolution": 32, **changes}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_model(tmp_path / "model.safetensors", VAE(ModelConfig(32, 1)))
+    code, _, err = vae_run("evaluate", tmp_path, "--metrics", "quick")
+    assert code == 2 and words in err and len(err.strip().splitlines()) == 1
+
+
+def test_nothing_is_evaluated_for_a_comparison_that_cannot_be_written(vae_run, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    save_model(tmp_path / "model.safetensors", VAE(ModelConfig(32, 1)))
+    (tmp_path / "taken").write_text("a file")
+    code, _, err = vae_run("evaluate", tmp_path, tmp_path, "--metrics", "quick", "--out", tmp_path / "taken")
+    assert code == 2 and "--out" in err and not (tmp_path / "scores.json").exists()
 
 
 def test_scores_are_functions_of_the_seed(vae_run, tmp_path):

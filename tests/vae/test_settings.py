@@ -47,6 +47,7 @@ def test_a_part_keeps_the_other_defaults():
         '{"correlated": "ab"}',
         '{"options": []}',
         '{"dataset": 5}',
+        "[" * 100_000,
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(tmp_path, text):
