@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from vae import parallel
 from vae.models import kl_divergence
 
 
@@ -90,6 +91,11 @@ class Objective(nn.Module):
         """Trains the objective's own networks after the VAE's step; returns scalars for metrics.csv."""
         return {}
 
-
-Options = dict[str, Any]
-"""Options of an objective as JSON holds them, by the names of the fields of its settings."""
+    def optimise(self, loss: Tensor) -> None:
+        """One step of the objective's own networks, by the mean of the gradients of all processes."""
+        assert self.optimizer is not None
+        parameters = list(self.parameters())
+        gradients = parallel.average(torch.autograd.grad(loss, parameters))
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self.optimizer.step()

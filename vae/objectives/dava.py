@@ -108,7 +108,6 @@ class Dava(Objective):
         return share * (cross_entropy.detach() + (adversarial * (batch.z - batch.z.detach())).sum())
 
     def update(self, context: Context) -> dict[str, Tensor]:
-        assert self.optimizer is not None
         z, confidence = context.batch.z.detach(), self.settings.confidence
         n = len(z)
         with torch.no_grad():
@@ -118,11 +117,7 @@ class Dava(Objective):
         targets = (labels + confidence * torch.rand(2 * n, generator=context.rng) * (1 - 2 * labels)).to(images.device)
         logits = self.discriminator(images).flatten()
         loss = F.binary_cross_entropy_with_logits(logits, targets)
-        parameters = list(self.discriminator.parameters())
-        gradients = parallel.average(torch.autograd.grad(loss, parameters))
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        self.optimizer.step()
+        self.optimise(loss)
 
         verdicts = logits.sigmoid() >= confidence
         (accuracy,) = parallel.average([(verdicts == (labels > 0.5).to(verdicts.device)).float().mean()])

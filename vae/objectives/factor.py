@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vae import parallel
 from vae.objectives.base import Context, Objective, Terms
 from vae.objectives.checks import check_at_least, check_not_negative, check_positive
 
@@ -55,17 +54,13 @@ class Factor(Objective):
         return Terms(kl + self.settings.gamma * correlation, {"tc": correlation})
 
     def update(self, context: Context) -> dict[str, Tensor]:
-        assert context.second is not None and self.optimizer is not None
+        assert context.second is not None
         codes = context.batch.z.detach()
         permuted = permute_dims(context.second.z.detach(), context.rng)
         logits = self.discriminator(torch.cat([codes, permuted])).flatten()
         labels = torch.cat([torch.ones(len(codes)), torch.zeros(len(permuted))]).to(logits.device)
         loss = F.binary_cross_entropy_with_logits(logits, labels)
-        parameters = list(self.discriminator.parameters())
-        gradients = parallel.average(torch.autograd.grad(loss, parameters))
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        self.optimizer.step()
+        self.optimise(loss)
         accuracy = ((logits > 0) == (labels > 0.5)).float().mean()
         return {"discriminator": loss.detach(), "discriminator_accuracy": accuracy}
 
