@@ -21,11 +21,17 @@ from vae.step import load_images
 
 # Positions of a coordinate in units of the prior's standard deviation.
 _REACH, _POSITIONS = 2.5, 11
+# Dimensions in a picture, the most informative ones.
+_SHOWN = 50
 _PICTURES = 10
 _ROWS = 2000
 _FRAMES, _FPS = 36, 18
 _GAP = 4
 _INK, _ACCENT = "#18202c", "#1f4e9c"
+# Rows of a history up to which each is a dot: a line of one row would be nothing.
+_DOTTED = 20
+# Colours of what a picture tells apart, the project's own first; after the last, dashed lines begin anew.
+COLOURS = ("#1f4e9c", "#c2571a", "#4a8f5c", "#8a5a9e", "#b8963a", "#5b6b80", "#a33b52", "#3a8fa3")
 
 LABELS: Mapping[str, str] = {
     **SCORES,
@@ -35,6 +41,14 @@ LABELS: Mapping[str, str] = {
     "kl": "KL divergence, nats",
 }
 """Names of the scores of a model, and what tables and pictures call them."""
+
+_CURVES: Mapping[str, str] = {
+    "reconstruction": LABELS["bce"],
+    "kl": LABELS["kl"],
+    "topdis": "TopDis term",
+    "conflict": "share of steps whose TopDis gradient\nworked against reconstruction",
+    "tc": "total correlation, nats",
+}
 
 SHARES = tuple(name for name in SCORES if name not in ("active_units", "dci_es_size"))
 """Scores of disentanglement, which lie between 0 and 1."""
@@ -47,7 +61,7 @@ def draw_model(model: VAE, data: ImageData, folder: Path, *, seed: int = 0) -> l
     paths = [folder / name for name in ("reconstructions.png", "traversals.png", "traversals.gif")]
     codes = encode(model, data, draw_rows(data, _ROWS, seed))
     kl = kl_per_dimension(codes.mean, codes.log_variance)
-    order = np.argsort(-kl)
+    order = np.argsort(-kl)[:_SHOWN]
     with torch.no_grad():
         save_picture(reconstruction_sheet(model, data, codes.indices[:_PICTURES]), paths[0])
         save_picture(traversal_sheet(model, codes.mean[0], kl, active_codes(codes.mean), order), paths[1])
@@ -69,14 +83,22 @@ def reconstruction_sheet(model: VAE, data: ImageData, indices: np.ndarray) -> An
     return sheet.finish(f"{data.name}, {data.resolution} px: images and their reconstructions")
 
 
-def traversal_sheet(model: VAE, mean: np.ndarray, kl: np.ndarray, active: np.ndarray, order: np.ndarray) -> Any:
-    """One row per latent dimension, most informative first: what its coordinate changes in one encoded picture.
+def traversal_sheet(
+    model: VAE,
+    mean: np.ndarray,
+    kl: np.ndarray,
+    active: np.ndarray,
+    order: np.ndarray,
+    title: str = "latent traversals",
+) -> Any:
+    """One row per latent dimension: what its coordinate changes in one encoded picture.
 
     Args:
         mean: (z_dim,) code of the picture.
         kl: (z_dim,) KL divergence in nats; bars show shares of the largest.
         active: (z_dim,) whether a dimension is in use.
-        order: (z_dim,) dimensions from top to bottom.
+        order: dimensions from top to bottom.
+        title: what the caption begins with.
     """
     positions = np.linspace(-_REACH, _REACH, _POSITIONS)
     labels = ["0" if p == 0 else f"{p:+.3g}".replace("-", "−") for p in positions]
@@ -85,11 +107,14 @@ def traversal_sheet(model: VAE, mean: np.ndarray, kl: np.ndarray, active: np.nda
     sheet = Sheet(model.config.resolution, labels, rows, shares, [_POSITIONS // 2])
     for row, dimension in enumerate(order):
         sheet.paste(row, _pixels(_decode_along(model, mean, int(dimension), positions)))
-    return sheet.finish("latent traversals, coordinates in units of the prior's σ · bars: KL divergence")
+    shown = f"{len(order)} of {len(kl)} dimensions · " if len(order) < len(kl) else ""
+    return sheet.finish(
+        f"{title} · {shown}coordinates in σ of the prior · bars: KL divergence up to {kl.max():.2f} nats"
+    )
 
 
 def traversal_frames(model: VAE, mean: np.ndarray, order: np.ndarray) -> list[np.ndarray]:
-    """Frames (h, w, 3) uint8 of all dimensions side by side, each moving there and back."""
+    """Frames (h, w, 3) uint8 of dimensions side by side, each moving there and back."""
     positions = np.array([_REACH * math.sin(2 * math.pi * k / _FRAMES) for k in range(_FRAMES)])
     cell = cell_size(model.config.resolution)
     columns = min(5, len(order))
@@ -104,34 +129,40 @@ def traversal_frames(model: VAE, mean: np.ndarray, order: np.ndarray) -> list[np
 
 
 def draw_history(history: Sequence[Mapping[str, float]], folder: Path) -> list[Path]:
-    """Writes curves.png: every column of the history over the steps, quick scores in a panel of their own."""
+    """Writes curves.png: a panel for every column of the history, and one across for the quick scores."""
     from matplotlib.figure import Figure
 
     names = [name for name in dict.fromkeys(n for row in history for n in row) if name not in ("step", "loss")]
     scored = [name for name in names if name.startswith("quick_") and name[6:] in SHARES]
     plain = [name for name in names if not name.startswith("quick_")]
-    panels = len(plain) + bool(scored)
-    if not panels:
+    if not plain and not scored:
         return []
-    columns = min(3, panels)
-    rows = -(-panels // columns)
-    figure = Figure(figsize=(4.2 * columns, 2.7 * rows), layout="constrained")
-    axes: Any = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis, name in zip(axes, plain, strict=False):
+    columns = 2 if len(plain) == 4 else max(1, min(3, len(plain)))
+    rows = -(-len(plain) // columns)
+    figure = Figure(figsize=(max(7.0, 4.2 * columns), 2.7 * rows + 3.4 * bool(scored)), layout="constrained")
+    heights = [2.7] * rows + [3.4] * bool(scored)
+    grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
+    panels = []
+    for place, name in enumerate(plain):
+        axis = figure.add_subplot(grid[place // columns, place % columns])
         _plot(axis, history, name, color=_ACCENT, lw=1.4)
-        axis.set_title(name.replace("_", " "), fontsize=10, color=_INK)
+        axis.set_title(_CURVES.get(name, name.replace("_", " ")), fontsize=10, color=_INK)
+        panels.append(axis)
     if scored:
-        axis = axes[len(plain)]
-        for name in scored:
-            _plot(axis, history, name, lw=1.2, marker="o", ms=2.5, label=SCORES[name[6:]])
+        axis = figure.add_subplot(grid[rows, :])
+        for place, name in enumerate(scored):
+            style = "--" if place >= len(COLOURS) else "-"
+            _plot(axis, history, name, color=COLOURS[place % len(COLOURS)], ls=style, lw=1.4, label=SCORES[name[6:]])
         axis.set_title("quick scores", fontsize=10, color=_INK)
-        axis.set_ylim(0, 1)
-        axis.legend(frameon=False, fontsize=5.5, ncols=2)
-    for axis in axes:
+        axis.set_ylim(-0.02, 1.02)
+        axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+        panels.append(axis)
+    # One range for all: a column that begins late is seen to do so.
+    steps = [row["step"] for row in history]
+    for axis in panels:
+        axis.set_xlim(0, max(steps) * 1.02)
         axis.spines[["top", "right"]].set_visible(False)
         axis.tick_params(labelsize=8)
-    for axis in axes[panels:]:
-        axis.set_axis_off()
     figure.supxlabel("step", fontsize=9)
     path = folder / "curves.png"
     with atomic_path(path) as partial:
@@ -178,21 +209,24 @@ def _number(value: float) -> str:
 
 
 def draw_information(scores: ModelScores, factor_names: Sequence[str], path: Path) -> None:
-    """A heat map of mutual information, dimensions sorted by KL divergence against factors."""
+    """A heat map of mutual information: dimensions, sorted by KL divergence, against factors."""
     from matplotlib.figure import Figure
 
-    order = np.argsort(-scores.kl)
+    order = np.argsort(-scores.kl)[:_SHOWN]
     table = scores.information[order]
-    figure = Figure(figsize=(1.9 + 0.75 * len(factor_names), 1.2 + 0.36 * len(order)), layout="constrained")
+    figure = Figure(figsize=(2.9 + 0.75 * len(factor_names), 1.4 + 0.36 * len(order)), layout="constrained")
     axis: Any = figure.subplots()
     picture = axis.imshow(table, cmap="Blues", vmin=0, aspect="auto")
-    axis.set_xticks(range(len(factor_names)), [n.replace("_", " ") for n in factor_names], rotation=30, ha="right")
-    axis.set_yticks(range(len(order)), [f"z{k}" for k in order])
+    names = [name.replace("_", " ") for name in factor_names]
+    axis.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(order)), [f"z{k} ({scores.kl[k]:.2f})" for k in order])
     middle = float(table.max()) / 2
     for (row, column), value in np.ndenumerate(table):
         if value >= 0.05:
             ink = "white" if value > middle else _INK
             axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=ink)
+    shown = f"{len(order)} of {len(scores.kl)} dimensions" if len(order) < len(scores.kl) else "dimension"
+    axis.set_ylabel(f"{shown} (KL divergence, nats)", fontsize=9, color=_INK)
     axis.set_title("mutual information, nats", fontsize=10, color=_INK)
     axis.tick_params(labelsize=9, length=0)
     figure.colorbar(picture, ax=axis, shrink=0.8).ax.tick_params(labelsize=8)
@@ -201,8 +235,10 @@ def draw_information(scores: ModelScores, factor_names: Sequence[str], path: Pat
 
 
 def _plot(axis: Any, history: Sequence[Mapping[str, float]], name: str, **style: Any) -> None:
-    rows = [(row["step"], row[name]) for row in history if name in row]
-    axis.plot([step for step, _ in rows], [value for _, value in rows], **style)
+    """A column over the steps; rows without a finite value are left out."""
+    rows = [(row["step"], row[name]) for row in history if math.isfinite(row.get(name, math.nan))]
+    marker = {"marker": "o", "ms": 3} if len(rows) <= _DOTTED else {}
+    axis.plot([step for step, _ in rows], [value for _, value in rows], **marker, **style)
 
 
 def _decode_along(model: VAE, mean: np.ndarray, dimension: int, positions: np.ndarray) -> torch.Tensor:

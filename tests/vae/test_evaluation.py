@@ -5,33 +5,10 @@ import pytest
 import torch
 
 from ganwalk.errors import GanwalkError
-from tests.vae.squares import Squares
+from tests.vae.squares import Reader, Squares
 from vae.data.correlated import Correlated
 from vae.evaluation import draw_rows, encode, evaluate_model, reconstruct
 from vae.models import VAE, ModelConfig
-
-
-class Reader(VAE):
-    """Reads the factors off images of `Squares` as its codes, mixed by a matrix, and paints them again."""
-
-    def __init__(self, mixing=None):
-        super().__init__(ModelConfig(32, 1, z_dim=3, hidden=8))
-        self.mixing = torch.eye(3) if mixing is None else torch.as_tensor(mixing, dtype=torch.float32)
-
-    def encode(self, images):
-        lit = images[:, 0] > 0
-        x = lit.any(dim=1).float().argmax(dim=1)
-        y = lit.any(dim=2).float().argmax(dim=1)
-        shade = images.amax(dim=(1, 2, 3)) * 3 - 1
-        factors = torch.stack([(x - 2) / 3, (y - 2) / 3, shade], dim=1)
-        means = (factors - torch.tensor([3.5, 3.5, 1.0])) @ self.mixing.T
-        return means, torch.zeros_like(means)
-
-    def decode(self, z):
-        factors = (z @ torch.linalg.inv(self.mixing).T + torch.tensor([3.5, 3.5, 1.0])).round().long().numpy()
-        indices = np.ravel_multi_index(tuple(factors.T), Squares.factor_sizes)
-        images = torch.from_numpy(Squares().images(indices)).permute(0, 3, 1, 2).float() / 255
-        return torch.logit(images, eps=1e-6)
 
 
 class Unlabelled(Squares):
