@@ -29,6 +29,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ganwalk.files import atomic_path, write_json, write_text
+from ganwalk.sheets import save_picture, side_by_side
 from vae.outputs import LABELS, SHARES
 from vae.settings import TrainingSettings, to_json
 from vae.topdis import TopDisSettings
@@ -246,26 +247,17 @@ def draw_curves(results: Path, found: Mapping[str, Any], scope: Scope, path: Pat
 
 def draw_traversals(work: Path, scope: Scope, path: Path) -> None:
     """Traversals of the first seed side by side: without the term on the left, with it on the right."""
-    strips = []
+    pictures = []
     for dataset in scope.datasets:
         for objective in scope.objectives:
             seed = scope.seeds.get(objective, (11,))[0]
-            pictures = [
-                work / f"{dataset}-{objective}-{kind}-{seed}" / "traversals.png" for kind in ("plain", "topdis")
-            ]
-            if all(picture.exists() for picture in pictures):
-                strips.append([Image.open(picture).convert("RGB") for picture in pictures])
-    if not strips:
+            pair = [work / f"{dataset}-{objective}-{kind}-{seed}" / "traversals.png" for kind in ("plain", "topdis")]
+            if all(picture.exists() for picture in pair):
+                pictures += [Image.open(picture).convert("RGB") for picture in pair]
+    if not pictures:
         return
-    width = max(a.width + b.width for a, b in strips)
-    sheet = Image.new("RGB", (width, sum(max(a.height, b.height) for a, b in strips)), "white")
-    top = 0
-    for left, right in strips:
-        sheet.paste(left, (0, top))
-        sheet.paste(right, (left.width, top))
-        top += max(left.height, right.height)
-    with atomic_path(path) as partial:
-        sheet.resize((sheet.width // 2, sheet.height // 2), Image.Resampling.LANCZOS).save(partial, optimize=True)
+    sheet = side_by_side(pictures, 2)
+    save_picture(sheet.resize((sheet.width // 2, sheet.height // 2), Image.Resampling.LANCZOS), path)
 
 
 def _save(figure: Figure, path: Path) -> None:

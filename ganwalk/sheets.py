@@ -55,8 +55,7 @@ class Sheet:
         pitch = self.cell + _GAP
         width = self.left + pitch * len(column_labels) - _GAP + _MARGIN
         height = self.top + pitch * len(row_labels) + int(self.title_font.size) + 2 * _MARGIN
-        if width * height > _MAX_PIXELS:
-            raise GanwalkError(f"a picture of {width}×{height} pixels is too large: show fewer rows or columns")
+        _check_size(width, height, "fewer rows or columns")
         self.image = Image.new("RGB", (width, height), _PAPER)
 
     def paste(self, row: int, cells: np.ndarray) -> None:
@@ -95,10 +94,36 @@ class Sheet:
         return self.left + column * (self.cell + _GAP), self.top + row * (self.cell + _GAP)
 
 
+def side_by_side(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
+    """Pictures on white in so many columns, each row as high as its highest.
+
+    Raises:
+        GanwalkError: the whole would be too large.
+    """
+    rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
+    width = max(sum(picture.width for picture in row) for row in rows)
+    heights = [max(picture.height for picture in row) for row in rows]
+    _check_size(width, sum(heights), "fewer pictures")
+    whole = Image.new("RGB", (width, sum(heights)), _PAPER)
+    top = 0
+    for row, height in zip(rows, heights, strict=True):
+        left = 0
+        for picture in row:
+            whole.paste(picture, (left, top))
+            left += picture.width
+        top += height
+    return whole
+
+
 def save_picture(picture: Image.Image, path: Path | str) -> None:
     """Writes a PNG atomically."""
     with atomic_path(path) as partial:
         picture.save(partial, optimize=True)
+
+
+def _check_size(width: int, height: int, remedy: str) -> None:
+    if width * height > _MAX_PIXELS:
+        raise GanwalkError(f"a picture of {width}×{height} pixels is too large: show {remedy}")
 
 
 def cell_size(resolution: int) -> int:

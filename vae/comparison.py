@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,36 @@ from vae.data.base import ImageData
 from vae.evaluation import ModelScores, draw_rows, encode
 from vae.metrics import UDR, kl_per_dimension, udr
 from vae.models import VAE
-from vae.outputs import LABELS, SHARES
+from vae.outputs import COLOURS, LABELS, SHARES
+from vae.settings import TrainingSettings, run_name, to_json
 
 # Of Duan et al. (2020), who use as many images.
 _ROWS = 1000
-_COLOURS = ("#1f4e9c", "#c2571a", "#4a8f5c", "#8a5a9e", "#b8963a", "#5b6b80", "#a33b52", "#3a8fa3")
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """A run's folder, what it was trained with, and its scores."""
+
+    folder: Path
+    settings: TrainingSettings
+    scores: ModelScores
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs whose settings differ in nothing but the seed.
+
+    Attributes:
+        label: of tables and pictures, no two the same.
+        places: of its runs among all.
+        means, deviations: of the scores that all have; standard deviations only of two or more runs.
+    """
+
+    label: str
+    places: tuple[int, ...]
+    means: Mapping[str, float]
+    deviations: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -39,23 +66,80 @@ def agreement(models: Sequence[VAE], data: ImageData, *, seed: int = 0) -> Agree
     return Agreement(udr(means, kls, similarity="lasso"), udr(means, kls, similarity="spearman"))
 
 
+def udr_scores(found: UDR, groups: Sequence[Group]) -> dict[int, float]:
+    """UDR of runs by their place: as in the paper, medians of comparisons with the runs of the same settings alone.
+
+    Runs without such a partner have none.
+    """
+    scores = {}
+    for group in groups:
+        for place in group.places:
+            others = [other for other in group.places if other != place]
+            if others:
+                scores[place] = float(np.median(found.pairwise[others, place]))
+    return scores
+
+
+def grouped(runs: Sequence[ScoredRun]) -> list[Group]:
+    """Runs by their settings without the seed, in the order of their first run."""
+    places: dict[str, list[int]] = {}
+    for place, run in enumerate(runs):
+        settings = {name: value for name, value in to_json(run.settings).items() if name != "seed"}
+        places.setdefault(json.dumps(settings, sort_keys=True), []).append(place)
+    found = list(places.values())
+    labels = _labels([[runs[place] for place in group] for group in found])
+    return [_group(label, group, runs) for label, group in zip(labels, found, strict=True)]
+
+
+def _group(label: str, places: Sequence[int], runs: Sequence[ScoredRun]) -> Group:
+    columns = [runs[place].scores.values for place in places]
+    values = {name: np.array([column[name] for column in columns]) for name in columns[0]}
+    means = {name: float(found.mean()) for name, found in values.items()}
+    several = len(places) > 1
+    deviations = {name: float(found.std(ddof=1)) for name, found in values.items()} if several else {}
+    return Group(label, tuple(places), means, deviations)
+
+
+def _labels(groups: Sequence[Sequence[ScoredRun]]) -> list[str]:
+    """Short labels where they tell groups apart, else whole paths."""
+    short, long = [], []
+    for group in groups:
+        first = group[0]
+        count = f", {len(group)} runs" if len(group) > 1 else ""
+        name = run_name(first.settings).removesuffix(f"-seed{first.settings.seed}") if count else first.folder.name
+        short.append(name + count)
+        long.append(str(first.folder) + count)
+    counts = Counter(short)
+    return [path if counts[name] > 1 else name for name, path in zip(short, long, strict=True)]
+
+
 def write_comparison(
-    folder: Path, runs: Sequence[Path], scores: Sequence[ModelScores], found: Agreement | None
+    folder: Path, runs: Sequence[ScoredRun], groups: Sequence[Group], found: Agreement | None
 ) -> list[Path]:
-    """Writes comparison.csv, comparison.json and comparison.png; `found` is None where runs have different data."""
+    """Writes comparison.csv, comparison.json and comparison.png; `found` is None where runs have different data.
+
+    UDR is a score of runs with other seeds beside them; comparisons of all pairs are in the JSON file.
+    """
     paths = [folder / f"comparison.{suffix}" for suffix in ("csv", "json", "png")]
-    rows: list[dict[str, Any]] = []
-    for place, (run, score) in enumerate(zip(runs, scores, strict=True)):
-        row: dict[str, Any] = {"run": str(run), **{name: round(value, 6) for name, value in score.values.items()}}
-        if found is not None:
-            row["udr_lasso"] = round(float(found.lasso.scores[place]), 6)
-            row["udr_spearman"] = round(float(found.spearman.scores[place]), 6)
-        rows.append(row)
+    rows: list[dict[str, Any]] = [{"run": str(run.folder), **_rounded(run.scores.values)} for run in runs]
+    if found is not None:
+        for name, measure in (("udr_lasso", found.lasso), ("udr_spearman", found.spearman)):
+            for place, score in udr_scores(measure, groups).items():
+                rows[place][name] = round(score, 6)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(paths[0], text.getvalue())
+    settings = [
+        {
+            "label": group.label,
+            "runs": [str(runs[place].folder) for place in group.places],
+            "mean": _rounded(group.means),
+            "std": _rounded(group.deviations),
+        }
+        for group in groups
+    ]
     pairwise = (
         None
         if found is None
@@ -64,24 +148,36 @@ def write_comparison(
             "spearman": found.spearman.pairwise.round(6).tolist(),
         }
     )
-    write_json(paths[1], {"runs": rows, "udr_pairwise": pairwise})
-    draw_comparison(runs, scores, paths[2])
+    write_json(paths[1], {"runs": rows, "settings": settings, "udr_pairwise": pairwise})
+    draw_comparison(runs, groups, paths[2])
     return paths
 
 
-def draw_comparison(runs: Sequence[Path], scores: Sequence[ModelScores], path: Path) -> None:
-    """Bars of every score that lies between 0 and 1, a colour for each run."""
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 6) for name, value in values.items()}
+
+
+def draw_comparison(runs: Sequence[ScoredRun], groups: Sequence[Group], path: Path) -> None:
+    """Bars of every score that lies between 0 and 1; of several seeds means, their deviations, and a dot for each."""
     from matplotlib.figure import Figure
 
-    names = [name for name in SHARES if all(name in score.values for score in scores)] or ["mse"]
-    figure = Figure(figsize=(1.5 + 0.85 * len(names), 3.6), layout="constrained")
+    names = [name for name in SHARES if all(name in group.means for group in groups)] or ["mse"]
+    figure = Figure(figsize=(3.5 + 0.85 * len(names), 3.6), layout="constrained")
     axis: Any = figure.subplots()
-    width = 0.8 / len(runs)
-    for place, (run, score) in enumerate(zip(runs, scores, strict=True)):
-        x = np.arange(len(names)) + width * (place - (len(runs) - 1) / 2)
-        colour = _COLOURS[place % len(_COLOURS)]
-        axis.bar(x, [score.values[name] for name in names], width * 0.92, color=colour, label=run.name)
+    width = 0.8 / len(groups)
+    for turn, group in enumerate(groups):
+        x = np.arange(len(names)) + width * (turn - (len(groups) - 1) / 2)
+        colour = COLOURS[turn % len(COLOURS)]
+        axis.bar(x, [group.means[name] for name in names], width * 0.92, color=colour, label=group.label)
+        if not group.deviations:
+            continue
+        heights, lengths = ([part[name] for name in names] for part in (group.means, group.deviations))
+        axis.errorbar(x, heights, lengths, fmt="none", ecolor="#18202c", elinewidth=1, capsize=2)
+        for place in group.places:
+            values = [runs[place].scores.values[name] for name in names]
+            axis.plot(x, values, "o", ms=2.5, color="white", mec="#18202c", mew=0.5)
     axis.set_xticks(range(len(names)), [LABELS[name].replace(" ", "\n") for name in names], fontsize=8)
+    axis.set_ylim(bottom=0)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     with atomic_path(path) as partial:

@@ -12,6 +12,8 @@ from ganwalk.terminal import download_watch, make_folder, quoted, run_command, s
 
 _PATH = click.Path(path_type=Path)
 _PROGRAM = "python -m vae.evaluate"
+# Settings whose traversals are drawn, the first ones.
+_SHEETS = 12
 
 
 @click.command(
@@ -57,19 +59,22 @@ def command(
     """Score the models in the folders RUNS of python -m vae.train by every metric.
 
     Writes scores.json and effects.png into each folder. Of several runs it also writes a table and a picture into
-    --out and, if their data sets are the same, how far their codes agree (UDR).
+    --out, with means over those that differ in their seed only, and, if their data sets are the same, how far their
+    codes agree (UDR, between seeds) and their traversals from one picture.
     """
     set_up_torch(device, threads)
     import json
 
-    from vae.comparison import agreement, write_comparison
+    from vae.comparison import ScoredRun, agreement, grouped, write_comparison
     from vae.evaluation import check_fit, evaluate_model
-    from vae.outputs import score_table, write_scores
+    from vae.outputs import draw_traversals, score_table, write_scores
     from vae.run import DataSource, load_data
     from vae.run_folder import load_model
     from vae.settings import CONFIG_FILE, load_settings
 
     silent = quiet or not sys.stderr.isatty()
+    # The same run twice would be an agreement of its own.
+    runs = tuple(dict.fromkeys(runs))
     settings = [load_settings(run / CONFIG_FILE) for run in runs]
     models = [load_model(run).to(device) for run in runs]
     if len(runs) > 1:
@@ -91,13 +96,22 @@ def command(
         found = evaluate_model(model, data, level=metrics, seed=seed, threads=threads, on_progress=tell)
         written += write_scores(found, data, run, level=metrics, seed=seed)
         scores.append(found)
+    scored = [ScoredRun(*parts) for parts in zip(runs, settings, scores, strict=True)]
+    groups = grouped(scored)
     if len(runs) > 1:
         same = len(loaded) == 1
-        written += write_comparison(out, runs, scores, agreement(models, sets[0], seed=seed) if same else None)
+        written += write_comparison(out, scored, groups, agreement(models, sets[0], seed=seed) if same else None)
+        if same:
+            first = [group.places[0] for group in groups[:_SHEETS]]
+            titles = [f"{g.label}, seed {settings[place].seed}" for g, place in zip(groups, first, strict=False)]
+            chosen = dict(zip(titles, [models[place] for place in first], strict=True))
+            written.append(out / "traversals.png")
+            draw_traversals(chosen, sets[0], written[-1], seed=seed)
     if as_json:
         click.echo(json.dumps({str(run): found.values for run, found in zip(runs, scores, strict=True)}))
         return
-    for line in score_table([found.values for found in scores], [run.name for run in runs]):
+    titles = [group.label for group in groups]
+    for line in score_table([g.means for g in groups], titles, [g.deviations for g in groups]):
         click.echo(line)
     click.echo(f"wrote {', '.join(str(path) for path in written)}")
     if len(runs) == 1:

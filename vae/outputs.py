@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from ganwalk.files import atomic_path, write_json
-from ganwalk.sheets import Sheet, cell_size, resize, save_picture, write_gif
+from ganwalk.sheets import Sheet, cell_size, resize, save_picture, side_by_side, write_gif
 from vae.data.base import ImageData
-from vae.evaluation import ModelScores, draw_rows, encode
+from vae.evaluation import Codes, ModelScores, draw_rows, encode
 from vae.metrics import SCORES, active_codes, kl_per_dimension
 from vae.models import VAE
 from vae.run_folder import SCORES_FILE
@@ -59,9 +59,7 @@ def draw_model(model: VAE, data: ImageData, folder: Path, *, seed: int = 0) -> l
     training = model.training
     model.eval()
     paths = [folder / name for name in ("reconstructions.png", "traversals.png", "traversals.gif")]
-    codes = encode(model, data, draw_rows(data, _ROWS, seed))
-    kl = kl_per_dimension(codes.mean, codes.log_variance)
-    order = np.argsort(-kl)[:_SHOWN]
+    codes, kl, order = _look(model, data, seed)
     with torch.no_grad():
         save_picture(reconstruction_sheet(model, data, codes.indices[:_PICTURES]), paths[0])
         save_picture(traversal_sheet(model, codes.mean[0], kl, active_codes(codes.mean), order), paths[1])
@@ -70,6 +68,22 @@ def draw_model(model: VAE, data: ImageData, folder: Path, *, seed: int = 0) -> l
         write_gif(partial, iter(frames), _FPS)
     model.train(training)
     return paths
+
+
+def draw_traversals(models: Mapping[str, VAE], data: ImageData, path: Path, *, seed: int = 0) -> None:
+    """Traversals of several models from the same picture, side by side with their titles."""
+    sheets = []
+    for title, model in models.items():
+        codes, kl, order = _look(model, data, seed)
+        sheets.append(traversal_sheet(model, codes.mean[0], kl, active_codes(codes.mean), order, title))
+    save_picture(side_by_side(sheets, 2), path)
+
+
+def _look(model: VAE, data: ImageData, seed: int) -> tuple[Codes, np.ndarray, np.ndarray]:
+    """Codes of some images, KL divergence (z_dim,), and the dimensions to show, most informative first."""
+    codes = encode(model, data, draw_rows(data, _ROWS, seed))
+    kl = kl_per_dimension(codes.mean, codes.log_variance)
+    return codes, kl, np.argsort(-kl)[:_SHOWN]
 
 
 def reconstruction_sheet(model: VAE, data: ImageData, indices: np.ndarray) -> Any:
@@ -190,18 +204,29 @@ def write_scores(scores: ModelScores, data: ImageData, folder: Path, *, level: s
     return paths
 
 
-def score_table(scores: Sequence[Mapping[str, float]], titles: Sequence[str] = ("",)) -> list[str]:
-    """Lines of a table: a row for each score, a column for each model."""
+def score_table(
+    scores: Sequence[Mapping[str, float]],
+    titles: Sequence[str] = ("",),
+    spreads: Sequence[Mapping[str, float]] | None = None,
+) -> list[str]:
+    """Lines of a table: a row for each score, a column for each model, with ± what `spreads` has of it."""
     names = [name for name in LABELS if any(name in column for column in scores)]
+    cells = [
+        [_cell(column[name], spread.get(name)) if name in column else "" for name in names]
+        for column, spread in zip(scores, spreads or [{}] * len(scores), strict=True)
+    ]
     width = max((len(LABELS[name]) for name in names), default=0)
-    columns = [max(8, len(title)) for title in titles]
-    cells = [" " * width, *(f"{title:>{room}}" for title, room in zip(titles, columns, strict=True))]
-    lines = ["  ".join(cells).rstrip()] if any(titles) else []
-    for name in names:
-        shown = [_number(column[name]) if name in column else "" for column in scores]
-        cells = [f"{LABELS[name]:<{width}}", *(f"{text:>{room}}" for text, room in zip(shown, columns, strict=True))]
-        lines.append("  ".join(cells))
+    rooms = [max([8, len(title), *map(len, column)]) for title, column in zip(titles, cells, strict=True)]
+    head = [" " * width, *(f"{title:>{room}}" for title, room in zip(titles, rooms, strict=True))]
+    lines = ["  ".join(head).rstrip()] if any(titles) else []
+    for row, name in enumerate(names):
+        shown = [f"{column[row]:>{room}}" for column, room in zip(cells, rooms, strict=True)]
+        lines.append("  ".join([f"{LABELS[name]:<{width}}", *shown]).rstrip())
     return lines
+
+
+def _cell(value: float, spread: float | None) -> str:
+    return _number(value) if spread is None else f"{_number(value)} ± {_number(spread)}"
 
 
 def _number(value: float) -> str:

@@ -193,7 +193,9 @@ def test_evaluating_one_run_and_several(vae_run, tmp_path):
         assert vae_run("train", *BARE, "--seed", seed, "--out", run)[0] == 0
     code, out, err = vae_run("evaluate", *runs, "--metrics", "quick", "--threads", 1, "--out", tmp_path / "both")
     assert code == 0, err
-    assert "one" in out and "two" in out and str(tmp_path / "both" / "comparison.png") in out.splitlines()[-1]
+    assert "2 runs" in out and "±" in out and str(tmp_path / "both" / "comparison.png") in out.splitlines()[-1]
+    names = {f"comparison.{suffix}" for suffix in ("csv", "json", "png")} | {"traversals.png"}
+    assert {path.name for path in (tmp_path / "both").iterdir()} == names
     rows = list(csv.DictReader((tmp_path / "both" / "comparison.csv").open()))
     assert [row["run"] for row in rows] == [str(run) for run in runs]
     assert all(0 <= float(row["udr_lasso"]) <= 1 for row in rows)
@@ -256,11 +258,14 @@ def test_configurations_of_another_run_are_refused(vae_run, tmp_path, changes, w
 
 
 def test_nothing_is_evaluated_for_a_comparison_that_cannot_be_written(vae_run, tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    save_model(tmp_path / "model.safetensors", VAE(ModelConfig(32, 1)))
+    runs = [tmp_path / "one", tmp_path / "two"]
+    for run in runs:
+        run.mkdir()
+        (run / "config.json").write_text("{}")
+        save_model(run / "model.safetensors", VAE(ModelConfig(32, 1)))
     (tmp_path / "taken").write_text("a file")
-    code, _, err = vae_run("evaluate", tmp_path, tmp_path, "--metrics", "quick", "--out", tmp_path / "taken")
-    assert code == 2 and "--out" in err and not (tmp_path / "scores.json").exists()
+    code, _, err = vae_run("evaluate", *runs, "--metrics", "quick", "--out", tmp_path / "taken")
+    assert code == 2 and "--out" in err and not list(tmp_path.glob("*/scores.json"))
 
 
 def test_scores_are_functions_of_the_seed(vae_run, tmp_path):
