@@ -100,8 +100,9 @@ def set_up_torch(device: str, threads: int | None) -> None:
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, ValueError) as error:
+        # Reading a value back refuses devices that hold none, such as meta.
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ValueError, NotImplementedError) as error:
         raise GanwalkError(f"device {device!r} is not available here: use --device cpu") from error
 
 

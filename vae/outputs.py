@@ -212,7 +212,7 @@ def score_table(
     """Lines of a table: a row for each score, a column for each model, with ± what `spreads` has of it."""
     names = [name for name in LABELS if any(name in column for column in scores)]
     cells = [
-        [_cell(column[name], spread.get(name)) if name in column else "" for name in names]
+        [_cell(name, column[name], spread.get(name)) if name in column else "" for name in names]
         for column, spread in zip(scores, spreads or [{}] * len(scores), strict=True)
     ]
     width = max((len(LABELS[name]) for name in names), default=0)
@@ -225,8 +225,10 @@ def score_table(
     return lines
 
 
-def _cell(value: float, spread: float | None) -> str:
-    return _number(value) if spread is None else f"{_number(value)} ± {_number(spread)}"
+def _cell(name: str, value: float, spread: float | None) -> str:
+    if spread is not None:
+        return f"{_number(value)} ± {_number(spread)}"
+    return f"{value:.0f}" if name == "active_units" else _number(value)
 
 
 def _number(value: float) -> str:

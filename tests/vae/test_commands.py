@@ -125,6 +125,7 @@ def test_runs_are_not_overwritten_by_accident(vae_run, tmp_path):
         (("--config", "none.json"), "none.json"),
         (("--config", "none.json", "--preset", "paper"), "--preset"),
         (("--device", "abacus"), "abacus"),
+        (("--device", "meta"), "meta"),
         (("--steps", 0), "0"),
         (("--dataset", "dsprites", "--no-download"), "dsprites"),
     ],

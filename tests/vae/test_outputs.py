@@ -155,7 +155,10 @@ def test_heat_maps_change_with_what_they_show(tmp_path):
 
 
 def test_tables_have_a_column_for_each_model():
-    lines = score_table([{"mig": 0.25, "psnr": 21.5}, {"mig": 0.5}], ["first", "second"])
+    scores = [{"mig": 0.25, "active_units": 9.0, "psnr": 21.5}, {"mig": 0.5, "active_units": 4.5}]
+    lines = score_table(scores, ["first", "second"], [{}, {"mig": 0.1, "active_units": 0.7}])
     assert lines[0].split() == ["first", "second"]
-    assert lines[1].split() == ["MIG", "0.250", "0.500"]
-    assert lines[2].split() == ["PSNR,", "dB", "21.5"]
+    assert lines[1].split() == ["MIG", "0.250", "0.500", "±", "0.100"]
+    assert lines[2].split() == ["active", "units", "9", "4.500", "±", "0.700"]
+    assert lines[3].split() == ["PSNR,", "dB", "21.5"]
+    assert len({len(line) for line in lines[:3]}) == 1
