@@ -31,10 +31,13 @@ from vae.training import new_state
 
 _RESULTS = Path(__file__).resolve().parent / "results"
 _CASES = {
-    "sprites, 32 px, float32": TrainingSettings(),
-    "sprites, 32 px, bfloat16": TrainingSettings(precision="bfloat16"),
-    "sprites, 64 px, float32": TrainingSettings(resolution=64),
-    "scenes, 32 px, float32": TrainingSettings(dataset="scenes"),
+    "beta, sprites, 32 px": TrainingSettings(),
+    "beta, sprites, 32 px, bfloat16": TrainingSettings(precision="bfloat16"),
+    "beta, sprites, 64 px": TrainingSettings(resolution=64),
+    "beta, scenes, 32 px": TrainingSettings(dataset="scenes"),
+    "factor, sprites, 32 px": TrainingSettings(objective="factor"),
+    "factor, sprites, 64 px": TrainingSettings(objective="factor", resolution=64),
+    "dava, sprites, 32 px": TrainingSettings(objective="dava"),
 }
 
 
@@ -51,7 +54,7 @@ def alternate(tasks: dict[str, Callable[[], Any]], repeats: int) -> dict[str, fl
 
 
 def measure(settings: TrainingSettings, threads: int, repeats: int) -> dict[str, Any]:
-    """Milliseconds of whole steps, with the optimiser, and of the parts of the term."""
+    """Milliseconds of whole steps, with the optimisers, and of the parts of the term."""
     data = load_dataset(settings.dataset, resolution=settings.resolution)
     state = new_state(settings, data, "cpu")
     model, parameters = state.model, list(state.model.parameters())
@@ -71,6 +74,7 @@ def measure(settings: TrainingSettings, threads: int, repeats: int) -> dict[str,
         for parameter, gradient in zip(parameters, result.gradients, strict=True):
             parameter.grad = gradient
         state.optimizer.step()
+        state.objective.update(result.context)
 
     steps = alternate({name: lambda term=term: whole(term) for name, term in terms.items()}, repeats)
     return {"steps": steps, "parts": parts(settings, data, model, threads, repeats)}
