@@ -34,6 +34,7 @@ bench: $(INSTALLED)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt giotto-ph
 	$(BIN)/python benchmarks/rtd.py
 	$(BIN)/python benchmarks/generators.py
+	$(BIN)/python benchmarks/vae.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
