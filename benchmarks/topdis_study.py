@@ -37,6 +37,7 @@ from vae.topdis import TopDisSettings
 ROOT = Path(__file__).resolve().parents[1]
 _RESULTS = Path(__file__).resolve().parent / "results" / "vae"
 _WORK = ROOT / "vae-study"
+_SEED = 11  # of objectives that are trained once
 _PLAIN, _TOPDIS = "#b8c4d6", "#1f4e9c"
 # What is sized for two cores: convolutions in bfloat16, a larger learning rate for fewer steps.
 _BASE = TrainingSettings(resolution=32, precision="bfloat16", lr=1e-3)
@@ -105,13 +106,18 @@ class Job:
 
 
 def jobs(scope: Scope) -> list[Job]:
-    """All trainings: the first seed of everything, then the other seeds, then what was changed."""
+    """All trainings: objectives with several seeds, seed by seed, then those with one, then what was changed."""
     found = []
+    several = [objective for objective in scope.objectives if objective in scope.seeds]
+    single = [objective for objective in scope.objectives if objective not in scope.seeds]
     for turn in range(max(len(seeds) for seeds in scope.seeds.values())):
         for dataset in scope.datasets:
-            for objective in scope.objectives:
-                for seed in scope.seeds.get(objective, (11,))[turn : turn + 1]:
+            for objective in several:
+                for seed in scope.seeds[objective][turn : turn + 1]:
                     found += [_job(scope, dataset, objective, kind, seed) for kind in ("plain", "topdis")]
+    for objective in single:
+        for dataset in scope.datasets:
+            found += [_job(scope, dataset, objective, kind, _SEED) for kind in ("plain", "topdis")]
     for dataset, objective, kind, seeds in scope.extra:
         found += [_job(scope, dataset, objective, kind, seed) for seed in seeds]
     return found
@@ -250,7 +256,7 @@ def draw_traversals(work: Path, scope: Scope, path: Path) -> None:
     pictures = []
     for dataset in scope.datasets:
         for objective in scope.objectives:
-            seed = scope.seeds.get(objective, (11,))[0]
+            seed = scope.seeds.get(objective, (_SEED,))[0]
             pair = [work / f"{dataset}-{objective}-{kind}-{seed}" / "traversals.png" for kind in ("plain", "topdis")]
             if all(picture.exists() for picture in pair):
                 pictures += [Image.open(picture).convert("RGB") for picture in pair]
