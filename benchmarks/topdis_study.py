@@ -93,7 +93,7 @@ class Scope:
 
 _WHOLE = Scope()
 _QUICK = Scope(
-    ("sprites",), {"beta": {"beta": 2.0}}, {"beta": (11, 12)}, (("sprites", "beta", "late", (11,)),), 20, "quick"
+    ("sprites",), {"beta": {"beta": 2.0}}, {"beta": (11,)}, (("sprites", "beta", "late", (11,)),), 20, "quick"
 )
 
 
@@ -146,7 +146,7 @@ def train(job: Job, work: Path, results: Path, metrics: str) -> None:
     config = work / f"{job.name}.json"
     write_json(config, to_json(job.settings))
     start = ["--resume"] if (folder / "checkpoint.pt").exists() else ["--config", str(config), "--overwrite"]
-    looks = ["--look-every", str(max(10, job.settings.steps // 4))]
+    looks = ["--look-every", str(max(20, job.settings.steps // 4))]
     command = [sys.executable, "-m", "vae.train", *start, "--out", str(folder), "--metrics", metrics, *looks, "-q"]
     began = time.perf_counter()
     ran = subprocess.run(

@@ -65,6 +65,8 @@ def command(
     set_up_torch(device, threads)
     import json
 
+    import torch
+
     from vae.comparison import ScoredRun, agreement, grouped, write_comparison
     from vae.evaluation import check_fit, evaluate_model
     from vae.outputs import draw_traversals, score_table, write_scores
@@ -76,7 +78,9 @@ def command(
     # The same run twice would be an agreement of its own.
     runs = tuple(dict.fromkeys(runs))
     settings = [load_settings(run / CONFIG_FILE) for run in runs]
-    models = [load_model(run).to(device) for run in runs]
+    models = [
+        load_model(run, getattr(torch, one.precision)).to(device) for run, one in zip(runs, settings, strict=True)
+    ]
     if len(runs) > 1:
         make_folder(out)
     with download_watch(silent) as on_bytes:

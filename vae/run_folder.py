@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
 from ganwalk.records import build_record
@@ -26,8 +28,8 @@ def save_model(path: Path, model: VAE) -> None:
     write_bytes(path, safetensors_torch.save(tensors, {_KEY: json.dumps(asdict(model.config))}))
 
 
-def load_model(run: Path) -> VAE:
-    """The model in the folder of a run, on the CPU.
+def load_model(run: Path, precision: torch.dtype = torch.float32) -> VAE:
+    """The model in the folder of a run, on the CPU, whose convolutions run in `precision`.
 
     Raises:
         GanwalkError: there is none, or the file is damaged or holds something else.
@@ -45,7 +47,7 @@ def load_model(run: Path) -> VAE:
                 raise GanwalkError(f"{path} is safetensors, but not of a model of vae.train")
             # Only shapes at first: a few bytes of configuration can ask for gigabytes.
             with torch.device("meta"):
-                model = VAE(_config(metadata[_KEY], path))
+                model = VAE(_config(metadata[_KEY], path), precision)
             stored = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no iterator)
             expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
             if stored != expected:

@@ -194,7 +194,8 @@ def command(
         for line in score_table([result.scores]):
             click.echo(line)
         click.echo(f"wrote {folder}/: {', '.join(path.name for path in result.written)}")
-        click.echo(f"next: python -m vae.evaluate {quoted(folder)}")
+        where = "" if data_root is None else f" --data-root {quoted(data_root)}"
+        click.echo(f"next: python -m vae.evaluate {quoted(folder)}{where}")
 
 
 @contextlib.contextmanager

@@ -171,7 +171,7 @@ def test_resume_needs_a_checkpoint_of_the_same_training(tmp_path):
         train(SHORT, Squares(), tmp_path, resume=True)
     train(SHORT, Squares(), tmp_path)
     with pytest.raises(GanwalkError, match="another lr"):
-        train(replace(SHORT, lr=1e-3), Squares(), tmp_path, resume=True)
+        train(replace(SHORT, lr=2e-3), Squares(), tmp_path, resume=True)
     (tmp_path / CHECKPOINT_FILE).write_bytes(b"nonsense")
     with pytest.raises(GanwalkError, match="not a checkpoint"):
         train(SHORT, Squares(), tmp_path, resume=True)
