@@ -34,7 +34,6 @@ def load_model(run: Path, precision: torch.dtype = torch.float32) -> VAE:
     Raises:
         GanwalkError: there is none, or the file is damaged or holds something else.
     """
-    import torch
     from safetensors import SafetensorError, safe_open
 
     path = run / MODEL_FILE
