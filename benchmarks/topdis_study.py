@@ -106,18 +106,13 @@ class Job:
 
 
 def jobs(scope: Scope) -> list[Job]:
-    """All trainings: objectives with several seeds, seed by seed, then those with one, then what was changed."""
+    """All trainings, one data set after the other: the first seed of everything, the others, what was changed."""
     found = []
-    several = [objective for objective in scope.objectives if objective in scope.seeds]
-    single = [objective for objective in scope.objectives if objective not in scope.seeds]
-    for turn in range(max(len(seeds) for seeds in scope.seeds.values())):
-        for dataset in scope.datasets:
-            for objective in several:
-                for seed in scope.seeds[objective][turn : turn + 1]:
+    for dataset in scope.datasets:
+        for turn in range(max(len(seeds) for seeds in scope.seeds.values())):
+            for objective in scope.objectives:
+                for seed in scope.seeds.get(objective, (_SEED,))[turn : turn + 1]:
                     found += [_job(scope, dataset, objective, kind, seed) for kind in ("plain", "topdis")]
-    for objective in single:
-        for dataset in scope.datasets:
-            found += [_job(scope, dataset, objective, kind, _SEED) for kind in ("plain", "topdis")]
     for dataset, objective, kind, seeds in scope.extra:
         found += [_job(scope, dataset, objective, kind, seed) for seed in seeds]
     return found
