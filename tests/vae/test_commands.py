@@ -108,6 +108,35 @@ def test_runs_are_not_overwritten_by_accident(vae_run, tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["topdis"] is None
     code, _, err = vae_run("train", "--resume", "--seed", 5, "--out", tmp_path)
     assert code == 2 and "other options" in err
+    (tmp_path / "checkpoint.pt").unlink()
+    code, _, err = vae_run("train", *BARE, "--out", tmp_path)
+    assert code == 2 and "--resume" not in err and "--overwrite" in err
+
+
+def test_what_stopped_before_its_first_checkpoint_can_be_started_again(vae_run, tmp_path):
+    assert vae_run("train", *BARE, "--correlated", "scale,colour", "--out", tmp_path)[0] == 2
+    code, _, err = vae_run("train", *BARE, "--correlated", "scale,pos_x", "--out", tmp_path)
+    assert code == 0, err
+
+
+def test_a_configuration_of_something_else_is_kept(vae_run, tmp_path):
+    (tmp_path / "config.json").write_text('{"editor": "dark"}')
+    code, _, err = vae_run("train", *BARE, "--out", tmp_path)
+    assert code == 2 and "--out" in err
+    assert (tmp_path / "config.json").read_text() == '{"editor": "dark"}'
+
+
+def test_a_new_start_leaves_nothing_of_the_old_run(vae_run, tmp_path, monkeypatch):
+    """Else the old model, scores and pictures would stand beside the configuration of the new one."""
+    assert vae_run("train", *TINY, "--metrics", "quick", "--out", tmp_path)[0] == 0
+    (tmp_path / "notes.txt").write_text("mine")
+
+    def interrupted(*rest, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vae.run.train", interrupted)
+    assert vae_run("train", *BARE, "--z-dim", 3, "--overwrite", "--out", tmp_path)[0] == 130
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "notes.txt"}
 
 
 @pytest.mark.parametrize(
