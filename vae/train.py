@@ -154,6 +154,8 @@ def command(
     """
     if resume and (out is None or config is not None or preset is not None):
         raise GanwalkError("--resume continues the run in --out FOLDER with its own settings: give that folder alone")
+    if resume and overwrite:
+        raise GanwalkError("--resume continues a run and --overwrite removes it: leave one of them out")
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     if "correlated" in given:
         given["correlated"] = tuple(_pair(text) for text in given["correlated"])
@@ -162,13 +164,14 @@ def command(
     if saved is not None and settings != saved:
         raise GanwalkError(f"{out} was trained with other options: resume without them, or choose another --out")
     check_options(settings.objective, settings.options)
-    set_up_torch(device, threads)
     import torch
 
     from vae import parallel
     from vae.outputs import score_table
     from vae.run import DataSource, claim_folder, run_training
 
+    device = parallel.own_device(device)
+    set_up_torch(device, threads)
     folder = out or _RUNS / run_name(settings)
     with _told_how_to_continue(folder), parallel.process_group(torch.device(device)):
         leader = parallel.rank() == 0

@@ -151,6 +151,7 @@ def test_a_new_start_leaves_nothing_of_the_old_run(vae_run, tmp_path, monkeypatc
         (("--correlated", "scale"), "two factor names"),
         (("--correlated", "scale,colour"), "colour"),
         (("--resume",), "--resume"),
+        (("--resume", "--overwrite", "--out", "run"), "--overwrite"),
         (("--config", "none.json"), "none.json"),
         (("--config", "none.json", "--preset", "paper"), "--preset"),
         (("--device", "abacus"), "abacus"),
