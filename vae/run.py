@@ -124,10 +124,10 @@ def run_training(
 
     def look(state: TrainingState) -> dict[str, float]:
         draw_model(state.model, data, folder, seed=settings.seed)
-        write_history(folder / HISTORY_FILE, state.history)
-        draw_history(state.history, folder)
-        scores = evaluate_model(state.model, data, level="quick", seed=settings.seed, threads=threads).values
-        return {f"quick_{name}": value for name, value in scores.items()}
+        found = evaluate_model(state.model, data, level="quick", seed=settings.seed, threads=threads).values
+        scores = {f"quick_{name}": value for name, value in found.items()}
+        draw_history([*state.history[:-1], {**state.history[-1], **scores}], folder)
+        return scores
 
     state = train(
         settings,
@@ -140,6 +140,7 @@ def run_training(
         on_step=step,
         on_look=None if look_every == 0 else look,
         on_row=board,
+        on_save=lambda state: write_history(folder / HISTORY_FILE, state.history),
     )
     if parallel.rank() != 0:
         return Run(state, {}, ())

@@ -192,6 +192,7 @@ def command(
                 look_every=look_every,
                 tensorboard=tensorboard,
                 on_step=advance,
+                on_progress=lambda what: None if silent else click.echo(f"\n{what} ...", nl=False, err=True),
             )
     if leader:
         for line in score_table([result.scores]):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import types
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from vae.evaluation import evaluate_model
 from vae.models import VAE, ModelConfig
 from vae.run_folder import load_model, save_model
+from vae.training import Rhythm, train
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("--steps", 20, "--batch", 8, "--threads", 1)
@@ -175,6 +177,31 @@ def test_ctrl_c_says_how_to_continue(vae_run, tmp_path, monkeypatch):
     monkeypatch.setattr("vae.run.train", interrupted)
     code, _, err = vae_run("train", *BARE, "--out", tmp_path)
     assert code == 130 and f"--resume --out {tmp_path}" in err
+
+
+def test_the_history_is_as_recent_as_the_checkpoint_and_curves_have_the_scores_of_their_look(
+    vae_run, tmp_path, monkeypatch
+):
+    """A training that stops, with Ctrl-C or NaN, has left its rows and not only those of its last look."""
+    monkeypatch.setattr("vae.run.Rhythm", partial(Rhythm, save_seconds=0.0))
+    drawn = []
+    monkeypatch.setattr("vae.run.draw_history", lambda history, folder: drawn.append(history[-1]) or [])
+
+    def stop_after_two_rows(*rest, on_row=None, **options):
+        rows = []
+
+        def count(row):
+            rows.append(row)
+            if len(rows) == 3:
+                raise KeyboardInterrupt
+
+        return train(*rest, on_row=count, **options)
+
+    monkeypatch.setattr("vae.run.train", stop_after_two_rows)
+    assert vae_run("train", *TINY, "--metrics", "none", "--look-every", 8, "--out", tmp_path)[0] == 130
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
+    assert [int(row["step"]) for row in rows] == [4, 8]
+    assert drawn[0]["step"] == 8 and drawn[0]["quick_mig"] == float(rows[-1]["quick_mig"])
 
 
 def test_tensorboard_gets_every_row(vae_run, tmp_path, monkeypatch):
