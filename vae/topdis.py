@@ -116,7 +116,7 @@ class TopDis(nn.Module):
             rng: on the CPU.
         Returns:
             A scalar; zero, without a gradient, when fewer than three points stay inside (0, 1) or their coordinate
-            is constant.
+            is constant. NaN when the decoded batches are not finite: who watches the loss sees it there.
         """
         if dimension is None:
             dimension = draw_dimension(z.shape[1], probabilities, rng)
@@ -126,7 +126,10 @@ class TopDis(nn.Module):
         if moved is None:
             return z.new_zeros(())
         kept, shifted = moved
-        first, second = activation(decode(torch.cat([kept, shifted]))).flatten(1).chunk(2)
+        decoded = activation(decode(torch.cat([kept, shifted]))).flatten(1)
+        if not bool(decoded.isfinite().all()):
+            return decoded.new_tensor(math.nan)
+        first, second = decoded.chunk(2)
         return self.rtd(first, second)
 
 

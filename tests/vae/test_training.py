@@ -198,6 +198,14 @@ def test_a_loss_that_is_not_finite_stops_with_the_last_checkpoint(tmp_path):
     assert all(value.isfinite().all() for value in saved["model"].values())
 
 
+@pytest.mark.parametrize("lr", [1e3, 1e4])
+def test_weights_that_overflow_stop_with_the_term_too(tmp_path, lr):
+    """The decoder fails before the codes do, and what topology is taken of is the first to see it."""
+    settings = replace(SHORT, lr=lr, topdis=TopDisSettings(delay=0))
+    with pytest.raises(GanwalkError, match=r"not finite in step \d"):
+        train(settings, Squares(), tmp_path)
+
+
 def test_processes_of_one_machine_take_devices_of_their_own(monkeypatch):
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     assert parallel.own_device("cuda") == "cuda"
