@@ -44,6 +44,8 @@ LABELS: Mapping[str, str] = {
     "mse": "mean squared error",
     "psnr": "PSNR, dB",
     "kl": "KL divergence, nats",
+    "udr_lasso": "UDR by lasso",
+    "udr_spearman": "UDR by ranks",
 }
 """Names of the scores of a model, and what tables and pictures call them."""
 

@@ -254,7 +254,12 @@ def test_evaluating_one_run_and_several(vae_run, tmp_path):
         assert vae_run("train", *BARE, "--seed", seed, "--out", run)[0] == 0
     code, out, err = vae_run("evaluate", *runs, "--metrics", "quick", "--threads", 1, "--out", tmp_path / "both")
     assert code == 0, err
-    assert "2 runs" in out and "±" in out and str(tmp_path / "both" / "comparison.png") in out.splitlines()[-1]
+    assert (
+        "2 runs" in out
+        and "±" in out
+        and "UDR" in out
+        and str(tmp_path / "both" / "comparison.png") in out.splitlines()[-1]
+    )
     names = {f"comparison.{suffix}" for suffix in ("csv", "json", "png")} | {"traversals.png"}
     assert {path.name for path in (tmp_path / "both").iterdir()} == names
     rows = list(csv.DictReader((tmp_path / "both" / "comparison.csv").open()))
