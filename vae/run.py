@@ -123,10 +123,12 @@ def run_training(
             on_step(state.step, f"loss {last['loss']:.1f}" if "loss" in last else "")
 
     def look(state: TrainingState) -> dict[str, float]:
-        draw_model(state.model, data, folder, seed=settings.seed)
         found = evaluate_model(state.model, data, level="quick", seed=settings.seed, threads=threads).values
         scores = {f"quick_{name}": value for name, value in found.items()}
-        draw_history([*state.history[:-1], {**state.history[-1], **scores}], folder)
+        # The pictures of the last step are drawn below, whether it is looked at or not.
+        if state.step < settings.steps:
+            draw_model(state.model, data, folder, seed=settings.seed)
+            draw_history([*state.history[:-1], {**state.history[-1], **scores}], folder)
         return scores
 
     state = train(

@@ -124,7 +124,7 @@ def _topdis_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--look-every",
     type=click.IntRange(0),
-    help="Steps between pictures and quick scores, 0 for never [default: a fifth of the steps].",
+    help="Steps between pictures and quick scores, up to the next row of metrics.csv; 0 for never [default: a fifth].",
 )
 @click.option("--tensorboard", is_flag=True, help="Also write event files for TensorBoard.")
 @click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda.")
