@@ -79,6 +79,8 @@ class TopDis(nn.Module):
         gamma: weight that the term is meant to have; it is not applied here.
         shift: C.
         p, card, threads: see `ganwalk.rtd.RTDLoss`; distances are divided by their 0.9 quantile, minimax, symmetric.
+    Raises:
+        GanwalkError: a value out of its range.
     """
 
     def __init__(
@@ -91,6 +93,8 @@ class TopDis(nn.Module):
         threads: int | None = None,
     ):
         super().__init__()
+        # Refused here too: by a shift that leaves no code inside (0, 1) every term would be zero.
+        TopDisSettings(gamma=gamma, shift=shift, p=p, card=card)
         self.gamma, self.shift = gamma, shift
         self.rtd = RTDLoss(p=p, card=card, threads=threads)
 

@@ -192,3 +192,9 @@ BAD = (
 def test_bad_settings_are_refused(bad):
     with pytest.raises(GanwalkError):
         TopDisSettings(**bad)
+
+
+@pytest.mark.parametrize("bad", [{"gamma": -1}, {"shift": 1.5}, {"p": 0}, {"card": 0}])
+def test_the_term_alone_refuses_them_too(bad):
+    with pytest.raises(GanwalkError):
+        TopDis(**bad)
