@@ -7,7 +7,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,16 @@ def udr_scores(found: UDR, groups: Sequence[Group]) -> dict[int, float]:
     return scores
 
 
+def with_udr(runs: Sequence[ScoredRun], found: Agreement) -> list[ScoredRun]:
+    """The same runs, those with other seeds beside them with their UDR among their scores."""
+    groups = grouped(runs)
+    values = [dict(run.scores.values) for run in runs]
+    for name, measure in (("udr_lasso", found.lasso), ("udr_spearman", found.spearman)):
+        for place, score in udr_scores(measure, groups).items():
+            values[place][name] = score
+    return [replace(run, scores=replace(run.scores, values=v)) for run, v in zip(runs, values, strict=True)]
+
+
 def grouped(runs: Sequence[ScoredRun]) -> list[Group]:
     """Runs by their settings without the seed, in the order of their first run."""
     places: dict[str, list[int]] = {}
@@ -118,14 +128,10 @@ def write_comparison(
 ) -> list[Path]:
     """Writes comparison.csv, comparison.json and comparison.png; `found` is None where runs have different data.
 
-    UDR is a score of runs with other seeds beside them; comparisons of all pairs are in the JSON file.
+    UDR of all pairs is in the JSON file; that of each run is among its scores, see `with_udr`.
     """
     paths = [folder / f"comparison.{suffix}" for suffix in ("csv", "json", "png")]
     rows: list[dict[str, Any]] = [{"run": str(run.folder), **_rounded(run.scores.values)} for run in runs]
-    if found is not None:
-        for name, measure in (("udr_lasso", found.lasso), ("udr_spearman", found.spearman)):
-            for place, score in udr_scores(measure, groups).items():
-                rows[place][name] = round(score, 6)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()

@@ -37,7 +37,7 @@ _SHEETS = 12
     show_default=True,
     help="Folder for the comparison of several runs.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print the scores of every run as JSON instead of a table.")
 @click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True, help="Of the images and metrics.")
 @click.option("--data-root", type=_PATH, help="Folder or file of a public data set [default: in the cache].")
 @click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set.")
@@ -67,7 +67,7 @@ def command(
 
     import torch
 
-    from vae.comparison import ScoredRun, agreement, grouped, write_comparison
+    from vae.comparison import ScoredRun, agreement, grouped, with_udr, write_comparison
     from vae.evaluation import check_fit, evaluate_model
     from vae.outputs import draw_traversals, score_table, write_scores
     from vae.run import DataSource, load_data
@@ -101,10 +101,13 @@ def command(
         written += write_scores(found, data, run, level=metrics, seed=seed)
         scores.append(found)
     scored = [ScoredRun(*parts) for parts in zip(runs, settings, scores, strict=True)]
+    same = len(runs) > 1 and len(loaded) == 1
+    agreed = agreement(models, sets[0], seed=seed) if same else None
+    if agreed is not None:
+        scored = with_udr(scored, agreed)
     groups = grouped(scored)
     if len(runs) > 1:
-        same = len(loaded) == 1
-        written += write_comparison(out, scored, groups, agreement(models, sets[0], seed=seed) if same else None)
+        written += write_comparison(out, scored, groups, agreed)
         if same:
             first = [group.places[0] for group in groups[:_SHEETS]]
             titles = [f"{g.label}, seed {settings[place].seed}" for g, place in zip(groups, first, strict=False)]
@@ -112,7 +115,7 @@ def command(
             written.append(out / "traversals.png")
             draw_traversals(chosen, sets[0], written[-1], seed=seed)
     if as_json:
-        click.echo(json.dumps({str(run): found.values for run, found in zip(runs, scores, strict=True)}))
+        click.echo(json.dumps({str(run.folder): run.scores.values for run in scored}))
         return
     titles = [group.label for group in groups]
     for line in score_table([g.means for g in groups], titles, [g.deviations for g in groups]):

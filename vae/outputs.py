@@ -19,6 +19,11 @@ from vae.models import VAE
 from vae.run_folder import SCORES_FILE
 from vae.step import load_images
 
+_OF_MODEL = ("reconstructions.png", "traversals.png", "traversals.gif")
+_HISTORY, _EFFECTS = "curves.png", "effects.png"
+PICTURES = (*_OF_MODEL, _HISTORY, _EFFECTS)
+"""Files of pictures in the folder of a run."""
+
 # Positions of a coordinate in units of the prior's standard deviation.
 _REACH, _POSITIONS = 2.5, 11
 # Dimensions in a picture, the most informative ones.
@@ -39,6 +44,8 @@ LABELS: Mapping[str, str] = {
     "mse": "mean squared error",
     "psnr": "PSNR, dB",
     "kl": "KL divergence, nats",
+    "udr_lasso": "UDR by lasso",
+    "udr_spearman": "UDR by ranks",
 }
 """Names of the scores of a model, and what tables and pictures call them."""
 
@@ -58,7 +65,7 @@ def draw_model(model: VAE, data: ImageData, folder: Path, *, seed: int = 0) -> l
     """Writes reconstructions.png, traversals.png and traversals.gif."""
     training = model.training
     model.eval()
-    paths = [folder / name for name in ("reconstructions.png", "traversals.png", "traversals.gif")]
+    paths = [folder / name for name in _OF_MODEL]
     codes, kl, order = _look(model, data, seed)
     with torch.no_grad():
         save_picture(reconstruction_sheet(model, data, codes.indices[:_PICTURES]), paths[0])
@@ -178,7 +185,7 @@ def draw_history(history: Sequence[Mapping[str, float]], folder: Path) -> list[P
         axis.spines[["top", "right"]].set_visible(False)
         axis.tick_params(labelsize=8)
     figure.supxlabel("step", fontsize=9)
-    path = folder / "curves.png"
+    path = folder / _HISTORY
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=120)
     return [path]
@@ -199,7 +206,7 @@ def write_scores(scores: ModelScores, data: ImageData, folder: Path, *, level: s
         },
     )
     if data.factor_names:
-        paths.append(folder / "effects.png")
+        paths.append(folder / _EFFECTS)
         draw_information(scores, data.factor_names, paths[1])
     return paths
 

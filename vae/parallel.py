@@ -15,6 +15,12 @@ import torch.distributed as dist
 from torch import Tensor
 
 
+def own_device(device: str) -> str:
+    """The device of this process: of `cuda` without a number, the one that torchrun's local rank chooses."""
+    local = os.environ.get("LOCAL_RANK")
+    return f"cuda:{local}" if device == "cuda" and local is not None else device
+
+
 @contextmanager
 def process_group(device: torch.device) -> Iterator[None]:
     """Joins the processes of torchrun, gloo for a CPU and NCCL for CUDA, and leaves them at the end."""

@@ -13,15 +13,16 @@ import torch
 from ganwalk.download import Progress
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_json, write_text
+from ganwalk.terminal import quoted
 from vae import parallel
 from vae.checkpoints import CHECKPOINT_FILE, TrainingState
 from vae.data import load_dataset
 from vae.data.base import ImageData
 from vae.evaluation import evaluate_model
 from vae.metrics.scores import Level
-from vae.outputs import draw_history, draw_model, write_scores
-from vae.run_folder import HISTORY_FILE, MODEL_FILE, save_model
-from vae.settings import CONFIG_FILE, TrainingSettings, to_json
+from vae.outputs import PICTURES, draw_history, draw_model, write_scores
+from vae.run_folder import HISTORY_FILE, MODEL_FILE, SCORES_FILE, save_model
+from vae.settings import CONFIG_FILE, TrainingSettings, load_settings, to_json
 from vae.training import Rhythm, train
 
 # A fifth of a training between looks, but pictures of fewer steps than this show nothing new.
@@ -62,18 +63,31 @@ def load_data(settings: TrainingSettings, source: DataSource | None = None) -> I
 
 
 def claim_folder(folder: Path, settings: TrainingSettings, *, overwrite: bool = False) -> None:
-    """Makes the folder this training's: removes an earlier one's checkpoint and writes the configuration.
+    """Makes the folder this training's: removes what an earlier one left and writes the configuration.
+
+    A training that stopped before its first checkpoint has left nothing to lose, and gives way.
 
     Raises:
-        GanwalkError: it holds a training, which `overwrite` would remove.
+        GanwalkError: it holds a training, which `overwrite` would remove, or the configuration of something else.
     """
-    checkpoint = folder / CHECKPOINT_FILE
-    if (folder / CONFIG_FILE).exists() and not overwrite:
-        raise GanwalkError(
-            f"{folder} holds a training: continue it with --resume --out {folder}, or start anew with --overwrite"
-        )
-    checkpoint.unlink(missing_ok=True)
-    write_json(folder / CONFIG_FILE, to_json(settings))
+    config, checkpoint = folder / CONFIG_FILE, folder / CHECKPOINT_FILE
+    if not overwrite:
+        if checkpoint.exists() or (folder / MODEL_FILE).exists():
+            ways = f"continue it with --resume --out {quoted(folder)}, or " if checkpoint.exists() else ""
+            raise GanwalkError(f"{folder} holds a training: {ways}start anew with --overwrite")
+        if config.exists():
+            _check_own(config)
+    # Scores and pictures too: beside the new configuration they would pass for this training's.
+    for name in (CHECKPOINT_FILE, MODEL_FILE, HISTORY_FILE, SCORES_FILE, *PICTURES):
+        (folder / name).unlink(missing_ok=True)
+    write_json(config, to_json(settings))
+
+
+def _check_own(config: Path) -> None:
+    try:
+        load_settings(config)
+    except GanwalkError as error:
+        raise GanwalkError(f"{error}; choose another --out, or replace it with --overwrite") from error
 
 
 def run_training(
@@ -109,11 +123,13 @@ def run_training(
             on_step(state.step, f"loss {last['loss']:.1f}" if "loss" in last else "")
 
     def look(state: TrainingState) -> dict[str, float]:
-        draw_model(state.model, data, folder, seed=settings.seed)
-        write_history(folder / HISTORY_FILE, state.history)
-        draw_history(state.history, folder)
-        scores = evaluate_model(state.model, data, level="quick", seed=settings.seed, threads=threads).values
-        return {f"quick_{name}": value for name, value in scores.items()}
+        found = evaluate_model(state.model, data, level="quick", seed=settings.seed, threads=threads).values
+        scores = {f"quick_{name}": value for name, value in found.items()}
+        # The pictures of the last step are drawn below, whether it is looked at or not.
+        if state.step < settings.steps:
+            draw_model(state.model, data, folder, seed=settings.seed)
+            draw_history([*state.history[:-1], {**state.history[-1], **scores}], folder)
+        return scores
 
     state = train(
         settings,
@@ -126,6 +142,7 @@ def run_training(
         on_step=step,
         on_look=None if look_every == 0 else look,
         on_row=board,
+        on_save=lambda state: write_history(folder / HISTORY_FILE, state.history),
     )
     if parallel.rank() != 0:
         return Run(state, {}, ())

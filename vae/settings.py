@@ -74,7 +74,8 @@ def changed(base: TrainingSettings, given: Mapping[str, Any]) -> TrainingSetting
         given: settings by name; TopDis' by their names after `topdis_`, `topdis` alone turns the term on or off; any
             other name is an option of the objective. Another objective than the base's starts from its own defaults.
     Raises:
-        GanwalkError: an option of the term without the term, or a value that does not fit.
+        GanwalkError: an option of the term without the term, or of correlations without one, or a value that does not
+            fit.
     """
     own = {f.name for f in fields(TrainingSettings)} - {"topdis", "options"}
     values = {name: value for name, value in given.items() if name in own}
@@ -87,6 +88,8 @@ def changed(base: TrainingSettings, given: Mapping[str, Any]) -> TrainingSetting
     wanted = given.get("topdis", base.topdis is not None or bool(term))
     if term and not wanted:
         raise GanwalkError(f"--topdis-{next(iter(term))} has no effect with --no-topdis: leave one of them out")
+    if "correlation_width" in values and not values.get("correlated", base.correlated):
+        raise GanwalkError("--correlation-width has no effect without --correlated A,B: leave it out, or name factors")
     kept = base.options if values.get("objective", base.objective) == base.objective else {}
     return replace(
         base,

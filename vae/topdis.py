@@ -79,6 +79,8 @@ class TopDis(nn.Module):
         gamma: weight that the term is meant to have; it is not applied here.
         shift: C.
         p, card, threads: see `ganwalk.rtd.RTDLoss`; distances are divided by their 0.9 quantile, minimax, symmetric.
+    Raises:
+        GanwalkError: a value out of its range.
     """
 
     def __init__(
@@ -91,6 +93,8 @@ class TopDis(nn.Module):
         threads: int | None = None,
     ):
         super().__init__()
+        # Refused here too: by a shift that leaves no code inside (0, 1) every term would be zero.
+        TopDisSettings(gamma=gamma, shift=shift, p=p, card=card)
         self.gamma, self.shift = gamma, shift
         self.rtd = RTDLoss(p=p, card=card, threads=threads)
 
@@ -116,7 +120,7 @@ class TopDis(nn.Module):
             rng: on the CPU.
         Returns:
             A scalar; zero, without a gradient, when fewer than three points stay inside (0, 1) or their coordinate
-            is constant.
+            is constant. NaN when the decoded batches are not finite: who watches the loss sees it there.
         """
         if dimension is None:
             dimension = draw_dimension(z.shape[1], probabilities, rng)
@@ -126,7 +130,10 @@ class TopDis(nn.Module):
         if moved is None:
             return z.new_zeros(())
         kept, shifted = moved
-        first, second = activation(decode(torch.cat([kept, shifted]))).flatten(1).chunk(2)
+        decoded = activation(decode(torch.cat([kept, shifted]))).flatten(1)
+        if not bool(decoded.isfinite().all()):
+            return decoded.new_tensor(math.nan)
+        first, second = decoded.chunk(2)
         return self.rtd(first, second)
 
 

@@ -124,7 +124,7 @@ def _topdis_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--look-every",
     type=click.IntRange(0),
-    help="Steps between pictures and quick scores, 0 for never [default: a fifth of the steps].",
+    help="Steps between pictures and quick scores, up to the next row of metrics.csv; 0 for never [default: a fifth].",
 )
 @click.option("--tensorboard", is_flag=True, help="Also write event files for TensorBoard.")
 @click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda.")
@@ -154,6 +154,8 @@ def command(
     """
     if resume and (out is None or config is not None or preset is not None):
         raise GanwalkError("--resume continues the run in --out FOLDER with its own settings: give that folder alone")
+    if resume and overwrite:
+        raise GanwalkError("--resume continues a run and --overwrite removes it: leave one of them out")
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     if "correlated" in given:
         given["correlated"] = tuple(_pair(text) for text in given["correlated"])
@@ -162,13 +164,14 @@ def command(
     if saved is not None and settings != saved:
         raise GanwalkError(f"{out} was trained with other options: resume without them, or choose another --out")
     check_options(settings.objective, settings.options)
-    set_up_torch(device, threads)
     import torch
 
     from vae import parallel
     from vae.outputs import score_table
     from vae.run import DataSource, claim_folder, run_training
 
+    device = parallel.own_device(device)
+    set_up_torch(device, threads)
     folder = out or _RUNS / run_name(settings)
     with _told_how_to_continue(folder), parallel.process_group(torch.device(device)):
         leader = parallel.rank() == 0
@@ -189,6 +192,7 @@ def command(
                 look_every=look_every,
                 tensorboard=tensorboard,
                 on_step=advance,
+                on_progress=lambda what: None if silent else click.echo(f"\n{what} ...", nl=False, err=True),
             )
     if leader:
         for line in score_table([result.scores]):

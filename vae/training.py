@@ -71,6 +71,7 @@ def train(
     on_step: Callable[[TrainingState], None] | None = None,
     on_look: Callable[[TrainingState], dict[str, float]] | None = None,
     on_row: Callable[[Mapping[str, float]], None] | None = None,
+    on_save: Callable[[TrainingState], None] | None = None,
 ) -> TrainingState:
     """Trains a VAE and keeps `out`/checkpoint.pt up to date.
 
@@ -85,6 +86,7 @@ def train(
         on_look: called every `look_every` steps and after the last one, by the first process; what it returns joins
             the row of the history that ends there.
         on_row: given each row of the history, by the first process.
+        on_save: called after every checkpoint, by the first process.
     Raises:
         GanwalkError: nothing to resume, or a loss that is not finite; the last good checkpoint stays.
     """
@@ -136,6 +138,8 @@ def train(
         if last or time.monotonic() - saved_at >= rhythm.save_seconds:
             save_checkpoint(out / CHECKPOINT_FILE, state, settings)
             saved_at, saved_step = time.monotonic(), state.step
+            if on_save is not None:
+                on_save(state)
     return state
 
 

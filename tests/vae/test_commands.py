@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import types
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from vae.evaluation import evaluate_model
 from vae.models import VAE, ModelConfig
 from vae.run_folder import load_model, save_model
+from vae.training import Rhythm, train
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("--steps", 20, "--batch", 8, "--threads", 1)
@@ -108,6 +110,35 @@ def test_runs_are_not_overwritten_by_accident(vae_run, tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["topdis"] is None
     code, _, err = vae_run("train", "--resume", "--seed", 5, "--out", tmp_path)
     assert code == 2 and "other options" in err
+    (tmp_path / "checkpoint.pt").unlink()
+    code, _, err = vae_run("train", *BARE, "--out", tmp_path)
+    assert code == 2 and "--resume" not in err and "--overwrite" in err
+
+
+def test_what_stopped_before_its_first_checkpoint_can_be_started_again(vae_run, tmp_path):
+    assert vae_run("train", *BARE, "--correlated", "scale,colour", "--out", tmp_path)[0] == 2
+    code, _, err = vae_run("train", *BARE, "--correlated", "scale,pos_x", "--out", tmp_path)
+    assert code == 0, err
+
+
+def test_a_configuration_of_something_else_is_kept(vae_run, tmp_path):
+    (tmp_path / "config.json").write_text('{"editor": "dark"}')
+    code, _, err = vae_run("train", *BARE, "--out", tmp_path)
+    assert code == 2 and "--out" in err
+    assert (tmp_path / "config.json").read_text() == '{"editor": "dark"}'
+
+
+def test_a_new_start_leaves_nothing_of_the_old_run(vae_run, tmp_path, monkeypatch):
+    """Else the old model, scores and pictures would stand beside the configuration of the new one."""
+    assert vae_run("train", *TINY, "--metrics", "quick", "--out", tmp_path)[0] == 0
+    (tmp_path / "notes.txt").write_text("mine")
+
+    def interrupted(*rest, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vae.run.train", interrupted)
+    assert vae_run("train", *BARE, "--z-dim", 3, "--overwrite", "--out", tmp_path)[0] == 130
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "notes.txt"}
 
 
 @pytest.mark.parametrize(
@@ -118,10 +149,14 @@ def test_runs_are_not_overwritten_by_accident(vae_run, tmp_path):
         (("--objective", "beta", "--width", 5), "beta"),
         (("--no-topdis", "--topdis-gamma", 2), "--no-topdis"),
         (("--topdis-gamma", -1), "gamma"),
+        (("--correlation-width", 0.1), "--correlated"),
+        (("--capacity-weight", 10), "without a capacity"),
+        (("--capacity", 25, "--beta", 2), "with a capacity"),
         (("--lr", "nan"), "lr"),
         (("--correlated", "scale"), "two factor names"),
         (("--correlated", "scale,colour"), "colour"),
         (("--resume",), "--resume"),
+        (("--resume", "--overwrite", "--out", "run"), "--overwrite"),
         (("--config", "none.json"), "none.json"),
         (("--config", "none.json", "--preset", "paper"), "--preset"),
         (("--device", "abacus"), "abacus"),
@@ -145,6 +180,31 @@ def test_ctrl_c_says_how_to_continue(vae_run, tmp_path, monkeypatch):
     monkeypatch.setattr("vae.run.train", interrupted)
     code, _, err = vae_run("train", *BARE, "--out", tmp_path)
     assert code == 130 and f"--resume --out {tmp_path}" in err
+
+
+def test_the_history_is_as_recent_as_the_checkpoint_and_curves_have_the_scores_of_their_look(
+    vae_run, tmp_path, monkeypatch
+):
+    """A training that stops, with Ctrl-C or NaN, has left its rows and not only those of its last look."""
+    monkeypatch.setattr("vae.run.Rhythm", partial(Rhythm, save_seconds=0.0))
+    drawn = []
+    monkeypatch.setattr("vae.run.draw_history", lambda history, folder: drawn.append(history[-1]) or [])
+
+    def stop_after_two_rows(*rest, on_row=None, **options):
+        rows = []
+
+        def count(row):
+            rows.append(row)
+            if len(rows) == 3:
+                raise KeyboardInterrupt
+
+        return train(*rest, on_row=count, **options)
+
+    monkeypatch.setattr("vae.run.train", stop_after_two_rows)
+    assert vae_run("train", *TINY, "--metrics", "none", "--look-every", 8, "--out", tmp_path)[0] == 130
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
+    assert [int(row["step"]) for row in rows] == [4, 8]
+    assert drawn[0]["step"] == 8 and drawn[0]["quick_mig"] == float(rows[-1]["quick_mig"])
 
 
 def test_tensorboard_gets_every_row(vae_run, tmp_path, monkeypatch):
@@ -194,7 +254,12 @@ def test_evaluating_one_run_and_several(vae_run, tmp_path):
         assert vae_run("train", *BARE, "--seed", seed, "--out", run)[0] == 0
     code, out, err = vae_run("evaluate", *runs, "--metrics", "quick", "--threads", 1, "--out", tmp_path / "both")
     assert code == 0, err
-    assert "2 runs" in out and "±" in out and str(tmp_path / "both" / "comparison.png") in out.splitlines()[-1]
+    assert (
+        "2 runs" in out
+        and "±" in out
+        and "UDR" in out
+        and str(tmp_path / "both" / "comparison.png") in out.splitlines()[-1]
+    )
     names = {f"comparison.{suffix}" for suffix in ("csv", "json", "png")} | {"traversals.png"}
     assert {path.name for path in (tmp_path / "both").iterdir()} == names
     rows = list(csv.DictReader((tmp_path / "both" / "comparison.csv").open()))

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from tests.vae.squares import Reader, Squares
-from vae.comparison import ScoredRun, agreement, draw_comparison, grouped, udr_scores, write_comparison
+from vae.comparison import ScoredRun, agreement, draw_comparison, grouped, udr_scores, with_udr, write_comparison
 from vae.evaluation import ModelScores
 from vae.metrics import UDR
 from vae.models import VAE, ModelConfig
@@ -59,6 +59,7 @@ def test_udr_compares_seeds_and_not_settings():
 def test_files_of_a_comparison(tmp_path):
     runs = [*seeds(PLAIN, [0.1, 0.3]), run("other", replace(PLAIN, lr=1.0), mig=0.5)]
     found = agreement([Reader(), Reader(torch.eye(3)[[2, 0, 1]]), Reader()], Squares())
+    runs = with_udr(runs, found)
     groups = grouped(runs)
     paths = write_comparison(tmp_path, runs, groups, found)
     assert [path.name for path in paths] == ["comparison.csv", "comparison.json", "comparison.png"]
@@ -67,7 +68,10 @@ def test_files_of_a_comparison(tmp_path):
     # Codes in another order agree; the last run has no other seed.
     assert float(rows[0]["udr_spearman"]) > 0.8 and rows[2]["udr_spearman"] == ""
     facts = json.loads(paths[1].read_text())
-    assert facts["settings"][0]["mean"] == {"mig": 0.2} and facts["settings"][0]["std"] == {"mig": 0.141421}
+    mean, deviation = (facts["settings"][0][name] for name in ("mean", "std"))
+    assert mean["mig"] == 0.2 and deviation["mig"] == 0.141421
+    assert mean["udr_lasso"] == pytest.approx(np.mean([float(row["udr_lasso"]) for row in rows[:2]]), abs=1e-6)
+    assert "udr_lasso" not in facts["settings"][1]["mean"]
     assert np.shape(facts["udr_pairwise"]["lasso"]) == (3, 3)
     assert json.loads(write_comparison(tmp_path, runs, groups, None)[1].read_text())["udr_pairwise"] is None
 

@@ -72,6 +72,11 @@ def test_fewer_than_three_points_survive():
     assert term.item() == 0 and not term.requires_grad
 
 
+def test_a_decoder_that_overflows_makes_the_term_nan():
+    term = TopDis()(lambda codes: codes * math.nan, torch.randn(8, 3, generator=rng()), rng=rng())
+    assert math.isnan(term.item())
+
+
 def test_term_is_the_rtd_of_the_decoded_batches():
     torch.manual_seed(0)
     decoder = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 12))
@@ -83,14 +88,13 @@ def test_term_is_the_rtd_of_the_decoded_batches():
     assert term.item() > 0
 
 
-def test_a_translation_costs_nothing():
-    """Decoders that add coordinates keep every distance when one of them moves by the same amount in every code."""
+def test_a_dimension_that_the_decoder_does_not_see_costs_nothing():
     z = torch.linspace(-1, 1, 12, dtype=torch.float64)[:, None].repeat(1, 2)
     z[:, 1] = torch.randn(12, generator=rng(), dtype=torch.float64)
-    stretched = TopDis()(lambda codes: codes, z, dimension=0, sign=1, activation=lambda x: x)
-    constant = TopDis()(lambda codes: codes[:, 1:], z, dimension=0, sign=1, activation=lambda x: x)
-    assert constant.item() == 0
-    assert stretched.item() >= 0
+    seen = TopDis()(lambda codes: codes, z, dimension=0, sign=1, activation=lambda x: x)
+    unseen = TopDis()(lambda codes: codes[:, 1:], z, dimension=0, sign=1, activation=lambda x: x)
+    assert unseen.item() == 0
+    assert seen.item() > 0
 
 
 def test_gradient_reaches_decoder_and_codes():
@@ -188,3 +192,9 @@ BAD = (
 def test_bad_settings_are_refused(bad):
     with pytest.raises(GanwalkError):
         TopDisSettings(**bad)
+
+
+@pytest.mark.parametrize("bad", [{"gamma": -1}, {"shift": 1.5}, {"p": 0}, {"card": 0}])
+def test_the_term_alone_refuses_them_too(bad):
+    with pytest.raises(GanwalkError):
+        TopDis(**bad)

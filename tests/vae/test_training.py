@@ -12,6 +12,7 @@ import torch
 
 from ganwalk.errors import GanwalkError
 from tests.vae.squares import Squares
+from vae import parallel
 from vae.checkpoints import CHECKPOINT_FILE
 from vae.objectives import OBJECTIVES
 from vae.settings import TrainingSettings
@@ -195,6 +196,21 @@ def test_a_loss_that_is_not_finite_stops_with_the_last_checkpoint(tmp_path):
     saved = torch.load(tmp_path / CHECKPOINT_FILE, weights_only=True)
     assert saved["step"] == 4
     assert all(value.isfinite().all() for value in saved["model"].values())
+
+
+@pytest.mark.parametrize("lr", [1e3, 1e4])
+def test_weights_that_overflow_stop_with_the_term_too(tmp_path, lr):
+    """The decoder fails before the codes do, and what topology is taken of is the first to see it."""
+    settings = replace(SHORT, lr=lr, topdis=TopDisSettings(delay=0))
+    with pytest.raises(GanwalkError, match=r"not finite in step \d"):
+        train(settings, Squares(), tmp_path)
+
+
+def test_processes_of_one_machine_take_devices_of_their_own(monkeypatch):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert parallel.own_device("cuda") == "cuda"
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert [parallel.own_device(name) for name in ("cuda", "cuda:0", "cpu")] == ["cuda:1", "cuda:0", "cpu"]
 
 
 def test_two_processes_take_the_mean_of_their_gradients(tmp_path):

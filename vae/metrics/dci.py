@@ -96,4 +96,5 @@ def disentanglement(importance: Array) -> float:
         return 1.0
     shares = importance[rows > 0] / rows[rows > 0][:, None]
     entropies = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=1) / np.log(importance.shape[1])
-    return float(((1 - entropies) * rows[rows > 0]).sum() / rows.sum())
+    # Rounding would make the score of equal shares a little less than 0.
+    return max(0.0, float(((1 - entropies) * rows[rows > 0]).sum() / rows.sum()))

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from ganwalk.errors import GanwalkError
 from vae.objectives.base import Context, Objective, Terms
 from vae.objectives.checks import check_not_negative, check_share
+
+_OF_CAPACITY = ("capacity_weight", "capacity_until")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,10 @@ class BetaSettings:
         if self.capacity is not None:
             check_not_negative(self, "capacity")
         check_share(self, "capacity_until")
+        what, unused = ("with", ("beta",)) if self.capacity is not None else ("without", _OF_CAPACITY)
+        for name in unused:
+            if getattr(self, name) != getattr(type(self), name):
+                raise GanwalkError(f"{name} has no effect {what} a capacity: leave it out")
 
 
 class Beta(Objective):

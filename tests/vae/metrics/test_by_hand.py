@@ -24,6 +24,7 @@ from vae.metrics import (
     sap_continuous,
     udr,
 )
+from vae.metrics.dci import disentanglement
 
 FEW = {"train_votes": 200, "eval_votes": 100}
 FEW_POINTS = {"train_points": 200, "eval_points": 100}
@@ -164,3 +165,8 @@ def test_kl_and_active_units():
     assert kl_per_dimension(means, np.zeros((2, 2))) == pytest.approx([0.5, 0.0025])
     assert kl_per_dimension(means * 0, np.full((2, 2), math.log(4))) == pytest.approx(0.5 * (4 - 1 - math.log(4)))
     assert active_units(means) == 1 and active_units(means, threshold=1e-3) == 2
+
+
+@pytest.mark.parametrize("factors", [5, 6, 7, 10])
+def test_equal_shares_score_zero_and_not_less(factors):
+    assert 0 <= disentanglement(np.full((1, factors), 0.1)) < 1e-12
