@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganwalk.errors import GanwalkError
+from vae.data import RESOLUTIONS
 
-RESOLUTIONS = (32, 64)
 _CHANNELS = (32, 32, 64, 64)
 # Far above any published model, and small enough that a file cannot ask for all memory.
 _MAX_WIDTH = 8192

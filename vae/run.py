@@ -185,9 +185,13 @@ def _board(folder: Path) -> Callable[[Mapping[str, float]], None]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise GanwalkError("--tensorboard needs a package: pip install tensorboard") from error
-    writer = SummaryWriter(str(folder))
+    writer = None
 
     def add(row: Mapping[str, float]) -> None:
+        nonlocal writer
+        if writer is None:
+            # What a run that was killed had written beyond its checkpoint would stand there twice.
+            writer = SummaryWriter(str(folder), purge_step=int(row["step"]))
         for name, value in row.items():
             if name != "step":
                 writer.add_scalar(name, value, int(row["step"]))

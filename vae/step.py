@@ -14,7 +14,7 @@ from vae import parallel
 from vae.data.base import ImageData
 from vae.models import VAE, sample
 from vae.objectives import Context, Encoded, Objective
-from vae.topdis import TopDis, TopDisSettings, without_conflict
+from vae.topdis import TopDis, TopDisSettings, inner_product, without_conflict
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,6 @@ def _reconciled(
     n = len(parameters)
     averaged = parallel.average([*guide, *rest, *walk])
     guide, rest, walk = averaged[:n], averaged[n : 2 * n], averaged[2 * n :]
-    inner = torch.stack([(a * b).sum() for a, b in zip(walk, guide, strict=True)]).sum()
-    walk = [torch.zeros_like(g) if w is None else w for w, g in zip(without_conflict(walk, guide), guide, strict=True)]
-    return [a + b + c for a, b, c in zip(guide, rest, walk, strict=True)], (inner < 0).float()
+    conflict = (inner_product(walk, guide) < 0).float()
+    kept = [torch.zeros_like(g) if w is None else w for w, g in zip(without_conflict(walk, guide), guide, strict=True)]
+    return [a + b + c for a, b, c in zip(guide, rest, kept, strict=True)], conflict

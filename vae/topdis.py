@@ -30,7 +30,7 @@ CODES = ("sample", "mean")
 class TopDisSettings:
     """The term and its place in the training; what each field means stands in its metadata, for the command line."""
 
-    gamma: float = field(default=5.0, metadata={"help": "Weight of the term."})
+    gamma: float = field(default=5.0, metadata={"help": "Weight of the term; the cpu preset has 1."})
     delay: float = field(default=0.1, metadata={"help": "Share of the training's steps before the term starts."})
     shift: float = field(
         default=1 / 8, metadata={"help": "By how much the cumulative probability of a coordinate moves (C)."}
@@ -168,16 +168,19 @@ def shift_codes(z: Tensor, dimension: int, shift: float) -> tuple[Tensor, Tensor
     return kept, torch.where(column, moved[:, None], kept)
 
 
+def inner_product(first: Sequence[Tensor | None], second: Sequence[Tensor | None]) -> Tensor:
+    """Sum of products over all parameters; None counts as zero."""
+    products = [(a * b).sum() for a, b in zip(first, second, strict=True) if a is not None and b is not None]
+    return torch.stack(products).sum() if products else torch.zeros(())
+
+
 def without_conflict(gradient: Sequence[Tensor | None], guide: Sequence[Tensor | None]) -> list[Tensor | None]:
     """A gradient over all parameters without what works against another one, the guide.
 
     Where their inner product is negative, the component along the guide is removed; else nothing changes. Parameters
     that one of them does not reach have None there, which counts as zero.
     """
-    pairs = [(a, b) for a, b in zip(gradient, guide, strict=True) if a is not None and b is not None]
-    if not pairs:
-        return list(gradient)
-    inner = torch.stack([(a * b).sum() for a, b in pairs]).sum()
+    inner = inner_product(gradient, guide)
     if inner >= 0:
         return list(gradient)
     norm = torch.stack([b.square().sum() for b in guide if b is not None]).sum()

@@ -100,7 +100,11 @@ def _topdis_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--correlation-width", type=float, help=f"Width of the ridge. {_default('correlation_width')}")
 @click.option("--objective", type=click.Choice(list(OBJECTIVES)), help=f"Loss. {_default('objective')}")
 @click.option("--topdis/--no-topdis", default=None, help="Train with or without the TopDis term [default: with].")
-@click.option("--preset", type=click.Choice(list(PRESETS)), help="Sizes for a CPU, or of the paper [default: cpu].")
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    help="cpu: 32 px, 5000 steps, TopDis' γ 1; paper: 64 px, a million, γ 5 [default: cpu].",
+)
 @click.option("--config", type=_PATH, help="JSON of settings, such as a run's config.json; options go over it.")
 @click.option("--steps", type=click.IntRange(1), help=f"Optimisation steps. {_default('steps')}")
 @click.option("--batch", type=click.IntRange(1), help=f"Images per step. {_default('batch')}")

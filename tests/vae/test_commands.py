@@ -210,7 +210,7 @@ def test_the_history_is_as_recent_as_the_checkpoint_and_curves_have_the_scores_o
 def test_tensorboard_gets_every_row(vae_run, tmp_path, monkeypatch):
     scalars = []
     board = types.ModuleType("torch.utils.tensorboard")
-    board.SummaryWriter = lambda folder: types.SimpleNamespace(
+    board.SummaryWriter = lambda folder, purge_step: types.SimpleNamespace(
         add_scalar=lambda *scalar: scalars.append(scalar), flush=lambda: None
     )
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", board)

@@ -22,6 +22,7 @@ from vae.training import Rhythm, new_state, train
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = TrainingSettings(steps=12, batch=16, topdis=TopDisSettings(delay=0.25))
+SINGLE = replace(SHORT, steps=1, topdis=None)
 OFTEN = Rhythm(log_every=4, look_every=4, save_seconds=0.0)
 
 
@@ -213,31 +214,42 @@ def test_processes_of_one_machine_take_devices_of_their_own(monkeypatch):
     assert [parallel.own_device(name) for name in ("cuda", "cuda:0", "cpu")] == ["cuda:1", "cuda:0", "cpu"]
 
 
-def test_two_processes_take_the_mean_of_their_gradients(tmp_path):
-    """torchrun with gloo: both end with the same weights, and not with those of one process."""
+def test_two_processes_take_the_mean_of_their_gradients(tmp_path, monkeypatch):
+    """torchrun with gloo: both end with the same weights; after one step those of the averaged gradients."""
     program = tmp_path / "program.py"
     program.write_text(
         "import sys, torch\n"
         "from pathlib import Path\n"
         "from tests.vae.squares import Squares\n"
-        "from tests.vae.test_training import SHORT, OFTEN\n"
+        "from tests.vae.test_training import SHORT, SINGLE, OFTEN\n"
         "from vae import parallel\n"
         "from vae.training import train\n"
         "torch.set_num_threads(1)\n"
         "out = Path(sys.argv[1])\n"
         "with parallel.process_group(torch.device('cpu')):\n"
-        "    state = train(SHORT, Squares(), out, rhythm=OFTEN)\n"
-        "    torch.save(state.model.state_dict(), out / f'rank{parallel.rank()}.pt')\n"
+        "    for name, settings in (('short', SHORT), ('single', SINGLE)):\n"
+        "        state = train(settings, Squares(), out, rhythm=OFTEN)\n"
+        "        torch.save(state.model.state_dict(), out / f'{name}{parallel.rank()}.pt')\n"
     )
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     subprocess.run(
-        [*launcher, "--standalone", str(program), str(tmp_path)],
+        [*launcher, str(program), str(tmp_path)],
         check=True,
-        timeout=120,
+        timeout=300,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
     )
-    first, second = (torch.load(tmp_path / f"rank{k}.pt", weights_only=True) for k in (0, 1))
-    alone = train(SHORT, Squares(), tmp_path).model.state_dict()
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert any(not torch.allclose(first[name], alone[name]) for name in first)
+    for name in ("short", "single"):
+        first, second = (torch.load(tmp_path / f"{name}{k}.pt", weights_only=True) for k in (0, 1))
+        assert all(torch.equal(first[key], second[key]) for key in first)
+
+    state, gradients = new_state(SINGLE, Squares(), "cpu"), []
+    for rank in (0, 1):
+        monkeypatch.setattr("vae.parallel.rank", lambda rank=rank: rank)
+        draw = draw_step(Squares(), SINGLE.batch, seed=SINGLE.seed, step=0)
+        gradients.append(compute_step(state.model, state.objective, Squares(), draw, step=0, steps=1).gradients)
+    for parameter, a, b in zip(state.model.parameters(), *gradients, strict=True):
+        parameter.grad = (a + b) / 2
+    state.optimizer.step()
+    expected = state.model.state_dict()
+    assert all(torch.allclose(first[key], expected[key], atol=2e-5) for key in first)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
+from vae import parallel
 from vae.objectives.base import Context, Objective, Terms
 from vae.objectives.checks import check_not_negative, check_share
 
@@ -52,7 +54,10 @@ class Beta(Objective):
         if settings.capacity is None:
             return Terms(settings.beta * kl, {})
         capacity = growing(settings.capacity, context.step, settings.capacity_until * context.steps)
-        return Terms(settings.capacity_weight * (kl - capacity).abs(), {"capacity": kl.new_tensor(capacity)})
+        # One side of the capacity for all processes: their gradients are averaged.
+        (mean,) = parallel.average([kl.detach()])
+        distance = (kl - capacity) * torch.sign(mean - capacity)
+        return Terms(settings.capacity_weight * distance, {"capacity": kl.new_tensor(capacity)})
 
 
 def growing(end: float, step: int, until: float) -> float:
