@@ -45,6 +45,7 @@ _BASE = TrainingSettings(resolution=32, precision="bfloat16", lr=1e-3)
 KINDS: Mapping[str, TopDisSettings | None] = {
     "plain": None,
     "topdis": TopDisSettings(gamma=1.0),
+    "constant": TopDisSettings(gamma=1.0, shift_gradient="constant"),
     "gamma5": TopDisSettings(gamma=5.0),
     "late": TopDisSettings(gamma=1.0, delay=0.5),
     "free": TopDisSettings(gamma=1.0, orthogonal=False),
@@ -55,6 +56,7 @@ KINDS: Mapping[str, TopDisSettings | None] = {
 LABELS_OF_KINDS = {
     "plain": "",
     "topdis": " + TopDis",
+    "constant": " + TopDis, constant shifts",
     "gamma5": " + TopDis, γ = 5",
     "late": " + TopDis from half of the steps on",
     "free": " + TopDis, not orthogonalised",
@@ -77,6 +79,10 @@ class Scope:
     objectives: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: OBJECTIVES)
     seeds: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: {"beta": (11, 12, 13), "factor": (11, 12, 13)})
     extra: tuple[tuple[str, str, str, tuple[int, ...]], ...] = (
+        ("sprites", "beta", "constant", (11, 12, 13)),
+        ("scenes", "beta", "constant", (11, 12, 13)),
+        ("sprites", "factor", "constant", (11, 12, 13)),
+        ("scenes", "factor", "constant", (11, 12, 13)),
         ("sprites", "beta", "gamma5", (11,)),
         ("sprites", "factor", "gamma5", (11,)),
         ("scenes", "beta", "gamma5", (11,)),
@@ -171,7 +177,7 @@ def load(scope: Scope, results: Path) -> dict[str, dict[str, Any]]:
 def series(found: Mapping[str, Any], dataset: str, objective: str, kind: str) -> dict[str, np.ndarray]:
     """Every score over the seeds of one setting; empty if it has not been run."""
     runs = [run["scores"] for name, run in found.items() if name.startswith(f"{dataset}-{objective}-{kind}-")]
-    return {score: np.array([run[score] for run in runs]) for score in LABELS} if runs else {}
+    return {score: np.array([run[score] for run in runs]) for score in runs[0]} if runs else {}
 
 
 def table(found: Mapping[str, Any], scope: Scope) -> str:
@@ -250,8 +256,8 @@ def draw_traversals(work: Path, scope: Scope, path: Path) -> None:
     """Traversals of the first seed side by side: without the term on the left, with it on the right."""
     pictures = []
     for dataset in scope.datasets:
-        for objective in scope.objectives:
-            seed = scope.seeds.get(objective, (_SEED,))[0]
+        for objective, seeds in scope.seeds.items():
+            seed = seeds[0]
             pair = [work / f"{dataset}-{objective}-{kind}-{seed}" / "traversals.png" for kind in ("plain", "topdis")]
             if all(picture.exists() for picture in pair):
                 pictures += [Image.open(picture).convert("RGB") for picture in pair]

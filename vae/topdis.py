@@ -24,6 +24,7 @@ from ganwalk.rtd import RTDLoss
 MIN_POINTS = 3
 SAMPLERS = ("uniform", "weights")
 CODES = ("sample", "mean")
+SHIFT_GRADIENTS = ("exact", "constant")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class TopDisSettings:
         metadata={"help": "Draw dimensions uniformly, or by the norm of their weights in the decoder's first layer."},
     )
     codes: str = field(default="sample", metadata={"help": "Shift samples of the encoder, or its means."})
+    shift_gradient: str = field(
+        default="exact",
+        metadata={"help": "Differentiate the move as a function of the code, or take it as a constant displacement."},
+    )
     orthogonal: bool = field(
         default=True, metadata={"help": "Remove from its gradient what works against the reconstruction."}
     )
@@ -64,6 +69,8 @@ class TopDisSettings:
             raise GanwalkError(f"unknown sampler {self.sampler}: choose {' or '.join(SAMPLERS)}")
         if self.codes not in CODES:
             raise GanwalkError(f"unknown codes {self.codes}: choose {' or '.join(CODES)}")
+        if self.shift_gradient not in SHIFT_GRADIENTS:
+            raise GanwalkError(f"unknown gradient {self.shift_gradient}: choose {' or '.join(SHIFT_GRADIENTS)}")
         if not 0 < self.p < math.inf:
             raise GanwalkError(f"p must be positive, not {self.p}")
         if self.every < 1:
@@ -78,6 +85,7 @@ class TopDis(nn.Module):
     Args:
         gamma: weight that the term is meant to have; it is not applied here.
         shift: C.
+        shift_gradient: "exact", or "constant" for a displacement that is not differentiated; see `shift_codes`.
         p, card, threads: see `ganwalk.rtd.RTDLoss`; distances are divided by their 0.9 quantile, minimax, symmetric.
     Raises:
         GanwalkError: a value out of its range.
@@ -88,14 +96,15 @@ class TopDis(nn.Module):
         gamma: float = 5.0,
         *,
         shift: float = 1 / 8,
+        shift_gradient: str = "exact",
         p: float = 1.0,
         card: int | None = None,
         threads: int | None = None,
     ):
         super().__init__()
         # Refused here too: by a shift that leaves no code inside (0, 1) every term would be zero.
-        TopDisSettings(gamma=gamma, shift=shift, p=p, card=card)
-        self.gamma, self.shift = gamma, shift
+        TopDisSettings(gamma=gamma, shift=shift, shift_gradient=shift_gradient, p=p, card=card)
+        self.gamma, self.shift, self.shift_gradient = gamma, shift, shift_gradient
         self.rtd = RTDLoss(p=p, card=card, threads=threads)
 
     def forward(
@@ -126,7 +135,7 @@ class TopDis(nn.Module):
             dimension = draw_dimension(z.shape[1], probabilities, rng)
         if sign is None:
             sign = 1 if torch.rand((), generator=rng) < 0.5 else -1
-        moved = shift_codes(z, dimension, sign * self.shift)
+        moved = shift_codes(z, dimension, sign * self.shift, gradient=self.shift_gradient)
         if moved is None:
             return z.new_zeros(())
         kept, shifted = moved
@@ -145,11 +154,14 @@ def draw_dimension(z_dim: int, probabilities: Tensor | None = None, rng: torch.G
     return int(torch.multinomial(weights, 1, generator=rng))
 
 
-def shift_codes(z: Tensor, dimension: int, shift: float) -> tuple[Tensor, Tensor] | None:
+def shift_codes(z: Tensor, dimension: int, shift: float, *, gradient: str = "exact") -> tuple[Tensor, Tensor] | None:
     """Codes (m, d) that can move, and the same codes moved along `dimension` by `shift` in cumulative probability.
 
     The coordinate is normalised by the batch's mean and standard deviation; codes whose probability would leave (0, 1)
     are left out. None if fewer than three remain, or if the coordinate does not vary.
+
+    The derivative of the move, φ(z) / φ(z'), has no bound: a code that lands far out in the tail can have a gradient
+    thousands of times that of the others. With the gradient "constant" the displacement z' - z is not differentiated.
     """
     if len(z) < MIN_POINTS:
         return None
@@ -164,6 +176,9 @@ def shift_codes(z: Tensor, dimension: int, shift: float) -> tuple[Tensor, Tensor
         return None
     kept = z[inside]
     moved = torch.special.ndtri(target[inside]) * deviation + mean
+    if gradient == "constant":
+        start = coordinate[inside]
+        moved = start + (moved - start).detach()
     column = torch.nn.functional.one_hot(torch.tensor(dimension), z.shape[1]).to(z.device, torch.bool)
     return kept, torch.where(column, moved[:, None], kept)
 

@@ -29,7 +29,7 @@ from vae.settings import (
     load_settings,
     run_name,
 )
-from vae.topdis import CODES, SAMPLERS, TopDisSettings
+from vae.topdis import CODES, SAMPLERS, SHIFT_GRADIENTS, TopDisSettings
 
 _PATH = click.Path(path_type=Path)
 _RUNS = Path("vae-runs")
@@ -72,7 +72,7 @@ def _objective_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _topdis_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of the TopDis term, one for each field of its settings."""
     hints = typing.get_type_hints(TopDisSettings)
-    choices = {"sampler": SAMPLERS, "codes": CODES}
+    choices = {"sampler": SAMPLERS, "codes": CODES, "shift_gradient": SHIFT_GRADIENTS}
     for field in reversed(dataclasses.fields(TopDisSettings)):
         kind = scalar_type(hints[field.name])
         option = click.option(

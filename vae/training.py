@@ -97,7 +97,14 @@ def train(
     topdis = None
     if settings.topdis is not None:
         chosen = settings.topdis
-        topdis = TopDis(chosen.gamma, shift=chosen.shift, p=chosen.p, card=chosen.card, threads=threads)
+        topdis = TopDis(
+            chosen.gamma,
+            shift=chosen.shift,
+            shift_gradient=chosen.shift_gradient,
+            p=chosen.p,
+            card=chosen.card,
+            threads=threads,
+        )
     parameters = list(state.model.parameters())
     leader = parallel.rank() == 0
     saved_at, saved_step = time.monotonic(), state.step

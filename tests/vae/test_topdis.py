@@ -40,6 +40,20 @@ def test_shift_downwards_mirrors():
     assert torch.allclose(mirrored, -kept) and torch.allclose(back, -moved)
 
 
+def test_constant_shifts_move_alike_and_have_a_bounded_gradient():
+    """The derivative of the exact move, φ(z) / φ(z'), grows as z' goes into the tail; that of the constant one is 1."""
+    z = torch.randn(500, 1, generator=rng(), dtype=torch.float64)
+    gradients = []
+    for gradient in ("exact", "constant"):
+        codes = z.clone().requires_grad_()
+        kept, moved = shift_codes(codes, 0, 1 / 8, gradient=gradient)
+        assert torch.allclose(moved, shift_codes(z, 0, 1 / 8)[1])
+        gradients.append(torch.autograd.grad(moved.sum(), codes)[0])
+    assert gradients[0].max() > 3
+    assert set(gradients[1].flatten().tolist()) == {0.0, 1.0}
+    assert int(gradients[1].sum()) == len(kept)
+
+
 def test_shift_keeps_a_normal_distribution():
     """Within the mask the moved coordinate is distributed as the upper 7/8 of a normal one."""
     z = torch.randn(200_000, 1, generator=rng(), dtype=torch.float64)
@@ -182,6 +196,7 @@ BAD = (
     {"shift": 1},
     {"sampler": "x"},
     {"codes": "x"},
+    {"shift_gradient": "x"},
     {"every": 0},
     {"card": 0},
     {"p": 0},
