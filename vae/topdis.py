@@ -42,7 +42,7 @@ class TopDisSettings:
     )
     codes: str = field(default="sample", metadata={"help": "Shift samples of the encoder, or its means."})
     shift_gradient: str = field(
-        default="exact",
+        default="constant",
         metadata={"help": "Differentiate the move as a function of the code, or take it as a constant displacement."},
     )
     orthogonal: bool = field(
@@ -96,7 +96,7 @@ class TopDis(nn.Module):
         gamma: float = 5.0,
         *,
         shift: float = 1 / 8,
-        shift_gradient: str = "exact",
+        shift_gradient: str = "constant",
         p: float = 1.0,
         card: int | None = None,
         threads: int | None = None,
@@ -154,7 +154,7 @@ def draw_dimension(z_dim: int, probabilities: Tensor | None = None, rng: torch.G
     return int(torch.multinomial(weights, 1, generator=rng))
 
 
-def shift_codes(z: Tensor, dimension: int, shift: float, *, gradient: str = "exact") -> tuple[Tensor, Tensor] | None:
+def shift_codes(z: Tensor, dimension: int, shift: float, *, gradient: str = "constant") -> tuple[Tensor, Tensor] | None:
     """Codes (m, d) that can move, and the same codes moved along `dimension` by `shift` in cumulative probability.
 
     The coordinate is normalised by the batch's mean and standard deviation; codes whose probability would leave (0, 1)
