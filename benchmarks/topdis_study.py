@@ -2,7 +2,7 @@
 
     python benchmarks/topdis_study.py --quick --work FOLDER      # minutes: runs everything small, in that folder
     python benchmarks/topdis_study.py train --jobs 2             # hours: trains what is missing, continues what stopped
-    python benchmarks/topdis_study.py gradients                  # how long the term's gradient is, with either derivative
+    python benchmarks/topdis_study.py gradients                  # how long the term's gradient is, by either derivative
     python benchmarks/topdis_study.py figures                    # tables and figures of what has been run
 
 Trainings live in --work (default vae-study/), a folder each, made by `python -m vae.train`; their scores and histories
