@@ -261,11 +261,14 @@ def draw_traversals(work: Path, scope: Scope, path: Path) -> None:
             seed = seeds[0]
             pair = [work / f"{dataset}-{objective}-{kind}-{seed}" / "traversals.png" for kind in ("plain", "constant")]
             if all(picture.exists() for picture in pair):
-                pictures += [Image.open(picture).convert("RGB") for picture in pair]
+                sheets = [Image.open(picture).convert("RGB") for picture in pair]
+                # The upper rows: dimensions that carry something come first.
+                pictures += [sheet.crop((0, 0, sheet.width, sheet.height // 2)) for sheet in sheets]
     if not pictures:
         return
     sheet = side_by_side(pictures, 2)
-    save_picture(sheet.resize((sheet.width // 2, sheet.height // 2), Image.Resampling.LANCZOS), path)
+    smaller = sheet.resize((2 * sheet.width // 5, 2 * sheet.height // 5), Image.Resampling.LANCZOS)
+    save_picture(smaller, path)
 
 
 def measure_gradients(scope: Scope, work: Path, results: Path, batches: int = 150) -> None:
