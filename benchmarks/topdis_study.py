@@ -199,6 +199,25 @@ def table(found: Mapping[str, Any], scope: Scope) -> str:
     return "\n".join(lines)
 
 
+def differences(found: Mapping[str, Any]) -> str:
+    """Markdown: what the term changes against the run of the same seed without it, over all pairs there are."""
+    lines = ["### With the term against without, same seed", ""]
+    lines += [f"| | pairs | {' | '.join(LABELS[n] for n in SHARES)} |", "|---" * (len(SHARES) + 2) + "|"]
+    for kind in COMPARED:
+        pairs = [
+            (found[name], found.get(name.replace(f"-{kind}-", "-plain-"))) for name in found if f"-{kind}-" in name
+        ]
+        known = [(run["scores"], plain["scores"]) for run, plain in pairs if plain is not None]
+        if kind == "plain" or not known:
+            continue
+        cells = []
+        for name in SHARES:
+            changes = np.array([run[name] - plain[name] for run, plain in known])
+            cells.append(f"{changes.mean():+.3f}, up in {(changes > 0).sum()}")
+        lines.append(f"| {LABELS_OF_KINDS[kind]} | {len(known)} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
 def _spread(values: np.ndarray) -> str:
     digits = 1 if np.abs(values).max() >= 10 else 3
     mean = f"{values.mean():.{digits}f}"
@@ -326,7 +345,7 @@ def draw(scope: Scope, work: Path, results: Path, pictures: Path) -> None:
     found = load(scope, results)
     if not found:
         sys.exit(f"no results in {results}: run this with train first")
-    text = table(found, scope)
+    text = f"{table(found, scope)}\n{differences(found)}"
     print(text)
     write_text(results / "report.md", text)
     pictures.mkdir(parents=True, exist_ok=True)

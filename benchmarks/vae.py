@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 from matplotlib.figure import Figure
+from threadpoolctl import threadpool_limits
 
 from ganwalk.files import atomic_path, write_json
 from vae.data import load_dataset
@@ -130,6 +131,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=_RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    threadpool_limits(limits=1, user_api="blas")  # as vae.train does
     found: dict[str, Any] = {}
     for name, settings in _CASES.items():
         case = measure(replace(settings), arguments.threads, arguments.repeats)
@@ -149,7 +151,7 @@ def main() -> None:
 
 def draw(found: dict[str, Any], path: Path) -> None:
     """Bars: the steps, as multiples of the plain one."""
-    figure = Figure(figsize=(7, 3), layout="constrained")
+    figure = Figure(figsize=(8.5, 3), layout="constrained")
     axis: Any = figure.subplots()
     kinds = ("plain step", "without orthogonalisation", "TopDis step")
     for place, (kind, colour) in enumerate(zip(kinds, ("#b8c4d6", "#5f86c4", "#1f4e9c"), strict=True)):
@@ -158,7 +160,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     axis.set_yticks([k - 0.26 for k in range(len(found))], found)
     axis.set_xlabel("time of a step, as a multiple of the plain step")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=120)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from ganwalk.download import Progress
 from ganwalk.errors import GanwalkError
@@ -131,19 +132,21 @@ def run_training(
             draw_history([*state.history[:-1], {**state.history[-1], **scores}], folder)
         return scores
 
-    state = train(
-        settings,
-        data,
-        folder,
-        device=device,
-        threads=threads,
-        resume=resume,
-        rhythm=rhythm,
-        on_step=step,
-        on_look=None if look_every == 0 else look,
-        on_row=board,
-        on_save=lambda state: write_history(folder / HISTORY_FILE, state.history),
-    )
+    # The small products of topology: a second thread of BLAS would wait for torch's, which spin between operations.
+    with threadpool_limits(limits=1, user_api="blas"):
+        state = train(
+            settings,
+            data,
+            folder,
+            device=device,
+            threads=threads,
+            resume=resume,
+            rhythm=rhythm,
+            on_step=step,
+            on_look=None if look_every == 0 else look,
+            on_row=board,
+            on_save=lambda state: write_history(folder / HISTORY_FILE, state.history),
+        )
     if parallel.rank() != 0:
         return Run(state, {}, ())
     tell = on_progress or (lambda what: None)
