@@ -29,10 +29,12 @@ def test_the_study_of_topdis_runs_and_continues(tmp_path):
     command = [sys.executable, "benchmarks/topdis_study.py", "--quick", "--work", str(tmp_path)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    assert "| beta | 1 |" in ran.stdout and "| beta + TopDis | 1 |" in ran.stdout
+    assert "| beta, without | 1 |" in ran.stdout and "| beta, TopDis, constant shifts | 1 |" in ran.stdout
     results = tmp_path / "results"
     names = {path.name for path in results.iterdir()}
     assert {"report.md", "study-vae-scores.png", "study-vae-curves.png", "study-vae-traversals.png"} <= names
-    assert {f"sprites-beta-{kind}-11.{end}" for kind in ("plain", "topdis", "late") for end in ("json", "csv")} <= names
+    assert {
+        f"sprites-beta-{kind}-11.{end}" for kind in ("plain", "exact", "constant", "late") for end in ("json", "csv")
+    } <= names
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert "MIG 0." not in again.stdout and "| beta | 1 |" in again.stdout
+    assert "MIG 0." not in again.stdout and "| beta, without | 1 |" in again.stdout
