@@ -240,7 +240,12 @@ def _discovery_watch(steps: int, quiet: bool) -> Iterator[Callable[[Any], None]]
 
 
 @group.command(epilog="Example: ganwalk render --direction 3 --seeds 1-6 --gif")
-@click.option("-d", "--direction", required=True, help="Index of a direction (0 is the strongest), or all.")
+@click.option("-d", "--direction", help="Number (0 is the strongest) or name of a direction, or all.")
+@click.option(
+    "--combine",
+    metavar="EDIT",
+    help="Several at once, such as smile=2,pose=-1 (in σ) or 3=1.5@4-7 (in layers 4 to 7).",
+)
 @click.option(
     "--directions",
     "directions_path",
@@ -268,7 +273,8 @@ def _discovery_watch(steps: int, quiet: bool) -> Iterator[Callable[[Any], None]]
 @_common
 @_external
 def render(
-    direction: str,
+    direction: str | None,
+    combine: str | None,
     directions_path: Path | None,
     name: str | None,
     out: Path | None,
@@ -288,53 +294,71 @@ def render(
 ) -> None:
     """Draw what a direction does: a grid of samples × amplitudes, and animations.
 
-    `--direction all` draws an overview with one row per direction.
+    `--direction all` draws an overview with one row per direction that is not hidden; `--combine` the way from each
+    sample to several directions walked at once, where --amplitude counts for nothing.
     """
     set_up_torch(device, threads)
     from ganwalk.directions import Directions
+    from ganwalk.edits import Move
     from ganwalk.generators.loading import load_directions_generator
     from ganwalk.rendering.animation import save_animation
-    from ganwalk.rendering.grids import overview_grid, traversal_grid
-    from ganwalk.rendering.ranges import parse_layers, parse_seeds
+    from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid
+    from ganwalk.rendering.ranges import parse_edit, parse_layers, parse_seeds
     from ganwalk.sheets import save_picture
 
+    if (direction is None) == (combine is None):
+        raise GanwalkError("say what to draw: either --direction 0 (or a name, or all) or --combine smile=2,pose=-1")
     path = directions_path or _newest_directions()
     directions = Directions.load(path)
-    index = None if direction == "all" else _direction_index(direction, len(directions), path)
     seeds = parse_seeds(seeds_text)
     layers = parse_layers(layers_text) if layers_text else None
+    index = None if direction in (None, "all") else directions.find(direction)
+    if combine is not None:
+        edits, stem_name = [parse_edit(combine, directions, layers)], "combined"
+    elif index is not None:
+        edits, stem_name = [[Move(index, amplitude, layers)]], f"direction-{index}"
+    else:
+        edits, stem_name = [[Move(k, amplitude, layers)] for k in directions.visible()], "overview"
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions, name, device, on_bytes, **external)
-    stem = out or path.parent / ("overview.png" if index is None else f"direction-{index}.png")
+    stem = out or path.parent / f"{stem_name}.png"
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
-    options: dict[str, Any] = {
-        "amplitude": amplitude,
-        "truncation_psi": truncation,
-        "layers": layers,
-        "class_index": class_index,
-        "batch": batch,
-    }
+    options: dict[str, Any] = {"truncation_psi": truncation, "class_index": class_index, "batch": batch}
+    reach: dict[str, Any] = {"amplitude": amplitude, "layers": layers}
     hidden = quiet or not sys.stderr.isatty()
     written = [stem]
     with progress_bar(100, "rendering", hidden) as advance:
-
-        def progress(done: int, total: int) -> None:
-            advance(100 * done // total, "")
-
-        if index is None:
-            picture = overview_grid(generator, directions, seed=seeds[0], steps=steps, progress=progress, **options)
-        else:
+        progress = _percent(advance)
+        if combine is not None:
+            picture = combination_grid(
+                generator, directions, edits[0], seeds=seeds, steps=steps, progress=progress, **options
+            )
+        elif index is not None:
             picture = traversal_grid(
-                generator, directions, index, seeds=seeds, steps=steps, progress=progress, **options
+                generator, directions, index, seeds=seeds, steps=steps, progress=progress, **reach, **options
+            )
+        else:
+            picture = overview_grid(
+                generator, directions, seed=seeds[0], steps=steps, progress=progress, **reach, **options
             )
     save_picture(picture, stem)
     for suffix in [".gif"] * gif + [".mp4"] * mp4:
         target = stem.with_suffix(suffix)
-        save_animation(target, generator, directions, index, seeds=seeds, **options)
+        with progress_bar(100, f"rendering {suffix[1:]}", hidden) as advance:
+            save_animation(
+                target,
+                generator,
+                directions,
+                edits,
+                seeds=seeds if len(edits) == 1 else seeds[:1],
+                there_and_back=combine is None,
+                progress=_percent(advance),
+                **options,
+            )
         written.append(target)
     click.echo(f"wrote {', '.join(map(str, written))}")
-    other = "all" if index is not None else "0"
+    other = "0" if direction == "all" else "all"
     where = f" --directions {quoted(directions_path)}" if directions_path else ""
     click.echo(f"next: ganwalk render{where}{_code_again(generator, name, external)} --direction {other}")
 
@@ -629,6 +653,43 @@ def compare(
     click.echo(f"next: ganwalk render --directions {quoted(file)}{again} --direction all")
 
 
+@group.command(epilog='Example: ganwalk name 3 smile --note "teeth show from 2 σ on" --star')
+@click.argument("direction", required=False)
+@click.argument("name", required=False)
+@click.option("--note", help="A remark, kept with the name; empty takes it away.")
+@click.option("--star/--no-star", default=None, help="Mark it as one of the good ones.")
+@click.option("--hide/--show", default=None, help="Leave it out of overviews and reports.")
+@click.option("--directions", "path", type=_PATH, help="Directions file [default: the newest discovery here].")
+def name(
+    direction: str | None, name: str | None, note: str | None, star: bool | None, hide: bool | None, path: Path | None
+) -> None:
+    """Name a direction, or list the names. They are kept in the directions file.
+
+    DIRECTION is a number or a name; NAME is its new one, and an empty one ("") takes it away.
+    """
+    from dataclasses import replace
+
+    from ganwalk.directions import Directions, save_label
+
+    path = path or _newest_directions()
+    directions = Directions.load(path)
+    changes: dict[str, Any] = {"name": name, "note": note, "starred": star, "hidden": hide}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    if direction is None:
+        for index, label in enumerate(directions.labels):
+            marks = " *" * label.starred + " (hidden)" * label.hidden
+            click.echo(f"{index:>4}  {label.name}{marks}{f'  {label.note}' if label.note else ''}".rstrip())
+        click.echo(f"next: ganwalk name 0 NAME --directions {quoted(path)}")
+        return
+    if not changes:
+        raise GanwalkError(f"say what to call it: ganwalk name {quoted(direction)} smile, or see ganwalk name --help")
+    index = directions.find(direction)
+    directions = save_label(path, index, replace(directions.labels[index], **changes), directions.fingerprint())
+    click.echo(f"wrote {path}: direction {directions.title(index)}")
+    called = directions.labels[index].name or str(index)
+    click.echo(f"next: ganwalk render --directions {quoted(path)} --direction {quoted(called)}")
+
+
 @group.command("import", epilog="Example: ganwalk import ganspace_cache.npz --generator ffhq.pkl")
 @click.argument("source", type=_PATH)
 @click.option("-g", "--generator", "name", required=True, help="Checkpoint or name that the directions belong to.")
@@ -680,6 +741,11 @@ def export(target: Path, path: Path | None, kind: str | None) -> None:
     click.echo(f"next: ganwalk render --directions {quoted(path)} --direction all")
 
 
+def _percent(advance: Callable[[int, str], None]) -> Callable[[int, int], None]:
+    """Turns numbers of done and all into steps of a progress bar of 100."""
+    return lambda done, total: advance(100 * done // total, "")
+
+
 def _code_again(generator: Any, name: str | None, external: dict[str, Any]) -> str:
     """The options without which render will not run a generator that is code."""
     if not generator.identity.interface:
@@ -693,14 +759,6 @@ def _newest_directions() -> Path:
     if not found:
         raise GanwalkError("no directions here: run ganwalk discover first, or give --directions FILE")
     return max(found, key=lambda path: path.stat().st_mtime)
-
-
-def _direction_index(text: str, n: int, path: Path) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise GanwalkError(f"--direction {text!r} is neither a number nor all")
-    if int(text) >= n:
-        raise GanwalkError(f"direction {int(text)} does not exist: {path} has directions 0 to {n - 1}")
-    return int(text)
 
 
 def _print_result(result: DiscoveryResult, profile: bool) -> None:

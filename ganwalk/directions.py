@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -12,9 +13,11 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.files import write_bytes
+from ganwalk.files import locked, write_bytes
 from ganwalk.generators.base import Generator
 from ganwalk.generators.loading import GeneratorIdentity
+from ganwalk.labels import Label, check_unique, find_direction
+from ganwalk.records import build_record
 
 # The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
 KEY = "ganwalk-directions-1"
@@ -39,6 +42,7 @@ class Directions:
         seed: seed of the method.
         version: version of ganwalk that wrote them.
         effects: (n,) mean image change of a shift, or None if it was not measured.
+        labels: names and notes that people gave, one per direction; empty ones where nothing was given.
     Raises:
         GanwalkError: on construction, if the values do not agree with this.
     """
@@ -53,6 +57,7 @@ class Directions:
     seed: int = 0
     version: str = ""
     effects: Tensor | None = None
+    labels: tuple[Label, ...] = ()
 
     def __post_init__(self) -> None:
         vectors, scales = self.vectors, self.scales
@@ -80,6 +85,11 @@ class Directions:
             raise GanwalkError(f"directions are in the unknown space {self.space!r:.40}")
         if self.layers is not None and not _is_range(self.layers):
             raise GanwalkError(f"layers must be a first and a last layer, not {self.layers!r:.40}")
+        if all(label == Label() for label in self.labels):
+            object.__setattr__(self, "labels", (Label(),) * len(vectors))
+        if len(self.labels) != len(vectors):
+            raise GanwalkError(f"{len(self.labels)} labels for {len(vectors)} directions")
+        check_unique(self.labels)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -90,13 +100,41 @@ class Directions:
             raise GanwalkError(f"direction {index} does not exist: there are directions 0 to {len(self) - 1}")
         return self.vectors[index] * (self.scales[index] * amplitude)
 
+    def title(self, index: int) -> str:
+        """The number of a direction, and its name if it has one."""
+        self.step(index)
+        name = self.labels[index].name
+        return f"{index} · {name}" if name else str(index)
+
+    def find(self, text: str) -> int:
+        """The index of the direction with this number or name; GanwalkError if there is none."""
+        return find_direction(text, self.labels)
+
+    def visible(self) -> list[int]:
+        """The directions that are not hidden; all of them if every one is."""
+        shown = [index for index, label in enumerate(self.labels) if not label.hidden]
+        return shown or list(range(len(self)))
+
+    def labelled(self, index: int, label: Label) -> Directions:
+        """The same directions with another label on one; GanwalkError if another one has its name."""
+        self.step(index)
+        return replace(self, labels=(*self.labels[:index], label, *self.labels[index + 1 :]))
+
+    def fingerprint(self) -> str:
+        """SHA-256 of what is walked: vectors, scales, space and layers, but not what they are called."""
+        digest = hashlib.sha256(f"{tuple(self.vectors.shape)} {self.space} {self.layers}".encode())
+        for tensor in (self.vectors, self.scales):
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
     def select(self, indices: Sequence[int]) -> Directions:
         """The directions at `indices`, in that order; GanwalkError if one does not exist."""
         for index in indices:
             self.step(index)
         rows = torch.tensor(list(indices), dtype=torch.long, device=self.vectors.device)
         effects = None if self.effects is None else self.effects[rows]
-        return replace(self, vectors=self.vectors[rows], scales=self.scales[rows], effects=effects)
+        labels = tuple(self.labels[index] for index in indices)
+        return replace(self, vectors=self.vectors[rows], scales=self.scales[rows], effects=effects, labels=labels)
 
     def to(self, device: torch.device | str) -> Directions:
         """The same directions with their tensors on another device."""
@@ -126,7 +164,7 @@ class Directions:
         tensors = {"vectors": self.vectors, "scales": self.scales}
         if self.effects is not None:
             tensors["effects"] = self.effects
-        facts = {
+        facts: dict[str, Any] = {
             "space": self.space,
             "layers": self.layers,
             "generator": asdict(self.generator),
@@ -135,6 +173,8 @@ class Directions:
             "seed": self.seed,
             "version": self.version,
         }
+        if any(label != Label() for label in self.labels):
+            facts["labels"] = [asdict(label) for label in self.labels]
         try:
             metadata = {KEY: json.dumps(facts, allow_nan=False)}
         except (TypeError, ValueError) as error:
@@ -187,6 +227,29 @@ class Directions:
             raise GanwalkError(f"{path} is damaged: its description cannot be read") from error
 
 
+def save_label(path: Path | str, index: int, label: Label, fingerprint: str) -> Directions:
+    """Writes the label of one direction into a directions file, and returns what the file holds then.
+
+    Others may write into the same file: it is read again under a lock, and only this label changes.
+
+    Args:
+        fingerprint: of the directions that the label is meant for.
+    Raises:
+        GanwalkError: the file holds other directions by now, has that name already, or cannot be written.
+    """
+    path = Path(path)
+    try:
+        with locked(path):
+            directions = Directions.load(path)
+            if directions.fingerprint() != fingerprint:
+                raise GanwalkError(f"{path} holds other directions by now: load it again")
+            directions = directions.labelled(index, label)
+            directions.save(path)
+    except OSError as error:
+        raise GanwalkError(f"cannot write beside {path}: {error.strerror or error}") from error
+    return directions
+
+
 def check_layers(layers: tuple[int, int], generator: Generator) -> None:
     """Raises GanwalkError unless the generator has all layers of a range."""
     if not 0 <= layers[0] <= layers[1] < generator.num_layers:
@@ -203,50 +266,6 @@ def shift_latents(latents: Tensor, step: Tensor, layers: tuple[int, int] | None)
     selected = torch.zeros(latents.shape[1], 1, dtype=latents.dtype, device=latents.device)
     selected[first : last + 1] = 1
     return latents + selected * step
-
-
-def walk(
-    generator: Generator,
-    directions: Directions,
-    index: int,
-    z: Tensor,
-    amplitudes: Tensor,
-    *,
-    c: Tensor | None = None,
-    truncation_psi: float = 1.0,
-    truncation_cutoff: int | None = None,
-    layers: tuple[int, int] | None = None,
-) -> Tensor:
-    """Styles along a direction: (n, len(amplitudes), num_layers, w_dim) for codes z (n, z_dim).
-
-    In w the samples are truncated, then shifted: the shift itself is as long as it says. In z the shifted code is
-    mapped and truncated.
-
-    Args:
-        amplitudes: (m,) in standard deviations of the latents along the direction.
-        c: one-hot labels (n, c_dim) of a class-conditional generator.
-        truncation_psi: distance from the mean style that is kept; 1 truncates nothing.
-        truncation_cutoff: truncate only this many first layers; None truncates all.
-        layers: layers to shift; None takes the directions' own range.
-    Raises:
-        GanwalkError: the direction or the layers do not exist, or layers are given for directions in z.
-    """
-    layers = layers or directions.layers
-    steps = directions.step(index).to(z.device) * amplitudes.to(z.device)[:, None]
-
-    def mapped(codes: Tensor) -> Tensor:
-        return generator.mapping(codes, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
-
-    if directions.space == "z":
-        if layers is not None:
-            raise GanwalkError("a range of layers needs directions in w, and these are in z")
-        rows = [mapped(z + step) for step in steps]
-    else:
-        if layers is not None:
-            check_layers(layers, generator)
-        w = mapped(z)
-        rows = [shift_latents(w, step, layers) for step in steps]
-    return torch.stack(rows, dim=1)
 
 
 def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:
@@ -267,7 +286,14 @@ def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:
         seed=int(facts["seed"]),
         version=str(facts["version"]),
         effects=tensors.get("effects"),
+        labels=_labels(facts.get("labels", [])),
     )
+
+
+def _labels(entries: Any) -> tuple[Label, ...]:
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise GanwalkError("its labels are no list of descriptions")
+    return tuple(build_record(Label, entry) for entry in entries)
 
 
 def _is_range(layers: object) -> bool:

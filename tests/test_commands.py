@@ -77,6 +77,35 @@ def test_a_checkpoint_from_disk_goes_the_whole_way(run):
     assert code == 0 and Path("x.png").exists()
 
 
+def test_names_serve_wherever_a_direction_is_asked_for(run, refused):
+    assert run("discover", "--generator", "blobs", *FAST)[0] == 0
+    code, out, _ = run("name", 1, "smile", "--note", "shows <teeth>", "--star")
+    assert code == 0 and "wrote ganwalk-out/directions.safetensors: direction 1 · smile" in out
+    assert out.splitlines()[-1].endswith("--direction smile")
+    assert run("name", 2, "--hide")[0] == 0
+    code, out, _ = run("name")
+    assert code == 0 and [line.split() for line in out.splitlines()[:3]] == [
+        ["0"],
+        ["1", "smile", "*", "shows", "<teeth>"],
+        ["2", "(hidden)"],
+    ]
+    small = ["--seeds", "1", "--steps", "2", "-q"]
+    code, out, _ = run("render", "--direction", "Smile", *small)
+    assert code == 0 and "wrote ganwalk-out/direction-1.png" in out
+    code, out, _ = run("render", "--combine", "smile=2,0=-1", "--gif", *small)
+    assert code == 0 and "wrote ganwalk-out/combined.png, ganwalk-out/combined.gif" in out
+    code, out, _ = run("render", "--direction", "all", "--gif", *small)
+    assert code == 0 and "ganwalk-out/overview.gif" in out
+    assert run("name", "smile", "", "--note", "", "--no-star")[0] == 0
+    assert "smile" not in run("name")[1]
+    assert "no direction is called 'smile'" in refused("render", "--direction", "smile")
+    assert "either --direction" in refused("render")
+    assert "either --direction" in refused("render", "--direction", 0, "--combine", "0=1")
+    assert "say what to call it" in refused("name", 0)
+    assert "comma" in refused("name", 0, "a,b")
+    assert "needs directions in w" in refused("render", "--combine", "0=1@0-0", *small)
+
+
 def test_the_newest_discovery_is_the_default(run):
     for name, n in (("old", 2), ("new", 4)):
         run("discover", "-g", "blobs", "--steps", 0, "--batch", 4, "-n", n, "--out", name, "-q")
@@ -122,7 +151,7 @@ def test_numbers_out_of_range(run, refused):
     assert "nothing to resume" in refused("discover", "-g", "blobs", "-n", "2", "--resume")
     assert "not a range" in refused("discover", "-g", "blobs", "-n", "2", "--layers", "x")
     run("discover", "-g", "blobs", *FAST)
-    assert "has directions 0 to 2" in refused("render", "-d", "3")
+    assert "directions 0 to 2" in refused("render", "-d", "3")
     assert "neither a number nor all" in refused("render", "-d", "smile")
     assert "not a list such as 1-6" in refused("render", "-d", "0", "--seeds", "x")
     assert "must end in .png" in refused("render", "-d", "0", "-o", "a.jpg")

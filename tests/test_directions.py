@@ -8,10 +8,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ganwalk.directions import KEY, Directions, shift_latents, walk
+from ganwalk.directions import KEY, Directions, save_label, shift_latents
+from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.loading import GeneratorIdentity, load_directions_generator
+from ganwalk.labels import Label
 
 
 def directions_of(generator, n=3, space="w", **changes):
@@ -139,30 +141,30 @@ def test_a_walk_in_w_shifts_its_layers_by_standard_deviations(toy):
     z = sample_z(toy, 2, seed=0)
     w = toy.mapping(z)
     amplitudes = torch.tensor([-1.5, 0.0, 2.0])
-    styles = walk(toy, directions, 1, z, amplitudes)
+    styles = walk(toy, directions, [Move(1)], z, amplitudes)
     assert styles.shape == (2, 3, toy.num_layers, toy.w_dim)
     assert torch.allclose(styles[:, 1], w)
     assert torch.allclose(styles[:, 2] - w, (2.0 * 2.0 * directions.vectors[1]).expand_as(w), atol=1e-5)
-    part = walk(toy, directions, 1, z, amplitudes, layers=(2, 3))
+    part = walk(toy, directions, [Move(1, 1.0, (2, 3))], z, amplitudes)
     assert torch.equal(part[:, 2][:, [0, 1, 4, 5]], w[:, [0, 1, 4, 5]])
     assert torch.allclose(part[:, 2][:, 2:4], styles[:, 2][:, 2:4])
 
 
 def test_samples_are_truncated_before_they_are_shifted(toy):
     z = sample_z(toy, 1, seed=0)
-    styles = walk(toy, directions_of(toy), 0, z, torch.tensor([1.0]), truncation_psi=0.0)
+    styles = walk(toy, directions_of(toy), [Move(0)], z, torch.tensor([1.0]), truncation_psi=0.0)
     assert torch.allclose(styles[0, 0], toy.w_avg + directions_of(toy).step(0), atol=1e-6)
 
 
 def test_a_walk_in_z_goes_through_the_mapping(toy, blobs):
     z = sample_z(toy, 2, seed=0)
     directions = directions_of(toy, space="z")
-    styles = walk(toy, directions, 2, z, torch.tensor([1.0]))
+    styles = walk(toy, directions, [Move(2)], z, torch.tensor([1.0]))
     assert torch.allclose(styles[:, 0], toy.mapping(z + directions.step(2)))
     with pytest.raises(GanwalkError, match="needs directions in w"):
-        walk(toy, directions, 0, z, torch.tensor([1.0]), layers=(0, 1))
+        walk(toy, directions, [Move(0, 1.0, (0, 1))], z, torch.tensor([1.0]))
     z = sample_z(blobs, 2, seed=0)
-    assert walk(blobs, directions_of(blobs, space="z"), 0, z, torch.zeros(3)).shape == (2, 3, 1, 6)
+    assert walk(blobs, directions_of(blobs, space="z"), [Move(0)], z, torch.zeros(3)).shape == (2, 3, 1, 6)
 
 
 def test_shift_latents_leaves_its_argument_alone(toy):
@@ -227,11 +229,96 @@ def test_settings_that_are_no_json_are_refused_and_nothing_is_written(toy, tmp_p
 
 def test_the_truncation_stops_at_its_cutoff(toy):
     z = sample_z(toy, 1, seed=0)
-    styles = walk(toy, directions_of(toy), 0, z, torch.zeros(1), truncation_psi=0.0, truncation_cutoff=2)[0, 0]
+    styles = walk(toy, directions_of(toy), [Move(0)], z, torch.zeros(1), truncation_psi=0.0, truncation_cutoff=2)[0, 0]
     assert torch.allclose(styles[:2], toy.w_avg.expand(2, -1)) and torch.equal(styles[2:], toy.mapping(z)[0, 2:])
 
 
 def test_layers_that_do_not_exist_are_refused(toy):
     for layers in ((4, 9), (50, 60)):
         with pytest.raises(GanwalkError, match="the generator has layers 0 to 5"):
-            walk(toy, directions_of(toy), 0, sample_z(toy, 1, seed=0), torch.ones(1), layers=layers)
+            walk(toy, directions_of(toy), [Move(0, 1.0, layers)], sample_z(toy, 1, seed=0), torch.ones(1))
+
+
+def test_names_and_notes_are_kept_in_the_file(toy, tmp_path):
+    path = tmp_path / "d.safetensors"
+    directions = directions_of(toy)
+    directions.save(path)
+    plain = path.read_bytes()
+    label = Label("smile <b>", 'says "cheese" & shows teeth', starred=True)
+    named = save_label(path, 1, label, directions.fingerprint())
+    hidden = save_label(path, 2, Label(hidden=True), directions.fingerprint())
+    loaded = Directions.load(path)
+    assert loaded.labels == hidden.labels == (Label(), label, Label(hidden=True)) and named.labels[2] == Label()
+    assert loaded.title(1) == "1 · smile <b>" and loaded.title(0) == "0" and loaded.visible() == [0, 1]
+    assert loaded.find("SMILE <B>") == 1 and loaded.find(" 2 ") == 2
+    assert loaded.select([1, 0]).labels == (label, Label())
+    assert loaded.fingerprint() == directions.fingerprint() != loaded.select([0, 1]).fingerprint()
+    save_label(path, 2, Label(), directions.fingerprint())
+    save_label(path, 1, Label(), directions.fingerprint())
+    assert path.read_bytes() == plain
+
+
+def test_labels_that_cannot_be_are_refused(toy, tmp_path):
+    for wrong, message in (
+        ({"name": "a,b"}, "comma"),
+        ({"name": "12"}, "no name"),
+        ({"name": "ALL"}, "no name"),
+        ({"name": "a\nb"}, "one line"),
+        ({"name": "\u202egnp"}, "one line"),
+        ({"name": " a"}, "begins or ends"),
+        ({"name": "x" * 61}, "at most 60"),
+        ({"note": "x" * 501}, "at most 500"),
+        ({"name": 3}, "one line"),
+        ({"starred": 1}, "true or false"),
+    ):
+        with pytest.raises(GanwalkError, match=message):
+            Label(**wrong)
+    directions = directions_of(toy).labelled(0, Label("smile"))
+    with pytest.raises(GanwalkError, match="direction 0 is called 'Smile' already"):
+        directions.labelled(1, Label("Smile"))
+    with pytest.raises(GanwalkError, match="labels for 3 directions"):
+        replace(directions, labels=(Label("a"),))
+    with pytest.raises(GanwalkError, match=r"no direction is called 'grin'.*the names are smile"):
+        directions.find("grin")
+    path = tmp_path / "d.safetensors"
+    directions.save(path)
+    with pytest.raises(GanwalkError, match="holds other directions by now"):
+        save_label(path, 0, Label(), "0" * 64)
+    assert Directions.load(path).labels == directions.labels
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"0": {}},
+        ["smile"],
+        [{"name": 1}],
+        [{"nom": "a"}],
+        [{"name": "b"}],
+        [{"name": "a,"}] * 3,
+        [{"name": "a"}] * 3,
+        3,
+    ],
+)
+def test_damaged_labels_are_one_line(toy, tmp_path, labels):
+    path = tmp_path / "d.safetensors"
+    directions_of(toy).save(path)
+    with safe_open(path, "pt") as file:
+        facts = json.loads(file.metadata()[KEY])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no container)
+    save_file(tensors, path, {KEY: json.dumps({**facts, "labels": labels})})
+    with pytest.raises(GanwalkError, match="is damaged"):
+        Directions.load(path)
+
+
+def test_moves_add_up_in_their_own_layers(toy):
+    directions, z = directions_of(toy), sample_z(toy, 2, seed=1)
+    edit = [Move(0, 2.0), Move(2, -1.0, (1, 2))]
+    styles = walk(toy, directions, edit, z, torch.tensor([0.0, 0.5, 1.0]))
+    w = toy.mapping(z)
+    assert torch.equal(styles[:, 0], w)
+    shift = torch.zeros_like(w[0]) + directions.step(0, 2.0)
+    shift[1:3] += directions.step(2, -1.0)
+    for column, fraction in ((1, 0.5), (2, 1.0)):
+        assert torch.allclose(styles[:, column], w + fraction * shift, atol=1e-6)
+    assert torch.equal(walk(toy, directions, [], z, torch.ones(1))[:, 0], w)

@@ -13,19 +13,18 @@ import torch
 from torch import Tensor
 
 from ganwalk import __version__
-from ganwalk.directions import Directions, shift_latents
+from ganwalk.directions import Directions
 from ganwalk.discovery import jacobian
 from ganwalk.discovery.checkpointing import fingerprint, load_checkpoint, save_checkpoint
 from ganwalk.discovery.methods import METHODS, method_of
-from ganwalk.discovery.objective import features, sample_latents
 from ganwalk.discovery.optimisation import HELD_SEED, Objective, Progress, Timing, equalize, optimise, start
 from ganwalk.discovery.rtd import RTDObjective
-from ganwalk.discovery.scores import BasisScores
+from ganwalk.discovery.scores import BasisScores, shift_barcodes
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace, latent_subspace
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
-from ganwalk.rtd import Barcode, RTDLoss, cross_barcode, distance_matrix, normalized
+from ganwalk.rtd import Barcode, RTDLoss
 
 _SAVE_EVERY_SECONDS = 5.0
 # What every result is compared with in the same run.
@@ -259,16 +258,8 @@ def held_barcodes(
     generator: Generator, settings: DiscoverySettings, basis: Basis, device: torch.device | str = "cpu"
 ) -> list[Barcode]:
     """Cross-barcodes (mode "min") between the held batch and its shift along each direction of a scored basis."""
-    view = settings.view()
     seed = settings.seed + HELD_SEED
-    with torch.no_grad():
-        latents = sample_latents(generator, view, settings.batch, seed, device)
-        reference = normalized(distance_matrix(features(generator, view, latents, seed)), 0.9)
-        barcodes = []
-        for step in basis.steps.to(device):
-            shifted = features(generator, view, shift_latents(latents, step, view.layers), seed)
-            barcodes.append(cross_barcode(reference, normalized(distance_matrix(shifted), 0.9), mode="min"))
-    return barcodes
+    return shift_barcodes(generator, settings.view(), basis.steps, batch=settings.batch, seed=seed, device=device)
 
 
 def _optimised(

@@ -10,7 +10,7 @@ from torch import Tensor
 from ganwalk.directions import shift_latents
 from ganwalk.discovery.objective import View, features, mean_change, sample_latents
 from ganwalk.generators.base import Generator
-from ganwalk.rtd import RTDLoss
+from ganwalk.rtd import Barcode, RTDLoss, cross_barcode, distance_matrix, normalized
 
 
 @dataclass(frozen=True)
@@ -54,3 +54,20 @@ def score_basis(
             rtd.append(loss(reference, both).mean())
             displacement.append(torch.stack([mean_change(reference, shifted) for shifted in both]).mean())
     return BasisScores(torch.stack(rtd).cpu(), torch.stack(displacement).cpu())
+
+
+def shift_barcodes(
+    generator: Generator, view: View, steps: Tensor, *, batch: int, seed: int, device: torch.device | str = "cpu"
+) -> list[Barcode]:
+    """Cross-barcodes (mode "min") between a batch and its shift by each latent step (d,) of `steps` (n, d).
+
+    The batch is that of `score_basis` for the same seed; distances are in units of their 0.9 quantile, as in RTD.
+    """
+    with torch.no_grad():
+        latents = sample_latents(generator, view, batch, seed, device)
+        reference = normalized(distance_matrix(features(generator, view, latents, seed)), 0.9)
+        barcodes = []
+        for step in steps.to(device):
+            shifted = features(generator, view, shift_latents(latents, step, view.layers), seed)
+            barcodes.append(cross_barcode(reference, normalized(distance_matrix(shifted), 0.9), mode="min"))
+    return barcodes

@@ -14,6 +14,7 @@ from ganwalk.errors import one_line
 from ganwalk.evaluation.run import Evaluation
 from ganwalk.files import atomic_path, write_json, write_text
 
+EVALUATION_FILE = "evaluation.json"
 _BLUE, _ORANGE, _GREY = "#1f4e9c", "#c2571a", "#5b5b5b"
 # Cells of a heat map, up to which each shows its number.
 _NUMBERED = 240
@@ -22,7 +23,7 @@ _NUMBERED = 240
 def write_outputs(evaluation: Evaluation, out: Path) -> list[Path]:
     """Writes evaluation.png, evaluation.csv and evaluation.json into the folder `out` and returns the paths."""
     out.mkdir(parents=True, exist_ok=True)
-    paths = [out / f"evaluation.{suffix}" for suffix in ("png", "csv", "json")]
+    paths = [out / "evaluation.png", out / "evaluation.csv", out / EVALUATION_FILE]
     figure, table, facts = paths
     plot_evaluation(evaluation, figure)
     rows = evaluation.rows()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from ganwalk import __version__
@@ -21,6 +22,7 @@ from ganwalk.evaluation.reconstructor import Reconstruction, reconstruct
 from ganwalk.evaluation.unsupervised import ChangeScores, change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator
+from ganwalk.rtd import Barcode
 
 # Told what is being measured, and the share of everything that is done.
 OnProgress = Callable[[str, float], None]
@@ -78,11 +80,13 @@ class Evaluation:
 
     Attributes:
         generator, method, space, layers, directions: what was scored.
+        fingerprint: of the directions, by which a file of scores is told to be theirs.
         settings: how, with the samples filled in.
         axes: against the true axes, where the generator knows them.
         effects: on factors, where something reads them.
         reader: what read them: "latents", "scenes", or a classifier's SHA-256 and attributes; None for nothing.
         topology: RTD and displacement of each direction.
+        barcodes: of each direction, between a batch and its shifted copy.
         changes: straightness, interaction and distinctness of each direction.
         reconstruction: None if it was not wanted.
     """
@@ -92,11 +96,13 @@ class Evaluation:
     space: str
     layers: tuple[int, int] | None
     directions: int
+    fingerprint: str
     settings: EvaluationSettings
     axes: AxisScores | None
     effects: EffectScores | None
     reader: str | None
     topology: BasisScores
+    barcodes: list[Barcode]
     changes: ChangeScores
     reconstruction: Reconstruction | None
 
@@ -147,9 +153,13 @@ class Evaluation:
             "space": self.space,
             "layers": self.layers,
             "version": __version__,
+            "fingerprint": self.fingerprint,
             "settings": asdict(self.settings),
             "summary": self.summary(),
             "directions": self.rows(),
+            "barcodes": [
+                {"births": _rounded(barcode.births), "deaths": _rounded(barcode.deaths)} for barcode in self.barcodes
+            ],
         }
         if self.axes is not None:
             facts["axes"] = {
@@ -227,7 +237,9 @@ def evaluate(
             **how,
         )
     share_of("topology")
-    topology = topology_scores(generator, directions, view, batch=min(samples, _MAX_POINTS), threads=threads, **how)
+    topology, barcodes = topology_scores(
+        generator, directions, view, batch=min(samples, _MAX_POINTS), threads=threads, **how
+    )
     changes = change_scores(
         generator, directions, view, samples=min(samples, change_samples), on_share=share_of("changes"), **how
     )
@@ -242,11 +254,13 @@ def evaluate(
         space=directions.space,
         layers=directions.layers,
         directions=len(directions),
+        fingerprint=directions.fingerprint(),
         settings=options,
         axes=axes,
         effects=effects,
         reader=None if reader is None else reader.identity,
         topology=topology,
+        barcodes=barcodes,
         changes=changes,
         reconstruction=reconstruction,
     )
@@ -258,3 +272,7 @@ def _sizes(generator: Generator) -> tuple[int, int, int]:
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return [round(float(value), 4) for value in values]

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions, shift_latents
 from ganwalk.discovery.objective import View, features, sample_latents
-from ganwalk.discovery.scores import BasisScores, score_basis
+from ganwalk.discovery.scores import BasisScores, score_basis, shift_barcodes
 from ganwalk.generators.base import Generator
-from ganwalk.rtd import RTDLoss
+from ganwalk.rtd import Barcode, RTDLoss
 
 # Steps that the path along a direction is cut into, and the partners each direction is combined with.
 PATH_STEPS = 4
@@ -59,10 +60,12 @@ def topology_scores(
     seed: int = 0,
     device: torch.device | str = "cpu",
     threads: int | None = None,
-) -> BasisScores:
-    """RTD and displacement of every direction at one amplitude, as discovery measures them on its held batch."""
+) -> tuple[BasisScores, list[Barcode]]:
+    """RTD, displacement and barcode of every direction at one amplitude, on a batch as discovery holds one back."""
     steps = torch.stack([directions.step(i, amplitude) for i in range(len(directions))]).to(device)
-    return score_basis(generator, view, steps, RTDLoss(threads=threads), batch=batch, seed=seed, device=device)
+    batched: dict[str, Any] = {"batch": batch, "seed": seed, "device": device}
+    scores = score_basis(generator, view, steps, RTDLoss(threads=threads), **batched)
+    return scores, shift_barcodes(generator, view, steps, **batched)
 
 
 def change_scores(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ganwalk.directions import Directions
+from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.files import atomic_path
 from ganwalk.generators.base import Generator
@@ -25,24 +26,24 @@ def save_animation(
     path: Path | str,
     generator: Generator,
     directions: Directions,
-    index: int | None,
+    edits: Sequence[Sequence[Move]],
     *,
     seeds: Sequence[int],
-    amplitude: float = 3.0,
+    there_and_back: bool = True,
     frames: int = 48,
     fps: int = 24,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
-    layers: tuple[int, int] | None = None,
     class_index: int | None = None,
     batch: int = 8,
     progress: Progress | None = None,
 ) -> None:
-    """Writes a loop of `frames` frames from 0 to +amplitude, to -amplitude and back, samples side by side.
+    """Writes a loop of `frames` frames along edits, every edit of every sample side by side.
 
     Args:
         path: ends in .gif or .mp4.
-        index: which direction; None shows every direction of the first seed side by side.
+        edits: what is walked, to its whole length.
+        there_and_back: from 0 to the edit, to its negative and back; otherwise to the edit and back only.
         batch: images synthesised at once, and frames in memory besides those of a GIF.
         progress: called with frames done and frames in all.
     Raises:
@@ -52,18 +53,17 @@ def save_animation(
     suffix = path.suffix.lower()
     if suffix not in (".gif", ".mp4"):
         raise GanwalkError(f"{path} must end in .gif or .mp4")
-    if not seeds or frames < 2 or batch < 1:
-        raise GanwalkError("an animation needs at least one seed, two frames and a batch of one")
-    amplitudes = [amplitude * math.sin(2 * math.pi * k / frames) for k in range(frames)]
-    tiles = [(index, seed) for seed in seeds] if index is not None else [(k, seeds[0]) for k in range(len(directions))]
+    if not seeds or not edits or frames < 2 or batch < 1:
+        raise GanwalkError("an animation needs at least one seed, one direction, two frames and a batch of one")
+    turns = [2 * math.pi * k / frames for k in range(frames)]
+    fractions = [math.sin(turn) if there_and_back else (1 - math.cos(turn)) / 2 for turn in turns]
     pictures = _frames(
         generator,
         directions,
-        tiles,
-        amplitudes,
+        [(edit, seed) for edit in edits for seed in seeds],
+        fractions,
         truncation_psi=truncation_psi,
         truncation_cutoff=truncation_cutoff,
-        layers=layers,
         class_index=class_index,
         batch=batch,
     )
@@ -113,16 +113,15 @@ def _counted(frames: Iterator[np.ndarray], total: int, progress: Progress | None
 def _frames(
     generator: Generator,
     directions: Directions,
-    tiles: Sequence[tuple[int, int]],
-    amplitudes: Sequence[float],
+    tiles: Sequence[tuple[Sequence[Move], int]],
+    fractions: Sequence[float],
     *,
     truncation_psi: float,
     truncation_cutoff: int | None,
-    layers: tuple[int, int] | None,
     class_index: int | None,
     batch: int,
 ) -> Iterator[np.ndarray]:
-    """Frames (h, w, 3) with even sides, as video codecs ask for; a few amplitudes at a time bound the memory."""
+    """Frames (h, w, 3) with even sides, as video codecs ask for; a few fractions at a time bound the memory."""
     cell = cell_size(generator.resolution)
     pitch = cell + _GAP
     columns = min(_COLUMNS, len(tiles))
@@ -130,19 +129,18 @@ def _frames(
     height, width = (-(-(count * pitch - _GAP) // 2) * 2 for count in (rows, columns))
     if height * width > _MAX_PIXELS:
         raise GanwalkError(f"an animation of {width}×{height} pixels is too large: use fewer --seeds")
-    for start in range(0, len(amplitudes), batch):
-        part = amplitudes[start : start + batch]
+    for start in range(0, len(fractions), batch):
+        part = fractions[start : start + batch]
         sheets = np.full((len(part), height, width, 3), 255, np.uint8)
-        for k, (index, seed) in enumerate(tiles):
+        for k, (edit, seed) in enumerate(tiles):
             pixels = traverse(
                 generator,
                 directions,
-                index,
+                edit,
                 part,
                 seeds=[seed],
                 truncation_psi=truncation_psi,
                 truncation_cutoff=truncation_cutoff,
-                layers=layers,
                 class_index=class_index,
                 batch=batch,
             )[0]

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ganwalk.directions import Directions
+from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.rendering.images import Progress, traverse
@@ -41,27 +42,92 @@ def traversal_grid(
     Raises:
         GanwalkError: the direction does not exist or does not fit the generator.
     """
-    amplitudes = _amplitudes(amplitude, steps)
-    counter = _Counter(progress, len(seeds) * steps)
+    amplitudes = _spread(-amplitude, amplitude, steps)
+    return _samples_grid(
+        generator,
+        directions,
+        [Move(index, 1.0, layers)],
+        amplitudes,
+        _amplitude_labels(amplitudes),
+        _caption(f"direction {directions.title(index)}", directions, f"±{amplitude:g} σ", truncation_psi, layers),
+        seeds=seeds,
+        truncation_psi=truncation_psi,
+        truncation_cutoff=truncation_cutoff,
+        class_index=class_index,
+        batch=batch,
+        progress=progress,
+    )
+
+
+def combination_grid(
+    generator: Generator,
+    directions: Directions,
+    edit: Sequence[Move],
+    *,
+    seeds: Sequence[int],
+    steps: int = 7,
+    truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
+    class_index: int | None = None,
+    batch: int = 8,
+    progress: Progress | None = None,
+) -> Image.Image:
+    """Rows: samples; columns: from the sample itself to the whole of an edit; otherwise as `traversal_grid`."""
+    fractions = _spread(0.0, 1.0, steps)
+    title = " and ".join(f"{directions.title(move.index)} {move.amplitude:+g} σ".replace("-", "−") for move in edit)
+    # Moves name their layers one by one, if at all.
+    shared = edit[0].layers if edit and all(move.layers == edit[0].layers for move in edit) else None
+    return _samples_grid(
+        generator,
+        directions,
+        edit,
+        fractions,
+        [f"{100 * fraction:.0f} %" for fraction in fractions],
+        _caption(title, directions, "", truncation_psi, shared),
+        seeds=seeds,
+        truncation_psi=truncation_psi,
+        truncation_cutoff=truncation_cutoff,
+        class_index=class_index,
+        batch=batch,
+        progress=progress,
+    )
+
+
+def _samples_grid(
+    generator: Generator,
+    directions: Directions,
+    edit: Sequence[Move],
+    fractions: Sequence[float],
+    labels: Sequence[str],
+    caption: str,
+    *,
+    seeds: Sequence[int],
+    truncation_psi: float,
+    truncation_cutoff: int | None,
+    class_index: int | None,
+    batch: int,
+    progress: Progress | None,
+) -> Image.Image:
+    """A row per sample, a column per multiple of the edit."""
     if not seeds:
         raise GanwalkError("a grid needs at least one sample: give --seeds such as 1-6")
-    canvas = _sheet(generator, amplitudes, [f"seed {seed}" for seed in seeds])
+    counter = _Counter(progress, len(seeds) * len(fractions))
+    canvas = _sheet(generator, fractions, labels, [f"seed {seed}" for seed in seeds])
     for row, seed in enumerate(seeds):
         cells = traverse(
             generator,
             directions,
-            index,
-            amplitudes,
+            edit,
+            fractions,
             seeds=[seed],
             truncation_psi=truncation_psi,
             truncation_cutoff=truncation_cutoff,
-            layers=layers,
             class_index=class_index,
             batch=batch,
             on_images=counter,
         )
         canvas.paste(row, cells[0])
-    return canvas.finish(_caption(f"direction {index}", directions, amplitude, truncation_psi, layers))
+    return canvas.finish(caption)
 
 
 def overview_grid(
@@ -80,41 +146,54 @@ def overview_grid(
 ) -> Image.Image:
     """One row per direction, for one sample; otherwise as `traversal_grid`.
 
-    A bar below each index shows the direction's effect as a share of the strongest one's, where it was measured.
+    Hidden directions are left out. A bar below each index shows the direction's effect as a share of the strongest
+    one's, where it was measured.
     """
-    amplitudes = _amplitudes(amplitude, steps)
-    counter = _Counter(progress, len(directions) * steps)
-    canvas = _sheet(generator, amplitudes, [str(k) for k in range(len(directions))], _shares(directions))
-    for row in range(len(directions)):
+    amplitudes = _spread(-amplitude, amplitude, steps)
+    shown = directions.visible()
+    counter = _Counter(progress, len(shown) * steps)
+    shares = _shares(directions)
+    canvas = _sheet(
+        generator,
+        amplitudes,
+        _amplitude_labels(amplitudes),
+        [directions.title(index) for index in shown],
+        None if shares is None else [shares[index] for index in shown],
+    )
+    for row, index in enumerate(shown):
         cells = traverse(
             generator,
             directions,
-            row,
+            [Move(index, 1.0, layers)],
             amplitudes,
             seeds=[seed],
             truncation_psi=truncation_psi,
             truncation_cutoff=truncation_cutoff,
-            layers=layers,
             class_index=class_index,
             batch=batch,
             on_images=counter,
         )
         canvas.paste(row, cells[0])
-    title = f"{len(directions)} directions, seed {seed}"
-    caption = _caption(title, directions, amplitude, truncation_psi, layers)
-    return canvas.finish(caption if directions.effects is None else f"{caption} · bars: image change")
+    hidden = len(directions) - len(shown)
+    title = f"{len(shown)} directions{f' ({hidden} hidden)' if hidden else ''}, seed {seed}"
+    caption = _caption(title, directions, f"±{amplitude:g} σ", truncation_psi, layers)
+    return canvas.finish(caption if shares is None else f"{caption} · bars: image change")
 
 
 def _sheet(
-    generator: Generator, amplitudes: Sequence[float], rows: Sequence[str], shares: Sequence[float] | None = None
+    generator: Generator,
+    fractions: Sequence[float],
+    labels: Sequence[str],
+    rows: Sequence[str],
+    shares: Sequence[float] | None = None,
 ) -> Sheet:
-    """An empty sheet with a column for each amplitude, of which zero is marked."""
-    middle = [column for column, amplitude in enumerate(amplitudes) if abs(amplitude) < 1e-9]
-    labels = [
-        "0" if column in middle else f"{amplitude:+.2g} σ".replace("-", "−")
-        for column, amplitude in enumerate(amplitudes)
-    ]
+    """An empty sheet with a column for each multiple of an edit, of which zero is marked."""
+    middle = [column for column, fraction in enumerate(fractions) if abs(fraction) < 1e-9]
     return Sheet(generator.resolution, labels, rows, shares, middle)
+
+
+def _amplitude_labels(amplitudes: Sequence[float]) -> list[str]:
+    return ["0" if abs(a) < 1e-9 else f"{a:+.2g} σ".replace("-", "−") for a in amplitudes]
 
 
 class _Counter:
@@ -137,20 +216,20 @@ def _shares(directions: Directions) -> list[float] | None:
     return (effects / effects.max().clamp(min=1e-12)).tolist()
 
 
-def _amplitudes(amplitude: float, steps: int) -> list[float]:
+def _spread(first: float, last: float, steps: int) -> list[float]:
     if steps < 2:
         raise GanwalkError(f"steps must be at least 2, not {steps}")
-    return [float(a) for a in np.linspace(-amplitude, amplitude, steps)]
+    return [float(a) for a in np.linspace(first, last, steps)]
 
 
-def _caption(title: str, directions: Directions, amplitude: float, psi: float, layers: tuple[int, int] | None) -> str:
+def _caption(title: str, directions: Directions, reach: str, psi: float, layers: tuple[int, int] | None) -> str:
     layers = layers or directions.layers
     parts = [
         title,
         Path(directions.generator.reference).name,
         directions.method,
         directions.space + (f", layers {layers[0]}-{layers[1]}" if layers else ""),
-        f"±{amplitude:g} σ",
+        *([reach] if reach else []),
     ]
     if psi != 1:
         parts.append(f"ψ {psi:g}")

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganwalk.directions import Directions, walk
+from ganwalk.directions import Directions
+from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, sample_labels, sample_z
 
@@ -32,26 +33,26 @@ def to_bytes(images: Tensor) -> np.ndarray:
 def traverse(
     generator: Generator,
     directions: Directions,
-    index: int,
-    amplitudes: Sequence[float],
+    edit: Sequence[Move],
+    fractions: Sequence[float],
     *,
     seeds: Sequence[int],
     truncation_psi: float,
     truncation_cutoff: int | None = None,
-    layers: tuple[int, int] | None,
     class_index: int | None,
     batch: int,
     on_images: Callable[[int], None] | None = None,
 ) -> np.ndarray:
-    """Pixels (len(seeds), len(amplitudes), h, w, 3): every sample at every amplitude, in σ, of one direction.
+    """Pixels (len(seeds), len(fractions), h, w, 3): every sample at every multiple of an edit.
 
-    At most `batch` images are synthesised at once; `on_images` hears how many were finished.
+    For one move of amplitude 1 the fractions are amplitudes, in σ. At most `batch` images are synthesised at once;
+    `on_images` hears how many were finished.
     """
     if batch < 1:
         raise GanwalkError(f"batch must be at least 1, not {batch}")
     directions.check(generator)
     device = generator.w_avg.device
-    steps = torch.tensor(amplitudes, dtype=torch.float32)
+    steps = torch.tensor(fractions, dtype=torch.float32)
     rows = []
     with torch.no_grad():
         for seed in seeds:
@@ -60,13 +61,12 @@ def traverse(
             styles = walk(
                 generator,
                 directions,
-                index,
+                edit,
                 z,
                 steps,
                 c=c,
                 truncation_psi=truncation_psi,
                 truncation_cutoff=truncation_cutoff,
-                layers=layers,
             )[0]
             row = []
             for part in styles.split(batch):

@@ -76,11 +76,12 @@ def test_true_axes_of_blobs_are_more_distinct():
 def test_topology_has_a_value_for_each_direction_and_none_for_what_is_dead():
     generator = load_generator("blobs")
     truth = axes_of(generator)
-    found = topology_scores(generator, truth, view_of(generator, truth), batch=32)
+    found, barcodes = topology_scores(generator, truth, view_of(generator, truth), batch=32)
     assert found.rtd.shape == (6,) and (found.rtd > 0.01).all() and (found.displacement > 0.03).all()
+    assert len(barcodes) == 6 and all(barcode.total() > 0.01 for barcode in barcodes)
     dead = load_generator("blobs-dead")
     nothing = replace(axes_of(dead), vectors=dead.rotation[10:12], scales=torch.ones(2))
-    assert topology_scores(dead, nothing, view_of(dead, nothing), batch=16).mean_displacement < 1e-6
+    assert topology_scores(dead, nothing, view_of(dead, nothing), batch=16)[0].mean_displacement < 1e-6
 
 
 def test_directions_of_late_layers_are_seen(toy):

@@ -10,14 +10,16 @@ import torch
 from PIL import Image
 
 from ganwalk.directions import Directions
+from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.blobs import Blobs, BlobsConfig
 from ganwalk.generators.loading import GeneratorIdentity
+from ganwalk.labels import Label
 from ganwalk.rendering.animation import save_animation
-from ganwalk.rendering.grids import overview_grid, traversal_grid
+from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid
 from ganwalk.rendering.images import to_bytes, traverse
-from ganwalk.rendering.ranges import parse_layers, parse_seeds
+from ganwalk.rendering.ranges import format_edit, parse_edit, parse_layers, parse_seeds
 from ganwalk.sheets import cell_size, save_picture
 
 
@@ -57,11 +59,11 @@ def test_cells_are_the_images_of_the_walk(large):
 
 def test_the_batch_bounds_memory_and_changes_nothing(toy, monkeypatch):
     directions = Directions(torch.eye(12)[:2], torch.ones(2), "w", toy.identity)
-    options = {"seeds": [0, 1], "truncation_psi": 0.7, "layers": (1, 3), "class_index": None}
-    together = traverse(toy, directions, 1, [-1.0, 0.0, 1.0, 2.0], batch=8, **options)
+    options = {"seeds": [0, 1], "truncation_psi": 0.7, "class_index": None}
+    together = traverse(toy, directions, [Move(1, 1.0, (1, 3))], [-1.0, 0.0, 1.0, 2.0], batch=8, **options)
     sizes = []
     toy.synthesis.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
-    apart = traverse(toy, directions, 1, [-1.0, 0.0, 1.0, 2.0], batch=3, **options)
+    apart = traverse(toy, directions, [Move(1, 1.0, (1, 3))], [-1.0, 0.0, 1.0, 2.0], batch=3, **options)
     assert max(sizes) == 3 and together.shape == (2, 4, 16, 16, 3)
     assert np.abs(together.astype(int) - apart).max() <= 1
 
@@ -113,12 +115,59 @@ def test_pictures_that_cannot_be_are_refused(large):
         traversal_grid(generator, directions, 0, seeds=[0], steps=1)
 
 
+def test_a_combination_walks_from_the_sample_to_the_whole_edit(large):
+    generator, directions = large
+    edit = [Move(4, 1.5), Move(1, -1.0)]
+    sheet = np.asarray(combination_grid(generator, directions, edit, seeds=[1], steps=3))
+    z = sample_z(generator, 1, 1)
+    corners = []
+    for fraction in (0.0, 0.5, 1.0):
+        shift = fraction * (1.5 * directions.vectors[4] - directions.vectors[1])
+        expected = to_bytes(generator.synthesis(generator.mapping(z + shift)))[0]
+        corners += find(sheet, expected[4:-4, 4:-4])
+    (y, x) = corners[0]
+    assert corners == [(y, x), (y, x + 100), (y, x + 200)]
+
+
+def test_hidden_directions_are_left_out_of_the_overview_and_names_change_it(large):
+    generator, directions = large
+    plain = np.asarray(overview_grid(generator, directions, steps=2))
+    named = np.asarray(overview_grid(generator, directions.labelled(0, Label(name="hue")), steps=2))
+    fewer = np.asarray(overview_grid(generator, directions.labelled(0, Label(hidden=True)), steps=2))
+    assert named.shape[1] > plain.shape[1] and fewer.shape[0] == plain.shape[0] - 100
+    everything = replace(directions, labels=(Label(hidden=True),) * 6)
+    assert overview_grid(generator, everything, steps=2).height == plain.shape[0]
+
+
+def test_edits_are_typed_by_name_or_number(large):
+    _, directions = large
+    directions = directions.labelled(3, Label(name="a=b")).labelled(5, Label(name="Smile"))
+    text = "smile=2, a=b=-1.5@4-7 ,0=1e-1"
+    assert parse_edit(text, directions) == [Move(5, 2.0), Move(3, -1.5, (4, 7)), Move(0, 0.1)]
+    assert parse_edit("0=1,1=2@3", directions, (1, 2)) == [Move(0, 1.0, (1, 2)), Move(1, 2.0, (3, 3))]
+    assert format_edit(parse_edit(text, directions), directions) == "Smile=2,a=b=-1.5@4-7,0=0.1"
+    for wrong, message in (
+        ("", "not a list such as"),
+        ("smile", "not a list such as"),
+        ("smile=", "not a list such as"),
+        ("smile=inf", "not a list such as"),
+        ("smile=2,,", "not a list such as"),
+        ("smile=2@x", "not a range"),
+        ("grin=2", "no direction is called 'grin'.*names are"),
+        ("9=2", "directions 0 to 5"),
+        ("smile=1,5=2", "names direction 5 · Smile twice"),
+    ):
+        with pytest.raises(GanwalkError, match=message):
+            parse_edit(wrong, directions)
+
+
 @pytest.mark.parametrize("suffix", [".gif", ".mp4"])
 @pytest.mark.parametrize("index", [2, None])
 def test_animations_can_be_played(large, tmp_path, suffix, index):
     generator, directions = large
     path = tmp_path / f"walk{suffix}"
-    save_animation(path, generator, directions, index, seeds=[1, 2], frames=8, batch=3)
+    edits = [[Move(index, 3.0)]] if index is not None else [[Move(k, 3.0)] for k in range(6)]
+    save_animation(path, generator, directions, edits, seeds=[1, 2] if index is not None else [1], frames=8, batch=3)
     frames = imageio.mimread(path)
     tiles = 2 if index is not None else 6
     assert len(frames) == 8 and frames[0].shape[:2] == (96, tiles * 100 - 4)
@@ -128,19 +177,19 @@ def test_animations_can_be_played(large, tmp_path, suffix, index):
 def test_animations_elsewhere_are_refused_and_leave_nothing(large, tmp_path):
     generator, directions = large
     with pytest.raises(GanwalkError, match=r"must end in \.gif or \.mp4"):
-        save_animation(tmp_path / "walk.avi", generator, directions, 0, seeds=[1])
+        save_animation(tmp_path / "walk.avi", generator, directions, [[Move(0)]], seeds=[1])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_animations_of_nothing_are_refused(large, tmp_path):
     generator, directions = large
     for options in ({"seeds": []}, {"seeds": [1], "frames": 1}, {"seeds": [1], "batch": 0}):
-        with pytest.raises(GanwalkError, match="at least one seed, two frames"):
-            save_animation(tmp_path / "walk.gif", generator, directions, 0, **options)
+        with pytest.raises(GanwalkError, match="at least one seed, one direction"):
+            save_animation(tmp_path / "walk.gif", generator, directions, [[Move(0)]], **options)
     with pytest.raises(GanwalkError, match="too large"):
-        save_animation(tmp_path / "walk.gif", generator, directions, 0, seeds=range(100_000))
+        save_animation(tmp_path / "walk.gif", generator, directions, [[Move(0)]], seeds=range(100_000))
     with pytest.raises(GanwalkError, match="directions 0 to 5"):
-        save_animation(tmp_path / "walk.mp4", generator, directions, 6, seeds=[1])
+        save_animation(tmp_path / "walk.mp4", generator, directions, [[Move(6)]], seeds=[1])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -148,7 +197,7 @@ def test_a_missing_encoder_is_one_line(large, tmp_path, monkeypatch):
     generator, directions = large
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(GanwalkError, match="install imageio-ffmpeg, or use --gif"):
-        save_animation(tmp_path / "walk.mp4", generator, directions, 0, seeds=[1])
+        save_animation(tmp_path / "walk.mp4", generator, directions, [[Move(0)]], seeds=[1])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -156,7 +205,7 @@ def test_an_encoder_that_stops_early_is_noticed(large, tmp_path, monkeypatch):
     generator, directions = large
     monkeypatch.setattr("imageio_ffmpeg.count_frames_and_secs", lambda path: (3, 0.1))
     with pytest.raises(GanwalkError, match="the encoder stopped"):
-        save_animation(tmp_path / "walk.mp4", generator, directions, 0, seeds=[1], frames=4)
+        save_animation(tmp_path / "walk.mp4", generator, directions, [[Move(0)]], seeds=[1], frames=4)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -164,10 +213,10 @@ def test_a_gif_keeps_the_colours_and_reports_progress(large, tmp_path):
     generator, directions = large
     calls = []
     options = {"seeds": [1], "frames": 4, "progress": lambda *call: calls.append(call)}
-    save_animation(tmp_path / "walk.gif", generator, directions, 1, **options)
+    save_animation(tmp_path / "walk.gif", generator, directions, [[Move(1, 3.0)]], **options)
     assert calls == [(k, 4) for k in (1, 2, 3, 4)]
     expected = traverse(
-        generator, directions, 1, [0.0], seeds=[1], truncation_psi=1.0, layers=None, class_index=None, batch=1
+        generator, directions, [Move(1)], [0.0], seeds=[1], truncation_psi=1.0, class_index=None, batch=1
     )
     with Image.open(tmp_path / "walk.gif") as gif:
         assert gif.info["loop"] == 0 and gif.n_frames == 4

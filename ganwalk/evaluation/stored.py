@@ -1,0 +1,93 @@
+"""Scores that were written before: an evaluation.json, if it is about these directions."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from ganwalk.directions import Directions
+from ganwalk.errors import GanwalkError
+from ganwalk.evaluation.outputs import EVALUATION_FILE
+
+# Of a file: twenty directions of a thousand bars each take less than one.
+_MAX_BYTES = 2**26
+
+
+def evaluation_beside(directions_path: Path) -> Path:
+    """Where `ganwalk evaluate` writes the scores of a directions file by default."""
+    return directions_path.parent / EVALUATION_FILE
+
+
+def load_evaluation(path: Path, directions: Directions) -> dict[str, Any] | None:
+    """What `Evaluation.to_json` gave, or None if there is no such file, or it is about other directions.
+
+    Raises:
+        GanwalkError: the file cannot be read, or is damaged.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise GanwalkError(f"{path} is too large for scores: write it again with ganwalk evaluate")
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, GanwalkError):
+            raise
+        raise GanwalkError(f"{path} is damaged: write it again with ganwalk evaluate") from error
+    if not isinstance(facts, dict) or facts.get("fingerprint") != directions.fingerprint():
+        return None
+    if not _sound(facts, len(directions)):
+        raise GanwalkError(f"{path} is damaged: write it again with ganwalk evaluate")
+    return facts
+
+
+def _sound(facts: dict[str, Any], n: int) -> bool:
+    """Whether everything that is shown of the scores has the shape that it should."""
+    rows, barcodes = facts.get("directions"), facts.get("barcodes")
+    return (
+        _is_list(rows, n)
+        and all(map(_is_plain, rows))
+        and _is_plain(facts.get("summary"))
+        and _is_plain(facts.get("settings"))
+        and _is_list(barcodes, n)
+        and all(map(_is_barcode, barcodes))
+        and _is_table(facts.get("effects"), "matrix", n)
+        and _is_table(facts.get("axes"), "cosines", n)
+    )
+
+
+def _is_table(part: Any, key: str, n: int) -> bool:
+    """Whether a part is missing, or a matrix with a row per direction and a name per column."""
+    if part is None:
+        return True
+    names, rows = (part.get("names"), part.get(key)) if isinstance(part, dict) else (None, None)
+    if not _is_list(names) or not _is_list(rows, n):
+        return False
+    return all(isinstance(name, str) for name in names) and all(_are_numbers(row, len(names)) for row in rows)
+
+
+def _is_list(value: Any, length: int | None = None) -> TypeGuard[list[Any]]:
+    return isinstance(value, list) and (length is None or len(value) == length)
+
+
+def _is_plain(values: Any) -> bool:
+    """Whether these are named values that are numbers, texts or nothing."""
+    return isinstance(values, dict) and all(
+        value is None or isinstance(value, str) or (isinstance(value, (int, float)) and math.isfinite(value))
+        for value in values.values()
+    )
+
+
+def _is_barcode(value: Any) -> bool:
+    if not isinstance(value, dict) or not _is_list(value.get("births")):
+        return False
+    births, deaths = value["births"], value.get("deaths")
+    return _are_numbers(births, len(births)) and _are_numbers(deaths, len(births))
+
+
+def _are_numbers(values: Any, length: int) -> bool:
+    return _is_list(values, length) and all(type(value) in (int, float) and math.isfinite(value) for value in values)
