@@ -152,7 +152,7 @@ def test_numbers_out_of_range(run, refused):
     assert "not a range" in refused("discover", "-g", "blobs", "-n", "2", "--layers", "x")
     run("discover", "-g", "blobs", *FAST)
     assert "directions 0 to 2" in refused("render", "-d", "3")
-    assert "neither a number nor all" in refused("render", "-d", "smile")
+    assert "no direction is called" in refused("render", "-d", "smile")
     assert "not a list such as 1-6" in refused("render", "-d", "0", "--seeds", "x")
     assert "must end in .png" in refused("render", "-d", "0", "-o", "a.jpg")
     assert "not class-conditional" in refused("render", "-d", "0", "--class", "1")
