@@ -13,27 +13,12 @@ from ganwalk import __version__
 from ganwalk.discovery.methods import METHODS
 from ganwalk.errors import one_line
 from ganwalk.evaluation.comparison import Comparison, Summary
+from ganwalk.evaluation.meanings import MEANINGS
 from ganwalk.files import atomic_path, write_json, write_text
 
 _BLUE, _GREY = "#1f4e9c", "#5b5b5b"
-# Scores by which methods are ranked, the first that there is; and what every score says.
+# Scores by which methods are ranked, the first that there is.
 _RANKING = ("mean_cosine", "overall", "distinctness")
-_MEANINGS = {
-    "mean_cosine": "mean \\|cosine\\| with the true axes, optimal assignment",
-    "mcc": "mean correlation of coordinates with true factors, optimal assignment",
-    "overall": "overall score of the effect matrix",
-    "disentanglement": "each direction moves one factor (DCI's entropy form)",
-    "completeness": "each factor is moved by one direction (DCI's entropy form)",
-    "gap": "the strongest direction of a factor against its second",
-    "coverage": "share of factors that some direction owns",
-    "rtd": "RTD of shifted batches, lower keeps the shape better (at unequal image changes)",
-    "displacement": "image change of a shift",
-    "straightness": "how straight images move along a direction",
-    "interaction": "how much two directions' changes depend on each other, lower is better",
-    "distinctness": "how different the directions' image changes are",
-    "reconstructor_accuracy": "share of shifts that a network tells apart",
-    "reconstructor_amplitude_error": "error of that network about the amplitude",
-}
 _PLOTTED = ("mean_cosine", "mcc", "overall", "disentanglement", "completeness", "gap", "coverage", "distinctness")
 
 
@@ -97,7 +82,7 @@ def as_markdown(comparison: Comparison, figure: str) -> str:
     seeds = sorted({run.seed for run in comparison.runs})
     score = ranking_score(comparison)
     order = ranked(comparison)
-    columns = [name for name in comparison.scores if name in _MEANINGS]
+    columns = [name for name in comparison.scores if name in MEANINGS]
     lines = [
         f"# Directions of {one_line(comparison.generator)}: methods compared",
         "",
@@ -127,7 +112,9 @@ def as_markdown(comparison: Comparison, figure: str) -> str:
     lines += [f"- `{method}` has no result: {one_line(why, 300)}" for method, why in refusals]
     lines += [""] * bool(refusals)
     lines += ["## What the columns say", ""]
-    lines += [f"- *{name.replace('_', ' ')}*: {_MEANINGS[name]}" for name in columns]
+    # A bar would end a cell in some readers.
+    meanings = {name: MEANINGS[name].replace("|", "\\|") for name in columns}
+    lines += [f"- *{name.replace('_', ' ')}*: {meaning}" for name, meaning in meanings.items()]
     lines += ["", "## Methods", ""]
     lines += [f"- `{method}`: {METHODS[method].summary} ({METHODS[method].source})" for method in order]
     return "\n".join(lines) + "\n"

@@ -1,0 +1,8 @@
+"""Directions → one HTML file that needs nothing else: pictures to scrub, scores, settings, commands."""
+
+from __future__ import annotations
+
+from ganwalk.rendering.report.page import write_report
+from ganwalk.rendering.report.settings import ReportSettings
+
+__all__ = ["ReportSettings", "write_report"]

@@ -1,0 +1,132 @@
+"""What a report shows of one direction: its pictures, its name and note, its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ganwalk.directions import Directions
+from ganwalk.rendering.report.barcodes import BarcodeAxes, draw_barcode
+from ganwalk.rendering.report.markup import attributes, in_sigma, number, text
+from ganwalk.rendering.report.strips import Strip
+from ganwalk.rendering.report.tables import SCORES, SUBJECTS, effect_table, score_names
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What an evaluation says, as far as cards show it, with the axes that they share.
+
+    Attributes:
+        facts: from `Evaluation.to_json`, or checked by `load_evaluation`.
+        axes: of all barcodes.
+        top: largest effect of any direction on any factor.
+    """
+
+    facts: dict[str, Any]
+    axes: BarcodeAxes
+    top: float
+
+    @staticmethod
+    def of(facts: dict[str, Any]) -> Scores:
+        """Scores with axes that suit all directions."""
+        matrix = facts["effects"]["matrix"] if facts.get("effects") else []
+        top = max((value for row in matrix for value in row), default=0.0)
+        return Scores(facts, BarcodeAxes.of(facts["barcodes"]), top if top > 0 else 1.0)
+
+
+def card(
+    directions: Directions,
+    index: int,
+    seeds: Sequence[int],
+    strips: Sequence[Strip],
+    amplitudes: Sequence[float],
+    scores: Scores | None,
+) -> str:
+    """One article; its scrubber is hidden until the script shows it, its strips are always there."""
+    label = directions.labels[index]
+    title = text(directions.title(index))
+    row = scores.facts["directions"][index] if scores else {}
+    sortable = {f"data-{name}": row[name] for name in score_names([row])}
+    marks = ' <span class="star">★ starred</span>' * label.starred
+    marks += ' <span class="faint">(hidden)</span>' * label.hidden
+    films = "".join(
+        _film(title, seed, strip, amplitudes, first=k == 0)
+        for k, (seed, strip) in enumerate(zip(seeds, strips, strict=True))
+    )
+    return "\n".join(
+        [
+            f'<article class="card" id="direction-{index}" aria-labelledby="title-{index}"'
+            f"{attributes({'data-index': index, 'data-starred': int(label.starred), **sortable})}>",
+            f'<h3 id="title-{index}">Direction {title}{marks}</h3>',
+            f'<p class="note">{text(label.note)}</p>' if label.note else "",
+            '<div class="parts">',
+            _scrubber(index, title, seeds, strips, amplitudes),
+            f'<div class="films">{films}</div>',
+            _facts(index, title, scores, row) if scores else "",
+            "</div>",
+            "</article>",
+        ]
+    )
+
+
+def _scrubber(
+    index: int, title: str, seeds: Sequence[int], strips: Sequence[Strip], amplitudes: Sequence[float]
+) -> str:
+    """A large picture per sample, and one slider that moves all of them."""
+    start = min(range(len(amplitudes)), key=lambda k: abs(amplitudes[k]))
+    words = [in_sigma(amplitude) for amplitude in amplitudes]
+    views = "".join(
+        f'<figure><canvas width="{strip.cell}" height="{strip.cell}" role="img" '
+        f'aria-label="Seed {seed} along direction {title}"></canvas><figcaption>seed {seed}</figcaption></figure>'
+        for seed, strip in zip(seeds, strips, strict=True)
+    )
+    slider = attributes(
+        {
+            "id": f"amplitude-{index}",
+            "min": 0,
+            "max": len(amplitudes) - 1,
+            "step": 1,
+            "value": start,
+            "aria-valuetext": words[start],
+            "data-words": "|".join(words),
+        }
+    )
+    return (
+        f'<div class="scrubber" hidden><div class="views">{views}</div><div class="controls">'
+        f'<label for="amplitude-{index}">Amplitude<span class="unseen"> of direction {title}</span></label>'
+        f'<input type="range"{slider}><output for="amplitude-{index}">{words[start]}</output>'
+        f'<button type="button" class="play"><span class="verb">Play</span>'
+        f'<span class="unseen"> direction {title}</span></button></div></div>'
+    )
+
+
+def _film(title: str, seed: int, strip: Strip, amplitudes: Sequence[float], *, first: bool) -> str:
+    """The strip itself, with its amplitudes above the first one of a direction."""
+    words = [in_sigma(amplitude) for amplitude in amplitudes]
+    keys = {0, (len(words) - 1) // 2, len(words) - 1}
+    ticks = "".join(f'<span class="{"key" if k in keys else "other"}">{word}</span>' for k, word in enumerate(words))
+    scale = f'<div class="ticks" aria-hidden="true">{ticks}</div>' * first
+    alternative = f"Seed {seed} along direction {title}: {len(words)} pictures from {words[0]} to {words[-1]}"
+    return (
+        f'<figure class="film">{scale}<div class="frames"><img src="{strip.uri}" width="{strip.cell * strip.steps}" '
+        f'height="{strip.cell}" alt="{alternative}"><span class="marker" hidden></span></div>'
+        f"<figcaption>seed {seed}</figcaption></figure>"
+    )
+
+
+def _facts(index: int, title: str, scores: Scores, row: dict[str, Any]) -> str:
+    entries = [(SCORES[name], number(row[name])) for name in score_names([row])]
+    for name in SUBJECTS:
+        if row.get(name):
+            entries.insert(0, (SUBJECTS[name], text(row[name], 40)))
+    values = "".join(f"<div><dt>{word}</dt><dd>{value}</dd></div>" for word, value in entries)
+    barcode = draw_barcode(
+        scores.facts["barcodes"][index], scores.axes, f"barcode-{index}", f"Barcode of direction {title}"
+    )
+    effects = scores.facts.get("effects")
+    bars = ""
+    if effects and effects["names"]:
+        caption = f'Effects on factors<span class="unseen"> of direction {title}</span>'
+        bars = effect_table(f"effects-{index}", caption, effects["names"], effects["matrix"][index], scores.top)
+    return f'<div class="facts"><dl>{values}</dl>{barcode}{bars}</div>'

@@ -1,0 +1,60 @@
+"""Values as HTML shows them: every text that is not ours goes through `text`."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ganwalk.errors import one_line
+
+MISSING = "–"
+
+
+def text(value: object, limit: int = 600) -> str:
+    """A value as inert text, also within quotes of an attribute: one line, without invisible characters."""
+    return html.escape(one_line(str(value), limit))
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number with its decimals, or a dash where there is none."""
+    if not isinstance(value, (int, float)):
+        return MISSING
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def in_sigma(amplitude: float) -> str:
+    """An amplitude such as "+1.5 σ"."""
+    return "0 σ" if abs(amplitude) < 1e-9 else f"{amplitude:+.3g} σ".replace("-", "−")
+
+
+def file_name(reference: str) -> str:
+    """The last part of a path: a report that is sent around should not tell where its author keeps files."""
+    return Path(reference).name or reference
+
+
+def table(name: str, caption: str, columns: list[str], rows: list[tuple[str, list[str]]], *, kind: str) -> str:
+    """A table whose cells are HTML already, those of the first column as headings; it scrolls where it is too wide.
+
+    Args:
+        name: id of its caption, which no other element of the page has.
+        rows: the heading and the other cells of each; a cell may bring its own td.
+        kind: classes.
+    """
+    head = "".join(f'<th scope="col">{column}</th>' for column in columns)
+    body = "\n".join(
+        f'<tr><th scope="row">{first}</th>'
+        + "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells)
+        + "</tr>"
+        for first, cells in rows
+    )
+    return (
+        f'<div class="scroll" role="region" aria-labelledby="{name}" tabindex="0"><table class="{kind}">'
+        f'<caption id="{name}">{caption}</caption><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
+    )
+
+
+def attributes(values: Mapping[str, object]) -> str:
+    """Attributes of an element, those that are None left out."""
+    return "".join(f' {name}="{text(value)}"' for name, value in values.items() if value is not None)

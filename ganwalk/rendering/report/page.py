@@ -1,0 +1,269 @@
+"""The report: one file that runs from a disk or a mail, and asks no other host for anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from ganwalk import __version__
+from ganwalk.directions import Directions
+from ganwalk.discovery.methods import METHODS
+from ganwalk.edits import Move
+from ganwalk.errors import GanwalkError
+from ganwalk.files import write_text
+from ganwalk.generators.base import Generator
+from ganwalk.rendering.images import Progress, traverse
+from ganwalk.rendering.report.cards import Scores, card
+from ganwalk.rendering.report.markup import file_name, number, text
+from ganwalk.rendering.report.reproduce import DISCOVERED, discover_command, report_command
+from ganwalk.rendering.report.settings import ReportSettings
+from ganwalk.rendering.report.strips import DIRECTION_BYTES, Strip, encode_strip
+from ganwalk.rendering.report.tables import (
+    SCORES,
+    direction_table,
+    heat_map,
+    link,
+    score_names,
+    settings_table,
+    summary_table,
+)
+
+# Scores of which less is better: what is best comes first where cards are sorted.
+_RISING = ("rtd", "interaction")
+
+
+def write_report(
+    path: Path | str,
+    generator: Generator,
+    directions: Directions,
+    settings: ReportSettings | None = None,
+    *,
+    evaluation: dict[str, Any] | None = None,
+    directions_file: str = DISCOVERED,
+    progress: Progress | None = None,
+) -> None:
+    """Writes an HTML file with the pictures, scores and settings of directions.
+
+    The strips of one direction take at most 0.7 MB, so that twenty directions stay below 15 MB.
+
+    Args:
+        path: ends in .html.
+        settings: None takes the defaults.
+        evaluation: scores of these directions, from `Evaluation.to_json` or `load_evaluation`; None shows none.
+        directions_file: name of their file, for the command that writes the report again.
+        progress: called with images done and images in all.
+    Raises:
+        GanwalkError: the directions do not fit the generator, or the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise GanwalkError(f"{path} must end in .html")
+    settings = settings or ReportSettings()
+    shown = list(range(len(directions))) if settings.hidden else directions.visible()
+    amplitudes = [float(a) for a in np.linspace(-settings.amplitude, settings.amplitude, settings.steps)]
+    scores = Scores.of(evaluation) if evaluation else None
+    total = len(shown) * len(settings.seeds) * settings.steps
+    cards = []
+    for done, index in enumerate(shown):
+        strips = _strips(
+            generator, directions, index, amplitudes, settings, progress, done * total // len(shown), total
+        )
+        cards.append(card(directions, index, settings.seeds, strips, amplitudes, scores))
+    style, script = (_piece(name) for name in ("style.css", "script.js"))
+    name = text(file_name(directions.generator.reference), 120)
+    write_text(
+        path,
+        Template(_piece("page.html")).substitute(
+            policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+            "base-uri 'none'; form-action 'none'",
+            style=style,
+            script=script,
+            title=f"Directions of {name}",
+            facts=_facts(directions, shown),
+            remarks=_remarks(directions, shown, settings),
+            commands=_commands(generator, directions, directions_file, settings, evaluation),
+            settings=_all_settings(directions, settings, evaluation),
+            contents="".join(f"<li>{link(directions, index)}</li>" for index in shown),
+            scores=_score_section(directions, shown, evaluation),
+            tools=_tools(directions, shown, evaluation),
+            cards="\n".join(cards),
+            version=text(__version__),
+        ),
+    )
+
+
+def _strips(
+    generator: Generator,
+    directions: Directions,
+    index: int,
+    amplitudes: Sequence[float],
+    settings: ReportSettings,
+    progress: Progress | None,
+    done: int,
+    total: int,
+) -> list[Strip]:
+    """The strips of one direction, a sample at a time."""
+
+    def count(images: int) -> None:
+        nonlocal done
+        done += images
+        if progress is not None:
+            progress(done, total)
+
+    strips = []
+    for seed in settings.seeds:
+        pictures = traverse(
+            generator,
+            directions,
+            [Move(index, 1.0, settings.layers)],
+            amplitudes,
+            seeds=[seed],
+            truncation_psi=settings.truncation_psi,
+            class_index=settings.class_index,
+            batch=settings.batch,
+            on_images=count,
+        )[0]
+        strips.append(encode_strip(pictures, DIRECTION_BYTES // len(settings.seeds)))
+    return strips
+
+
+def _facts(directions: Directions, shown: Sequence[int]) -> str:
+    """What these directions are, as a list of terms."""
+    identity = directions.generator
+    method = METHODS.get(directions.method)
+    about = f": {text(method.summary)} ({text(method.source)})" if method else ""
+    of_all = "" if len(shown) == len(directions) else f", {len(shown)} of them shown"
+    entries = {
+        "generator": f"{text(file_name(identity.reference), 200)}, {text(identity.architecture, 60)} of "
+        f"{text(identity.resolution, 12)} px, SHA-256 <code>{text(identity.sha256, 12)}</code>",
+        "method": text(directions.method, 200) + about,
+        "space": directions.space,
+        "layers": "all" if directions.layers is None else "{} to {}".format(*directions.layers),
+        "directions": f"{len(directions)}{of_all}",
+        "seed": text(directions.seed, 40),
+        "found by": f"ganwalk {text(directions.version, 40)}" if directions.version else "unknown version",
+    }
+    return "".join(f"<div><dt>{term}</dt><dd>{value}</dd></div>" for term, value in entries.items())
+
+
+def _remarks(directions: Directions, shown: Sequence[int], settings: ReportSettings) -> str:
+    """What the pictures are, and which directions are not here."""
+    seeds = ", ".join(map(str, settings.seeds))
+    truncation = "" if settings.truncation_psi == 1 else f", truncation ψ {settings.truncation_psi:g}"
+    chosen = "" if settings.class_index is None else f", class {settings.class_index}"
+    lines = [
+        f"Pictures: samples of seed {seeds}{truncation}{chosen}, each shifted by up to ±{settings.amplitude:g} "
+        "standard deviations (σ) of the latents along a direction; nothing is retouched, but pictures are compressed "
+        "and large ones reduced."
+    ]
+    if settings.layers is not None:
+        first, last = settings.layers
+        lines.append(f"The pictures shift layers {first} to {last} only; scores are of the directions as they are.")
+    left_out = len(directions) - len(shown)
+    if left_out:
+        lines.append(f"{left_out} hidden direction{'s are' if left_out > 1 else ' is'} left out.")
+    return "".join(f"<p>{line}</p>" for line in lines)
+
+
+def _commands(
+    generator: Generator,
+    directions: Directions,
+    directions_file: str,
+    settings: ReportSettings,
+    evaluation: dict[str, Any] | None,
+) -> str:
+    discover = discover_command(directions, generator)
+    report = report_command(directions, directions_file, settings, evaluation is not None)
+    if discover is not None:
+        intro = "<p>This finds the directions (unless their discovery was interrupted) and writes this report:</p>"
+        lines = f"{text(discover, 4000)}\n{text(report, 4000)}"
+    else:
+        intro = (
+            "<p>No command finds these directions: they were imported, or their settings are not all options. "
+            "From their file, this writes the report:</p>"
+        )
+        lines = text(report, 4000)
+    return (
+        f'{intro}<pre tabindex="0" aria-label="Commands to reproduce"><code>{lines}</code></pre>'
+        "<p>Files are named without their folders.</p>"
+    )
+
+
+def _all_settings(directions: Directions, settings: ReportSettings, evaluation: dict[str, Any] | None) -> str:
+    parts = {"method": directions.settings, "report": vars(settings)}
+    if evaluation is not None:
+        parts["scores"] = evaluation["settings"]
+    return "".join(
+        settings_table(f"settings-of-{what}", f"Settings of the {what}", values)
+        for what, values in parts.items()
+        if values
+    )
+
+
+def _score_section(directions: Directions, shown: Sequence[int], evaluation: dict[str, Any] | None) -> str:
+    """Scores of all directions and of each, and the matrices behind them."""
+    if evaluation is None:
+        return "<p>This report was written without scores.</p>"
+    how = evaluation["settings"]
+    length = f"{number(how.get('amplitude'), 2)} σ on {number(how.get('samples'), 0)} samples"
+    left_out = " Directions that are left out below count here." * (len(shown) < len(directions))
+    parts = [
+        f"<p>From shifts by {length}.{left_out} Scores that need no labels say less than they seem to: on a generator "
+        "whose true axes are known, a random rotation of them has nearly the same mean RTD, paths as straight, and is "
+        "told apart by a network as well; of these scores, only distinctness tells the two apart. Look at the "
+        "pictures, too.</p>",
+        summary_table(evaluation["summary"]),
+        direction_table(directions, shown, evaluation["directions"]),
+    ]
+    effects, axes = evaluation.get("effects"), evaluation.get("axes")
+    if effects and effects["names"]:
+        reader = effects.get("reader")
+        read = f" Factors were read off by: {text(reader, 200)}." if isinstance(reader, str) else ""
+        parts.append(
+            "<h3>Effects on factors</h3><p>How far a shift by one σ along a direction moves each factor, in standard "
+            f"deviations of the factor. At best, every row and every column has one large entry.{read}</p>"
+        )
+        caption = "Effects of directions on factors"
+        parts.append(heat_map("effects", caption, directions, shown, effects["names"], effects["matrix"]))
+    if axes and axes["names"]:
+        parts.append(
+            "<h3>True axes</h3><p>This generator knows its own axes of variation: 1 is the same direction.</p>"
+        )
+        caption = "|cosine| of directions with true axes"
+        parts.append(heat_map("axes", caption, directions, shown, axes["names"], axes["cosines"]))
+    return "".join(parts)
+
+
+def _tools(directions: Directions, shown: Sequence[int], evaluation: dict[str, Any] | None) -> str:
+    """The choice of an order, and of starred directions if there are any."""
+    names = score_names([evaluation["directions"][index] for index in shown]) if evaluation else []
+    options = "".join(
+        f'<option value="{name}" data-sign="{1 if name in _RISING else -1}">{SCORES[name]}, '
+        f"{'lowest' if name in _RISING else 'highest'} first</option>"
+        for name in names
+    )
+    parts = []
+    if options:
+        parts.append(
+            '<label>Order <select id="order"><option value="index" data-sign="1">as in the file</option>'
+            f"{options}</select></label>"
+        )
+    if any(directions.labels[index].starred for index in shown):
+        parts.append('<label><input type="checkbox" id="starred"> starred only</label>')
+    return "".join(parts)
+
+
+def _piece(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(content: str) -> str:
+    """What a Content-Security-Policy calls the content of an inline element."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"

@@ -1,0 +1,98 @@
+"use strict";
+(() => {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const millisecondsPerPicture = 140;
+
+  function setUpCard(card) {
+    const slider = card.querySelector("input[type=range]");
+    const shown = card.querySelector("output");
+    const button = card.querySelector(".play");
+    const verb = card.querySelector(".verb");
+    const canvases = [...card.querySelectorAll("canvas")];
+    const films = [...card.querySelectorAll(".frames")];
+    const pictures = films.map((film) => film.querySelector("img"));
+    const words = slider.dataset.words.split("|");
+    let timer = 0;
+    let way = 1;
+
+    function draw(k) {
+      const canvas = canvases[k];
+      const side = canvas.width;
+      canvas.getContext("2d").drawImage(pictures[k], slider.valueAsNumber * side, 0, side, side, 0, 0, side, side);
+    }
+
+    function show() {
+      const at = slider.valueAsNumber;
+      shown.value = words[at];
+      slider.setAttribute("aria-valuetext", words[at]);
+      canvases.forEach((_, k) => draw(k));
+      for (const film of films) {
+        const marker = film.querySelector(".marker");
+        marker.hidden = false;
+        marker.style.left = `${(100 * at) / words.length}%`;
+        marker.style.width = `${100 / words.length}%`;
+      }
+    }
+
+    function pause() {
+      clearInterval(timer);
+      timer = 0;
+      verb.textContent = "Play";
+    }
+
+    function step() {
+      const at = slider.valueAsNumber;
+      if (at + way < 0 || at + way >= words.length) way = -way;
+      slider.valueAsNumber = at + way;
+      show();
+    }
+
+    button.addEventListener("click", () => {
+      if (timer) return pause();
+      timer = setInterval(step, millisecondsPerPicture);
+      verb.textContent = "Pause";
+    });
+    slider.addEventListener("input", () => {
+      pause();
+      show();
+    });
+    calm.addEventListener("change", () => {
+      if (calm.matches) pause();
+    });
+    for (const film of films) {
+      film.addEventListener("click", (event) => {
+        const box = film.getBoundingClientRect();
+        const at = Math.floor((words.length * (event.clientX - box.left)) / box.width);
+        slider.valueAsNumber = Math.min(words.length - 1, Math.max(0, at));
+        pause();
+        show();
+      });
+    }
+    card.querySelector(".scrubber").hidden = false;
+    // Firefox keeps the values of sliders when a page is loaded again: what is shown follows them.
+    Promise.all(pictures.map((picture) => picture.decode())).then(show);
+  }
+
+  function setUpTools() {
+    const tools = document.querySelector(".tools");
+    const order = document.getElementById("order");
+    const starred = document.getElementById("starred");
+    const list = document.getElementById("cards");
+    const cards = [...list.children];
+    const missing = Number.MAX_VALUE;
+
+    order?.addEventListener("change", () => {
+      const sign = Number(order.selectedOptions[0].dataset.sign);
+      const key = (card) => (order.value in card.dataset ? sign * Number(card.dataset[order.value]) : missing);
+      list.append(...cards.sort((a, b) => key(a) - key(b)));
+    });
+    starred?.addEventListener("change", () => {
+      for (const card of cards) card.hidden = starred.checked && card.dataset.starred !== "1";
+    });
+    for (const control of [order, starred]) control?.dispatchEvent(new Event("change"));
+    tools.hidden = tools.children.length === 0;
+  }
+
+  document.querySelectorAll(".card").forEach(setUpCard);
+  setUpTools();
+})();
