@@ -191,7 +191,7 @@ def _commands(
         )
         lines = text(report, 4000)
     return (
-        f'{intro}<pre tabindex="0" aria-label="Commands to reproduce"><code>{lines}</code></pre>'
+        f'{intro}<pre role="region" tabindex="0" aria-label="Commands to reproduce"><code>{lines}</code></pre>'
         "<p>Files are named without their folders.</p>"
     )
 

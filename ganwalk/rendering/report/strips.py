@@ -15,7 +15,7 @@ from ganwalk.sheets import cell_size, resize
 DIRECTION_BYTES = 700_000
 # Tried in turn until a strip fits: ordinary pictures fit at the first.
 _QUALITIES = (85, 70, 55, 40, 25)
-# A WebP compresses squares of 16 pixels: cells of whole squares do not run into each other.
+# A WebP compresses squares of 16 pixels: cells of whole squares run into each other at their rims at most.
 _BLOCK = 16
 _MAX_SIDE = 16383
 

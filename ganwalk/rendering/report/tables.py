@@ -28,7 +28,10 @@ _LONGEST_NAME = 40
 
 def settings_table(name: str, caption: str, settings: dict[str, Any]) -> str:
     """Every setting as JSON."""
-    rows = [(text(key, 80), [f"<code>{text(json.dumps(value), 300)}</code>"]) for key, value in settings.items()]
+    rows = [
+        (text(key, 80), [f"<code>{text(json.dumps(value, ensure_ascii=False), 300)}</code>"])
+        for key, value in settings.items()
+    ]
     return table(name, caption, ["setting", "value"], rows, kind="plain")
 
 

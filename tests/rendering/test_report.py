@@ -1,0 +1,421 @@
+"""The report: what Chromium makes of it, and that nothing in it is heavier, louder or less true than it says."""
+
+import base64
+import io
+import itertools
+import json
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganwalk.directions import Directions
+from ganwalk.discovery.run import run_discovery
+from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.errors import GanwalkError
+from ganwalk.evaluation.run import evaluate
+from ganwalk.generators.base import sample_z
+from ganwalk.generators.blobs import Blobs, BlobsConfig
+from ganwalk.generators.loading import GeneratorIdentity
+from ganwalk.labels import Label
+from ganwalk.rendering.images import to_bytes
+from ganwalk.rendering.report import ReportSettings, write_report
+from ganwalk.rendering.report.barcodes import BarcodeAxes, draw_barcode
+from ganwalk.rendering.report.reproduce import discover_command, report_command
+from ganwalk.rendering.report.strips import DIRECTION_BYTES, encode_strip
+
+expect = pytest.importorskip("playwright.sync_api").expect
+FAST = ReportSettings(seeds=(1, 2), steps=5)
+HOSTILE = (
+    "<img src=x onerror=window.broken=1>",
+    "</script><script>window.broken=1</script>",
+    '"><svg onload=window.broken=1>',
+)
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    """A report about the true axes of blobs, with names, a star, a hidden direction and scores."""
+    generator = Blobs(BlobsConfig()).eval()
+    generator.identity = GeneratorIdentity("/home/ada/nets/blobs.pt", "0" * 64, "blobs", 32)
+    labels = (Label("height", "up and down", starred=True), Label(), Label(hidden=True), Label(), Label(), Label("hue"))
+    directions = Directions(
+        generator.rotation.clone(), torch.ones(6), "z", generator.identity, method="true", labels=labels
+    )
+    facts = evaluate(generator, directions, samples=8, reconstructor=False, threads=1).to_json()
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(path, generator, directions, FAST, evaluation=facts)
+    return path, generator, directions, facts
+
+
+def pixels(page, number=0):
+    """Of the picture that a scrubber shows: (side, side, 4)."""
+    values = page.evaluate(
+        "k => { const c = document.querySelectorAll('canvas')[k];"
+        " return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }",
+        number,
+    )
+    side = int(np.sqrt(len(values) // 4))
+    return np.array(values, np.uint8).reshape(side, side, 4)
+
+
+@pytest.fixture
+def open_report(new_page):
+    """Opens a report and waits until its pictures are drawn."""
+
+    def call(path, **options):
+        page = new_page(**options)
+        page.goto(path.as_uri())
+        expect(page.locator(".marker[hidden]")).to_have_count(0)
+        return page
+
+    return call
+
+
+def test_a_slider_moves_its_pictures_from_the_keyboard(open_report, rendered):
+    path, generator, directions, _ = rendered
+    page = open_report(path)
+    slider = page.get_by_label("Amplitude of direction 3", exact=True)
+    assert slider.get_attribute("aria-valuetext") == "0 σ"
+    seen = [pixels(page, 2 * 2)]  # Direction 2 is hidden: the canvases of 3 are the third pair.
+    slider.focus()
+    for expected in ("+1.5 σ", "+3 σ"):
+        page.keyboard.press("ArrowRight")
+        assert slider.get_attribute("aria-valuetext") == expected
+        assert page.locator("#direction-3 output").inner_text() == expected
+        seen.append(pixels(page, 4))
+    assert all(np.abs(a.astype(int) - b).mean() > 1 for a, b in itertools.pairwise(seen))
+    # The pictures are those of the generator, but for their size and compression.
+    z = sample_z(generator, 1, 1)
+    for picture, amplitude in zip(seen, (0.0, 1.5, 3.0), strict=True):
+        truth = to_bytes(generator.synthesis(generator.mapping(z + amplitude * directions.vectors[3])))[0]
+        shown = Image.fromarray(picture[..., :3]).resize((32, 32), Image.Resampling.BOX)
+        assert np.abs(np.asarray(shown).astype(int) - truth).mean() < 8
+    page.keyboard.press("Home")
+    assert slider.get_attribute("aria-valuetext") == "−3 σ"
+
+
+def test_play_moves_and_pauses_and_is_not_offered_to_those_who_want_no_motion(open_report, rendered):
+    page = open_report(rendered[0])
+    button = page.get_by_role("button", name="Play direction 0 · height")
+    slider = page.locator("#amplitude-0")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(slider).not_to_have_value("2")
+    page.get_by_role("button", name="Pause direction 0 · height").press("Enter")
+    stopped = slider.input_value()
+    page.wait_for_timeout(500)
+    assert slider.input_value() == stopped
+    button.click()
+    page.emulate_media(reduced_motion="reduce")
+    expect(page.locator("#direction-0 .verb")).to_have_text("Play")
+    assert not button.is_visible() and slider.is_visible()
+
+
+def test_a_click_on_a_strip_shows_that_picture(open_report, rendered):
+    page = open_report(rendered[0])
+    frames = page.locator("#direction-1 .frames").first
+    box = frames.bounding_box()
+    frames.click(position={"x": box["width"] * 0.95, "y": box["height"] / 2})
+    assert page.locator("#direction-1 output").inner_text() == "+3 σ"
+
+
+def test_cards_are_sorted_and_filtered(open_report, rendered):
+    path, _, _, facts = rendered
+    page = open_report(path)
+
+    def order():
+        return page.evaluate("[...document.querySelectorAll('.card')].map(card => Number(card.dataset.index))")
+
+    assert order() == [0, 1, 3, 4, 5]
+    page.get_by_label("Order").select_option(label="RTD, lowest first")
+    rtd = [row["rtd"] for row in facts["directions"]]
+    assert order() == sorted([0, 1, 3, 4, 5], key=lambda i: rtd[i])
+    page.get_by_label("Order").select_option(label="distinctness, highest first")
+    distinctness = [row["distinctness"] for row in facts["directions"]]
+    assert order() == sorted([0, 1, 3, 4, 5], key=lambda i: -distinctness[i])
+    page.get_by_label("starred only").check()
+    assert [card.is_visible() for card in page.locator(".card").all()].count(True) == 1
+
+
+def test_the_page_holds_the_scores_and_leaves_hidden_directions_out(open_report, rendered):
+    path, _, _, facts = rendered
+    page = open_report(path)
+    whole = page.inner_text("body")
+    assert "1 hidden direction is left out" in whole and "up and down" in whole and "/home/ada" not in path.read_text()
+    assert page.locator("#direction-2").count() == 0 and page.locator("#direction-0").count() == 1
+    for name in ("effects", "axes"):
+        heat = page.locator(f"table:has(#{name})")
+        key = {"effects": "matrix", "axes": "cosines"}[name]
+        rows = [[cell.inner_text() for cell in row.locator("td").all()] for row in heat.locator("tbody tr").all()]
+        assert rows == [[f"{value:.2f}" for value in facts[name][key][i]] for i in (0, 1, 3, 4, 5)]
+    bars = facts["barcodes"][3]
+    total = sum(d - b for b, d in zip(bars["births"], bars["deaths"], strict=True))
+    described = page.locator("#barcode-3-words").text_content()
+    assert described.startswith(f"{len(bars['births'])} bars") and f"in all {total:.2f} long" in described
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_axe_finds_nothing(open_report, rendered, scheme, width):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_report(rendered[0], color_scheme=scheme, viewport={"width": width, "height": 900})
+    page.locator("summary").click()
+    result = Axe().run(page, options={"resultTypes": ["violations", "incomplete"]}).response
+    assert [found["id"] for found in result["violations"]] == []
+    # Axe leaves stars and the numbers of drawings to people: their colours are those of texts that it did check.
+    undecided = [node["html"] for found in result["incomplete"] for node in found["nodes"]]
+    assert [html for html in undecided if not html.startswith(('<span class="star" role="img"', "<text "))] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_print_shows_the_strips_instead_of_the_scrubbers(open_report, rendered, tmp_path):
+    page = open_report(rendered[0])
+    page.emulate_media(media="print")
+    assert not page.locator(".scrubber").first.is_visible()
+    assert all(film.is_visible() for film in page.locator(".film img").all())
+    assert page.locator("table:has(#settings-of-report)").is_visible()
+    pdf = page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF") and pdf.count(b"/Subtype /Image") >= 10
+
+
+def test_without_scripts_the_strips_are_there(new_page, rendered):
+    page = new_page(java_script_enabled=False)
+    page.goto(rendered[0].as_uri())
+    assert all(film.is_visible() for film in page.locator(".film img").all())
+    assert not page.locator(".scrubber").first.is_visible()
+
+
+def test_the_policy_stops_what_would_be_added(browser, rendered, tmp_path):
+    text = rendered[0].read_text(encoding="utf-8")
+    added = '<script>window.broken=1</script><img src="http://127.0.0.1:9/x" onerror="window.broken=1"></body>'
+    path = tmp_path / "changed.html"
+    path.write_text(text.replace("</body>", added), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    expect(page.locator(".marker[hidden]")).to_have_count(0)
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.broken") is None
+    page.close()
+
+
+def test_hostile_texts_are_inert(open_report, rendered, tmp_path):
+    _, generator, directions, facts = rendered
+    facts = json.loads(json.dumps(facts))
+    for part in (facts["effects"], facts["axes"]):
+        part["names"] = [HOSTILE[k % 3] + str(k) for k in range(len(part["names"]))]
+    facts["effects"]["reader"] = HOSTILE[0]
+    facts["summary"][HOSTILE[1]] = HOSTILE[2]
+    facts["settings"][HOSTILE[2]] = HOSTILE[0]
+    for row in facts["directions"]:
+        row |= {"factor": HOSTILE[1], "axis": HOSTILE[2], "rtd": HOSTILE[0], "displacement": HOSTILE[2]}
+    labels = tuple(Label(text, text, starred=True) for text in HOSTILE) + (Label(),) * 3
+    identity = GeneratorIdentity("".join(HOSTILE), HOSTILE[2], HOSTILE[0], 32)
+    hostile = replace(
+        directions,
+        labels=labels,
+        generator=identity,
+        method="imported from " + "".join(HOSTILE),
+        settings={HOSTILE[0]: HOSTILE[1], "file": ["\u202e\ud800", {HOSTILE[2]: None}]},
+        version="\u202e\ud800" + HOSTILE[1],
+    )
+    path = tmp_path / "hostile.html"
+    write_report(path, generator, hostile, FAST, evaluation=facts, directions_file=HOSTILE[1] + ".safetensors")
+    assert "\u202e" not in path.read_text(encoding="utf-8")
+    page = open_report(path)
+    assert page.evaluate("window.broken") is None
+    assert (
+        page.locator("h3", has_text=HOSTILE[0]).count() >= 1 and page.locator(".note").first.inner_text() == HOSTILE[0]
+    )
+    assert page.evaluate("document.scripts.length") == 1
+    assert page.evaluate("document.querySelectorAll('img:not([src^=\"data:\"])').length") == 0
+    handlers = "[...document.querySelectorAll('*')].flatMap(e => e.getAttributeNames()).filter(n => n.startsWith('on'))"
+    assert page.evaluate(handlers) == []
+    page.locator("#amplitude-1").press("ArrowRight")
+    assert page.locator("#direction-1 output").inner_text() == "+1.5 σ"
+
+
+class Noise:
+    """Images that no codec can make smaller: a stand-in for a generator with 20 dimensions of z."""
+
+    style_based, z_dim, c_dim, num_layers, resolution, layer_resolutions = False, 20, 0, 1, 256, (256,)
+
+    def __init__(self):
+        self.w_avg = torch.zeros(self.z_dim)
+
+    def mapping(self, z, c=None, **truncation):
+        return z[:, None]
+
+    def synthesis(self, ws):
+        rng = torch.Generator().manual_seed(int(ws.abs().sum() * 1e3))
+        return torch.rand(len(ws), 3, self.resolution, self.resolution, generator=rng) * 2 - 1
+
+
+def test_twenty_directions_of_noise_stay_below_15_mb(tmp_path):
+    identity = GeneratorIdentity("noise", "0" * 64, "noise", 256)
+    labels = tuple(Label(f"{k:-<60}", "ü" * 500) for k in range(20))
+    directions = Directions(torch.eye(20), torch.ones(20), "z", identity, labels=labels)
+    bars = np.random.default_rng(0).random((2, 500)).cumsum(axis=0).tolist()
+    names = [f"{k:-<40}" for k in range(40)]
+    row = {name: 0.123456789 for name in ("rtd", "displacement", "straightness", "interaction", "distinctness")}
+    facts = {
+        "settings": {"amplitude": 1.0, "samples": 100},
+        "summary": row,
+        "directions": [row] * 20,
+        "barcodes": [{"births": bars[0], "deaths": bars[1]}] * 20,
+        "effects": {"names": names, "matrix": [[0.5] * 40] * 20},
+        "axes": None,
+    }
+    path = tmp_path / "noise.html"
+    settings = ReportSettings(seeds=(1,))
+    calls = []
+    write_report(path, Noise(), directions, settings, evaluation=facts, progress=lambda *call: calls.append(call))
+    assert 8e6 < path.stat().st_size < 15e6
+    assert calls[-1] == (260, 260) and [done for done, _ in calls] == sorted(done for done, _ in calls)
+
+
+@pytest.mark.parametrize("share", [2, 60, 10_000])
+def test_a_strip_keeps_to_its_limit(share):
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 300, 300, 3), dtype=np.uint8)
+    strip = encode_strip(pictures, DIRECTION_BYTES // share)
+    picture = Image.open(io.BytesIO(base64.b64decode(strip.uri.partition(",")[2])))
+    assert picture.size == (5 * strip.cell, strip.cell) and strip.steps == 5 and strip.cell % 16 == 0
+    # Sixteen pixels are where it ends.
+    assert len(strip.uri) <= DIRECTION_BYTES // share or (strip.cell == 16 and share == 10_000)
+    assert strip.cell == 256 if share == 2 else strip.cell < 256
+
+
+def test_neighbours_in_a_strip_do_not_run_into_each_other():
+    pictures = np.zeros((4, 100, 100, 3), np.uint8)
+    pictures[1::2] = (255, 0, 40)
+    strip = encode_strip(pictures)
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(strip.uri.partition(",")[2]))).convert("RGB")).astype(int)
+    for column in range(4):
+        off = np.abs(sheet[:, column * strip.cell : (column + 1) * strip.cell] - pictures[column, 0, 0])
+        assert off[:, 1:-1].max() <= 6 and off.max() <= 60
+
+
+def test_very_many_steps_fit_a_picture():
+    strip = encode_strip(np.zeros((101, 256, 256, 3), np.uint8))
+    assert strip.cell * 101 <= 16383
+
+
+def test_a_barcode_is_drawn_to_scale():
+    barcode = {"births": [0.0, 0.5], "deaths": [1.0, 0.75]}
+    axes = BarcodeAxes.of([barcode, {"births": [0.1], "deaths": [2.0]}])
+    svg = draw_barcode(barcode, axes, "b", "title")
+    lines = [tuple(map(float, line)) for line in re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)", svg)][1:]
+    assert len(lines) == 2
+    (first, low, first_end), (second, high, second_end) = lines
+    assert first_end - first == pytest.approx(126, abs=0.2) and second_end - second == pytest.approx(31.5, abs=0.2)
+    assert second - first == pytest.approx(63, abs=0.2) and low > high
+    assert "2 bars, the longest from 0.00 to 1.00, in all 1.25 long" in svg
+    empty = BarcodeAxes.of([{"births": [], "deaths": []}])
+    assert "0 bars" in draw_barcode({"births": [], "deaths": []}, empty, "b", "title")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_directions": 3, "method": "random", "seed": 7},
+        {"n_directions": 2, "method": "pca", "space": "z", "truncation_psi": -0.5},
+        {
+            "n_directions": 2,
+            "steps": 1,
+            "batch": 5,
+            "layers": (1, 2),
+            "equalize": False,
+            "lr": 1e-05,
+            "subspace_dim": 4,
+            "start": "random",
+            "directions_per_step": 1,
+            "layer": 3,
+            "chunk": 5,
+        },
+    ],
+)
+def test_the_command_finds_the_same_directions_again(toy, run, tmp_path, monkeypatch, options):
+    found = run_discovery(toy, DiscoverySettings(**options), threads=1).directions
+    found.save(tmp_path / "found.safetensors")
+    command = discover_command(Directions.load(tmp_path / "found.safetensors"), toy)
+    assert command is not None and command.startswith("ganwalk discover --generator toy ")
+    # Options that the generator would choose by itself are not worth a word.
+    assert ("--chunk" in command) == ("chunk" in options)
+    monkeypatch.setattr("ganwalk.generators.loading.load_generator", lambda *arguments, **options: toy)
+    code, _, err = run(*shlex.split(command)[1:], "--out", tmp_path / "again", "--threads", 1, "-q")
+    assert code == 0, err
+    again = Directions.load(tmp_path / "again" / "directions.safetensors")
+    assert again.settings == Directions.load(tmp_path / "found.safetensors").settings
+    assert torch.equal(again.vectors, found.vectors)
+
+
+def test_no_command_is_better_than_a_wrong_one(toy):
+    found = run_discovery(toy, DiscoverySettings(n_directions=2, method="random"), threads=1).directions
+    for settings in (
+        {},
+        {"file": "sefa.npy"},
+        found.settings | {"both_signs": True},
+        found.settings | {"unheard_of": 1},
+        found.settings | {"layers": [4, "x"]},
+        found.settings | {"n_directions": 10**30},
+        {name: value for name, value in found.settings.items() if name != "steps"},
+    ):
+        assert discover_command(replace(found, settings=settings), toy) is None
+    assert discover_command(found, toy) is not None
+
+
+def test_the_report_command_names_what_differs(toy):
+    identity = replace(toy.identity, reference="/home/ada/my gan.ts", architecture="torchscript")
+    identity = replace(identity, interface='{"image_range": [0.0, 1.0], "latent_dim": 12}')
+    directions = Directions(torch.eye(12)[:2], torch.ones(2), "w", identity)
+    settings = ReportSettings((3, 1), 2.5, 7, 0.7, 4, (1, 2), True)
+    command = report_command(directions, "/home/ada/smile.safetensors", settings, evaluated=False)
+    expected = ["ganwalk", "report", "--directions", "smile.safetensors", "--generator", "my gan.ts", "--trust"]
+    expected += ["--latent-dim", "12", "--image-range", "0.0,1.0", "--seeds", "3,1", "--amplitude", "2.5"]
+    expected += ["--steps", "7", "--truncation", "0.7", "--class", "4", "--layers", "1-2", "--hidden", "--no-evaluate"]
+    assert shlex.split(command) == expected
+    plain = replace(directions, generator=toy.identity)
+    assert report_command(plain, "directions.safetensors", ReportSettings(), True) == "ganwalk report"
+
+
+def test_settings_and_paths_that_cannot_be(toy, tmp_path):
+    directions = Directions(torch.eye(12)[:2], torch.ones(2), "w", toy.identity)
+    for options in ({"seeds": ()}, {"amplitude": 0.0}, {"amplitude": float("nan")}, {"steps": 1}, {"steps": 102}):
+        with pytest.raises(GanwalkError):
+            ReportSettings(**options)
+    with pytest.raises(GanwalkError, match="must end in"):
+        write_report(tmp_path / "report.pdf", toy, directions)
+    with pytest.raises(GanwalkError, match="cannot write"):
+        write_report(tmp_path / "nowhere" / "report.html", toy, directions)
+
+
+def test_the_command_takes_scores_that_are_there_or_makes_its_own(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = ["--seeds", "4", "--steps", "3", "-q", "--threads", "1"]
+    assert run("discover", "-g", "blobs", "-n", 3, "--steps", 1, "--batch", 6, "-q")[0] == 0
+    assert run("name", 1, "dusk <b>", "--hide")[0] == 0
+    code, out, err = run("report", *small, "--no-evaluate")
+    assert code == 0 and err == "", err
+    page = Path("ganwalk-out/report.html").read_text(encoding="utf-8")
+    assert out.splitlines()[0] == f"wrote ganwalk-out/report.html ({len(page.encode()) / 1e6:.1f} MB)"
+    assert out.splitlines()[1].startswith("next: ganwalk ")
+    assert "written without scores" in page and 'id="direction-1"' not in page and 'id="direction-2"' in page
+    assert "ganwalk discover --generator blobs --n-directions 3 --steps 1 --batch 6" in page
+    assert run("report", *small, "--hidden", "-o", "all.html")[0] == 0
+    page = Path("all.html").read_text(encoding="utf-8")
+    assert "on 100 samples" in page and 'id="direction-1"' in page
+    assert "dusk &lt;b&gt;" in page and "dusk <b>" not in page
+    assert run("evaluate", "--samples", 9, "--no-reconstructor", "-q", "--threads", 1)[0] == 0
+    assert run("report", *small, "-o", "stored.html")[0] == 0
+    assert "on 9 samples" in Path("stored.html").read_text(encoding="utf-8")
+    facts = json.loads(Path("ganwalk-out/evaluation.json").read_text())
+    Path("ganwalk-out/evaluation.json").write_text(json.dumps(facts | {"fingerprint": "of others"}))
+    assert run("report", *small, "-o", "others.html")[0] == 0
+    assert "on 100 samples" in Path("others.html").read_text(encoding="utf-8")
+    assert run("report", *small, "-o", "report.pdf")[0] == 2
