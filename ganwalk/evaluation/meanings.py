@@ -5,7 +5,7 @@ from __future__ import annotations
 MEANINGS = {
     "mean_cosine": "mean |cosine| with the true axes, optimal assignment",
     "mcc": "mean correlation of coordinates with true factors, optimal assignment",
-    "overall": "how near this is to one direction for each factor: at 1, one alone moves it, and moves it alone",
+    "overall": "how near this is to one direction for each factor: at 1, one alone moves it, and moves nothing else",
     "disentanglement": "each direction moves one factor (DCI's entropy form)",
     "completeness": "each factor is moved by one direction (DCI's entropy form)",
     "gap": "how far each factor's strongest direction is ahead of its second",

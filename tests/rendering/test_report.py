@@ -211,6 +211,7 @@ def test_hostile_texts_are_inert(open_report, rendered, tmp_path):
     for part in (facts["effects"], facts["axes"]):
         part["names"] = [HOSTILE[k % 3] + str(k) for k in range(len(part["names"]))]
     facts["effects"]["reader"] = HOSTILE[0]
+    facts["effects"]["matrix"][0] = [1e300] * len(facts["effects"]["names"])
     facts["summary"][HOSTILE[1]] = HOSTILE[2]
     facts["settings"][HOSTILE[2]] = HOSTILE[0]
     for row in facts["directions"]:
@@ -237,6 +238,7 @@ def test_hostile_texts_are_inert(open_report, rendered, tmp_path):
     assert page.evaluate("document.querySelectorAll('img:not([src^=\"data:\"])').length") == 0
     handlers = "[...document.querySelectorAll('*')].flatMap(e => e.getAttributeNames()).filter(n => n.startsWith('on'))"
     assert page.evaluate(handlers) == []
+    assert page.locator("table:has(#effects) td").first.inner_text() == "1e+300"
     page.locator("#amplitude-1").press("ArrowRight")
     assert page.locator("#direction-1 output").inner_text() == "+1.5 σ"
 

@@ -10,6 +10,8 @@ from typing import Any
 from ganwalk.errors import one_line
 
 MISSING = "–"
+# Numbers from here on, which no score is, are shown with an exponent.
+_LARGE = 1e6
 
 
 def text(value: object, limit: int = 600) -> str:
@@ -21,7 +23,8 @@ def number(value: Any, digits: int = 3) -> str:
     """A number with its decimals, or a dash where there is none."""
     if not isinstance(value, (int, float)):
         return MISSING
-    return f"{value:.{digits}f}".replace("-", "−")
+    shown = f"{value:.{digits}f}" if abs(value) < _LARGE else f"{value:.{digits}g}"
+    return shown.replace("-", "−")
 
 
 def in_sigma(amplitude: float) -> str:
@@ -34,13 +37,16 @@ def file_name(reference: str) -> str:
     return Path(reference).name or reference
 
 
-def table(name: str, caption: str, columns: list[str], rows: list[tuple[str, list[str]]], *, kind: str) -> str:
-    """A table whose cells are HTML already, those of the first column as headings; it scrolls where it is too wide.
+def table(
+    name: str, caption: str, columns: list[str], rows: list[tuple[str, list[str]]], *, kind: str, scrolls: bool = True
+) -> str:
+    """A table whose cells are HTML already, those of the first column as headings.
 
     Args:
         name: id of its caption, which no other element of the page has.
         rows: the heading and the other cells of each; a cell may bring its own td.
         kind: classes.
+        scrolls: it may be wider than the page; then it can be reached with the keyboard to be scrolled.
     """
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
     body = "\n".join(
@@ -49,10 +55,13 @@ def table(name: str, caption: str, columns: list[str], rows: list[tuple[str, lis
         + "</tr>"
         for first, cells in rows
     )
-    return (
-        f'<div class="scroll" role="region" aria-labelledby="{name}" tabindex="0"><table class="{kind}">'
-        f'<caption id="{name}">{caption}</caption><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
+    whole = (
+        f'<table class="{kind}"><caption id="{name}">{caption}</caption><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>{body}</tbody></table>"
     )
+    if not scrolls:
+        return whole
+    return f'<div class="scroll" role="region" aria-labelledby="{name}" tabindex="0">{whole}</div>'
 
 
 def attributes(values: Mapping[str, object]) -> str:

@@ -21,7 +21,7 @@ from ganwalk.files import write_text
 from ganwalk.generators.base import Generator
 from ganwalk.rendering.images import Progress, traverse
 from ganwalk.rendering.report.cards import Scores, card
-from ganwalk.rendering.report.markup import file_name, number, text
+from ganwalk.rendering.report.markup import file_name, text
 from ganwalk.rendering.report.reproduce import DISCOVERED, discover_command, report_command
 from ganwalk.rendering.report.settings import ReportSettings
 from ganwalk.rendering.report.strips import DIRECTION_BYTES, Strip, encode_strip
@@ -159,7 +159,7 @@ def _remarks(directions: Directions, shown: Sequence[int], settings: ReportSetti
     truncation = "" if settings.truncation_psi == 1 else f", truncation ψ {settings.truncation_psi:g}"
     chosen = "" if settings.class_index is None else f", class {settings.class_index}"
     lines = [
-        f"Pictures: samples of seed {seeds}{truncation}{chosen}, each shifted by up to ±{settings.amplitude:g} "
+        f"Pictures: samples of seed{'s' * (len(settings.seeds) > 1)} {seeds}{truncation}{chosen}, each shifted by up to ±{settings.amplitude:g} "
         "standard deviations (σ) of the latents along a direction; nothing is retouched, but pictures are compressed "
         "and large ones reduced."
     ]
@@ -212,7 +212,7 @@ def _score_section(directions: Directions, shown: Sequence[int], evaluation: dic
     if evaluation is None:
         return "<p>This report was written without scores.</p>"
     how = evaluation["settings"]
-    length = f"{number(how.get('amplitude'), 2)} σ on {number(how.get('samples'), 0)} samples"
+    length = f"{text(how.get('amplitude'), 20)} σ on {text(how.get('samples'), 20)} samples"
     left_out = " Directions that are left out below count here." * (len(shown) < len(directions))
     parts = [
         f"<p>From shifts by {length}.{left_out} Scores that need no labels say less than they seem to: on a generator "

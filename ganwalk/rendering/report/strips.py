@@ -56,4 +56,4 @@ def encode_strip(pictures: np.ndarray, limit: int = DIRECTION_BYTES) -> Strip:
                 return Strip(uri, cell, steps)
         if cell <= _BLOCK:
             return Strip(uri, cell, steps)
-        cell = max(_BLOCK, cell // (2 * _BLOCK) * _BLOCK)
+        cell = max(_BLOCK, cell * 3 // 4 // _BLOCK * _BLOCK)

@@ -109,7 +109,9 @@ def effect_table(
         body.append((text(factors[k], _LONGEST_NAME), [number(values[k], 2), bar]))
     if len(order) < len(factors):
         caption += f", the largest {len(order)} of {len(factors)}"
-    return table(name, caption, ["factor", "effect", '<span class="unseen">bar</span>'], body, kind="small")
+    return table(
+        name, caption, ["factor", "effect", '<span class="unseen">bar</span>'], body, kind="small", scrolls=False
+    )
 
 
 def link(directions: Directions, index: int) -> str:
