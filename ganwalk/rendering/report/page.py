@@ -155,11 +155,11 @@ def _facts(directions: Directions, shown: Sequence[int]) -> str:
 
 def _remarks(directions: Directions, shown: Sequence[int], settings: ReportSettings) -> str:
     """What the pictures are, and which directions are not here."""
-    seeds = ", ".join(map(str, settings.seeds))
+    seeds = f"seed{'s' * (len(settings.seeds) > 1)} {', '.join(map(str, settings.seeds))}"
     truncation = "" if settings.truncation_psi == 1 else f", truncation ψ {settings.truncation_psi:g}"
     chosen = "" if settings.class_index is None else f", class {settings.class_index}"
     lines = [
-        f"Pictures: samples of seed{'s' * (len(settings.seeds) > 1)} {seeds}{truncation}{chosen}, each shifted by up to ±{settings.amplitude:g} "
+        f"Pictures: samples of {seeds}{truncation}{chosen}, each shifted by up to ±{settings.amplitude:g} "
         "standard deviations (σ) of the latents along a direction; nothing is retouched, but pictures are compressed "
         "and large ones reduced."
     ]
