@@ -543,7 +543,7 @@ def report(
     from ganwalk.evaluation.stored import evaluation_beside, load_evaluation
     from ganwalk.generators.loading import load_directions_generator
     from ganwalk.rendering.ranges import parse_layers, parse_seeds
-    from ganwalk.rendering.report import ReportSettings, write_report
+    from ganwalk.rendering.report import ReportSettings, check_report, write_report
 
     path = directions_path or _newest_directions()
     directions = Directions.load(path)
@@ -561,6 +561,8 @@ def report(
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions, name, device, on_bytes, **external)
     without_bar = quiet or not sys.stderr.isatty()
+    target = out or path.parent / "report.html"
+    check_report(target, generator, directions, settings)
     if scored and evaluation is None:
         with progress_bar(100, "evaluating", without_bar) as advance:
             evaluation = score(
@@ -573,7 +575,6 @@ def report(
                 truncation_psi=truncation,
                 class_index=class_index,
             ).to_json()
-    target = out or path.parent / "report.html"
     with progress_bar(100, "rendering", without_bar) as advance:
         write_report(
             target,

@@ -393,8 +393,16 @@ def test_settings_and_paths_that_cannot_be(toy, tmp_path):
             ReportSettings(**options)
     with pytest.raises(GanwalkError, match="must end in"):
         write_report(tmp_path / "report.pdf", toy, directions)
-    with pytest.raises(GanwalkError, match="cannot write"):
+    with pytest.raises(GanwalkError, match="is no folder"):
         write_report(tmp_path / "nowhere" / "report.html", toy, directions)
+    with pytest.raises(GanwalkError, match="layers 4-40 do not exist"):
+        write_report(tmp_path / "report.html", toy, directions, ReportSettings(layers=(4, 40)))
+    in_z = Directions(torch.eye(8)[:2], torch.ones(2), "z", toy.identity)
+    with pytest.raises(GanwalkError, match="needs directions in w"):
+        write_report(tmp_path / "report.html", toy, in_z, ReportSettings(layers=(1, 2)))
+    with pytest.raises(GanwalkError, match="class given"):
+        write_report(tmp_path / "report.html", toy, directions, ReportSettings(class_index=3))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_takes_scores_that_are_there_or_makes_its_own(run, tmp_path, monkeypatch):
@@ -420,4 +428,7 @@ def test_the_command_takes_scores_that_are_there_or_makes_its_own(run, tmp_path,
     Path("ganwalk-out/evaluation.json").write_text(json.dumps(facts | {"fingerprint": "of others"}))
     assert run("report", *small, "-o", "others.html")[0] == 0
     assert "on 100 samples" in Path("others.html").read_text(encoding="utf-8")
-    assert run("report", *small, "-o", "report.pdf")[0] == 2
+    monkeypatch.setattr("ganwalk.evaluation.run.evaluate", None)
+    for wrong in (["-o", "report.pdf"], ["--layers", "1-2"]):
+        code, _, err = run("report", *small, *wrong)
+        assert code == 2 and len(err.splitlines()) == 1

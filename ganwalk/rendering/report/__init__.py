@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganwalk.rendering.report.page import write_report
+from ganwalk.rendering.report.page import check_report, write_report
 from ganwalk.rendering.report.settings import ReportSettings
 
-__all__ = ["ReportSettings", "write_report"]
+__all__ = ["ReportSettings", "check_report", "write_report"]

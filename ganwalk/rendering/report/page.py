@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ganwalk import __version__
-from ganwalk.directions import Directions
+from ganwalk.directions import Directions, check_layers
 from ganwalk.discovery.methods import METHODS
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
@@ -39,6 +39,19 @@ from ganwalk.rendering.report.tables import (
 _RISING = ("rtd", "interaction")
 
 
+def check_report(path: Path, generator: Generator, directions: Directions, settings: ReportSettings) -> None:
+    """Raises GanwalkError if `write_report` would, as far as that can be known before anything slow is done."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise GanwalkError(f"{path} must end in .html")
+    if not path.parent.is_dir():
+        raise GanwalkError(f"cannot write {path}: {path.parent} is no folder")
+    directions.check(generator)
+    if settings.layers is not None:
+        if directions.space == "z":
+            raise GanwalkError("a range of layers needs directions in w, and these are in z")
+        check_layers(settings.layers, generator)
+
+
 def write_report(
     path: Path | str,
     generator: Generator,
@@ -62,10 +75,8 @@ def write_report(
     Raises:
         GanwalkError: the directions do not fit the generator, or the file cannot be written.
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise GanwalkError(f"{path} must end in .html")
-    settings = settings or ReportSettings()
+    path, settings = Path(path), settings or ReportSettings()
+    check_report(path, generator, directions, settings)
     shown = list(range(len(directions))) if settings.hidden else directions.visible()
     amplitudes = [float(a) for a in np.linspace(-settings.amplitude, settings.amplitude, settings.steps)]
     scores = Scores.of(evaluation) if evaluation else None
