@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.outputs import EVALUATION_FILE
+from ganwalk.records import is_number
 
 # Of a file: twenty directions of a thousand bars each take less than one.
 _MAX_BYTES = 2**26
@@ -77,7 +77,7 @@ def _is_list(value: Any, length: int | None = None) -> TypeGuard[list[Any]]:
 def _is_plain(values: Any) -> bool:
     """Whether these are named values that are numbers, texts or nothing."""
     return isinstance(values, dict) and all(
-        value is None or isinstance(value, str) or (isinstance(value, (int, float)) and math.isfinite(value))
+        value is None or isinstance(value, str) or (isinstance(value, (int, float)) and is_number(value))
         for value in values.values()
     )
 
@@ -90,4 +90,4 @@ def _is_barcode(value: Any) -> bool:
 
 
 def _are_numbers(values: Any, length: int) -> bool:
-    return _is_list(values, length) and all(type(value) in (int, float) and math.isfinite(value) for value in values)
+    return _is_list(values, length) and all(type(value) in (int, float) and is_number(value) for value in values)

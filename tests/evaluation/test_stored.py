@@ -41,6 +41,7 @@ def test_scores_come_back_for_the_directions_that_they_are_about(written, tmp_pa
         {"directions": [{"rtd": []}, {}]},
         {"summary": None},
         {"summary": {"rtd": float("inf")}},
+        {"summary": {"rtd": 10**400}},
         {"settings": []},
         {"barcodes": [{"births": [1], "deaths": []}] * 2},
         {"barcodes": [{"births": ["<b>"], "deaths": [1]}] * 2},
@@ -49,6 +50,7 @@ def test_scores_come_back_for_the_directions_that_they_are_about(written, tmp_pa
         {"effects": {"names": ["a"], "matrix": [[1, 2], [1, 2]]}},
         {"effects": {"names": [1], "matrix": [[1], [2]]}},
         {"axes": {"names": ["a"], "cosines": [[float("nan")], [1]]}},
+        {"axes": {"names": ["a"], "cosines": [[10**400], [1]]}},
     ],
 )
 def test_damaged_scores_are_one_line(written, change):
