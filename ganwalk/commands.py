@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import secrets
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -588,6 +589,110 @@ def report(
     click.echo(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB)")
     where = f" --directions {quoted(directions_path)}" if directions_path else ""
     click.echo(f"next: ganwalk name 0 NAME{where}")
+
+
+@group.command(epilog="Example: ganwalk explore --against pca")
+@click.option(
+    "--directions",
+    "directions_path",
+    type=_PATH,
+    help="Directions file [default: the newest discovery in this folder].",
+)
+@click.option("-g", "--generator", "name", help="Checkpoint or name [default: the one the directions belong to].")
+@click.option(
+    "--against",
+    help="Directions to compare with: another file of this generator, or a method with a closed form (random, pca, "
+    "sefa, jacobian).",
+)
+@click.option(
+    "--preview",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Small pictures while a slider moves; auto: if the generator is slow.",
+)
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Images at once (memory).")
+@click.option("--port", type=click.IntRange(0, 65535), help="0 takes any free one [default: 7860, or the next free].")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to serve. Others than this machine's own are served with a token only.",
+)
+@click.option("--token", help="What visitors must know [default: none here, a new random one for other machines].")
+@click.option("--open/--no-open", "opened", default=None, help="Open a browser [default: if there is a screen].")
+@_common
+@_external
+def explore(
+    directions_path: Path | None,
+    name: str | None,
+    against: str | None,
+    preview: str,
+    batch: int,
+    port: int | None,
+    host: str,
+    token: str | None,
+    opened: bool | None,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+    external: dict[str, Any],
+) -> None:
+    """Walk along directions in a browser: sliders, names, comparisons, exports. Ctrl-C ends it.
+
+    Needs NiceGUI: pip install 'ganwalk[ui]'. Names, notes, stars and hidden directions are kept in the directions
+    file. Nothing is loaded from the network.
+    """
+    try:
+        import nicegui  # noqa: F401 (one clear line before anything slow)
+    except ImportError:
+        raise GanwalkError("the explorer needs NiceGUI: pip install 'ganwalk[ui]'") from None
+    from ganwalk.explore.gate import check_token, is_loopback
+    from ganwalk.explore.server import open_socket, page_address, serve, should_open
+
+    local = is_loopback(host)
+    if token is not None:
+        check_token(token)
+    elif not local:
+        token = secrets.token_urlsafe(24)
+    listener = open_socket(host, port)
+    set_up_torch(device, threads)
+    from ganwalk.directions import Directions
+    from ganwalk.explore.studio import Studio, found_side, open_side
+    from ganwalk.generators.loading import load_directions_generator
+
+    path = directions_path or _newest_directions()
+    side = open_side(path)
+    with download_watch(quiet) as on_bytes:
+        generator = load_directions_generator(side.directions, name, device, on_bytes, **external)
+    sides = [side]
+    if against is not None and Path(against).exists():
+        other = Directions.load(against)
+        if other.generator.sha256 != side.directions.generator.sha256:
+            raise GanwalkError(f"{against} belongs to another generator than {path}")
+        sides.append(open_side(Path(against)))
+    elif against is not None:
+        sides.append(found_side(generator, side.directions, against))
+    for shown in sides:
+        shown.directions = shown.directions.to(device)
+    options = shlex.split(_code_again(generator, name, external))
+    studio = Studio(generator, sides, preview=preview, batch=batch, generator_options=options)
+    if not quiet and studio.preview is not None:
+        click.echo(
+            f"an image takes {studio.seconds:.1f} s: previews of {studio.preview.resolution} px while a slider moves"
+        )
+
+    address = page_address(listener, host, token)
+
+    def on_ready() -> None:
+        click.echo(f"explore at {address} (Ctrl-C ends)")
+        if should_open(opened):
+            click.launch(address)
+
+    serve(studio, listener, token=token, local=local, on_ready=on_ready)
+    where = f" --directions {quoted(path)}" if directions_path else ""
+    click.echo(f"names and stars are in {path}")
+    click.echo(f"next: ganwalk report{where}{_code_again(generator, name, external)}")
 
 
 @group.command(epilog="Example: ganwalk convert ffhq.pkl ffhq.safetensors")

@@ -1,0 +1,82 @@
+"""What can be taken home: pictures, the path as an animation, latents, and the command that draws it again."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from ganwalk.errors import GanwalkError
+from ganwalk.explore.state import State
+from ganwalk.explore.studio import Studio, moves_of
+from ganwalk.rendering.animation import save_animation
+from ganwalk.rendering.ranges import format_edit
+
+
+def edited_picture(studio: Studio, state: State) -> bytes:
+    """A PNG of the edited samples side by side, in full size; the command that draws the edit is in its text."""
+    row = np.concatenate(studio.pictures(state)[state.side], axis=1)
+    facts = PngInfo()
+    command = render_command(studio, state)
+    if command is not None:
+        facts.add_itxt("ganwalk", command)
+    target = io.BytesIO()
+    Image.fromarray(row).save(target, "PNG", pnginfo=facts)
+    return target.getvalue()
+
+
+def path_animation(studio: Studio, state: State, suffix: str, progress: Callable[[int, int], None]) -> bytes:
+    """A loop from the samples to the edit and back.
+
+    Args:
+        suffix: .gif or .mp4.
+        progress: called with frames done and frames in all.
+    Raises:
+        GanwalkError: nothing is walked, or there is no encoder.
+    """
+    moves = moves_of(state.edits[state.side])
+    if not moves:
+        raise GanwalkError("there is no path yet: move a slider first")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"edit{suffix}"
+        save_animation(
+            path,
+            studio.generator,
+            studio.sides[state.side].directions,
+            [moves],
+            seeds=state.seeds,
+            there_and_back=False,
+            truncation_psi=state.truncation_psi,
+            class_index=state.class_index,
+            batch=studio.batch,
+            progress=progress,
+        )
+        return path.read_bytes()
+
+
+def edited_latents(studio: Studio, state: State) -> bytes:
+    """A .npy of styles (len(seeds), num_layers, w_dim), float32."""
+    target = io.BytesIO()
+    np.save(target, studio.latents(state, state.side))
+    return target.getvalue()
+
+
+def render_command(studio: Studio, state: State) -> str | None:
+    """The command that draws this edit; None where nothing is walked, or the directions are in no file."""
+    side = studio.sides[state.side]
+    moves = moves_of(state.edits[state.side])
+    if side.path is None or not moves:
+        return None
+    words = ["ganwalk", "render", "--directions", str(side.path), *studio.generator_options]
+    words += ["--combine", format_edit(moves, side.directions), "--seeds", ",".join(map(str, state.seeds))]
+    if state.truncation_psi != 1:
+        words += ["--truncation", f"{state.truncation_psi:g}"]
+    if state.class_index is not None:
+        words += ["--class", str(state.class_index)]
+    return shlex.join(words)

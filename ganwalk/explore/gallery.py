@@ -1,0 +1,101 @@
+"""The pictures of a page: every sample, edited with A's directions and, if there are any, with B's."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from nicegui import ui
+from PIL import Image
+
+from ganwalk.explore.state import State
+from ganwalk.explore.studio import Studio
+from ganwalk.explore.widgets import set_class, set_prop
+
+# Samples in a row.
+_COLUMNS = 6
+# Pixels on a side up to which pictures are sent without loss.
+_LOSSLESS = 256
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Pictures as a browser takes them.
+
+    Attributes:
+        state: what they show.
+        small: whether they are previews.
+        uris: for each side, a data URI for each sample.
+    """
+
+    state: State
+    small: bool
+    uris: tuple[tuple[str, ...], ...]
+
+
+def encode_picture(pixels: np.ndarray) -> str:
+    """Pixels (h, w, 3) as a data URI: PNG, or JPEG for large ones, which are looked at and not kept."""
+    target = io.BytesIO()
+    picture = Image.fromarray(pixels)
+    if max(picture.size) <= _LOSSLESS:
+        kind = "png"
+        picture.save(target, "PNG", compress_level=1)
+    else:
+        kind = "jpeg"
+        picture.save(target, "JPEG", quality=90, subsampling=0)
+    return f"data:image/{kind};base64,{base64.b64encode(target.getvalue()).decode()}"
+
+
+class Gallery:
+    """A row of pictures for each side, which `show` fills."""
+
+    def __init__(self, studio: Studio):
+        self._studio = studio
+        self._pictures: list[list[ui.element]] = []
+        self._headings: list[ui.element] = []
+        self._seeds: tuple[int, ...] = ()
+        with ui.element("section").classes("gallery").props('aria-label="Pictures"') as self._box:
+            pass
+
+    def show(self, shot: Shot) -> None:
+        """Puts pictures into their places."""
+        if shot.state.seeds != self._seeds:
+            self._build(shot.state.seeds)
+        for row, uris, edit in zip(self._pictures, shot.uris, shot.state.edits, strict=False):
+            for picture, uri, seed in zip(row, uris, shot.state.seeds, strict=True):
+                set_prop(picture, "src", uri)
+                set_prop(picture, "alt", f"Seed {seed}, {'edited' if edit else 'as it is'}")
+        set_prop(self._box, "data-state", "preview" if shot.small else "full")
+
+    def note(self, state: State) -> None:
+        """Marks the row whose sliders are shown."""
+        for side, heading in enumerate(self._headings):
+            set_class(heading, "current", side == state.side)
+
+    def _build(self, seeds: tuple[int, ...]) -> None:
+        self._seeds = seeds
+        self._pictures, self._headings = [], []
+        self._box.clear()
+        compared = len(self._studio.sides) > 1
+        # Sides are compared row by row; one side alone is best seen in a square.
+        columns = min(len(seeds), _COLUMNS) if compared else math.ceil(math.sqrt(len(seeds)))
+        with self._box:
+            for letter, side in zip("AB", self._studio.sides, strict=False):
+                if compared:
+                    with ui.element("h2") as heading:
+                        ui.label(f"{letter} · {side.title}")
+                    self._headings.append(heading)
+                with ui.element("div").classes("pictures").style(f"--columns: {columns}"):
+                    self._pictures.append([_frame(seed) for seed in seeds])
+
+
+def _frame(seed: int) -> ui.element:
+    with ui.element("figure"):
+        picture = ui.element("img")
+        picture.props["alt"] = f"Seed {seed}"
+        with ui.element("figcaption"):
+            ui.label(f"seed {seed}")
+    return picture

@@ -1,0 +1,260 @@
+"""One browser tab: its state, and what happens when somebody touches something."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from nicegui import ui
+
+from ganwalk.errors import GanwalkError
+from ganwalk.explore.exports import edited_latents, edited_picture, path_animation, render_command
+from ganwalk.explore.gallery import Gallery, Shot, encode_picture
+from ganwalk.explore.panel import Panel, describe
+from ganwalk.explore.queue import Line, Newest
+from ganwalk.explore.rows import Rows
+from ganwalk.explore.shortcuts import all_keys, press
+from ganwalk.explore.state import REACH, History, State, from_query, to_query
+from ganwalk.explore.studio import Studio
+from ganwalk.explore.toolbar import Toolbar
+from ganwalk.explore.widgets import Keys
+from ganwalk.labels import Label
+
+# Seeds that shuffling draws from.
+_SEEDS = 100_000
+# Seconds between looks at what other tabs did, and at the queue.
+_LOOK = 0.25
+
+Wish = tuple[State, bool]
+
+
+class Page:
+    """What one tab shows. Every control calls `change` or a method beside it; `_show` sets every control to the state.
+
+    Args:
+        studio: shared by all tabs.
+        line: as well.
+        query: of the URL.
+    """
+
+    def __init__(self, studio: Studio, line: Line, query: Mapping[str, str]):
+        self.studio, self.line = studio, line
+        generator = studio.generator
+        self.name = Path(studio.directions[0].generator.reference).name
+        self.state = from_query(query, studio.directions, classes=generator.c_dim, layers=generator.num_layers)
+        if not studio.truncates:
+            self.state = replace(self.state, truncation_psi=1.0)
+        self.history = History()
+        self._settled = self.state
+        self._wished: Wish | None = None
+        self._version = studio.version
+        self._work = ""
+        self._client = ui.context.client
+        self._newest: Newest[Wish] = Newest(line, self._make, self._show_shot, self._fail)
+        ui.add_css(resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8"))
+        Keys(all_keys(), lambda key: press(self, key))
+        self.toolbar: Toolbar = Toolbar(self)
+        with ui.element("div").classes("desk"):
+            self.gallery = Gallery(studio)
+            self.rows = Rows(self)
+            self.panel: Panel = Panel(self)
+        ui.timer(_LOOK, self._look)
+        self._client.on_delete(self._newest.forget)
+        self._show()
+        self._wish(small=False)
+
+    def change(self, state: State, *, dragging: bool = False) -> None:
+        """Goes to another state; while `dragging`, there is more to come, and previews will do."""
+        self.state = state
+        if not dragging:
+            if _pictured(state) != _pictured(self._settled):
+                self.history.leave(self._settled)
+            self._settled = state
+            query = to_query(state, self.studio.directions)
+            ui.navigate.history.replace(f"?{query}" if query else "./")
+        self._show()
+        self._wish(small=dragging and self.studio.preview is not None)
+
+    def own_layers(self, side: int) -> tuple[int, int]:
+        """The layers that a side's directions are meant for."""
+        return self.studio.sides[side].directions.layers or (0, self.studio.generator.num_layers - 1)
+
+    def select(self, side: int, index: int) -> None:
+        """Shows the details of a direction."""
+        if (side, index) != (self.state.side, self.state.selected):
+            self.change(replace(self.state, side=side, selected=index))
+
+    def select_next(self, step: int) -> None:
+        """Selects the direction `step` rows below."""
+        listed = self.rows.listed(self.state)
+        place = min(len(listed) - 1, max(0, listed.index(self.state.selected) + step))
+        self.select(self.state.side, listed[place])
+
+    def nudge(self, amount: float | None) -> None:
+        """Walks the selected direction further by an amplitude; None takes it back to 0."""
+        side, move = self.state.side, self.state.move(self.state.side, self.state.selected)
+        amplitude = 0.0 if amount is None else min(REACH, max(-REACH, round(move.amplitude + amount, 4)))
+        self.change(self.state.moved(side, replace(move, amplitude=amplitude)))
+
+    def reset(self) -> None:
+        """Takes every direction back to 0."""
+        self.change(self.state.reset())
+
+    def shuffle(self) -> None:
+        """As many other samples."""
+        first = random.randrange(_SEEDS)
+        self.change(replace(self.state, seeds=tuple(range(first, first + len(self.state.seeds)))))
+
+    def switch(self) -> None:
+        """Shows the sliders of the other side."""
+        if len(self.studio.sides) < 2:
+            return
+        side = 1 - self.state.side
+        selected = min(self.state.selected, len(self.studio.sides[side].directions) - 1)
+        self.change(replace(self.state, side=side, selected=selected))
+
+    def undo(self) -> None:
+        """Goes back to the samples and edits before."""
+        self._travel(self.history.undo(self._settled))
+
+    def redo(self) -> None:
+        """Takes an undo back."""
+        self._travel(self.history.redo(self._settled))
+
+    def relabel(self, side: int, index: int, change: Callable[[Label], Label]) -> bool:
+        """Changes the label of a direction, in its file; False, and a complaint, if that cannot be."""
+        old = self.studio.sides[side].directions.labels[index]
+        try:
+            label = change(old)
+            if label != old:
+                self.studio.label(side, index, label)
+        except GanwalkError as error:
+            self.complain(str(error))
+            return False
+        if label != old:
+            kept = self.studio.sides[side].path
+            if kept is not None and (label.name, label.note) != (old.name, old.note):
+                ui.notify(f"saved in {kept}", position="bottom-left", timeout=2000)
+            self._show()
+        return True
+
+    def toggle_star(self) -> None:
+        """Stars the selected direction, or takes the star away."""
+        self.relabel(self.state.side, self.state.selected, lambda label: replace(label, starred=not label.starred))
+
+    def toggle_hidden(self) -> None:
+        """Hides the selected direction, or shows it again."""
+        self.relabel(self.state.side, self.state.selected, lambda label: replace(label, hidden=not label.hidden))
+
+    async def export(self, kind: str) -> None:
+        """Makes a file of the current edit, and has the browser save it."""
+        state, studio = self.state, self.studio
+
+        def progress(done: int, total: int) -> None:
+            self._work = f"{kind}: {100 * done // total} %"
+
+        makers: dict[str, Callable[[], bytes]] = {
+            "png": lambda: edited_picture(studio, state),
+            "npy": lambda: edited_latents(studio, state),
+            "gif": lambda: path_animation(studio, state, ".gif", progress),
+            "mp4": lambda: path_animation(studio, state, ".mp4", progress),
+        }
+        data = await self._in_line(makers[kind])
+        if data is not None:
+            name = "latents.npy" if kind == "npy" else f"edit.{kind}"
+            ui.download.content(data, name)
+
+    def command(self) -> str | None:
+        """The command that draws this edit, if there is one."""
+        return render_command(self.studio, self.state)
+
+    async def measure(self, side: int) -> None:
+        """Scores the directions of a side."""
+
+        def progress(stage: str, share: float) -> None:
+            self._work = f"{stage}: {100 * share:.0f} %"
+            self.line.check()
+
+        await self._in_line(lambda: self.studio.measure(side, progress))
+        self._show()
+
+    def complain(self, words: str) -> None:
+        """Shows what went wrong."""
+        with self._client:
+            ui.notify(words, type="negative", position="bottom-left", timeout=8000, close_button="OK")
+
+    def _travel(self, state: State) -> None:
+        if state is self._settled:
+            return
+        self.state = self._settled = state
+        query = to_query(state, self.studio.directions)
+        ui.navigate.history.replace(f"?{query}" if query else "./")
+        self._show()
+        self._wish(small=False)
+
+    def _show(self) -> None:
+        """Sets every control to the state."""
+        with self._client:
+            self.toolbar.show(self.state)
+            self.rows.show(self.state)
+            self.panel.show(self.state)
+            self.gallery.note(self.state)
+
+    def _wish(self, *, small: bool) -> None:
+        """Asks for the pictures of the state, unless they were asked for last."""
+        last = self._wished
+        if last is not None and _pictured(last[0]) == _pictured(self.state) and last[1] <= small:
+            return
+        self._wished = (self.state, small)
+        self._newest.ask(self._wished)
+
+    def _make(self, wish: Wish, check: Callable[[], None]) -> Shot:
+        state, small = wish
+        # Whole pictures give way to previews. Without previews, half-done ones would give way to one another for ever.
+        give_way = check if self.studio.preview is not None and not small else None
+        pictures = self.studio.pictures(state, small=small, check=give_way)
+        return Shot(state, small, tuple(tuple(encode_picture(pixels) for pixels in row) for row in pictures))
+
+    def _show_shot(self, wish: Wish, shot: Shot) -> None:
+        if not self._client.is_deleted:
+            with self._client:
+                self.gallery.show(shot)
+                self.gallery.note(self.state)
+
+    def _fail(self, error: Exception) -> None:
+        if not isinstance(error, GanwalkError):
+            logging.getLogger(__name__).error("a picture could not be made", exc_info=error)
+        if not self._client.is_deleted:
+            self.complain(describe(error))
+
+    async def _in_line(self, work: Callable[[], Any]) -> Any:
+        """The result of work in its turn, or None, and a complaint, if it fails."""
+        self._work = "working"
+        try:
+            return await self.line.run(work)
+        except Exception as error:
+            self._fail(error)
+            return None
+        finally:
+            self._work = ""
+
+    def _look(self) -> None:
+        """Looks at what other tabs did, and at the queue."""
+        before = self.line.waiting - 1
+        busy = self._work or ("drawing" if self._newest.busy else "")
+        if busy and before > 0:
+            busy += f" ({before} waiting in line)"
+        self.toolbar.status.set_text(busy)
+        if self._version != self.studio.version:
+            self._version = self.studio.version
+            self._show()
+
+
+def _pictured(state: State) -> tuple[Any, ...]:
+    """What of a state is in the pictures."""
+    return (state.seeds, state.truncation_psi, state.class_index, state.edits)

@@ -1,0 +1,134 @@
+"""The list of directions: a star, a name, how far and in which layers it is walked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nicegui import ui
+
+from ganwalk.explore.state import REACH, State
+from ganwalk.explore.widgets import AmplitudeSlider, LayerSlider, icon_button, set_class, set_prop
+from ganwalk.labels import Label
+
+if TYPE_CHECKING:
+    from ganwalk.explore.page import Page
+
+# Rows at first: each is a dozen elements, and a thousand directions are too many for a browser.
+_ROWS = 40
+
+
+class Rows:
+    """Rows of the directions of one side; `show` sets them to a state."""
+
+    def __init__(self, page: Page):
+        self._page = page
+        self._rows: list[Row] = []
+        self._built: tuple[int, list[int], tuple[Label, ...]] | None = None
+        self._most, self._with_hidden, self._starred_only = _ROWS, False, False
+        with ui.element("section").classes("rows").props('aria-labelledby="rows-title"'):
+            with ui.element("header"):
+                with ui.element("h2").props("id=rows-title"):
+                    self._title = ui.label()
+                self._starred = ui.checkbox("starred", on_change=self._filter).props("dense size=sm")
+                self._hidden = ui.checkbox("hidden", on_change=self._filter).props("dense size=sm")
+            self._list = ui.element("ol")
+            self._more = ui.button("Show all", on_click=self._show_all).props("flat dense no-caps")
+
+    def show(self, state: State) -> None:
+        """Shows the directions of the state's side, as far as each is walked."""
+        directions = self._page.studio.sides[state.side].directions
+        listed = self.listed(state)
+        built = (state.side, listed, directions.labels)
+        if built != self._built:
+            self._build(state, listed)
+            self._built = built
+        for row in self._rows:
+            row.show(state)
+
+    def listed(self, state: State) -> list[int]:
+        """The directions that have a row: the selected one always has."""
+        labels = self._page.studio.sides[state.side].directions.labels
+        indices = [
+            index
+            for index, label in enumerate(labels)
+            if (self._with_hidden or not label.hidden) and (label.starred or not self._starred_only)
+        ][: self._most]
+        return sorted({*indices, state.selected})
+
+    def _build(self, state: State, listed: list[int]) -> None:
+        page = self._page
+        labels = page.studio.sides[state.side].directions.labels
+        hidden = sum(label.hidden for label in labels)
+        letter = f" of {'AB'[state.side]}" if len(page.studio.sides) > 1 else ""
+        self._title.set_text(f"{len(labels)} directions{letter}")
+        self._starred.set_visibility(self._starred_only or any(label.starred for label in labels))
+        self._hidden.set_text(f"hidden ({hidden})")
+        self._hidden.set_visibility(hidden > 0)
+        self._more.set_visibility(len(labels) > self._most)
+        self._list.clear()
+        with self._list:
+            self._rows = [Row(page, state.side, index) for index in listed]
+
+    def _filter(self) -> None:
+        self._with_hidden, self._starred_only = self._hidden.value, self._starred.value
+        self.show(self._page.state)
+
+    def _show_all(self) -> None:
+        self._most = len(self._page.studio.sides[self._page.state.side].directions)
+        self.show(self._page.state)
+
+
+class Row:
+    """One direction of one side."""
+
+    def __init__(self, page: Page, side: int, index: int):
+        self._page, self._side, self._index = page, side, index
+        directions = page.studio.sides[side].directions
+        label, title = directions.labels[index], directions.title(index)
+        self._layered = directions.space == "w" and page.studio.generator.num_layers > 1
+        with ui.element("li").classes("row-of-direction" + " is-hidden" * label.hidden) as self._box:
+            self._box.on("click", self._select)
+            star = f"{'No star for' if label.starred else 'Star'} direction {title}"
+            icon_button("star" if label.starred else "star_border", star, self._star)
+            with ui.element("button").classes("title").props("type=button") as self._button:
+                ui.label(title)
+            self._slider = AmplitudeSlider(
+                f"Amplitude of direction {title}",
+                REACH,
+                lambda amplitude: self._walk(amplitude, dragging=True),
+                lambda amplitude: self._walk(amplitude, dragging=False),
+            )
+            hide = f"{'Show' if label.hidden else 'Hide'} direction {title}"
+            icon_button("visibility" if label.hidden else "visibility_off", hide, self._hide)
+            if self._layered:
+                self._layers = LayerSlider(f"direction {title}", page.studio.generator.num_layers, self._limit)
+
+    def show(self, state: State) -> None:
+        """Sets the controls to a state."""
+        move = state.move(self._side, self._index)
+        self._slider.show(move.amplitude)
+        if self._layered:
+            self._layers.show(move.layers or self._page.own_layers(self._side))
+        current = state.selected == self._index
+        set_class(self._box, "current", current)
+        set_prop(self._button, "aria-current", "true" if current else "false")
+
+    def _select(self) -> None:
+        self._page.select(self._side, self._index)
+
+    def _walk(self, amplitude: float, *, dragging: bool) -> None:
+        move = self._page.state.move(self._side, self._index)
+        moved = self._page.state.moved(self._side, replace(move, amplitude=amplitude))
+        self._page.change(replace(moved, selected=self._index), dragging=dragging)
+
+    def _limit(self, layers: tuple[int, int]) -> None:
+        move = self._page.state.move(self._side, self._index)
+        own = layers == self._page.own_layers(self._side)
+        self._page.change(self._page.state.moved(self._side, replace(move, layers=None if own else layers)))
+
+    def _star(self) -> None:
+        self._page.relabel(self._side, self._index, lambda label: replace(label, starred=not label.starred))
+
+    def _hide(self) -> None:
+        self._page.relabel(self._side, self._index, lambda label: replace(label, hidden=not label.hidden))

@@ -1,0 +1,117 @@
+"""The start: a socket, the gate, and a page for everybody who comes in."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI, Request
+from nicegui import ui
+
+from ganwalk.errors import GanwalkError
+from ganwalk.explore.gate import Gate
+from ganwalk.explore.page import Page
+from ganwalk.explore.queue import Line
+from ganwalk.explore.studio import Studio
+
+# Ports that are tried one after the other, if none was asked for.
+FIRST_PORT, _PORTS = 7860, 40
+# Seconds that a tab may be out of reach (a laptop that slept) before what it showed is forgotten.
+_PATIENCE = 60.0
+
+
+def open_socket(host: str, port: int | None) -> socket.socket:
+    """A bound socket.
+
+    Args:
+        port: None takes the first free one from `FIRST_PORT` on, 0 any.
+    Raises:
+        GanwalkError: the port is taken, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    ports = range(FIRST_PORT, FIRST_PORT + _PORTS) if port is None else [port]
+    for candidate in ports:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, candidate))
+            listener.listen()
+        except OSError as error:
+            listener.close()
+            failure = error
+            continue
+        return listener
+    where = f"port {port}" if port is not None else f"ports {FIRST_PORT} to {FIRST_PORT + _PORTS - 1}"
+    raise GanwalkError(
+        f"cannot serve at {host}, {where}: {failure.strerror or failure}; choose another --port, 0 for any"
+    )
+
+
+def page_address(listener: socket.socket, host: str, token: str | None) -> str:
+    """The URL of the page, as somebody on this network would open it."""
+    wildcard = host in ("0.0.0.0", "::")
+    name = socket.gethostname() if wildcard else host
+    shown = f"[{name}]" if ":" in name else name
+    return f"http://{shown}:{listener.getsockname()[1]}/" + (f"?token={token}" if token else "")
+
+
+def should_open(wanted: bool | None) -> bool:
+    """Whether to open a browser; if nobody said, where there is a screen: a text browser would take the terminal."""
+    if wanted is not None:
+        return wanted
+    has_screen = sys.platform in ("win32", "darwin") or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    return has_screen and sys.stdout.isatty()
+
+
+def serve(
+    studio: Studio, listener: socket.socket, *, token: str | None, local: bool, on_ready: Callable[[], None]
+) -> None:
+    """Serves until it is interrupted.
+
+    Args:
+        token: what visitors must know; see `Gate`.
+        local: serve this machine only.
+        on_ready: called when pages can be opened.
+    """
+    line = Line()
+    app = FastAPI(openapi_url=None)
+
+    @ui.page("/", title=f"ganwalk · {studio.directions[0].method}")
+    def index(request: Request) -> None:
+        Page(studio, line, request.query_params)
+
+    ui.run_with(
+        app,
+        dark=None,
+        language="en-US",
+        reconnect_timeout=_PATIENCE,
+        binding_refresh_interval=None,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+    config = uvicorn.Config(
+        Gate(app, token=token, local=local), log_level="warning", timeout_graceful_shutdown=1, ws_max_size=2**20
+    )
+    server = _Server(config, on_ready)
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        line.close()
+
+
+class _Server(uvicorn.Server):
+    """Says when it has begun."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]):
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if not self.should_exit:
+            self._on_ready()

@@ -1,0 +1,52 @@
+// An amplitude: a native slider, which brings its keys and its words for screen readers.
+// While it is held, it shows what the hand does, whatever the server says meanwhile.
+export default {
+  template: `
+    <span class="slider">
+      <input type="range" :min="-reach" :max="reach" step="0.1" :value="shown" :aria-label="label" :style="way"
+        :aria-valuetext="words" @input="move" @change="release" @pointerup="release" @dblclick="zero" />
+      <output>{{ words }}</output>
+    </span>`,
+  props: { value: Number, reach: Number, label: String },
+  data() {
+    return { shown: this.value, held: false, timer: null };
+  },
+  watch: {
+    value(value) {
+      if (!this.held) this.shown = value;
+    },
+  },
+  computed: {
+    words() {
+      const number = Math.round(this.shown * 100) / 100;
+      return (number > 0 ? "+" : "") + String(number).replace("-", "−") + " σ";
+    },
+    way() {
+      // What is coloured: from the middle to where the slider is.
+      const share = 50 + (50 * this.shown) / this.reach;
+      return { "--from": Math.min(50, share) + "%", "--to": Math.max(50, share) + "%" };
+    },
+  },
+  methods: {
+    move(event) {
+      this.shown = Number(event.target.value);
+      this.held = true;
+      this.timer ??= setTimeout(() => {
+        this.timer = null;
+        this.$emit("drag", this.shown);
+      }, 40);
+    },
+    release() {
+      if (!this.held) return;
+      clearTimeout(this.timer);
+      this.timer = null;
+      this.held = false;
+      this.$emit("release", this.shown);
+    },
+    zero() {
+      this.held = true;
+      this.shown = 0;
+      this.release();
+    },
+  },
+};

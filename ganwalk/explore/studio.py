@@ -1,0 +1,250 @@
+"""What all pages share: the generator, the directions of both sides, their scores, and how pictures are made."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganwalk.directions import Directions, save_label
+from ganwalk.edits import Move, walk
+from ganwalk.errors import GanwalkError
+from ganwalk.explore.state import State
+from ganwalk.generators.base import sample_labels, sample_z
+from ganwalk.generators.preview import Preview, fit_preview
+from ganwalk.labels import Label
+from ganwalk.rendering.images import traverse
+
+# Seconds for an image, beyond which dragging a slider shows previews.
+_SLOW = 0.15
+# Of pictures that are kept, in bytes: undoing, and the side that did not change, cost nothing.
+_KEPT = 2**27
+
+
+@dataclass
+class Side:
+    """Directions of one side of the page.
+
+    Attributes:
+        directions: with the labels as they are in the file.
+        path: their file; None for directions that were found for this comparison only, whose names are not kept.
+        scores: what `Evaluation.to_json` gives, once it is known.
+    """
+
+    directions: Directions
+    path: Path | None
+    scores: dict[str, Any] | None = None
+
+    @property
+    def title(self) -> str:
+        """What a page calls this side."""
+        return f"{self.directions.method}, {self.path}" if self.path else self.directions.method
+
+
+class Studio:
+    """One generator and one or two sets of directions in it, for any number of pages.
+
+    Args:
+        generator: from `load_directions_generator`, on its device.
+        sides: A's directions, and B's if there is a comparison.
+        preview: small pictures while a slider moves: "always", "never", or "auto" for slow generators only.
+        batch: images synthesised at once.
+        generator_options: of commands that load this generator again, where the directions file does not say how.
+    Raises:
+        GanwalkError: the directions do not fit the generator.
+    """
+
+    def __init__(
+        self,
+        generator: Any,
+        sides: list[Side],
+        *,
+        preview: str = "auto",
+        batch: int = 8,
+        generator_options: Sequence[str] = (),
+    ):
+        for side in sides:
+            side.directions.check(generator)
+        self.generator, self.sides, self.batch = generator, sides, batch
+        self.generator_options = tuple(generator_options)
+        self.truncates = _truncates(generator)
+        self._kept: OrderedDict[Any, np.ndarray] = OrderedDict()
+        self.seconds = self._time_of_an_image()
+        self.preview: Preview | None = None
+        if preview == "always" or (preview == "auto" and self.seconds > _SLOW):
+            self.preview = fit_preview(generator)
+        # Grows with every change that other pages should show too.
+        self.version = 0
+
+    @property
+    def directions(self) -> tuple[Directions, ...]:
+        """The directions of each side."""
+        return tuple(side.directions for side in self.sides)
+
+    def pictures(
+        self, state: State, *, small: bool = False, check: Callable[[], None] | None = None
+    ) -> list[list[np.ndarray]]:
+        """Pixels (h, w, 3) of every sample, for each side.
+
+        Args:
+            small: previews, where there are any.
+            check: called before each image is made; what it raises ends the work.
+        """
+        return [
+            [self._picture(side, seed, state, small and self.preview is not None, check) for seed in state.seeds]
+            for side in range(len(self.sides))
+        ]
+
+    def _picture(self, side: int, seed: int, state: State, small: bool, check: Callable[[], None] | None) -> np.ndarray:
+        moves = moves_of(state.edits[side])
+        # Where nothing is walked, the sides agree.
+        key = (side if moves else -1, tuple(moves), seed, state.truncation_psi, state.class_index, small)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        if check is not None:
+            check()
+        generator: Any = self.preview if small else self.generator
+        picture = traverse(
+            generator,
+            self.sides[side].directions,
+            moves,
+            [1.0],
+            seeds=[seed],
+            truncation_psi=state.truncation_psi,
+            class_index=state.class_index,
+            batch=self.batch,
+        )[0, 0]
+        self._kept[key] = picture
+        while sum(kept.nbytes for kept in self._kept.values()) > _KEPT:
+            self._kept.popitem(last=False)
+        return picture
+
+    def latents(self, state: State, side: int) -> np.ndarray:
+        """Styles (len(seeds), num_layers, w_dim) of the edited samples: what the synthesis is given."""
+        device = self.generator.w_avg.device
+        rows = []
+        with torch.no_grad():
+            for seed in state.seeds:
+                z = sample_z(self.generator, 1, seed, device)
+                c = sample_labels(self.generator, 1, state.class_index, seed, device)
+                directions, edit = self.sides[side].directions, state.edits[side]
+                one = torch.ones(1)
+                psi = state.truncation_psi
+                rows.append(walk(self.generator, directions, edit, z, one, c=c, truncation_psi=psi)[:, 0])
+        return torch.cat(rows).float().cpu().numpy()
+
+    def label(self, side: int, index: int, label: Label) -> None:
+        """Gives a direction a label, in its file if it has one.
+
+        Raises:
+            GanwalkError: the name is taken, or the file cannot be written.
+        """
+        shown = self.sides[side]
+        if shown.path is None:
+            shown.directions = shown.directions.labelled(index, label)
+        else:
+            device = shown.directions.vectors.device
+            shown.directions = save_label(shown.path, index, label, shown.directions.fingerprint()).to(device)
+        self.version += 1
+
+    def measure(self, side: int, on_progress: Callable[[str, float], None]) -> None:
+        """Scores the directions of a side, and keeps the scores beside their file, as `ganwalk evaluate` does."""
+        from ganwalk.evaluation import evaluate
+        from ganwalk.evaluation.outputs import write_outputs
+
+        shown = self.sides[side]
+        device = self.generator.w_avg.device
+        evaluation = evaluate(
+            self.generator, shown.directions, device=device, on_progress=on_progress, reconstructor=False
+        )
+        if shown.path is not None:
+            write_outputs(evaluation, shown.path.parent)
+        shown.scores = evaluation.to_json()
+        self.version += 1
+
+    def closest(self, side: int, index: int) -> tuple[int, float] | None:
+        """The direction of the other side with the largest |cosine|, and that; None where there is no other side."""
+        if len(self.sides) < 2:
+            return None
+        ours, others = self.sides[side].directions, self.sides[1 - side].directions
+        if ours.space != others.space:
+            return None
+        cosines = (others.vectors @ ours.vectors[index]).abs()
+        best = int(cosines.argmax())
+        return best, float(cosines[best])
+
+    def _time_of_an_image(self) -> float:
+        """Seconds for one image, the second one: the first pays for whatever is set up once."""
+        seconds = 0.0
+        for _ in range(2):
+            began = time.perf_counter()
+            traverse(
+                self.generator,
+                self.sides[0].directions,
+                [],
+                [0.0],
+                seeds=[0],
+                truncation_psi=1.0,
+                class_index=None,
+                batch=1,
+            )
+            seconds = time.perf_counter() - began
+        return seconds
+
+
+def open_side(path: Path) -> Side:
+    """The directions of a file with the scores beside it, if these are theirs."""
+    from ganwalk.evaluation.stored import evaluation_beside, load_evaluation
+
+    directions = Directions.load(path)
+    try:
+        scores = load_evaluation(evaluation_beside(path), directions)
+    except GanwalkError:
+        # Scores can be measured again; they are no reason not to show the directions.
+        scores = None
+    return Side(directions, path, scores)
+
+
+def found_side(generator: Any, other: Directions, method: str) -> Side:
+    """As many directions as `other` has, in its space and layers, by a method that has a closed form.
+
+    Raises:
+        GanwalkError: the method is unknown, is searched for step by step, or cannot serve this generator.
+    """
+    from ganwalk.discovery.methods import METHODS
+    from ganwalk.discovery.run import run_discovery
+    from ganwalk.discovery.settings import DiscoverySettings
+
+    if method not in METHODS or METHODS[method].find is None:
+        closed = ", ".join(name for name, entry in METHODS.items() if entry.find is not None)
+        raise GanwalkError(f"--against {method!r} is no directions file, and no method with a closed form: {closed}")
+    settings = DiscoverySettings(
+        n_directions=len(other), method=method, space=other.space, layers=other.layers, equalize=False, batch=16
+    )
+    device = generator.w_avg.device
+    return Side(run_discovery(generator, settings, device=device, compared=()).directions.to(device), None)
+
+
+def _truncates(generator: Any) -> bool:
+    """Whether samples can be truncated: ProGAN's cannot."""
+    device = generator.w_avg.device
+    try:
+        with torch.no_grad():
+            generator.mapping(
+                sample_z(generator, 1, 0, device), sample_labels(generator, 1, None, 0, device), truncation_psi=0.5
+            )
+    except GanwalkError:
+        return False
+    return True
+
+
+def moves_of(edit: tuple[Move, ...]) -> list[Move]:
+    """The moves of an edit that go anywhere."""
+    return [move for move in edit if move.amplitude]

@@ -1,0 +1,147 @@
+"""The bar above: samples, truncation and class, undo and reset, A or B, export, help."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nicegui import ui
+
+from ganwalk.errors import GanwalkError
+from ganwalk.explore.shortcuts import SHORTCUTS, in_words
+from ganwalk.explore.state import MAX_PSI, MAX_SEEDS, State
+from ganwalk.explore.widgets import icon_button
+from ganwalk.rendering.ranges import parse_seeds
+
+if TYPE_CHECKING:
+    from ganwalk.explore.page import Page
+
+
+class Toolbar:
+    """Controls of what all directions share; `show` sets them to a state."""
+
+    def __init__(self, page: Page):
+        self._page = page
+        studio = page.studio
+        with ui.element("header").classes("toolbar"):
+            with ui.element("h1"):
+                ui.label(f"ganwalk · {page.name}")
+            self._seeds = ui.input("Seeds").props("dense outlined").classes("seeds")
+            self._seeds.on("blur", self._set_seeds)
+            self._seeds.on("keydown.enter", lambda: self._seeds.run_method("blur"))
+            icon_button("shuffle", "Shuffle: other samples (Space)", page.shuffle)
+            self._psi = None
+            if studio.truncates:
+                self._psi = ui.number("Truncation ψ", min=-MAX_PSI, max=MAX_PSI, step=0.05, format="%.4g")
+                self._psi.props("dense outlined").classes("short").on_value_change(self._set_psi)
+            self._class = None
+            if studio.generator.c_dim:
+                self._class = ui.number("Class", min=0, max=studio.generator.c_dim - 1, step=1, precision=0)
+                self._class.props("dense outlined clearable placeholder=any stack-label").classes("short")
+                self._class.on_value_change(self._set_class)
+            self._side = None
+            if len(studio.sides) > 1:
+                self._side = ui.toggle({0: "A", 1: "B"}, value=0, on_change=self._set_side).props("dense")
+                self._side.props["aria-label"] = "Side of the comparison"
+            self._undo = icon_button("undo", "Undo (z)", page.undo)
+            self._redo = icon_button("redo", "Redo (y)", page.redo)
+            icon_button("restart_alt", "Reset: all directions back to 0 (r)", page.reset)
+            with ui.button("Export", icon="download").props("no-caps dense outline"), ui.menu() as self._menu:
+                ui.menu_item("Picture (PNG)", lambda: page.export("png"))
+                ui.menu_item("Path (GIF)", lambda: page.export("gif"))
+                ui.menu_item("Path (MP4)", lambda: page.export("mp4"))
+                ui.menu_item("Latents (.npy)", lambda: page.export("npy"))
+                ui.menu_item("Command", self._show_command)
+            icon_button("help_outline", "Shortcuts (?)", self.open_help)
+            self.status = ui.label().classes("status").props("role=status")
+        self._help = _help_dialog()
+        with ui.dialog() as self._command, ui.card():
+            with ui.element("h2"):
+                ui.label("This edit on the command line")
+            self._command_text = ui.label().classes("command")
+            ui.button("Copy", on_click=lambda: ui.clipboard.write(self._command_text.text)).props("no-caps flat")
+
+    def show(self, state: State) -> None:
+        """Sets the controls to a state."""
+        self._seeds.set_value(format_seeds(state.seeds))
+        if self._psi is not None:
+            self._psi.set_value(state.truncation_psi)
+        if self._class is not None:
+            self._class.set_value(state.class_index)
+        if self._side is not None:
+            self._side.set_value(state.side)
+        self._undo.set_enabled(self._page.history.can_undo)
+        self._redo.set_enabled(self._page.history.can_redo)
+
+    def open_exports(self) -> None:
+        """Opens the menu."""
+        self._menu.open()
+
+    def open_help(self) -> None:
+        """Lists the shortcuts."""
+        self._help.open()
+
+    def _set_seeds(self) -> None:
+        page = self._page
+        try:
+            seeds = tuple(parse_seeds(self._seeds.value or ""))
+            if len(seeds) > MAX_SEEDS:
+                raise GanwalkError(f"{len(seeds)} samples do not fit side by side: at most {MAX_SEEDS} do")
+        except GanwalkError as error:
+            page.complain(str(error).replace("--seeds ", ""))
+            self._seeds.set_value(format_seeds(page.state.seeds))
+            return
+        page.change(replace(page.state, seeds=seeds))
+
+    def _set_psi(self) -> None:
+        assert self._psi is not None
+        value = self._psi.value
+        if isinstance(value, int | float) and abs(value) <= MAX_PSI:
+            self._page.change(replace(self._page.state, truncation_psi=float(value)))
+
+    def _set_class(self) -> None:
+        assert self._class is not None
+        value = self._class.value
+        if value is None:
+            self._page.change(replace(self._page.state, class_index=None))
+        elif float(value).is_integer() and 0 <= value < self._page.studio.generator.c_dim:
+            self._page.change(replace(self._page.state, class_index=int(value)))
+
+    def _set_side(self) -> None:
+        assert self._side is not None
+        if self._side.value != self._page.state.side:
+            self._page.switch()
+
+    def _show_command(self) -> None:
+        command = self._page.command()
+        if command is None:
+            self._page.complain("no command draws this: move a slider first, of directions that are in a file")
+            return
+        self._command_text.set_text(command)
+        self._command.open()
+
+
+def format_seeds(seeds: tuple[int, ...]) -> str:
+    """Seeds as `parse_seeds` reads them, neighbours as a range."""
+    parts: list[list[int]] = []
+    for seed in seeds:
+        if parts and seed == parts[-1][-1] + 1:
+            parts[-1].append(seed)
+        else:
+            parts.append([seed])
+    return ",".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
+
+
+def _help_dialog() -> ui.dialog:
+    with ui.dialog() as dialog, ui.card():
+        with ui.element("h2"):
+            ui.label("Shortcuts")
+        with ui.element("dl").classes("shortcuts"):
+            for shortcut in SHORTCUTS:
+                with ui.element("div"):
+                    with ui.element("dt"):
+                        ui.label(in_words(shortcut.keys))
+                    with ui.element("dd"):
+                        ui.label(shortcut.words)
+        ui.button("Close", on_click=dialog.close).props("no-caps flat")
+    return dialog

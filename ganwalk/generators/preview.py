@@ -1,0 +1,114 @@
+"""Small previews of slow generators: stop the synthesis early, and read colours off its features.
+
+The features of an early layer already hold the colours of the image, nearly linearly. A ridge regression from the
+channels of that layer to the image, shrunk to its size, gives a generator that costs what the first layers cost. It
+works for every generator that can stop at a layer, since it needs to know nothing else of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.base import Generator, Noise, sample_labels, sample_z
+
+# Pixels on a side of a preview: enough to see what moves.
+PREVIEW_RESOLUTION = 64
+# Relative weight of the ridge: features are many and correlated, samples few.
+_RIDGE = 1e-3
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A generator of small images, to be walked like the one whose first layers it runs.
+
+    Attributes:
+        generator: the whole one.
+        layer: where the synthesis stops.
+        weights: (channels + 1, img_channels), the last row the constant.
+        resolution: of the previews.
+        fit: share of the variance of unseen small images that the previews explain (R²).
+    """
+
+    generator: Any
+    layer: int
+    weights: Tensor
+    resolution: int
+    fit: float
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.generator, name)
+
+    def mapping(self, *args: Any, **kwargs: Any) -> Tensor:
+        """As the whole generator's."""
+        return self.generator.mapping(*args, **kwargs)
+
+    def synthesis(
+        self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None
+    ) -> Tensor:
+        """Small images (n, img_channels, resolution, resolution) of styles; GanwalkError if a layer is asked for."""
+        if until is not None:
+            raise GanwalkError("a preview has no layers: ask the whole generator for features")
+        features = _features(self.generator, w, self.layer, self.resolution, noise, seed)
+        return torch.einsum("nchw,cd->ndhw", features, self.weights[:-1]) + self.weights[-1][:, None, None]
+
+
+def fit_preview(generator: Generator, *, samples: int = 8, seed: int = 0) -> Preview | None:
+    """A preview fitted on a few samples, half as many again tell how well; None if no layer is early enough.
+
+    Args:
+        samples: whole images that are made for the fit.
+        seed: of the samples.
+    """
+    layer = _preview_layer(generator)
+    if layer is None:
+        return None
+    resolution = _inner(generator.layer_resolutions[layer])
+    device = generator.w_avg.device
+    held = max(1, samples // 2)
+    inputs, targets = [], []
+    with torch.no_grad():
+        for k in range(samples + held):
+            z = sample_z(generator, 1, seed + k, device)
+            w = generator.mapping(z, sample_labels(generator, 1, None, seed + k, device))
+            inputs.append(_columns(_features(generator, w, layer, resolution, "const", None)))
+            targets.append(_columns(functional.adaptive_avg_pool2d(generator.synthesis(w), resolution)))
+        x, y = torch.cat(inputs[:samples]).double(), torch.cat(targets[:samples]).double()
+        x = functional.pad(x, (0, 1), value=1.0)
+        gram = x.T @ x
+        ridge = _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=device)
+        weights = torch.linalg.solve(gram + ridge, x.T @ y)
+        unseen = functional.pad(torch.cat(inputs[samples:]).double(), (0, 1), value=1.0)
+        truth = torch.cat(targets[samples:]).double()
+        error = (unseen @ weights - truth).square().mean()
+        spread = (truth - truth.mean(dim=0)).square().mean().clamp_min(1e-12)
+    return Preview(generator, layer, weights.float(), resolution, float(1 - error / spread))
+
+
+def _preview_layer(generator: Generator) -> int | None:
+    """The last layer of at most the preview's size, if that is below the image's."""
+    limit = min(PREVIEW_RESOLUTION, generator.resolution // 2)
+    fitting = [k for k, size in enumerate(generator.layer_resolutions[:-1]) if 8 <= _inner(size) <= limit]
+    return max(fitting) if fitting else None
+
+
+def _inner(size: int) -> int:
+    """Pixels of a feature map that belong to the image: StyleGAN3's maps have margins around a power of two."""
+    return 2 ** (size.bit_length() - 1)
+
+
+def _features(generator: Generator, w: Tensor, layer: int, resolution: int, noise: Noise, seed: int | None) -> Tensor:
+    """Features (n, channels, resolution, resolution) of a layer, without its margins."""
+    features = generator.synthesis(w, until=layer, noise=noise, seed=seed)
+    margin = (features.shape[-1] - resolution) // 2
+    return features[..., margin : margin + resolution, margin : margin + resolution]
+
+
+def _columns(maps: Tensor) -> Tensor:
+    """Maps (n, channels, h, w) as rows of channels (n·h·w, channels)."""
+    return maps.permute(0, 2, 3, 1).flatten(0, 2)
