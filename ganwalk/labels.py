@@ -55,7 +55,7 @@ def check_unique(labels: Sequence[Label]) -> None:
     for index, label in enumerate(labels):
         if label.name and seen.setdefault(label.name.casefold(), index) != index:
             first = seen[label.name.casefold()]
-            raise GanwalkError(f"direction {first} is called {label.name!r} already: choose another name")
+            raise GanwalkError(f"direction {first} is called {labels[first].name!r} already: choose another name")
 
 
 def find_direction(text: str, labels: Sequence[Label]) -> int:

@@ -274,7 +274,7 @@ def test_labels_that_cannot_be_are_refused(toy, tmp_path):
         with pytest.raises(GanwalkError, match=message):
             Label(**wrong)
     directions = directions_of(toy).labelled(0, Label("smile"))
-    with pytest.raises(GanwalkError, match="direction 0 is called 'Smile' already"):
+    with pytest.raises(GanwalkError, match="direction 0 is called 'smile' already"):
         directions.labelled(1, Label("Smile"))
     with pytest.raises(GanwalkError, match="labels for 3 directions"):
         replace(directions, labels=(Label("a"),))

@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
-from dataclasses import dataclass
 
-import numpy as np
 from nicegui import ui
-from PIL import Image
 
+from ganwalk.explore.shots import Shot
 from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
 from ganwalk.explore.widgets import set_class, set_prop
 
 # Samples in a row.
 _COLUMNS = 6
-# Pixels on a side up to which pictures are sent without loss.
-_LOSSLESS = 256
-
-
-@dataclass(frozen=True)
-class Shot:
-    """Pictures as a browser takes them.
-
-    Attributes:
-        state: what they show.
-        small: whether they are previews.
-        uris: for each side, a data URI for each sample.
-    """
-
-    state: State
-    small: bool
-    uris: tuple[tuple[str, ...], ...]
-
-
-def encode_picture(pixels: np.ndarray) -> str:
-    """Pixels (h, w, 3) as a data URI: PNG, or JPEG for large ones, which are looked at and not kept."""
-    target = io.BytesIO()
-    picture = Image.fromarray(pixels)
-    if max(picture.size) <= _LOSSLESS:
-        kind = "png"
-        picture.save(target, "PNG", compress_level=1)
-    else:
-        kind = "jpeg"
-        picture.save(target, "JPEG", quality=90, subsampling=0)
-    return f"data:image/{kind};base64,{base64.b64encode(target.getvalue()).decode()}"
 
 
 class Gallery:

@@ -2,7 +2,7 @@
 const TEXT = ["text", "search", "number", "url", "email", "password"];
 export default {
   template: "<span hidden></span>",
-  props: { keys: Array },
+  props: { keys: Array, fields: Object },
   mounted() {
     document.addEventListener("keydown", this.press);
   },
@@ -21,6 +21,13 @@ export default {
       const name = held + shift + (event.key.length === 1 ? event.key.toLowerCase() : event.key);
       if (event.altKey || !this.keys.includes(name)) return;
       event.preventDefault();
+      const field = document.getElementById(this.fields[name]);
+      if (field) {
+        // At once: what is typed next belongs there.
+        field.focus();
+        field.select();
+        return;
+      }
       this.$emit("press", name);
     },
   },

@@ -14,12 +14,14 @@ from nicegui import ui
 
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.exports import edited_latents, edited_picture, path_animation, render_command
-from ganwalk.explore.gallery import Gallery, Shot, encode_picture
+from ganwalk.explore.gallery import Gallery
 from ganwalk.explore.panel import Panel, describe
 from ganwalk.explore.queue import Line, Newest
 from ganwalk.explore.rows import Rows
-from ganwalk.explore.shortcuts import all_keys, press
+from ganwalk.explore.shortcuts import NAMING, all_keys, press
+from ganwalk.explore.shots import Shot, strip_base, take_shot, take_strip
 from ganwalk.explore.state import REACH, History, State, from_query, to_query
+from ganwalk.explore.strip import Strip
 from ganwalk.explore.studio import Studio
 from ganwalk.explore.toolbar import Toolbar
 from ganwalk.explore.widgets import Keys
@@ -56,15 +58,22 @@ class Page:
         self._work = ""
         self._client = ui.context.client
         self._newest: Newest[Wish] = Newest(line, self._make, self._show_shot, self._fail)
+        self._newest_strip: Newest[State] = Newest(
+            line, lambda base, check: take_strip(studio, base, check), self._show_strip, self._fail
+        )
+        self._strip_wished: State | None = None
         ui.add_css(resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8"))
-        Keys(all_keys(), lambda key: press(self, key))
         self.toolbar: Toolbar = Toolbar(self)
         with ui.element("div").classes("desk"):
-            self.gallery = Gallery(studio)
+            with ui.element("div").classes("pictures-column"):
+                self.gallery = Gallery(studio)
+                self.strip = Strip(self.walk_to)
             self.rows = Rows(self)
             self.panel: Panel = Panel(self)
+        Keys(all_keys(), dict.fromkeys(NAMING, self.panel.name_id), lambda key: press(self, key))
         ui.timer(_LOOK, self._look)
         self._client.on_delete(self._newest.forget)
+        self._client.on_delete(self._newest_strip.forget)
         self._show()
         self._wish(small=False)
 
@@ -74,11 +83,9 @@ class Page:
         if not dragging:
             if _pictured(state) != _pictured(self._settled):
                 self.history.leave(self._settled)
-            self._settled = state
-            query = to_query(state, self.studio.directions)
-            ui.navigate.history.replace(f"?{query}" if query else "./")
+            self._settle()
         self._show()
-        self._wish(small=dragging and self.studio.preview is not None)
+        self._wish(small=dragging)
 
     def own_layers(self, side: int) -> tuple[int, int]:
         """The layers that a side's directions are meant for."""
@@ -95,11 +102,15 @@ class Page:
         place = min(len(listed) - 1, max(0, listed.index(self.state.selected) + step))
         self.select(self.state.side, listed[place])
 
-    def nudge(self, amount: float | None) -> None:
-        """Walks the selected direction further by an amplitude; None takes it back to 0."""
-        side, move = self.state.side, self.state.move(self.state.side, self.state.selected)
-        amplitude = 0.0 if amount is None else min(REACH, max(-REACH, round(move.amplitude + amount, 4)))
-        self.change(self.state.moved(side, replace(move, amplitude=amplitude)))
+    def nudge(self, amount: float) -> None:
+        """Walks the selected direction further by an amplitude."""
+        move = self.state.move(self.state.side, self.state.selected)
+        self.walk_to(min(REACH, max(-REACH, round(move.amplitude + amount, 4))))
+
+    def walk_to(self, amplitude: float) -> None:
+        """Walks the selected direction as far as an amplitude."""
+        move = self.state.move(self.state.side, self.state.selected)
+        self.change(self.state.moved(self.state.side, replace(move, amplitude=amplitude)))
 
     def reset(self) -> None:
         """Takes every direction back to 0."""
@@ -189,42 +200,61 @@ class Page:
             ui.notify(words, type="negative", position="bottom-left", timeout=8000, close_button="OK")
 
     def _travel(self, state: State) -> None:
-        if state is self._settled:
-            return
-        self.state = self._settled = state
-        query = to_query(state, self.studio.directions)
+        if state is not self._settled:
+            self.state = state
+            self._settle()
+            self._show()
+            self._wish(small=False)
+
+    def _settle(self) -> None:
+        """Makes the state one to come back to, by undo or by the address."""
+        self._settled = self.state
+        query = to_query(self.state, self.studio.directions)
         ui.navigate.history.replace(f"?{query}" if query else "./")
-        self._show()
-        self._wish(small=False)
 
     def _show(self) -> None:
         """Sets every control to the state."""
+        state = self.state
         with self._client:
-            self.toolbar.show(self.state)
-            self.rows.show(self.state)
-            self.panel.show(self.state)
-            self.gallery.note(self.state)
+            self.toolbar.show(state)
+            self.rows.show(state)
+            self.panel.show(state)
+            self.gallery.note(state)
+            title = self.studio.sides[state.side].directions.title(state.selected)
+            self.strip.note(title, state.seeds[0], state.move(state.side, state.selected).amplitude)
 
     def _wish(self, *, small: bool) -> None:
-        """Asks for the pictures of the state, unless they were asked for last."""
+        """Asks for the pictures of the state, unless they were asked for last.
+
+        Args:
+            small: previews will do, if there are any.
+        """
+        wish = (self.state, small and self.studio.preview is not None)
         last = self._wished
-        if last is not None and _pictured(last[0]) == _pictured(self.state) and last[1] <= small:
-            return
-        self._wished = (self.state, small)
-        self._newest.ask(self._wished)
+        if last is None or _pictured(last[0]) != _pictured(wish[0]) or last[1] > wish[1]:
+            self._wished = wish
+            self._newest.ask(wish)
+        base = strip_base(self.state)
+        if not small and base != self._strip_wished:
+            self._strip_wished = base
+            self._newest_strip.ask(base)
 
     def _make(self, wish: Wish, check: Callable[[], None]) -> Shot:
         state, small = wish
         # Whole pictures give way to previews. Without previews, half-done ones would give way to one another for ever.
         give_way = check if self.studio.preview is not None and not small else None
-        pictures = self.studio.pictures(state, small=small, check=give_way)
-        return Shot(state, small, tuple(tuple(encode_picture(pixels) for pixels in row) for row in pictures))
+        return take_shot(self.studio, state, small=small, check=give_way)
 
     def _show_shot(self, wish: Wish, shot: Shot) -> None:
         if not self._client.is_deleted:
             with self._client:
                 self.gallery.show(shot)
                 self.gallery.note(self.state)
+
+    def _show_strip(self, base: State, uris: list[str]) -> None:
+        if not self._client.is_deleted:
+            with self._client:
+                self.strip.show(uris)
 
     def _fail(self, error: Exception) -> None:
         if not isinstance(error, GanwalkError):

@@ -25,55 +25,53 @@ class Panel:
 
     def __init__(self, page: Page):
         self._page = page
-        self._built: tuple[object, ...] | None = None
-        self._name: ui.input | None = None
-        with ui.element("section").classes("panel").props('aria-label="Selected direction"') as self._box:
-            pass
+        self._of: tuple[int, int] = (0, 0)
+        self._label = Label()
+        self._facts_of: tuple[object, ...] | None = None
+        with ui.element("section").classes("panel").props('aria-label="Selected direction"'):
+            with ui.element("h2"):
+                self._heading = ui.label()
+            self._name = ui.input("Name").props(f"maxlength={MAX_NAME} dense outlined")
+            self._note = ui.input("Note").props(f"maxlength={MAX_NOTE} dense outlined")
+            self._place = ui.label().classes("place")
+            self._facts = ui.element("div").classes("facts")
+        for field in (self._name, self._note):
+            field.on("blur", self._save)
+            field.on("keydown.enter", lambda field=field: field.run_method("blur"))
 
     def show(self, state: State) -> None:
-        """Shows the selected direction; what is being typed stays while nothing of it has changed elsewhere."""
+        """Shows the selected direction; what is being typed stays, while it was not changed elsewhere."""
         side = self._page.studio.sides[state.side]
-        built = (state.side, state.selected, side.directions.labels, id(side.scores))
-        if built == self._built:
-            return
-        self._built = built
-        self._box.clear()
-        with self._box:
-            self._names(state.side, state.selected)
-            self._comparison(state.side, state.selected)
-            self._scores(state.side, state.selected)
+        label, title = side.directions.labels[state.selected], side.directions.title(state.selected)
+        self._heading.set_text(f"Direction {title}")
+        self._place.set_text(f"kept in {side.path}" if side.path else "in no file: names last as long as this server")
+        other = self._of != (state.side, state.selected)
+        self._of = (state.side, state.selected)
+        if other or label.name != self._label.name:
+            self._name.set_value(label.name)
+        if other or label.note != self._label.note:
+            self._note.set_value(label.note)
+        self._label = label
+        facts_of = (*self._of, title, id(side.scores))
+        if facts_of != self._facts_of:
+            self._facts_of = facts_of
+            self._facts.clear()
+            with self._facts:
+                self._comparison(*self._of)
+                self._scores(*self._of)
 
-    def focus(self) -> None:
-        """Puts the cursor into the name."""
-        if self._name is not None:
-            self._name.run_method("focus")
-            self._name.run_method("select")
+    @property
+    def name_id(self) -> str:
+        """HTML id of the field for the name."""
+        return self._name.html_id
 
-    def _names(self, side: int, index: int) -> None:
-        page = self._page
-        label = page.studio.sides[side].directions.labels[index]
-        with ui.element("h2"):
-            ui.label(f"Direction {page.studio.sides[side].directions.title(index)}")
-        name = ui.input("Name", value=label.name).props(f"maxlength={MAX_NAME} dense outlined")
-        note = ui.input("Note", value=label.note).props(f"maxlength={MAX_NOTE} dense outlined")
-        self._name = name
+    def _save(self) -> None:
+        def changed(label: Label) -> Label:
+            return replace(label, name=(self._name.value or "").strip(), note=(self._note.value or "").strip())
 
-        def save() -> None:
-            def changed(current: Label) -> Label:
-                return replace(current, name=(name.value or "").strip(), note=(note.value or "").strip())
-
-            if not page.relabel(side, index, changed):
-                now = page.studio.sides[side].directions.labels[index]
-                name.set_value(now.name)
-                note.set_value(now.note)
-
-        for field in (name, note):
-            field.on("blur", save)
-            field.on("keydown.enter", lambda field=field: field.run_method("blur"))
-        path = page.studio.sides[side].path
-        ui.label(
-            f"kept in {path}" if path else "these directions are in no file: names last as long as this server"
-        ).classes("place")
+        if not self._page.relabel(*self._of, changed):
+            self._name.set_value(self._label.name)
+            self._note.set_value(self._label.note)
 
     def _comparison(self, side: int, index: int) -> None:
         closest = self._page.studio.closest(side, index)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from nicegui import ui
 
 from ganwalk.explore.state import REACH, State
-from ganwalk.explore.widgets import AmplitudeSlider, LayerSlider, icon_button, set_class, set_prop
-from ganwalk.labels import Label
+from ganwalk.explore.widgets import AmplitudeSlider, IconButton, LayerSlider, set_class, set_prop
 
 if TYPE_CHECKING:
     from ganwalk.explore.page import Page
@@ -24,7 +23,7 @@ class Rows:
     def __init__(self, page: Page):
         self._page = page
         self._rows: list[Row] = []
-        self._built: tuple[int, list[int], tuple[Label, ...]] | None = None
+        self._built: tuple[int, list[int]] | None = None
         self._most, self._with_hidden, self._starred_only = _ROWS, False, False
         with ui.element("section").classes("rows").props('aria-labelledby="rows-title"'):
             with ui.element("header"):
@@ -37,12 +36,14 @@ class Rows:
 
     def show(self, state: State) -> None:
         """Shows the directions of the state's side, as far as each is walked."""
-        directions = self._page.studio.sides[state.side].directions
         listed = self.listed(state)
-        built = (state.side, listed, directions.labels)
-        if built != self._built:
-            self._build(state, listed)
-            self._built = built
+        if (state.side, listed) != self._built:
+            # Only then: what has the focus of the keyboard should keep it.
+            self._built = (state.side, listed)
+            self._list.clear()
+            with self._list:
+                self._rows = [Row(self._page, state.side, index) for index in listed]
+        self._show_head(state)
         for row in self._rows:
             row.show(state)
 
@@ -56,19 +57,15 @@ class Rows:
         ][: self._most]
         return sorted({*indices, state.selected})
 
-    def _build(self, state: State, listed: list[int]) -> None:
-        page = self._page
-        labels = page.studio.sides[state.side].directions.labels
+    def _show_head(self, state: State) -> None:
+        labels = self._page.studio.sides[state.side].directions.labels
         hidden = sum(label.hidden for label in labels)
-        letter = f" of {'AB'[state.side]}" if len(page.studio.sides) > 1 else ""
+        letter = f" of {'AB'[state.side]}" if len(self._page.studio.sides) > 1 else ""
         self._title.set_text(f"{len(labels)} directions{letter}")
         self._starred.set_visibility(self._starred_only or any(label.starred for label in labels))
         self._hidden.set_text(f"hidden ({hidden})")
         self._hidden.set_visibility(hidden > 0)
         self._more.set_visibility(len(labels) > self._most)
-        self._list.clear()
-        with self._list:
-            self._rows = [Row(page, state.side, index) for index in listed]
 
     def _filter(self) -> None:
         self._with_hidden, self._starred_only = self._hidden.value, self._starred.value
@@ -84,33 +81,39 @@ class Row:
 
     def __init__(self, page: Page, side: int, index: int):
         self._page, self._side, self._index = page, side, index
-        directions = page.studio.sides[side].directions
-        label, title = directions.labels[index], directions.title(index)
-        self._layered = directions.space == "w" and page.studio.generator.num_layers > 1
-        with ui.element("li").classes("row-of-direction" + " is-hidden" * label.hidden) as self._box:
+        layered = page.studio.sides[side].directions.space == "w" and page.studio.generator.num_layers > 1
+        with ui.element("li").classes("row-of-direction") as self._box:
             self._box.on("click", self._select)
-            star = f"{'No star for' if label.starred else 'Star'} direction {title}"
-            icon_button("star" if label.starred else "star_border", star, self._star)
+            self._star = IconButton("star_border", "", self._toggle_star)
             with ui.element("button").classes("title").props("type=button") as self._button:
-                ui.label(title)
+                self._title = ui.label()
             self._slider = AmplitudeSlider(
-                f"Amplitude of direction {title}",
                 REACH,
                 lambda amplitude: self._walk(amplitude, dragging=True),
                 lambda amplitude: self._walk(amplitude, dragging=False),
             )
-            hide = f"{'Show' if label.hidden else 'Hide'} direction {title}"
-            icon_button("visibility" if label.hidden else "visibility_off", hide, self._hide)
-            if self._layered:
-                self._layers = LayerSlider(f"direction {title}", page.studio.generator.num_layers, self._limit)
+            self._hide = IconButton("visibility_off", "", self._toggle_hidden)
+            self._layers = LayerSlider(page.studio.generator.num_layers, self._limit) if layered else None
 
     def show(self, state: State) -> None:
-        """Sets the controls to a state."""
+        """Sets the controls to a state, and to what the direction is called now."""
+        directions = self._page.studio.sides[self._side].directions
+        label, name = directions.labels[self._index], f"direction {directions.title(self._index)}"
         move = state.move(self._side, self._index)
-        self._slider.show(move.amplitude)
-        if self._layered:
-            self._layers.show(move.layers or self._page.own_layers(self._side))
+        self._title.set_text(directions.title(self._index))
+        self._slider.show(f"Amplitude of {name}", move.amplitude)
+        if self._layers is not None:
+            self._layers.show(name, move.layers or self._page.own_layers(self._side))
+        if label.starred:
+            self._star.show("star", f"No star for {name}")
+        else:
+            self._star.show("star_border", f"Star {name}")
+        if label.hidden:
+            self._hide.show("visibility", f"Show {name}")
+        else:
+            self._hide.show("visibility_off", f"Hide {name}")
         current = state.selected == self._index
+        set_class(self._box, "is-hidden", label.hidden)
         set_class(self._box, "current", current)
         set_prop(self._button, "aria-current", "true" if current else "false")
 
@@ -127,8 +130,8 @@ class Row:
         own = layers == self._page.own_layers(self._side)
         self._page.change(self._page.state.moved(self._side, replace(move, layers=None if own else layers)))
 
-    def _star(self) -> None:
+    def _toggle_star(self) -> None:
         self._page.relabel(self._side, self._index, lambda label: replace(label, starred=not label.starred))
 
-    def _hide(self) -> None:
+    def _toggle_hidden(self) -> None:
         self._page.relabel(self._side, self._index, lambda label: replace(label, hidden=not label.hidden))

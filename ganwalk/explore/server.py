@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable
 
+import nicegui
 import uvicorn
 from fastapi import FastAPI, Request
 from nicegui import ui
@@ -83,6 +84,8 @@ def serve(
     def index(request: Request) -> None:
         Page(studio, line, request.query_params)
 
+    # The bar at the top would follow every request; what the page is busy with, its status says.
+    nicegui.app.config.quasar_config["loadingBar"]["skipHijack"] = True
     ui.run_with(
         app,
         dark=None,

@@ -11,15 +11,17 @@ if TYPE_CHECKING:
 
 # σ of a key press.
 _STEP = 0.5
+# Keys that put the cursor into the name.
+NAMING = ("n",)
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """Keys by the names that browsers give them, what they do in words, and how."""
+    """Keys by the names that browsers give them, what they do in words, and how; None is done by the browser itself."""
 
     keys: tuple[str, ...]
     words: str
-    act: Callable[[Page], None]
+    act: Callable[[Page], None] | None
 
 
 SHORTCUTS = (
@@ -27,12 +29,12 @@ SHORTCUTS = (
     Shortcut(("k", "ArrowUp"), "previous direction", lambda page: page.select_next(-1)),
     Shortcut((".", "]"), f"walk {_STEP} σ further", lambda page: page.nudge(_STEP)),
     Shortcut((",", "["), f"walk {_STEP} σ back", lambda page: page.nudge(-_STEP)),
-    Shortcut(("0",), "this direction back to 0", lambda page: page.nudge(None)),
+    Shortcut(("0",), "this direction back to 0", lambda page: page.walk_to(0.0)),
     Shortcut(("r",), "reset: all directions back to 0", lambda page: page.reset()),
     Shortcut((" ",), "shuffle: other samples", lambda page: page.shuffle()),
     Shortcut(("z", "Ctrl+z"), "undo", lambda page: page.undo()),
     Shortcut(("y", "Ctrl+y", "Ctrl+Shift+z"), "redo", lambda page: page.redo()),
-    Shortcut(("n",), "name the direction", lambda page: page.panel.focus()),
+    Shortcut(NAMING, "name the direction", None),
     Shortcut(("s",), "star it, or not", lambda page: page.toggle_star()),
     Shortcut(("h",), "hide it, or show it again", lambda page: page.toggle_hidden()),
     Shortcut(("b",), "the other side of an A/B comparison", lambda page: page.switch()),
@@ -50,7 +52,7 @@ def all_keys() -> list[str]:
 def press(page: Page, key: str) -> None:
     """Does what a key means."""
     for shortcut in SHORTCUTS:
-        if key in shortcut.keys:
+        if key in shortcut.keys and shortcut.act is not None:
             shortcut.act(page)
 
 

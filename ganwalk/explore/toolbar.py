@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from nicegui import ui
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.shortcuts import SHORTCUTS, in_words
 from ganwalk.explore.state import MAX_PSI, MAX_SEEDS, State
-from ganwalk.explore.widgets import icon_button
+from ganwalk.explore.widgets import IconButton
 from ganwalk.rendering.ranges import parse_seeds
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Toolbar:
             self._seeds = ui.input("Seeds").props("dense outlined").classes("seeds")
             self._seeds.on("blur", self._set_seeds)
             self._seeds.on("keydown.enter", lambda: self._seeds.run_method("blur"))
-            icon_button("shuffle", "Shuffle: other samples (Space)", page.shuffle)
+            IconButton("shuffle", "Shuffle: other samples (Space)", page.shuffle)
             self._psi = None
             if studio.truncates:
                 self._psi = ui.number("Truncation ψ", min=-MAX_PSI, max=MAX_PSI, step=0.05, format="%.4g")
@@ -43,23 +44,24 @@ class Toolbar:
             if len(studio.sides) > 1:
                 self._side = ui.toggle({0: "A", 1: "B"}, value=0, on_change=self._set_side).props("dense")
                 self._side.props["aria-label"] = "Side of the comparison"
-            self._undo = icon_button("undo", "Undo (z)", page.undo)
-            self._redo = icon_button("redo", "Redo (y)", page.redo)
-            icon_button("restart_alt", "Reset: all directions back to 0 (r)", page.reset)
+            self._undo = IconButton("undo", "Undo (z)", page.undo)
+            self._redo = IconButton("redo", "Redo (y)", page.redo)
+            IconButton("restart_alt", "Reset: all directions back to 0 (r)", page.reset)
             with ui.button("Export", icon="download").props("no-caps dense outline"), ui.menu() as self._menu:
                 ui.menu_item("Picture (PNG)", lambda: page.export("png"))
                 ui.menu_item("Path (GIF)", lambda: page.export("gif"))
                 ui.menu_item("Path (MP4)", lambda: page.export("mp4"))
                 ui.menu_item("Latents (.npy)", lambda: page.export("npy"))
                 ui.menu_item("Command", self._show_command)
-            icon_button("help_outline", "Shortcuts (?)", self.open_help)
+            IconButton("help_outline", "Shortcuts (?)", self.open_help)
             self.status = ui.label().classes("status").props("role=status")
         self._help = _help_dialog()
         with ui.dialog() as self._command, ui.card():
+            self._command.props["aria-label"] = "Command"
             with ui.element("h2"):
                 ui.label("This edit on the command line")
             self._command_text = ui.label().classes("command")
-            ui.button("Copy", on_click=lambda: ui.clipboard.write(self._command_text.text)).props("no-caps flat")
+            _plain_button("Copy", lambda: ui.clipboard.write(self._command_text.text))
 
     def show(self, state: State) -> None:
         """Sets the controls to a state."""
@@ -134,6 +136,7 @@ def format_seeds(seeds: tuple[int, ...]) -> str:
 
 def _help_dialog() -> ui.dialog:
     with ui.dialog() as dialog, ui.card():
+        dialog.props["aria-label"] = "Shortcuts"
         with ui.element("h2"):
             ui.label("Shortcuts")
         with ui.element("dl").classes("shortcuts"):
@@ -143,5 +146,11 @@ def _help_dialog() -> ui.dialog:
                         ui.label(in_words(shortcut.keys))
                     with ui.element("dd"):
                         ui.label(shortcut.words)
-        ui.button("Close", on_click=dialog.close).props("no-caps flat")
+        _plain_button("Close", dialog.close)
     return dialog
+
+
+def _plain_button(words: str, act: Callable[[], object]) -> None:
+    with ui.element("button").props("type=button").classes("plain") as button:
+        ui.label(words)
+    button.on("click", act)

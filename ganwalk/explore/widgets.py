@@ -13,20 +13,20 @@ class AmplitudeSlider(Element, component="slider.js"):
     """A slider in σ with its value beside it.
 
     Args:
-        label: what screen readers call it.
         reach: both ends.
         on_drag: called with the amplitude now and then while the slider is held.
         on_release: called with the amplitude at the end.
     """
 
-    def __init__(self, label: str, reach: float, on_drag: Callable[[float], None], on_release: Callable[[float], None]):
+    def __init__(self, reach: float, on_drag: Callable[[float], None], on_release: Callable[[float], None]):
         super().__init__()
-        self.props["label"], self.props["reach"], self.props["value"] = label, reach, 0.0
+        self.props["reach"], self.props["value"] = reach, 0.0
         self.on("drag", lambda event: on_drag(_amplitude(event, reach)))
         self.on("release", lambda event: on_release(_amplitude(event, reach)))
 
-    def show(self, amplitude: float) -> None:
+    def show(self, label: str, amplitude: float) -> None:
         """Moves the slider, unless somebody holds it."""
+        set_prop(self, "label", label)
         set_prop(self, "value", amplitude)
 
 
@@ -34,15 +34,14 @@ class LayerSlider(Element, component="layers.js"):
     """A first and a last layer on one track.
 
     Args:
-        name: of the direction.
         num_layers: of the generator.
         on_release: called with both layers.
     """
 
-    def __init__(self, name: str, num_layers: int, on_release: Callable[[tuple[int, int]], None]):
+    def __init__(self, num_layers: int, on_release: Callable[[tuple[int, int]], None]):
         super().__init__()
         last = num_layers - 1
-        self.props["name"], self.props["last"], self.props["first"], self.props["final"] = name, last, 0, last
+        self.props["last"], self.props["first"], self.props["final"] = last, 0, last
 
         def release(event: GenericEventArguments) -> None:
             first, final = (min(last, max(0, int(value))) for value in event.args)
@@ -50,18 +49,25 @@ class LayerSlider(Element, component="layers.js"):
 
         self.on("release", release)
 
-    def show(self, layers: tuple[int, int]) -> None:
-        """Moves both ends."""
+    def show(self, name: str, layers: tuple[int, int]) -> None:
+        """Moves both ends; `name` is whose layers they are."""
+        set_prop(self, "name", name)
         set_prop(self, "first", layers[0])
         set_prop(self, "final", layers[1])
 
 
 class Keys(Element, component="keys.js"):
-    """Calls `on_press` with the name of a key such as "j", " ", or "Ctrl+z", when it is pressed outside of text."""
+    """Listens for keys with names such as "j", " " or "Ctrl+z", pressed outside of text.
 
-    def __init__(self, keys: Sequence[str], on_press: Callable[[str], None]):
+    Args:
+        keys: their names.
+        fields: keys that only put the cursor into a field, with its HTML id.
+        on_press: called with the names of the others.
+    """
+
+    def __init__(self, keys: Sequence[str], fields: dict[str, str], on_press: Callable[[str], None]):
         super().__init__()
-        self.props["keys"] = list(keys)
+        self.props["keys"], self.props["fields"] = list(keys), fields
         self.on("press", lambda event: on_press(str(event.args)))
 
 
@@ -79,13 +85,24 @@ def set_class(element: Element, name: str, on: bool) -> None:
         element.classes(remove=name)
 
 
-def icon_button(icon: str, words: str, act: Callable[[], object]) -> ui.button:
+class IconButton:
     """A small button with an icon, and words for those who do not see it, or hover."""
-    button = ui.button(icon=icon, on_click=act).props("flat round dense size=sm").classes("icon")
-    button.props["aria-label"] = words
-    with button:
-        ui.tooltip(words)
-    return button
+
+    def __init__(self, icon: str, words: str, act: Callable[[], object]):
+        self._button = ui.button(icon=icon, on_click=act).props("flat round dense size=sm").classes("icon")
+        with self._button:
+            self._tooltip = ui.tooltip()
+        self.show(icon, words)
+
+    def show(self, icon: str, words: str) -> None:
+        """Changes what it is for."""
+        set_prop(self._button, "icon", icon)
+        set_prop(self._button, "aria-label", words)
+        self._tooltip.set_text(words)
+
+    def set_enabled(self, on: bool) -> None:
+        """Whether it can be pressed."""
+        self._button.set_enabled(on)
 
 
 def _amplitude(event: GenericEventArguments, reach: float) -> float:

@@ -1,0 +1,44 @@
+"""A strip of pictures along the selected direction: what it does, at a glance, on top of the rest of the edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from nicegui import ui
+
+from ganwalk.explore.shots import AMPLITUDES
+from ganwalk.explore.widgets import set_class, set_prop
+from ganwalk.rendering.report.markup import in_sigma
+
+
+class Strip:
+    """A picture for each of `AMPLITUDES`; a click walks there.
+
+    Args:
+        on_choice: called with the amplitude of a picture that was clicked.
+    """
+
+    def __init__(self, on_choice: Callable[[float], None]):
+        self._pictures: list[ui.element] = []
+        self._buttons: list[ui.element] = []
+        with ui.element("section").classes("strip").props('aria-labelledby="strip-title"'):
+            with ui.element("h2").props("id=strip-title"):
+                self._title = ui.label()
+            with ui.element("div").classes("frames"):
+                for amplitude in AMPLITUDES:
+                    with ui.element("button").props("type=button") as button:
+                        self._pictures.append(ui.element("img").props('alt=""'))
+                        ui.label(in_sigma(amplitude))
+                    button.on("click", lambda amplitude=amplitude: on_choice(amplitude))
+                    self._buttons.append(button)
+
+    def note(self, title: str, seed: int, amplitude: float) -> None:
+        """Says what is walked, and marks the picture that is the edit, if one is."""
+        self._title.set_text(f"Seed {seed} along direction {title}")
+        for button, at in zip(self._buttons, AMPLITUDES, strict=True):
+            set_class(button, "current", at == amplitude)
+
+    def show(self, uris: Sequence[str]) -> None:
+        """Puts pictures into their places."""
+        for picture, uri in zip(self._pictures, uris, strict=True):
+            set_prop(picture, "src", uri)

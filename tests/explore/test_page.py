@@ -1,0 +1,445 @@
+"""The explorer in Chromium: what people touch changes what they see, and what they name stays."""
+
+import base64
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganwalk.directions import Directions
+from ganwalk.discovery.run import run_discovery
+from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.edits import Move
+from ganwalk.evaluation.outputs import write_outputs
+from ganwalk.evaluation.run import evaluate
+from ganwalk.generators.loading import load_generator
+from ganwalk.labels import Label
+from ganwalk.rendering.images import traverse
+
+pytest.importorskip("nicegui")
+expect = pytest.importorskip("playwright.sync_api").expect
+HOSTILE = "<img src=x onerror=window.broken=1>"
+
+
+@contextmanager
+def serving(folder, *options):
+    """A server in a folder, and the address that it prints."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "ganwalk", "explore", "--port", "0", "--no-open", *options]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    said = []
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if found := re.search(r"explore at (\S+)", line):
+                break
+        else:
+            pytest.fail(f"no page: {''.join(said)}")
+        yield found[1], process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return load_generator("scenes")
+
+
+@pytest.fixture(scope="module")
+def found(scenes):
+    """Four principal components, with their scores."""
+    directions = run_discovery(
+        scenes, DiscoverySettings(n_directions=4, method="pca", batch=8, equalize=False), compared=()
+    ).directions
+    return directions, evaluate(scenes, directions, samples=8, reconstructor=False, threads=1)
+
+
+@pytest.fixture(scope="module")
+def served(found, tmp_path_factory):
+    """The address of a comparison with random directions, the file, and its folder."""
+    folder = tmp_path_factory.mktemp("explore")
+    directions, evaluation = found
+    write_outputs(evaluation, folder)
+    path = folder / "directions.safetensors"
+    directions.save(path)
+    with serving(folder, "--against", "random") as (address, _):
+        yield address, path
+
+
+@pytest.fixture
+def open_page(new_page):
+    """Opens an address and waits until its pictures are there."""
+
+    def call(address, **options):
+        page = new_page(viewport={"width": 1400, "height": 900}, **options)
+        page.set_default_timeout(10_000)
+        page.goto(address)
+        expect(page.locator("[data-state=full]")).to_be_visible()
+        return page
+
+    return call
+
+
+def pixels(page, side=0, number=0):
+    """Of a sample of a side, as the browser got it."""
+    uri = page.locator(".pictures").nth(side).locator("img").nth(number).get_attribute("src")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
+
+
+def truth(generator, directions, edit, seed, **options):
+    options = {"truncation_psi": 1.0, "class_index": None, "batch": 8, **options}
+    return traverse(generator, directions, edit, [1.0], seeds=[seed], **options)[0, 0]
+
+
+def until(condition):
+    """Waits for something that is not an attribute of an element."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.05)
+
+
+def amplitude(page, index):
+    return page.locator(f'[aria-label^="Amplitude of direction {index}"]')
+
+
+def test_a_page_shows_the_samples_themselves(open_page, served, scenes, found):
+    page = open_page(served[0])
+    for side in (0, 1):
+        for number, seed in enumerate((1, 2, 3, 4)):
+            np.testing.assert_array_equal(pixels(page, side, number), truth(scenes, found[0], [], seed))
+    expect(page.get_by_role("heading", name="4 directions of A")).to_be_visible()
+    strip = page.locator(".strip img")
+    expect(strip.first).to_have_attribute("src", re.compile("^data:"))
+    uri = strip.first.get_attribute("src")
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
+    np.testing.assert_array_equal(shown, truth(scenes, found[0], [Move(0, -3.0)], 1))
+
+
+def test_dragging_a_slider_changes_the_picture_before_and_after_it_is_let_go(open_page, served, scenes, found):
+    page = open_page(served[0])
+    before = pixels(page)
+    slider = amplitude(page, 1)
+    box = slider.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], middle, steps=5)
+    until(lambda: np.abs(pixels(page).astype(int) - before).mean() > 1)
+    assert "a=" not in page.url
+    page.mouse.move(box["x"] + 0.8 * box["width"], middle, steps=5)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("a=1="))
+    walked = float(slider.input_value())
+    assert walked == float(re.search(r"a=1=([\d.]+)", page.url)[1]) > 2
+    until(lambda: np.array_equal(pixels(page), truth(scenes, found[0], [Move(1, walked)], 1)))
+    np.testing.assert_array_equal(pixels(page, 1), before)
+
+
+def test_layers_limit_a_walk(open_page, served, scenes, found):
+    page = open_page(f"{served[0]}?a=0=2")
+    last = page.get_by_label("Last layer of direction 0", exact=True)
+    for _ in range(5):
+        last.press("ArrowLeft")
+    expect(page).to_have_url(re.compile("a=0=2@0-4"))
+    until(lambda: np.array_equal(pixels(page), truth(scenes, found[0], [Move(0, 2.0, (0, 4))], 1)))
+    last.press("End")
+    expect(page).not_to_have_url(re.compile("@"))
+
+
+def test_samples_are_chosen_truncated_and_shuffled(open_page, served, scenes, found):
+    page = open_page(served[0])
+    seeds = page.get_by_label("Seeds")
+    seeds.fill("8,9")
+    seeds.press("Enter")
+    expect(page.locator(".pictures").first.locator("img")).to_have_count(2)
+    until(lambda: np.array_equal(pixels(page), truth(scenes, found[0], [], 8)))
+    psi = page.get_by_label("Truncation ψ")
+    psi.fill("0.5")
+    psi.press("Enter")
+    until(lambda: np.array_equal(pixels(page), truth(scenes, found[0], [], 8, truncation_psi=0.5)))
+    expect(page).to_have_url(re.compile("seeds=8,9&psi=0.5"))
+    for wrong in ("eight", "1-99"):
+        seeds.fill(wrong)
+        seeds.press("Enter")
+        expect(page.get_by_role("alert").last).to_contain_text("eight" if wrong == "eight" else "at most 12")
+        expect(seeds).to_have_value("8-9")
+    page.get_by_role("button", name="Shuffle").click()
+    expect(seeds).not_to_have_value("8-9")
+    expect(page.locator(".pictures").first.locator("img")).to_have_count(2)
+
+
+def test_a_name_is_kept_in_the_file_and_survives_a_reload(open_page, served):
+    address, path = served
+    page = open_page(address)
+    amplitude(page, 2).click()
+    expect(page.get_by_role("heading", name="Direction 2", exact=True)).to_be_visible()
+    page.get_by_label("Name").fill("smile")
+    page.get_by_label("Name").press("Enter")
+    page.get_by_label("Note").fill("from 2 σ on")
+    page.get_by_label("Note").press("Tab")
+    expect(page.get_by_role("button", name="2 · smile", exact=True)).to_be_visible()
+    until(lambda: Directions.load(path).labels[2].note == "from 2 σ on")
+    assert Directions.load(path).find("smile") == 2
+    page.reload()
+    expect(page.get_by_role("button", name="2 · smile", exact=True)).to_be_visible()
+    expect(page.get_by_label("Note")).to_have_value("from 2 σ on")
+    # Another direction cannot have the name: the page says so, and shows what is.
+    amplitude(page, 3).click()
+    expect(page.get_by_role("heading", name="Direction 3", exact=True)).to_be_visible()
+    page.get_by_label("Name").fill("Smile")
+    page.get_by_label("Name").press("Enter")
+    expect(page.get_by_role("alert").last).to_contain_text("direction 2 is called 'smile' already")
+    expect(page.get_by_label("Name")).to_have_value("")
+    assert Directions.load(path).labels[3].name == ""
+
+
+def test_hostile_names_are_text(open_page, served):
+    address, path = served
+    directions = Directions.load(path)
+    page = open_page(f"{address}?direction=3")
+    page.get_by_label("Name").fill(HOSTILE)
+    page.get_by_label("Name").press("Enter")
+    page.get_by_label("Note").fill(f'"><script>window.broken=1</script>{HOSTILE}')
+    page.get_by_label("Note").press("Enter")
+    until(lambda: Directions.load(path).labels[3].note)
+    page.reload()
+    expect(page.get_by_role("button", name=f"3 · {HOSTILE}", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Star direction 3").hover()
+    expect(page.get_by_role("tooltip")).to_contain_text(HOSTILE)
+    page.get_by_label("Amplitude of direction 3").press("End")
+    page.get_by_role("button", name="Export").click()
+    page.get_by_text("Command").click()
+    expect(page.locator(".command")).to_contain_text(HOSTILE)
+    assert page.evaluate("window.broken") is None
+    assert page.locator("img[src=x]").count() == 0
+    directions.save(path)
+
+
+def test_links_of_strangers_do_no_harm(open_page, served):
+    page = open_page(f"{served[0]}?seeds=<b>&psi=nan&a=%3Cscript%3E=1,9=1,0=1e99&direction=77&side=c&class=-1")
+    expect(page.get_by_label("Seeds")).to_have_value("1-4")
+    expect(amplitude(page, 0)).to_have_value("5")
+
+
+@pytest.mark.parametrize("kind", ["Picture (PNG)", "Path (GIF)", "Path (MP4)", "Latents (.npy)"])
+def test_an_edit_is_exported(open_page, served, scenes, found, kind):
+    page = open_page(f"{served[0]}?seeds=1,2&a=0=2,1=-1@0-4")
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_text(kind).click()
+    data = download.value.path().read_bytes()
+    suffix = {"P": ".png", "L": ".npy"}
+    edit = [Move(0, 2.0), Move(1, -1.0, (0, 4))]
+    both = [truth(scenes, found[0], edit, seed) for seed in (1, 2)]
+    if kind == "Picture (PNG)":
+        picture = Image.open(io.BytesIO(data))
+        np.testing.assert_array_equal(np.asarray(picture), np.concatenate(both, axis=1))
+        assert "--combine" in picture.text["ganwalk"]
+        assert download.value.suggested_filename.endswith(suffix["P"])
+    elif kind == "Path (GIF)":
+        animation = Image.open(io.BytesIO(data))
+        assert animation.n_frames > 20
+    elif kind == "Path (MP4)":
+        assert data[4:8] == b"ftyp"
+    else:
+        latents = torch.from_numpy(np.load(io.BytesIO(data), allow_pickle=False))
+        with torch.no_grad():
+            images = scenes.synthesis(latents)
+        shown = (images * 127.5 + 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+        assert np.abs(shown.astype(int) - np.stack(both)).max() <= 1
+
+
+def test_nothing_walked_is_no_path(open_page, served):
+    page = open_page(served[0])
+    page.keyboard.press("e")
+    page.get_by_text("Path (GIF)").click()
+    expect(page.get_by_role("alert")).to_contain_text("move a slider first")
+
+
+def test_two_sides_are_walked_apart(open_page, served, scenes):
+    page = open_page(served[0])
+    before = pixels(page)
+    page.keyboard.press("b")
+    expect(page.get_by_role("heading", name="4 directions of B")).to_be_visible()
+    amplitude(page, 0).press("End")
+    until(lambda: not np.array_equal(pixels(page, 1), before))
+    np.testing.assert_array_equal(pixels(page), before)
+    expect(page).to_have_url(re.compile(r"b=0=5.*side=b"))
+    expect(page.locator(".closest")).to_contain_text("Closest in A")
+    expect(page.locator(".place")).to_contain_text("in no file")
+    page.get_by_role("button", name="A", exact=True).click()
+    expect(page.get_by_role("heading", name="4 directions of A")).to_be_visible()
+    expect(amplitude(page, 0)).to_have_value("0")
+
+
+def test_undo_and_redo(open_page, served):
+    page = open_page(served[0])
+    undo, redo = (page.get_by_role("button", name=name) for name in ("Undo (z)", "Redo (y)"))
+    expect(undo).to_be_disabled()
+    amplitude(page, 0).press("End")
+    expect(page).to_have_url(re.compile("a=0=5"))
+    page.get_by_role("button", name="Reset").click()
+    expect(amplitude(page, 0)).to_have_value("0")
+    undo.click()
+    expect(amplitude(page, 0)).to_have_value("5")
+    expect(page).to_have_url(re.compile("a=0=5"))
+    page.keyboard.press("Control+z")
+    expect(amplitude(page, 0)).to_have_value("0")
+    expect(undo).to_be_disabled()
+    redo.click()
+    expect(amplitude(page, 0)).to_have_value("5")
+    page.keyboard.press("y")
+    expect(amplitude(page, 0)).to_have_value("0")
+    expect(redo).to_be_disabled()
+
+
+def test_keys_do_what_the_list_of_shortcuts_says(open_page, served):
+    address, path = served
+    page = open_page(address)
+    page.keyboard.press("j")
+    expect(page.get_by_role("heading", name="Direction 1", exact=True)).to_be_visible()
+    page.keyboard.press(".")
+    page.keyboard.press(".")
+    expect(amplitude(page, 1)).to_have_value("1")
+    page.keyboard.press(",")
+    expect(amplitude(page, 1)).to_have_value("0.5")
+    page.keyboard.press("s")
+    until(lambda: Directions.load(path).labels[1].starred)
+    page.keyboard.press("h")
+    until(lambda: Directions.load(path).labels[1].hidden)
+    page.keyboard.press("k")
+    expect(page.get_by_role("button", name="1", exact=True)).to_have_count(0)
+    page.get_by_role("checkbox", name="hidden (1)").click()
+    page.get_by_role("button", name="Show direction 1").click()
+    until(lambda: not Directions.load(path).labels[1].hidden)
+    expect(page.get_by_role("heading", name="Direction 1", exact=True)).to_be_visible()
+    page.keyboard.press("0")
+    expect(amplitude(page, 1)).to_have_value("0")
+    page.keyboard.press("n")
+    page.keyboard.type("shy")
+    expect(page.get_by_label("Name")).to_have_value("shy")
+    assert Directions.load(path).labels[1] == Label(starred=True)
+    page.keyboard.press("Escape")
+    page.get_by_label("Name").fill("")
+    page.get_by_label("Name").press("Enter")
+    page.get_by_role("button", name="No star for direction 1").click()
+    until(lambda: not Directions.load(path).labels[1].starred)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("other samples")
+
+
+def test_two_tabs_have_states_of_their_own_and_names_in_common(open_page, served, scenes, found):
+    first, second = open_page(served[0]), open_page(served[0])
+    amplitude(first, 0).press("End")
+    amplitude(second, 0).press("Home")
+    until(lambda: np.array_equal(pixels(first), truth(scenes, found[0], [Move(0, 5.0)], 1)))
+    until(lambda: np.array_equal(pixels(second), truth(scenes, found[0], [Move(0, -5.0)], 1)))
+    first.get_by_label("Name").fill("common")
+    first.get_by_label("Name").press("Enter")
+    expect(second.get_by_role("button", name="0 · common", exact=True)).to_be_visible()
+    expect(amplitude(second, 0)).to_have_value("-5")
+    second.get_by_label("Name").fill("")
+    second.get_by_label("Name").press("Enter")
+    expect(first.get_by_role("button", name="0", exact=True)).to_be_visible()
+
+
+def test_scores_barcode_and_effects_are_shown(open_page, served, found):
+    page = open_page(f"{served[0]}?direction=1")
+    row = found[1].to_json()["directions"][1]
+    panel = page.locator(".panel")
+    expect(panel).to_contain_text(f"{row['rtd']:.3f}")
+    expect(panel.get_by_role("img", name="Barcode of direction 1")).to_be_visible()
+    expect(panel.get_by_role("table", name="Effects on factors")).to_contain_text("wall_hue")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_can_be_used_by_everybody(open_page, served, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = open_page(served[0], color_scheme=scheme)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.wait_for_timeout(500)
+    faults = axe.run(page).response["violations"]
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).not_to_be_visible()
+    page.wait_for_timeout(500)
+    faults += axe.run(page).response["violations"]
+    assert [
+        (fault["id"], [(node["html"], node["failureSummary"]) for node in fault["nodes"]]) for fault in faults
+    ] == []
+
+
+@pytest.fixture
+def blobs_folder(tmp_path):
+    """Directions in z without scores, one of them with a name."""
+    generator = load_generator("blobs")
+    labels = (Label("height"), *[Label()] * 5)
+    directions = Directions(
+        generator.rotation.clone(), torch.ones(6), "z", generator.identity, method="true", labels=labels
+    )
+    directions.save(tmp_path / "directions.safetensors")
+    return tmp_path
+
+
+def test_scores_can_be_measured_on_the_page(open_page, blobs_folder):
+    with serving(blobs_folder) as (address, _):
+        page = open_page(address)
+        expect(page.get_by_label("Last layer of direction 0")).to_have_count(0)
+        page.get_by_role("button", name="Measure").click()
+        expect(page.get_by_role("img", name="Barcode of direction 0 · height")).to_be_visible(timeout=60_000)
+    assert (blobs_folder / "evaluation.json").exists()
+
+
+def test_previews_come_first_and_whole_pictures_at_the_end(open_page, found, scenes, tmp_path):
+    found[0].save(tmp_path / "directions.safetensors")
+    with serving(tmp_path, "--preview", "always") as (address, _):
+        page = open_page(address)
+        slider = amplitude(page, 0)
+        box = slider.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + box["height"] / 2, steps=3)
+        expect(page.locator("[data-state=preview]")).to_be_visible()
+        assert pixels(page).shape == (32, 32, 3)
+        page.mouse.up()
+        expect(page.locator("[data-state=full]")).to_be_visible()
+        edit = [Move(0, float(slider.input_value()))]
+        until(lambda: np.array_equal(pixels(page), truth(scenes, found[0], edit, 1)))
+
+
+def test_other_machines_need_the_token(open_page, blobs_folder):
+    with serving(blobs_folder, "--host", "0.0.0.0") as (printed, _):
+        port, token = re.search(r":(\d+)/\?token=([\w-]{20,})$", printed).groups()
+        address = f"http://127.0.0.1:{port}/"
+        for query in ("", "?token=wrong", f"?token={token[:-1]}"):
+            with pytest.raises(HTTPError, match="403"):
+                urlopen(address + query)
+        page = open_page(f"{address}?token={token}&seeds=3")
+        assert "token" not in page.url
+        expect(page.get_by_label("Seeds")).to_have_value("3")
+        amplitude(page, 0).press("End")
+        expect(page).to_have_url(re.compile("a=0=5"))
+
+
+def test_an_interrupt_ends_it_and_says_what_is_next(open_page, blobs_folder):
+    with serving(blobs_folder) as (address, process):
+        open_page(address)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert output.strip().splitlines()[-1] == "next: ganwalk report"
