@@ -16,7 +16,7 @@ import click
 
 from ganwalk import __version__
 from ganwalk.errors import GanwalkError
-from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, run_command, set_up_torch
+from ganwalk.terminal import download_watch, late_bar, make_folder, progress_bar, quoted, run_command, set_up_torch
 
 if TYPE_CHECKING:
     from ganwalk.discovery.run import DiscoveryResult
@@ -675,13 +675,18 @@ def explore(
         sides.append(found_side(generator, side.directions, against))
     for shown in sides:
         shown.directions = shown.directions.to(device)
-    options = shlex.split(_code_again(generator, name, external))
-    studio = Studio(generator, sides, preview=preview, batch=batch, generator_options=options)
-    if not quiet and studio.preview is not None:
-        click.echo(
-            f"an image takes {studio.seconds:.1f} s: previews of {studio.preview.resolution} px while a slider moves"
+    with late_bar("fitting previews", quiet or not sys.stderr.isatty()) as advance:
+        studio = Studio(
+            generator,
+            sides,
+            preview=preview,
+            batch=batch,
+            on_progress=_percent(advance),
+            generator_options=shlex.split(_code_again(generator, name, external)),
         )
-
+    if not quiet and studio.preview is not None:
+        shown_preview = f"previews of {studio.preview.resolution} px, R² {studio.preview.fit:.2f}, while a slider moves"
+        click.echo(f"an image takes {studio.seconds:.1f} s: {shown_preview}")
     address = page_address(listener, host, token)
 
     def on_ready() -> None:

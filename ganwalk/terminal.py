@@ -77,16 +77,26 @@ def progress_bar(total: int, label: str, hidden: bool) -> Iterator[Callable[[int
 
 
 @contextlib.contextmanager
-def download_watch(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
-    """A callback for downloads: a progress bar that appears with the first bytes."""
-    hidden = quiet or not sys.stderr.isatty()
+def late_bar(label: str, hidden: bool) -> Iterator[Callable[[int, str], None]]:
+    """A progress bar of 100 that appears when it is called first, for what often is not needed."""
     with contextlib.ExitStack() as stack:
         advance: Callable[[int, str], None] | None = None
 
-        def on_bytes(done: int, total: int | None) -> None:
+        def on_progress(done: int, note: str) -> None:
             nonlocal advance
             if advance is None:
-                advance = stack.enter_context(progress_bar(100, "downloading", hidden))
+                advance = stack.enter_context(progress_bar(100, label, hidden))
+            advance(done, note)
+
+        yield on_progress
+
+
+@contextlib.contextmanager
+def download_watch(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """A callback for downloads: a progress bar that appears with the first bytes."""
+    with late_bar("downloading", quiet or not sys.stderr.isatty()) as advance:
+
+        def on_bytes(done: int, total: int | None) -> None:
             whole = f" of {total / 2**20:.0f}" if total else ""
             advance(100 * done // total if total else 0, f"{done / 2**20:.0f}{whole} MiB")
 

@@ -23,6 +23,8 @@ from ganwalk.rendering.images import traverse
 
 # Seconds for an image, beyond which dragging a slider shows previews.
 _SLOW = 0.15
+# Least R² of previews that are shown without having been asked for.
+_FAITHFUL = 0.5
 # Of pictures that are kept, in bytes: undoing, and the side that did not change, cost nothing.
 _KEPT = 2**27
 
@@ -53,8 +55,10 @@ class Studio:
     Args:
         generator: from `load_directions_generator`, on its device.
         sides: A's directions, and B's if there is a comparison.
-        preview: small pictures while a slider moves: "always", "never", or "auto" for slow generators only.
+        preview: small pictures while a slider moves: "always", "never", or "auto" for slow generators only, if they
+            resemble its pictures.
         batch: images synthesised at once.
+        on_progress: called with images done and images in all while previews are fitted.
         generator_options: of commands that load this generator again, where the directions file does not say how.
     Raises:
         GanwalkError: the directions do not fit the generator.
@@ -67,6 +71,7 @@ class Studio:
         *,
         preview: str = "auto",
         batch: int = 8,
+        on_progress: Callable[[int, int], None] | None = None,
         generator_options: Sequence[str] = (),
     ):
         for side in sides:
@@ -78,7 +83,9 @@ class Studio:
         self.seconds = self._time_of_an_image()
         self.preview: Preview | None = None
         if preview == "always" or (preview == "auto" and self.seconds > _SLOW):
-            self.preview = fit_preview(generator)
+            fitted = fit_preview(generator, on_progress=on_progress)
+            if fitted is not None and (preview == "always" or fitted.fit >= _FAITHFUL):
+                self.preview = fitted
         # Grows with every change that other pages should show too.
         self.version = 0
 

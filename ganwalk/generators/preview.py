@@ -7,6 +7,7 @@ works for every generator that can stop at a layer, since it needs to know nothi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,12 +59,15 @@ class Preview:
         return torch.einsum("nchw,cd->ndhw", features, self.weights[:-1]) + self.weights[-1][:, None, None]
 
 
-def fit_preview(generator: Generator, *, samples: int = 8, seed: int = 0) -> Preview | None:
+def fit_preview(
+    generator: Generator, *, samples: int = 4, seed: int = 0, on_progress: Callable[[int, int], None] | None = None
+) -> Preview | None:
     """A preview fitted on a few samples, half as many again tell how well; None if no layer is early enough.
 
     Args:
         samples: whole images that are made for the fit.
         seed: of the samples.
+        on_progress: called with images done and images in all.
     """
     layer = _preview_layer(generator)
     if layer is None:
@@ -78,6 +82,8 @@ def fit_preview(generator: Generator, *, samples: int = 8, seed: int = 0) -> Pre
             w = generator.mapping(z, sample_labels(generator, 1, None, seed + k, device))
             inputs.append(_columns(_features(generator, w, layer, resolution, "const", None)))
             targets.append(_columns(functional.adaptive_avg_pool2d(generator.synthesis(w), resolution)))
+            if on_progress is not None:
+                on_progress(k + 1, samples + held)
         x, y = torch.cat(inputs[:samples]).double(), torch.cat(targets[:samples]).double()
         x = functional.pad(x, (0, 1), value=1.0)
         gram = x.T @ x
