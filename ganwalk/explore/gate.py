@@ -84,7 +84,7 @@ class Gate:
         if self.local and _name(f"//{host}") not in _LOOPBACK:
             return False
         origin = headers.get("origin")
-        return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+        return origin is None or (host != "" and origin.partition("://")[2].lower() == host.lower())
 
     def _knows(self, scope: Scope, headers: dict[str, str]) -> bool:
         assert self.token is not None

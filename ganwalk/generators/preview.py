@@ -7,7 +7,8 @@ works for every generator that can stop at a layer, since it needs to know nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,10 +70,10 @@ def fit_preview(
         seed: of the samples.
         on_progress: called with images done and images in all.
     """
-    layer = _preview_layer(generator)
-    if layer is None:
+    chosen = _preview_layer(generator)
+    if chosen is None:
         return None
-    resolution = _inner(generator.layer_resolutions[layer])
+    layer, resolution = chosen
     device = generator.w_avg.device
     held = max(1, samples // 2)
     inputs, targets = [], []
@@ -96,16 +97,23 @@ def fit_preview(
     return Preview(generator, layer, weights.float(), resolution, float(1 - error / spread))
 
 
-def _preview_layer(generator: Generator) -> int | None:
-    """The last layer of at most the preview's size, if that is below the image's."""
+def _preview_layer(generator: Generator) -> tuple[int, int] | None:
+    """The last layer of at most the preview's size, if that is below the image's, and its size without margins."""
+    sizes = generator.layer_resolutions[:-1]
+    margin = _margin(sizes)
     limit = min(PREVIEW_RESOLUTION, generator.resolution // 2)
-    fitting = [k for k, size in enumerate(generator.layer_resolutions[:-1]) if 8 <= _inner(size) <= limit]
-    return max(fitting) if fitting else None
+    fitting = [k for k, size in enumerate(sizes) if 8 <= size - 2 * margin <= limit]
+    return (max(fitting), sizes[max(fitting)] - 2 * margin) if fitting else None
 
 
-def _inner(size: int) -> int:
-    """Pixels of a feature map that belong to the image: StyleGAN3's maps have margins around a power of two."""
-    return 2 ** (size.bit_length() - 1)
+def _margin(sizes: Sequence[int]) -> int:
+    """Pixels around the image on each side of a feature map, as StyleGAN3 has them.
+
+    The image doubles from layer to layer and the margin does not, so that the first step up is the smaller image.
+    """
+    steps = ((size, larger - size) for size, larger in itertools.pairwise(sizes) if larger > size)
+    size, image = next(steps, (0, 0))
+    return max(0, size - image) // 2
 
 
 def _features(generator: Generator, w: Tensor, layer: int, resolution: int, noise: Noise, seed: int | None) -> Tensor:

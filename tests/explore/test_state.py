@@ -1,0 +1,116 @@
+"""What a page shows: it goes into the URL and comes back, and strangers' URLs do no harm."""
+
+from urllib.parse import parse_qsl
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganwalk.directions import Directions
+from ganwalk.edits import Move
+from ganwalk.explore.state import MAX_SEEDS, REACH, History, State, from_query, to_query
+from ganwalk.generators.loading import GeneratorIdentity
+from ganwalk.labels import Label
+
+LAYERS, CLASSES = 10, 7
+NAMES = (Label("smile"), Label("a=b"), Label("x&y #1", starred=True), Label())
+
+
+def directions(space="w"):
+    identity = GeneratorIdentity("toy", "0" * 64, "stylegan2", 16)
+    return Directions(torch.eye(4), torch.ones(4), space, identity, labels=NAMES)
+
+
+def read(query, sides):
+    return from_query(dict(parse_qsl(query)), sides, classes=CLASSES, layers=LAYERS)
+
+
+@st.composite
+def moves(draw):
+    first = draw(st.integers(0, LAYERS - 1))
+    layers = draw(st.none() | st.integers(first, LAYERS - 1).map(lambda last: (first, last)))
+    return draw(st.integers(-50, 50)) / 10, layers
+
+
+@st.composite
+def states(draw):
+    state = State(
+        seeds=tuple(draw(st.lists(st.integers(0, 10**11), min_size=1, max_size=MAX_SEEDS))),
+        truncation_psi=draw(st.integers(-20, 20)) / 10,
+        class_index=draw(st.none() | st.integers(0, CLASSES - 1)),
+        selected=draw(st.integers(0, 3)),
+        side=draw(st.integers(0, 1)),
+    )
+    for side in (0, 1):
+        for index, (amplitude, layers) in draw(st.dictionaries(st.integers(0, 3), moves())).items():
+            state = state.moved(side, Move(index, amplitude, layers))
+    return state
+
+
+@given(states())
+def test_a_url_holds_all_of_a_state(state):
+    assert read(to_query(state, (directions(), directions())), (directions(), directions())) == state
+
+
+def test_a_url_holds_numbers_rather_than_names_but_takes_both():
+    state = State().moved(0, Move(0, 2.0, (1, 3)))
+    assert to_query(state, (directions(),)) == "a=0=2@1-3"
+    assert to_query(State(), (directions(),)) == ""
+    assert read("a=smile=2@1-3", (directions(),)) == state
+
+
+@given(st.dictionaries(st.sampled_from(["seeds", "psi", "class", "a", "b", "direction", "side", "x"]), st.text()))
+def test_no_url_is_an_error(query):
+    state = from_query(query, (directions(), directions("z")), classes=CLASSES, layers=LAYERS)
+    assert 1 <= len(state.seeds) <= MAX_SEEDS and 0 <= state.selected < 4
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "seeds=-1", "seeds=", "psi=inf", "psi=3", "class=7", "class=0.5", "class=-1", "direction=4", "direction=1e400",
+        "a=4=1", "a=0=nan", "a=nobody=1", "side=b", "b=0=1",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_left_as_at_the_start(query):
+    assert read(query, (directions(),)) == State()
+
+
+def test_what_is_too_much_is_cut():
+    assert read("seeds=1-500", (directions(),)).seeds == tuple(range(1, MAX_SEEDS + 1))
+    assert read("a=0=99,1=-99", (directions(),)).edits[0] == (Move(0, REACH), Move(1, -REACH))
+    assert read("a=0=1@8-12", (directions(),)).edits[0] == (Move(0, 1.0),)
+    assert read("a=0=1@0-2", (directions("z"),)).edits[0] == (Move(0, 1.0),)
+
+
+def test_moves_are_kept_until_they_go_nowhere():
+    state = State().moved(1, Move(2, 1.0)).moved(1, Move(0, 3.0))
+    assert state.edits == ((), (Move(0, 3.0), Move(2, 1.0)))
+    assert state.move(1, 2) == Move(2, 1.0) and state.move(0, 2) == Move(2, 0.0)
+    # Layers that were chosen stay, also at amplitude 0.
+    assert state.moved(1, Move(2, 0.0, (1, 2))).moved(1, Move(0, 0.0)).edits[1] == (Move(2, 0.0, (1, 2)),)
+    assert state.reset().edits == ((), ())
+
+
+def test_history_goes_back_and_forth():
+    history = History()
+    a, b, c = (State(seeds=(seed,)) for seed in (1, 2, 3))
+    assert not history.can_undo and history.undo(a) is a and history.redo(a) is a
+    history.leave(a)
+    history.leave(b)
+    assert history.undo(c) == b and history.undo(b) == a and not history.can_undo
+    assert history.redo(a) == b and history.redo(b) == c and not history.can_redo
+    assert history.undo(c) == b
+    history.leave(b)
+    assert not history.can_redo, "a new change has no future"
+
+
+def test_history_forgets_what_is_long_ago():
+    history = History()
+    for seed in range(1000):
+        history.leave(State(seeds=(seed,)))
+    steps, state = 0, State(seeds=(1000,))
+    while history.can_undo:
+        state, steps = history.undo(state), steps + 1
+    assert steps == 200 and state.seeds == (800,)

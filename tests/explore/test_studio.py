@@ -1,0 +1,177 @@
+"""What all pages share: pictures, latents, labels, scores, and the other side of a comparison."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ganwalk.directions import Directions
+from ganwalk.discovery.run import run_discovery
+from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.edits import Move
+from ganwalk.errors import GanwalkError
+from ganwalk.evaluation.outputs import write_outputs
+from ganwalk.evaluation.run import evaluate
+from ganwalk.explore import studio as module
+from ganwalk.explore.queue import Superseded
+from ganwalk.explore.state import State
+from ganwalk.explore.studio import Side, Studio, found_side, open_side
+from ganwalk.generators.loading import load_generator
+from ganwalk.generators.progan import ProGAN, ProGANConfig
+from ganwalk.labels import Label
+from ganwalk.rendering.images import to_bytes, traverse
+
+EDITED = State(seeds=(3, 5), truncation_psi=0.8).moved(0, Move(0, 2.0)).moved(0, Move(2, -1.0, (0, 4)))
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return load_generator("scenes")
+
+
+@pytest.fixture(scope="module")
+def found(scenes):
+    settings = DiscoverySettings(n_directions=4, method="pca", batch=8, equalize=False)
+    return run_discovery(scenes, settings, compared=()).directions
+
+
+@pytest.fixture
+def studio(scenes, found, tmp_path):
+    path = tmp_path / "directions.safetensors"
+    found.save(path)
+    return Studio(scenes, [open_side(path), found_side(scenes, found, "random")])
+
+
+def test_pictures_are_those_of_render(studio, scenes, found):
+    expected = traverse(
+        scenes, found, list(EDITED.edits[0]), [1.0], seeds=(3, 5), truncation_psi=0.8, class_index=None, batch=8
+    )[:, 0]
+    edited, samples = studio.pictures(EDITED)
+    np.testing.assert_array_equal(np.stack(edited), expected)
+    for side, seed in enumerate((3, 5)):
+        plain = traverse(scenes, found, [], [1.0], seeds=[seed], truncation_psi=0.8, class_index=None, batch=8)
+        np.testing.assert_array_equal(samples[side], plain[0, 0])
+
+
+def test_pictures_are_made_once_and_the_oldest_are_forgotten(studio, monkeypatch):
+    made = []
+    real = module.traverse
+    monkeypatch.setattr(
+        module, "traverse", lambda *args, **options: made.append(options["seeds"]) or real(*args, **options)
+    )
+    first = studio.pictures(EDITED)
+    assert len(made) == 4
+    again = studio.pictures(EDITED)
+    assert len(made) == 4 and all(a is b for x, y in zip(first, again, strict=True) for a, b in zip(x, y, strict=True))
+    monkeypatch.setattr(module, "_KEPT", 2 * first[0][0].nbytes)
+    studio.pictures(State(seeds=(9,)))
+    np.testing.assert_array_equal(studio.pictures(EDITED)[0][0], first[0][0])
+    assert len(made) > 5
+
+
+def test_work_ends_between_images_if_nobody_wants_it(studio):
+    calls = []
+
+    def check():
+        calls.append(1)
+        if len(calls) == 2:
+            raise Superseded
+
+    with pytest.raises(Superseded):
+        studio.pictures(EDITED, check=check)
+
+
+def test_latents_are_what_the_synthesis_takes(studio, scenes):
+    latents = studio.latents(EDITED, 0)
+    assert latents.shape == (2, scenes.num_layers, scenes.w_dim) and latents.dtype == np.float32
+    with torch.no_grad():
+        shown = to_bytes(scenes.synthesis(torch.from_numpy(latents)))
+    assert np.abs(shown.astype(int) - np.stack(studio.pictures(EDITED)[0])).max() <= 1
+
+
+def test_labels_go_into_the_file_or_stay_here(studio):
+    path = studio.sides[0].path
+    studio.label(0, 1, Label("smile", starred=True))
+    assert Directions.load(path).labels[1] == Label("smile", starred=True) == studio.directions[0].labels[1]
+    with pytest.raises(GanwalkError, match="already"):
+        studio.label(0, 2, Label("Smile"))
+    studio.label(1, 0, Label("mine"))
+    assert studio.directions[1].labels[0].name == "mine" and studio.version == 2
+    # Somebody else wrote other directions into the file.
+    Directions.load(path).select([1, 0]).save(path)
+    with pytest.raises(GanwalkError, match="other directions"):
+        studio.label(0, 0, Label("late"))
+
+
+def test_scores_beside_a_file_are_taken_if_they_are_about_it(scenes, found, tmp_path):
+    path = tmp_path / "directions.safetensors"
+    found.save(path)
+    assert open_side(path).scores is None
+    scored = evaluate(scenes, found, samples=4, reconstructor=False, threads=1)
+    write_outputs(scored, tmp_path)
+    assert open_side(path).scores == json.loads(json.dumps(scored.to_json()))
+    (tmp_path / "evaluation.json").write_text("{")
+    assert open_side(path).scores is None
+
+
+def test_measuring_keeps_the_scores_beside_the_file(tmp_path):
+    blobs = load_generator("blobs")
+    directions = Directions(blobs.rotation.clone(), torch.ones(6), "z", blobs.identity).select([0, 1])
+    path = tmp_path / "directions.safetensors"
+    directions.save(path)
+    studio = Studio(blobs, [open_side(path)])
+    stages = []
+    studio.measure(0, lambda stage, share: stages.append(share))
+    assert stages and studio.sides[0].scores["directions"][0]["cosine"] == pytest.approx(1.0, abs=1e-4)
+    assert open_side(path).scores is not None and studio.version == 1
+
+
+@pytest.mark.parametrize("method", ["random", "pca", "sefa"])
+def test_the_other_side_is_found_by_a_method(scenes, found, method):
+    side = found_side(scenes, found, method)
+    assert side.path is None and side.directions.method == method
+    assert side.directions.vectors.shape == found.vectors.shape and side.directions.space == found.space
+
+
+@pytest.mark.parametrize("method", ["rtd", "hessian", "nobody"])
+def test_what_is_no_quick_method_is_refused(scenes, found, method):
+    with pytest.raises(GanwalkError, match=r"closed form: random, pca, sefa, jacobian"):
+        found_side(scenes, found, method)
+
+
+def test_the_closest_direction_of_the_other_side(scenes, found):
+    turned = found.select([2, 0, 3, 1])
+    studio = Studio(scenes, [Side(found, None), Side(turned, None)])
+    assert [studio.closest(0, k)[0] for k in range(4)] == [1, 3, 0, 2]
+    assert studio.closest(1, 0) == (2, pytest.approx(1.0, abs=1e-5))
+    assert Studio(scenes, [Side(found, None)]).closest(0, 0) is None
+
+
+def test_directions_of_another_generator_are_refused(scenes):
+    blobs = load_generator("blobs")
+    directions = Directions(blobs.rotation.clone(), torch.ones(6), "z", blobs.identity)
+    with pytest.raises(GanwalkError, match="dimensions"):
+        Studio(scenes, [Side(directions, None)])
+
+
+def test_slow_generators_get_previews(scenes, found, monkeypatch):
+    assert Studio(scenes, [Side(found, None)], preview="never").preview is None
+    monkeypatch.setattr(module, "_SLOW", 0.0)
+    studio = Studio(scenes, [Side(found, None)])
+    assert studio.preview is not None and studio.pictures(EDITED, small=True)[0][0].shape == (32, 32, 3)
+    assert studio.pictures(EDITED)[0][0].shape == (64, 64, 3)
+    monkeypatch.setattr(module, "_FAITHFUL", 1.0)
+    assert Studio(scenes, [Side(found, None)]).preview is None
+    assert Studio(scenes, [Side(found, None)], preview="always").preview is not None
+    monkeypatch.setattr(module, "_SLOW", 1e9)
+    assert Studio(scenes, [Side(found, None)]).preview is None
+
+
+def test_it_is_seen_whether_samples_can_be_truncated(scenes, found):
+    assert Studio(scenes, [Side(found, None)]).truncates
+    torch.manual_seed(0)
+    progan = ProGAN(ProGANConfig(resolution=8, block_channels=(4, 4), z_dim=6)).eval()
+    progan.identity = load_generator("blobs").identity
+    directions = Directions(torch.eye(6), torch.ones(6), "z", progan.identity)
+    assert not Studio(progan, [Side(directions, None)]).truncates
