@@ -31,9 +31,15 @@ export default {
     move(event) {
       this.shown = Number(event.target.value);
       this.held = true;
-      this.timer ??= setTimeout(() => {
+      if (this.timer === null) this.tell();
+    },
+    tell() {
+      // At once, and then at most every 40 ms.
+      const told = this.shown;
+      this.$emit("drag", told);
+      this.timer = setTimeout(() => {
         this.timer = null;
-        this.$emit("drag", this.shown);
+        if (this.held && this.shown !== told) this.tell();
       }, 40);
     },
     release() {
