@@ -619,7 +619,11 @@ def report(
     show_default=True,
     help="Address to serve. Others than this machine's own are served with a token only.",
 )
-@click.option("--token", help="What visitors must know [default: none here, a new random one for other machines].")
+@click.option(
+    "--token",
+    envvar="GANWALK_TOKEN",
+    help="What visitors must know, or $GANWALK_TOKEN [default: none here, a new random one for other machines].",
+)
 @click.option("--open/--no-open", "opened", default=None, help="Open a browser [default: if there is a screen].")
 @_common
 @_external
@@ -658,6 +662,7 @@ def explore(
     listener = open_socket(host, port)
     set_up_torch(device, threads)
     from ganwalk.directions import Directions
+    from ganwalk.discovery.methods import METHODS
     from ganwalk.explore.studio import Studio, found_side, open_side
     from ganwalk.generators.loading import load_directions_generator
 
@@ -666,7 +671,7 @@ def explore(
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(side.directions, name, device, on_bytes, **external)
     sides = [side]
-    if against is not None and Path(against).exists():
+    if against is not None and against not in METHODS and Path(against).exists():
         other = Directions.load(against)
         if other.generator.sha256 != side.directions.generator.sha256:
             raise GanwalkError(f"{against} belongs to another generator than {path}")

@@ -34,12 +34,12 @@ class Toolbar:
             self._psi = None
             if studio.truncates:
                 self._psi = ui.number("Truncation ψ", min=-MAX_PSI, max=MAX_PSI, step=0.05, format="%.4g")
-                self._psi.props("dense outlined").classes("short").on_value_change(self._set_psi)
+                self._psi.props("dense outlined").classes("short").on("change", self._set_psi)
             self._class = None
             if studio.generator.c_dim:
                 self._class = ui.number("Class", min=0, max=studio.generator.c_dim - 1, step=1, precision=0)
                 self._class.props("dense outlined clearable placeholder=any stack-label").classes("short")
-                self._class.on_value_change(self._set_class)
+                self._class.on("change", self._set_class).on("clear", self._set_class)
             self._side = None
             if len(studio.sides) > 1:
                 self._side = ui.toggle({0: "A", 1: "B"}, value=0, on_change=self._set_side).props("dense")
@@ -97,17 +97,21 @@ class Toolbar:
 
     def _set_psi(self) -> None:
         assert self._psi is not None
-        value = self._psi.value
-        if isinstance(value, int | float) and abs(value) <= MAX_PSI:
-            self._page.change(replace(self._page.state, truncation_psi=float(value)))
+        page, value = self._page, self._psi.value
+        if value is not None and abs(value) <= MAX_PSI:
+            page.change(replace(page.state, truncation_psi=float(value)))
+        else:
+            self._psi.set_value(page.state.truncation_psi)
 
     def _set_class(self) -> None:
         assert self._class is not None
-        value = self._class.value
+        page, value = self._page, self._class.value
         if value is None:
-            self._page.change(replace(self._page.state, class_index=None))
-        elif float(value).is_integer() and 0 <= value < self._page.studio.generator.c_dim:
-            self._page.change(replace(self._page.state, class_index=int(value)))
+            page.change(replace(page.state, class_index=None))
+        elif float(value).is_integer() and 0 <= value < page.studio.generator.c_dim:
+            page.change(replace(page.state, class_index=int(value)))
+        else:
+            self._class.set_value(page.state.class_index)
 
     def _set_side(self) -> None:
         assert self._side is not None

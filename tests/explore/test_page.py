@@ -23,7 +23,9 @@ from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.edits import Move
 from ganwalk.evaluation.outputs import write_outputs
 from ganwalk.evaluation.run import evaluate
+from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.loading import load_generator
+from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ganwalk.labels import Label
 from ganwalk.rendering.images import traverse
 
@@ -173,6 +175,9 @@ def test_samples_are_chosen_truncated_and_shuffled(open_page, served, scenes, fo
     psi.press("Enter")
     until(lambda: np.array_equal(pixels(page), truth(scenes, found[0], [], 8, truncation_psi=0.5)))
     expect(page).to_have_url(re.compile("seeds=8,9&psi=0.5"))
+    psi.fill("7")
+    psi.press("Enter")
+    expect(psi).to_have_value(re.compile(r"^2$|^0\.5$"))
     for wrong in ("eight", "1-99"):
         seeds.fill(wrong)
         seeds.press("Enter")
@@ -420,6 +425,37 @@ def test_previews_come_first_and_whole_pictures_at_the_end(open_page, found, sce
         expect(page.locator("[data-state=full]")).to_be_visible()
         edit = [Move(0, float(slider.input_value()))]
         until(lambda: np.array_equal(pixels(page), truth(scenes, found[0], edit, 1)))
+
+
+def test_classes_are_chosen(open_page, tmp_path):
+    torch.manual_seed(0)
+    config = StyleGAN2Config(img_resolution=16, z_dim=8, w_dim=12, c_dim=3, channel_base=128, channel_max=8)
+    network = StyleGAN2(config).eval()
+    write_native(config, dict(network.state_dict()), tmp_path / "classes.safetensors")
+    generator = load_generator(tmp_path / "classes.safetensors")
+    directions = Directions(torch.eye(12)[:2], torch.ones(2), "w", generator.identity)
+    directions.save(tmp_path / "directions.safetensors")
+    with serving(tmp_path, "--generator", "classes.safetensors") as (address, _):
+        page = open_page(address)
+        chosen = page.get_by_label("Class")
+        chosen.fill("2")
+        chosen.press("Enter")
+        expect(page).to_have_url(re.compile("class=2"))
+        until(lambda: np.array_equal(pixels(page), truth(generator, directions, [], 1, class_index=2)))
+        page.get_by_role("button", name="Clear").click()
+        expect(page).not_to_have_url(re.compile("class"))
+        until(lambda: np.array_equal(pixels(page), truth(generator, directions, [], 1)))
+
+
+def test_many_directions_are_shown_in_parts(open_page, scenes, tmp_path):
+    n = scenes.w_dim
+    directions = Directions(torch.eye(n), torch.ones(n), "w", scenes.identity)
+    directions.save(tmp_path / "directions.safetensors")
+    with serving(tmp_path) as (address, _):
+        page = open_page(f"{address}?direction=60")
+        expect(page.locator(".row-of-direction")).to_have_count(41)
+        page.get_by_role("button", name="Show all").click()
+        expect(page.locator(".row-of-direction")).to_have_count(n, timeout=20_000)
 
 
 def test_other_machines_need_the_token(open_page, blobs_folder):
