@@ -1,6 +1,6 @@
 """How fast a slider moves a picture: NiceGUI, which the explorer is made with, against Gradio, in one run.
 
-    pip install 'ganwalk[ui]' gradio playwright
+    pip install '.[ui]' gradio playwright
     python benchmarks/sliders.py
 
 Each library serves a page with one slider and one picture of 256 px, in the way of its own documentation; headless

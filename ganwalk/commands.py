@@ -594,15 +594,16 @@ def report(
 @group.command(epilog="Example: ganwalk explore --against pca")
 @click.option(
     "--directions",
-    "directions_path",
-    type=_PATH,
-    help="Directions file [default: the newest discovery in this folder].",
+    "source",
+    metavar="FILE|METHOD",
+    help="Directions file, or a method with a closed form (random, pca, sefa, jacobian), whose directions are found "
+    "at once and kept nowhere [default: the newest discovery in this folder].",
 )
 @click.option("-g", "--generator", "name", help="Checkpoint or name [default: the one the directions belong to].")
 @click.option(
     "--against",
-    help="Directions to compare with: another file of this generator, or a method with a closed form (random, pca, "
-    "sefa, jacobian).",
+    metavar="FILE|METHOD",
+    help="Directions to compare with, likewise.",
 )
 @click.option(
     "--preview",
@@ -628,7 +629,7 @@ def report(
 @_common
 @_external
 def explore(
-    directions_path: Path | None,
+    source: str | None,
     name: str | None,
     against: str | None,
     preview: str,
@@ -644,13 +645,13 @@ def explore(
 ) -> None:
     """Walk along directions in a browser: sliders, names, comparisons, exports. Ctrl-C ends it.
 
-    Needs NiceGUI: pip install 'ganwalk[ui]'. Names, notes, stars and hidden directions are kept in the directions
-    file. Nothing is loaded from the network.
+    Needs NiceGUI, which the extra [ui] installs. Names, notes, stars and hidden directions are kept in the directions
+    file. The page loads nothing from the network.
     """
     try:
         import nicegui  # noqa: F401 (one clear line before anything slow)
     except ImportError:
-        raise GanwalkError("the explorer needs NiceGUI: pip install 'ganwalk[ui]'") from None
+        raise GanwalkError("the explorer needs NiceGUI: pip install nicegui") from None
     from ganwalk.explore.gate import check_token, is_loopback
     from ganwalk.explore.server import open_socket, page_address, serve, should_open
 
@@ -661,25 +662,12 @@ def explore(
         token = secrets.token_urlsafe(24)
     listener = open_socket(host, port)
     set_up_torch(device, threads)
-    from ganwalk.directions import Directions
-    from ganwalk.discovery.methods import METHODS
-    from ganwalk.explore.studio import Studio, found_side, open_side
-    from ganwalk.generators.loading import load_directions_generator
+    from ganwalk.explore.sides import choose_sides
+    from ganwalk.explore.studio import Studio
 
-    path = directions_path or _newest_directions()
-    side = open_side(path)
+    chosen = source or str(_newest_directions())
     with download_watch(quiet) as on_bytes:
-        generator = load_directions_generator(side.directions, name, device, on_bytes, **external)
-    sides = [side]
-    if against is not None and against not in METHODS and Path(against).exists():
-        other = Directions.load(against)
-        if other.generator.sha256 != side.directions.generator.sha256:
-            raise GanwalkError(f"{against} belongs to another generator than {path}")
-        sides.append(open_side(Path(against)))
-    elif against is not None:
-        sides.append(found_side(generator, side.directions, against))
-    for shown in sides:
-        shown.directions = shown.directions.to(device)
+        generator, sides = choose_sides(chosen, against, name, device, on_bytes=on_bytes, **external)
     with late_bar("fitting previews", quiet or not sys.stderr.isatty()) as advance:
         studio = Studio(
             generator,
@@ -700,8 +688,13 @@ def explore(
             click.launch(address)
 
     serve(studio, listener, token=token, local=local, on_ready=on_ready)
-    where = f" --directions {quoted(path)}" if directions_path else ""
-    click.echo(f"names and stars are in {path}")
+    kept = [str(shown.path) for shown in sides if shown.path is not None]
+    if not kept:
+        click.echo("names and stars are gone: these directions were in no file")
+        click.echo(f"next: ganwalk discover --generator {quoted(name or '')} --method {source}")
+        return
+    click.echo(f"names and stars are in {' and '.join(kept)}")
+    where = f" --directions {quoted(kept[0])}" if source else ""
     click.echo(f"next: ganwalk report{where}{_code_again(generator, name, external)}")
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ import torch
 from ganwalk.directions import Directions, save_label
 from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
+from ganwalk.explore.sides import Side
 from ganwalk.explore.state import State
 from ganwalk.generators.base import sample_labels, sample_z
 from ganwalk.generators.preview import Preview, fit_preview
@@ -27,26 +26,6 @@ _SLOW = 0.15
 _FAITHFUL = 0.5
 # Of pictures that are kept, in bytes: undoing, and the side that did not change, cost nothing.
 _KEPT = 2**27
-
-
-@dataclass
-class Side:
-    """Directions of one side of the page.
-
-    Attributes:
-        directions: with the labels as they are in the file.
-        path: their file; None for directions that were found for this comparison only, whose names are not kept.
-        scores: what `Evaluation.to_json` gives, once it is known.
-    """
-
-    directions: Directions
-    path: Path | None
-    scores: dict[str, Any] | None = None
-
-    @property
-    def title(self) -> str:
-        """What a page calls this side."""
-        return f"{self.directions.method}, {self.path}" if self.path else self.directions.method
 
 
 class Studio:
@@ -204,39 +183,6 @@ class Studio:
             )
             seconds = time.perf_counter() - began
         return seconds
-
-
-def open_side(path: Path) -> Side:
-    """The directions of a file with the scores beside it, if these are theirs."""
-    from ganwalk.evaluation.stored import evaluation_beside, load_evaluation
-
-    directions = Directions.load(path)
-    try:
-        scores = load_evaluation(evaluation_beside(path), directions)
-    except GanwalkError:
-        # Scores can be measured again; they are no reason not to show the directions.
-        scores = None
-    return Side(directions, path, scores)
-
-
-def found_side(generator: Any, other: Directions, method: str) -> Side:
-    """As many directions as `other` has, in its space and layers, by a method that has a closed form.
-
-    Raises:
-        GanwalkError: the method is unknown, is searched for step by step, or cannot serve this generator.
-    """
-    from ganwalk.discovery.methods import METHODS
-    from ganwalk.discovery.run import run_discovery
-    from ganwalk.discovery.settings import DiscoverySettings
-
-    if method not in METHODS or METHODS[method].find is None:
-        closed = ", ".join(name for name, entry in METHODS.items() if entry.find is not None)
-        raise GanwalkError(f"--against {method!r} is no directions file, and no method with a closed form: {closed}")
-    settings = DiscoverySettings(
-        n_directions=len(other), method=method, space=other.space, layers=other.layers, equalize=False, batch=16
-    )
-    device = generator.w_avg.device
-    return Side(run_discovery(generator, settings, device=device, compared=()).directions.to(device), None)
 
 
 def _truncates(generator: Any) -> bool:

@@ -15,8 +15,9 @@ from ganwalk.evaluation.outputs import write_outputs
 from ganwalk.evaluation.run import evaluate
 from ganwalk.explore import studio as module
 from ganwalk.explore.queue import Superseded
+from ganwalk.explore.sides import Side, found_side, open_side
 from ganwalk.explore.state import State
-from ganwalk.explore.studio import Side, Studio, found_side, open_side
+from ganwalk.explore.studio import Studio
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.progan import ProGAN, ProGANConfig
 from ganwalk.labels import Label
@@ -40,7 +41,7 @@ def found(scenes):
 def studio(scenes, found, tmp_path):
     path = tmp_path / "directions.safetensors"
     found.save(path)
-    return Studio(scenes, [open_side(path), found_side(scenes, found, "random")])
+    return Studio(scenes, [open_side(path), found_side(scenes, "random", 4)])
 
 
 def test_pictures_are_those_of_render(studio, scenes, found):
@@ -129,15 +130,20 @@ def test_measuring_keeps_the_scores_beside_the_file(tmp_path):
 
 @pytest.mark.parametrize("method", ["random", "pca", "sefa"])
 def test_the_other_side_is_found_by_a_method(scenes, found, method):
-    side = found_side(scenes, found, method)
+    side = found_side(scenes, method, 4)
     assert side.path is None and side.directions.method == method
     assert side.directions.vectors.shape == found.vectors.shape and side.directions.space == found.space
 
 
+def test_a_small_space_has_fewer_directions():
+    side = found_side(load_generator("blobs"), "random", 20)
+    assert side.directions.vectors.shape == (6, 6) and side.directions.space == "z"
+
+
 @pytest.mark.parametrize("method", ["rtd", "hessian", "nobody"])
-def test_what_is_no_quick_method_is_refused(scenes, found, method):
+def test_what_is_no_quick_method_is_refused(scenes, method):
     with pytest.raises(GanwalkError, match=r"closed form: random, pca, sefa, jacobian"):
-        found_side(scenes, found, method)
+        found_side(scenes, method, 4)
 
 
 def test_the_closest_direction_of_the_other_side(scenes, found):
