@@ -16,7 +16,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.explore.exports import edited_latents, edited_picture, path_animation, render_command
 from ganwalk.explore.gallery import Gallery
 from ganwalk.explore.panel import Panel, describe
-from ganwalk.explore.queue import Line, Newest
+from ganwalk.explore.queue import Line, Newest, Superseded
 from ganwalk.explore.rows import Rows
 from ganwalk.explore.shortcuts import NAMING, all_keys, press
 from ganwalk.explore.shots import Shot, strip_base, take_shot, take_strip
@@ -58,10 +58,9 @@ class Page:
         self._work = ""
         self._client = ui.context.client
         self._newest: Newest[Wish] = Newest(line, self._make, self._show_shot, self._fail)
-        self._newest_strip: Newest[State] = Newest(
-            line, lambda base, check: take_strip(studio, base, check), self._show_strip, self._fail
-        )
-        self._strip_wished: State | None = None
+        self._newest_strip: Newest[State] = Newest(line, self._make_strip, self._show_strip, self._fail)
+        self._strip_shown: State | None = None
+        self._dragging = False
         ui.add_css(resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8"))
         self.toolbar: Toolbar = Toolbar(self)
         with ui.element("div").classes("desk"):
@@ -75,17 +74,17 @@ class Page:
         self._client.on_delete(self._newest.forget)
         self._client.on_delete(self._newest_strip.forget)
         self._show()
-        self._wish(small=False)
+        self._wish()
 
     def change(self, state: State, *, dragging: bool = False) -> None:
         """Goes to another state; while `dragging`, there is more to come, and previews will do."""
-        self.state = state
+        self.state, self._dragging = state, dragging
         if not dragging:
             if _pictured(state) != _pictured(self._settled):
                 self.history.leave(self._settled)
             self._settle()
         self._show()
-        self._wish(small=dragging)
+        self._wish()
 
     def own_layers(self, side: int) -> tuple[int, int]:
         """The layers that a side's directions are meant for."""
@@ -201,10 +200,10 @@ class Page:
 
     def _travel(self, state: State) -> None:
         if state is not self._settled:
-            self.state = state
+            self.state, self._dragging = state, False
             self._settle()
             self._show()
-            self._wish(small=False)
+            self._wish()
 
     def _settle(self) -> None:
         """Makes the state one to come back to, by undo or by the address."""
@@ -223,20 +222,24 @@ class Page:
             title = self.studio.sides[state.side].directions.title(state.selected)
             self.strip.note(title, state.seeds[0], state.move(state.side, state.selected).amplitude)
 
-    def _wish(self, *, small: bool) -> None:
-        """Asks for the pictures of the state, unless they were asked for last.
-
-        Args:
-            small: previews will do, if there are any.
-        """
-        wish = (self.state, small and self.studio.preview is not None)
+    def _wish(self) -> None:
+        """Asks for the pictures of the state: previews first, if there are any, and whole ones when it has settled."""
         last = self._wished
-        if last is None or _pictured(last[0]) != _pictured(wish[0]) or last[1] > wish[1]:
-            self._wished = wish
-            self._newest.ask(wish)
+        unchanged = last is not None and _pictured(last[0]) == _pictured(self.state)
+        if not unchanged:
+            self._ask(small=self.studio.preview is not None)
+        elif last is not None and last[1] and not self._dragging:
+            self._ask(small=False)
+        elif not self._newest.busy:
+            self._wish_strip()
+
+    def _ask(self, *, small: bool) -> None:
+        self._wished = (self.state, small)
+        self._newest.ask(self._wished)
+
+    def _wish_strip(self) -> None:
         base = strip_base(self.state)
-        if not small and base != self._strip_wished:
-            self._strip_wished = base
+        if base != self._strip_shown:
             self._newest_strip.ask(base)
 
     def _make(self, wish: Wish, check: Callable[[], None]) -> Shot:
@@ -245,13 +248,29 @@ class Page:
         give_way = check if self.studio.preview is not None and not small else None
         return take_shot(self.studio, state, small=small, check=give_way)
 
+    def _make_strip(self, base: State, check: Callable[[], None]) -> list[str]:
+        def give_way() -> None:
+            check()
+            if self._newest.pending:
+                raise Superseded
+
+        return take_strip(self.studio, base, give_way)
+
     def _show_shot(self, wish: Wish, shot: Shot) -> None:
-        if not self._client.is_deleted:
-            with self._client:
-                self.gallery.show(shot)
-                self.gallery.note(self.state)
+        if self._client.is_deleted:
+            return
+        with self._client:
+            self.gallery.show(shot)
+            self.gallery.note(self.state)
+        if not self._dragging and not self._newest.pending:
+            if shot.small:
+                self._ask(small=False)
+            else:
+                # Only now: it gave way to the pictures.
+                self._wish_strip()
 
     def _show_strip(self, base: State, uris: list[str]) -> None:
+        self._strip_shown = base
         if not self._client.is_deleted:
             with self._client:
                 self.strip.show(uris)

@@ -76,7 +76,13 @@ class Newest(Generic[T]):
 
     @property
     def busy(self) -> bool:
+        """Whether anything is wished for, begun or not."""
         return self._task is not None and not self._task.done()
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is a wish that was not begun."""
+        return self._wish is not None
 
     async def _serve(self) -> None:
         while self._wish is not None:

@@ -472,9 +472,11 @@ def test_other_machines_need_the_token(open_page, blobs_folder):
         expect(page).to_have_url(re.compile("a=0=5"))
 
 
-def test_an_interrupt_ends_it_and_says_what_is_next(open_page, blobs_folder):
-    with serving(blobs_folder) as (address, process):
-        open_page(address)
+def test_an_interrupt_ends_it_and_says_what_is_next(browser, blobs_folder):
+    with serving(blobs_folder) as (address, process), browser.new_page() as page:
+        # Not by `open_page`: a page whose server is gone has errors in its console.
+        page.goto(address)
+        expect(page.locator("[data-state=full]")).to_be_visible()
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=20)
     assert process.returncode == 0
