@@ -78,6 +78,7 @@ class Page:
 
     def change(self, state: State, *, dragging: bool = False) -> None:
         """Goes to another state; while `dragging`, there is more to come, and previews will do."""
+        self._leave(state)
         self.state, self._dragging = state, dragging
         if not dragging:
             if _pictured(state) != _pictured(self._settled):
@@ -200,10 +201,16 @@ class Page:
 
     def _travel(self, state: State) -> None:
         if state is not self._settled:
+            self._leave(state)
             self.state, self._dragging = state, False
             self._settle()
             self._show()
             self._wish()
+
+    def _leave(self, state: State) -> None:
+        """Keeps what was typed about a direction, if another one comes: its fields may hear of it before their blur."""
+        if (state.side, state.selected) != (self.state.side, self.state.selected):
+            self.panel.save()
 
     def _settle(self) -> None:
         """Makes the state one to come back to, by undo or by the address."""

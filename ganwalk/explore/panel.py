@@ -36,7 +36,7 @@ class Panel:
             self._place = ui.label().classes("place")
             self._facts = ui.element("div").classes("facts")
         for field in (self._name, self._note):
-            field.on("blur", self._save)
+            field.on("blur", self.save)
             field.on("keydown.enter", lambda field=field: field.run_method("blur"))
 
     def show(self, state: State) -> None:
@@ -65,7 +65,9 @@ class Panel:
         """HTML id of the field for the name."""
         return self._name.html_id
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Keeps the name and the note as they are typed, or puts back what was there, if they cannot be."""
+
         def changed(label: Label) -> Label:
             return replace(label, name=(self._name.value or "").strip(), note=(self._note.value or "").strip())
 

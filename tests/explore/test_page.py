@@ -213,6 +213,21 @@ def test_a_name_is_kept_in_the_file_and_survives_a_reload(open_page, served):
     assert Directions.load(path).labels[3].name == ""
 
 
+def test_what_was_typed_is_kept_when_another_direction_is_clicked(open_page, served):
+    address, path = served
+    page = open_page(f"{address}?direction=1")
+    page.keyboard.press("n")
+    page.keyboard.type("in a hurry")
+    page.get_by_role("button", name="0", exact=True).click()
+    expect(page.get_by_role("button", name="1 · in a hurry", exact=True)).to_be_visible()
+    expect(page.get_by_label("Name")).to_have_value("")
+    assert [label.name for label in Directions.load(path).labels[:2]] == ["", "in a hurry"]
+    page.get_by_role("button", name="1 · in a hurry", exact=True).click()
+    page.get_by_label("Name").fill("")
+    page.get_by_label("Name").press("Enter")
+    expect(page.get_by_role("button", name="1", exact=True)).to_be_visible()
+
+
 def test_hostile_names_are_text(open_page, served):
     address, path = served
     directions = Directions.load(path)
