@@ -23,7 +23,7 @@ def edited_picture(studio: Studio, state: State) -> bytes:
     """A PNG of the edited samples side by side, in full size; the command that draws the edit is in its text."""
     row = np.concatenate(studio.pictures(state)[state.side], axis=1)
     facts = PngInfo()
-    command = render_command(studio, state)
+    command = render_command(studio, state, folders=False)
     if command is not None:
         facts.add_itxt("ganwalk", command)
     target = io.BytesIO()
@@ -67,13 +67,20 @@ def edited_latents(studio: Studio, state: State) -> bytes:
     return target.getvalue()
 
 
-def render_command(studio: Studio, state: State) -> str | None:
-    """The command that draws this edit; None where nothing is walked, or the directions are in no file."""
+def render_command(studio: Studio, state: State, *, folders: bool = True) -> str | None:
+    """The command that draws this edit; None where nothing is walked, or the directions are in no file.
+
+    Args:
+        folders: say where files are, which is nobody's business in a picture that is sent around.
+    """
     side = studio.sides[state.side]
     moves = moves_of(state.edits[state.side])
     if side.path is None or not moves:
         return None
-    words = ["ganwalk", "render", "--directions", str(side.path), *studio.generator_options]
+    files = ["--directions", str(side.path), *studio.generator_options]
+    if not folders:
+        files = [Path(word).name for word in files]
+    words = ["ganwalk", "render", *files]
     words += ["--combine", format_edit(moves, side.directions), "--seeds", ",".join(map(str, state.seeds))]
     if state.truncation_psi != 1:
         words += ["--truncation", f"{state.truncation_psi:g}"]
