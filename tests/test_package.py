@@ -18,7 +18,11 @@ def test_the_wheel_is_complete_and_works_elsewhere(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         archive.extractall(tmp_path / "site")
-    assert {"ganwalk/commands.py", "ganwalk/pretrained/scenes.safetensors", "vae/data/scene_renderer.py"} <= names
+    assert {
+        "ganwalk/commands/options.py",
+        "ganwalk/pretrained/scenes.safetensors",
+        "vae/data/scene_renderer.py",
+    } <= names
     assert "ganwalk/pretrained/catalog.toml" in names
     assert {f"ganwalk/rendering/report/{name}" for name in ("page.html", "style.css", "script.js")} <= names
     assert {f"ganwalk/explore/{name}" for name in ("style.css", "slider.js", "layers.js", "keys.js")} <= names

@@ -1,0 +1,84 @@
+"""`ganwalk info`, `models` and `convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganwalk.commands.options import PATH, external_options
+from ganwalk.errors import GanwalkError
+from ganwalk.terminal import download_watch, quoted
+
+
+@click.command(epilog="Example: ganwalk info ffhq.pkl")
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
+@external_options
+def info(file: str, as_json: bool, external: dict[str, Any]) -> None:
+    """Say what a checkpoint is: format, architecture, sizes, hash."""
+    import json
+
+    from ganwalk.generators.loading import describe
+
+    with download_watch(quiet=False) as on_bytes:
+        description = describe(file, on_bytes, **external)
+    if as_json:
+        click.echo(json.dumps(description, indent=1))
+        return
+    for key, value in description.items():
+        if not isinstance(value, (list, dict)):
+            click.echo(f"{key:>16}  {value}")
+    click.echo(f"next: ganwalk discover --generator {quoted(file)}{' --trust' * external['trust']}")
+
+
+@click.command(epilog="Example: ganwalk models --json")
+@click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
+def models(as_json: bool) -> None:
+    """List the public checkpoints that can be downloaded by name."""
+    import json
+    from dataclasses import asdict
+
+    from ganwalk.files import cache_folder
+    from ganwalk.generators.catalog import cached_path, read_catalog
+
+    entries = read_catalog().values()
+    if as_json:
+        rows = [
+            {**asdict(entry), "path": str(cached_path(entry)), "cached": cached_path(entry).exists()}
+            for entry in entries
+        ]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    click.echo(f"{'name':<25} {'architecture':<12} {'px':>4}  {'cached':<6}  licence")
+    for entry in entries:
+        cached = "yes" if cached_path(entry).exists() else "-"
+        click.echo(f"{entry.name:<25} {entry.architecture:<12} {entry.resolution:>4}  {cached:<6}  {entry.licence}")
+    click.echo(f"downloads are kept in {cache_folder()} (GANWALK_CACHE chooses another folder)")
+    click.echo(f"next: ganwalk discover --generator {next(iter(entries)).name}")
+
+
+@click.command(epilog="Example: ganwalk convert ffhq.pkl ffhq.safetensors")
+@click.argument("source", type=PATH)
+@click.argument("target", type=PATH)
+@click.option("--force", is_flag=True, help="Replace the target if it exists.")
+def convert(source: Path, target: Path, force: bool) -> None:
+    """Rewrite a checkpoint as safetensors: smaller, quick to load, and nothing in it can run."""
+    from ganwalk.generators.architectures import build_generator
+    from ganwalk.generators.checkpoints import read_checkpoint
+    from ganwalk.generators.checkpoints.native import write_native
+    from ganwalk.generators.loading import checkpoint_path
+
+    if target.suffix != ".safetensors":
+        raise GanwalkError(f"{target} must end in .safetensors, the format that convert writes")
+    if target.exists() and not force:
+        raise GanwalkError(f"{target} exists: choose another name or use --force")
+    with download_watch(quiet=False) as on_bytes:
+        path = checkpoint_path(source, on_bytes)
+    checkpoint = read_checkpoint(path)
+    build_generator(checkpoint.config, checkpoint.tensors, path)
+    origin = {"source": path.name, "source_sha256": checkpoint.sha256}
+    write_native(checkpoint.config, checkpoint.tensors, target, **origin)
+    click.echo(f"wrote {target}")
+    click.echo(f"next: ganwalk discover --generator {quoted(target)}")

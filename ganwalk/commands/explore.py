@@ -1,0 +1,129 @@
+"""`ganwalk explore`."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import sys
+from typing import Any
+
+import click
+
+from ganwalk.commands.options import (
+    batch_option,
+    code_again,
+    common_options,
+    external_options,
+    generator_option,
+    newest_directions,
+    percent,
+)
+from ganwalk.errors import GanwalkError
+from ganwalk.terminal import download_watch, late_bar, quoted, set_up_torch
+
+
+@click.command(epilog="Example: ganwalk explore --against pca")
+@click.option(
+    "--directions",
+    "source",
+    metavar="FILE|METHOD",
+    help="Directions file, or a method with a closed form (random, pca, sefa, jacobian), whose directions are found "
+    "at once and kept nowhere [default: the newest discovery in this folder].",
+)
+@generator_option
+@click.option(
+    "--against",
+    metavar="FILE|METHOD",
+    help="Directions to compare with, likewise.",
+)
+@click.option(
+    "--preview",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Small pictures while a slider moves; auto: if the generator is slow.",
+)
+@batch_option
+@click.option("--port", type=click.IntRange(0, 65535), help="0 takes any free one [default: 7860, or the next free].")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to serve. Others than this machine's own are served with a token only.",
+)
+@click.option(
+    "--token",
+    envvar="GANWALK_TOKEN",
+    help="What visitors must know, or $GANWALK_TOKEN [default: none here, a new random one for other machines].",
+)
+@click.option("--open/--no-open", "opened", default=None, help="Open a browser [default: if there is a screen].")
+@common_options
+@external_options
+def explore(
+    source: str | None,
+    name: str | None,
+    against: str | None,
+    preview: str,
+    batch: int,
+    port: int | None,
+    host: str,
+    token: str | None,
+    opened: bool | None,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+    external: dict[str, Any],
+) -> None:
+    """Walk along directions in a browser: sliders, names, comparisons, exports. Ctrl-C ends it.
+
+    Needs NiceGUI, which the extra [ui] installs. Names, notes, stars and hidden directions are kept in the directions
+    file. The page loads nothing from the network.
+    """
+    try:
+        import nicegui  # noqa: F401 (one clear line before anything slow)
+    except ImportError:
+        raise GanwalkError("the explorer needs NiceGUI: pip install nicegui") from None
+    from ganwalk.explore.gate import check_token, is_loopback
+    from ganwalk.explore.server import open_socket, page_address, serve, should_open
+
+    local = is_loopback(host)
+    if token is not None:
+        check_token(token)
+    elif not local:
+        token = secrets.token_urlsafe(24)
+    listener = open_socket(host, port)
+    set_up_torch(device, threads)
+    from ganwalk.explore.sides import choose_sides
+    from ganwalk.explore.studio import Studio
+
+    chosen = source or str(newest_directions())
+    with download_watch(quiet) as on_bytes:
+        generator, sides = choose_sides(chosen, against, name, device, on_bytes=on_bytes, **external)
+    with late_bar("fitting previews", quiet or not sys.stderr.isatty()) as advance:
+        studio = Studio(
+            generator,
+            sides,
+            preview=preview,
+            batch=batch,
+            on_progress=percent(advance),
+            generator_options=shlex.split(code_again(generator, name, external)),
+        )
+    if not quiet and studio.preview is not None:
+        shown_preview = f"previews of {studio.preview.resolution} px, R² {studio.preview.fit:.2f}, while a slider moves"
+        click.echo(f"an image takes {studio.seconds:.1f} s: {shown_preview}")
+    address = page_address(listener, host, token)
+
+    def on_ready() -> None:
+        click.echo(f"explore at {address} (Ctrl-C ends)")
+        if should_open(opened):
+            click.launch(address)
+
+    serve(studio, listener, token=token, local=local, on_ready=on_ready)
+    kept = [str(shown.path) for shown in sides if shown.path is not None]
+    if not kept:
+        click.echo("names and stars are gone: these directions were in no file")
+        click.echo(f"next: ganwalk discover --generator {quoted(name or '')} --method {source}")
+        return
+    click.echo(f"names and stars are in {' and '.join(kept)}")
+    where = f" --directions {quoted(kept[0])}" if source else ""
+    click.echo(f"next: ganwalk report{where}{code_again(generator, name, external)}")

@@ -1,0 +1,100 @@
+"""`ganwalk name`, `import` and `export`: what directions files hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganwalk.commands.options import PATH, code_again, external_options, newest_directions
+from ganwalk.errors import GanwalkError
+from ganwalk.terminal import download_watch, quoted
+
+
+@click.command(epilog='Example: ganwalk name 3 smile --note "teeth show from 2 σ on" --star')
+@click.argument("direction", required=False)
+@click.argument("name", required=False)
+@click.option("--note", help="A remark, kept with the name; empty takes it away.")
+@click.option("--star/--no-star", default=None, help="Mark it as one of the good ones.")
+@click.option("--hide/--show", default=None, help="Leave it out of overviews and reports.")
+@click.option("--directions", "path", type=PATH, help="Directions file [default: the newest discovery here].")
+def name(
+    direction: str | None, name: str | None, note: str | None, star: bool | None, hide: bool | None, path: Path | None
+) -> None:
+    """Name a direction, or list the names. They are kept in the directions file.
+
+    DIRECTION is a number or a name; NAME is its new one, and an empty one ("") takes it away.
+    """
+    from dataclasses import replace
+
+    from ganwalk.directions import Directions, save_label
+
+    path = path or newest_directions()
+    directions = Directions.load(path)
+    changes: dict[str, Any] = {"name": name, "note": note, "starred": star, "hidden": hide}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    if direction is None:
+        for index, label in enumerate(directions.labels):
+            marks = " *" * label.starred + " (hidden)" * label.hidden
+            click.echo(f"{index:>4}  {label.name}{marks}{f'  {label.note}' if label.note else ''}".rstrip())
+        click.echo(f"next: ganwalk name 0 NAME --directions {quoted(path)}")
+        return
+    if not changes:
+        raise GanwalkError(f"say what to call it: ganwalk name {quoted(direction)} smile, or see ganwalk name --help")
+    index = directions.find(direction)
+    directions = save_label(path, index, replace(directions.labels[index], **changes), directions.fingerprint())
+    click.echo(f"wrote {path}: direction {directions.title(index)}")
+    called = directions.labels[index].name or str(index)
+    click.echo(f"next: ganwalk render --directions {quoted(path)} --direction {quoted(called)}")
+
+
+@click.command("import", epilog="Example: ganwalk import ganspace_cache.npz --generator ffhq.pkl")
+@click.argument("source", type=PATH)
+@click.option("-g", "--generator", "name", required=True, help="Checkpoint or name that the directions belong to.")
+@click.option("-o", "--out", type=PATH, help="File to write [default: SOURCE with the suffix .safetensors].")
+@click.option("--space", type=click.Choice(["w", "z"]), help="Their latent space [default: w if there is one].")
+@click.option("--layers", "layers_text", metavar="A-B", help="Layers that they are meant for [default: all].")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@external_options
+def import_command(
+    source: Path,
+    name: str,
+    out: Path | None,
+    space: str | None,
+    layers_text: str | None,
+    force: bool,
+    external: dict[str, Any],
+) -> None:
+    """Bring directions of GANSpace (.npz), SeFa (.npy) or a plain matrix (.npy, .pt)."""
+    from ganwalk.generators.loading import load_generator
+    from ganwalk.interchange import import_directions
+    from ganwalk.rendering.ranges import parse_layers
+
+    layers = parse_layers(layers_text) if layers_text else None
+    with download_watch(quiet=False) as on_bytes:
+        generator = load_generator(name, progress=on_bytes, **external)
+    directions = import_directions(source, generator, space=space, layers=layers)
+    out = out or source.with_suffix(".safetensors")
+    if out.exists() and not force:
+        raise GanwalkError(f"{out} exists: choose another name with --out, or use --force")
+    directions.save(out)
+    click.echo(f"wrote {out}: {len(directions)} directions")
+    again = code_again(generator, name, external)
+    click.echo(f"next: ganwalk render --directions {quoted(out)}{again} --direction all")
+
+
+@click.command(epilog="Example: ganwalk export directions.npz")
+@click.argument("target", type=PATH)
+@click.option("--directions", "path", type=PATH, help="Directions file [default: the newest discovery here].")
+@click.option("--format", "kind", type=click.Choice(["ganspace", "sefa", "npy", "pt"]), help="[default: by suffix]")
+def export(target: Path, path: Path | None, kind: str | None) -> None:
+    """Write directions for GANSpace (.npz), SeFa (.npy), numpy (.npy) or torch (.pt)."""
+    from ganwalk.directions import Directions
+    from ganwalk.interchange import export_directions
+
+    path = path or newest_directions()
+    directions = Directions.load(path)
+    export_directions(directions, target, kind)
+    click.echo(f"wrote {target}: {len(directions)} directions of {path}")
+    click.echo(f"next: ganwalk render --directions {quoted(path)} --direction all")

@@ -1,0 +1,136 @@
+"""What commands share: options, and the words about them."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganwalk.errors import GanwalkError
+from ganwalk.terminal import quoted
+
+PATH = click.Path(path_type=Path)
+DEFAULT_OUT = Path("ganwalk-out")
+
+
+def finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Refuses NaN and infinity, which click takes for numbers."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number")
+    return value
+
+
+directions_option = click.option(
+    "--directions",
+    "directions_path",
+    type=PATH,
+    help="Directions file [default: the newest discovery in this folder].",
+)
+generator_option = click.option(
+    "-g", "--generator", "name", help="Checkpoint or name [default: the one the directions belong to]."
+)
+truncation_option = click.option(
+    "--truncation", type=float, callback=finite, default=1.0, show_default=True, help="Truncation psi."
+)
+class_option = click.option("--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator.")
+batch_option = click.option(
+    "--batch", type=click.IntRange(1), default=8, show_default=True, help="Images at once (memory)."
+)
+layers_option = click.option(
+    "--layers", "layers_text", metavar="A-B", help="Shift only these layers [default: as discovered]."
+)
+reach_option = click.option(
+    "--amplitude",
+    type=click.FloatRange(0, min_open=True),
+    callback=finite,
+    default=3.0,
+    show_default=True,
+    help="Ends, in σ.",
+)
+
+
+def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of every command that runs a generator."""
+    options = (
+        click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda."),
+        click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores]."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options for generators that are code, handed to the command as one argument for `load_generator`."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, trust: bool, latent_dim: int | None, image_range: str | None, **kwargs: Any) -> Any:
+        from ganwalk.generators.external import parse_image_range
+
+        limits = None if image_range is None else parse_image_range(image_range)
+        external = {"trust": trust, "latent_dim": latent_dim, "image_range": limits}
+        return command(*args, external=external, **kwargs)
+
+    options = (
+        click.option("--trust", is_flag=True, help="Run the program in a TorchScript file."),
+        click.option("--latent-dim", type=click.IntRange(1), help="Latent size of a generator that is code."),
+        click.option("--image-range", metavar="LOW,HIGH", help="Black and white of a generator that is code."),
+    )
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def classifier_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options for a user's attribute classifier, handed to the command as one function generator → reader or None."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, classifier: Path | None, attributes_text: str | None, **kwargs: Any) -> Any:
+        from ganwalk.evaluation.factors import load_classifier, parse_attributes
+
+        if attributes_text is not None and classifier is None:
+            raise GanwalkError("--attributes names the outputs of a classifier: give it with --classifier FILE")
+        names = None if attributes_text is None else parse_attributes(attributes_text)
+
+        def make_reader(generator: Any) -> Any:
+            if classifier is None:
+                return None
+            trust, class_index = kwargs["external"]["trust"], kwargs["class_index"]
+            return load_classifier(classifier, generator, trust=trust, attributes=names, class_index=class_index)
+
+        return command(*args, make_reader=make_reader, **kwargs)
+
+    options = (
+        click.option(
+            "--classifier", type=PATH, help="TorchScript file of a network images → attributes (needs --trust)."
+        ),
+        click.option("--attributes", "attributes_text", metavar="A,B,…", help="Names of the classifier's attributes."),
+    )
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def newest_directions() -> Path:
+    """The directions file written last in this folder or one below it."""
+    found = [*Path().glob("directions.safetensors"), *Path().glob("*/directions.safetensors")]
+    if not found:
+        raise GanwalkError("no directions here: run ganwalk discover first, or give --directions FILE")
+    return max(found, key=lambda path: path.stat().st_mtime)
+
+
+def code_again(generator: Any, name: str | None, external: dict[str, Any]) -> str:
+    """The options without which render will not run a generator that is code."""
+    if not generator.identity.interface:
+        return ""
+    return f" --generator {quoted(name or generator.identity.reference)}" + " --trust" * external["trust"]
+
+
+def percent(advance: Callable[[int, str], None]) -> Callable[[int, int], None]:
+    """Turns numbers of done and all into steps of a progress bar of 100."""
+    return lambda done, total: advance(100 * done // total, "")

@@ -1,0 +1,139 @@
+"""`ganwalk render`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganwalk.commands.options import (
+    PATH,
+    batch_option,
+    class_option,
+    code_again,
+    common_options,
+    directions_option,
+    external_options,
+    generator_option,
+    layers_option,
+    newest_directions,
+    percent,
+    reach_option,
+    truncation_option,
+)
+from ganwalk.errors import GanwalkError
+from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
+
+
+@click.command(epilog="Example: ganwalk render --direction 3 --seeds 1-6 --gif")
+@click.option("-d", "--direction", help="Number (0 is the strongest) or name of a direction, or all.")
+@click.option(
+    "--combine",
+    metavar="EDIT",
+    help="Several at once, such as smile=2,pose=-1 (in σ) or 3=1.5@4-7 (in layers 4 to 7).",
+)
+@directions_option
+@generator_option
+@click.option("-o", "--out", type=PATH, help="PNG to write [default: beside the directions].")
+@click.option("--seeds", "seeds_text", default="1-6", show_default=True, help="Samples, such as 1-6 or 3,8,20-22.")
+@reach_option
+@click.option("--steps", type=click.IntRange(2), default=7, show_default=True, help="Pictures from end to end.")
+@truncation_option
+@layers_option
+@class_option
+@batch_option
+@click.option("--gif", is_flag=True, help="Also write an animation as GIF.")
+@click.option("--mp4", is_flag=True, help="Also write an animation as MP4.")
+@common_options
+@external_options
+def render(
+    direction: str | None,
+    combine: str | None,
+    directions_path: Path | None,
+    name: str | None,
+    out: Path | None,
+    seeds_text: str,
+    amplitude: float,
+    steps: int,
+    truncation: float,
+    layers_text: str | None,
+    class_index: int | None,
+    batch: int,
+    gif: bool,
+    mp4: bool,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+    external: dict[str, Any],
+) -> None:
+    """Draw what a direction does: a grid of samples × amplitudes, and animations.
+
+    `--direction all` draws an overview with one row per direction that is not hidden; `--combine` the way from each
+    sample to several directions walked at once, where --amplitude counts for nothing.
+    """
+    set_up_torch(device, threads)
+    from ganwalk.directions import Directions
+    from ganwalk.edits import Move
+    from ganwalk.generators.loading import load_directions_generator
+    from ganwalk.rendering.animation import save_animation
+    from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid
+    from ganwalk.rendering.ranges import parse_edit, parse_layers, parse_seeds
+    from ganwalk.sheets import save_picture
+
+    if (direction is None) == (combine is None):
+        raise GanwalkError("say what to draw: either --direction 0 (or a name, or all) or --combine smile=2,pose=-1")
+    path = directions_path or newest_directions()
+    directions = Directions.load(path)
+    seeds = parse_seeds(seeds_text)
+    layers = parse_layers(layers_text) if layers_text else None
+    index = None if direction in (None, "all") else directions.find(direction)
+    if combine is not None:
+        edits, stem_name = [parse_edit(combine, directions, layers)], "combined"
+    elif index is not None:
+        edits, stem_name = [[Move(index, amplitude, layers)]], f"direction-{index}"
+    else:
+        edits, stem_name = [[Move(k, amplitude, layers)] for k in directions.visible()], "overview"
+    with download_watch(quiet) as on_bytes:
+        generator = load_directions_generator(directions, name, device, on_bytes, **external)
+    stem = out or path.parent / f"{stem_name}.png"
+    if stem.suffix.lower() != ".png":
+        raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
+    options: dict[str, Any] = {"truncation_psi": truncation, "class_index": class_index, "batch": batch}
+    reach: dict[str, Any] = {"amplitude": amplitude, "layers": layers}
+    hidden = quiet or not sys.stderr.isatty()
+    written = [stem]
+    with progress_bar(100, "rendering", hidden) as advance:
+        progress = percent(advance)
+        if combine is not None:
+            picture = combination_grid(
+                generator, directions, edits[0], seeds=seeds, steps=steps, progress=progress, **options
+            )
+        elif index is not None:
+            picture = traversal_grid(
+                generator, directions, index, seeds=seeds, steps=steps, progress=progress, **reach, **options
+            )
+        else:
+            picture = overview_grid(
+                generator, directions, seed=seeds[0], steps=steps, progress=progress, **reach, **options
+            )
+    save_picture(picture, stem)
+    for suffix in [".gif"] * gif + [".mp4"] * mp4:
+        target = stem.with_suffix(suffix)
+        with progress_bar(100, f"rendering {suffix[1:]}", hidden) as advance:
+            save_animation(
+                target,
+                generator,
+                directions,
+                edits,
+                seeds=seeds if len(edits) == 1 else seeds[:1],
+                there_and_back=combine is None,
+                progress=percent(advance),
+                **options,
+            )
+        written.append(target)
+    click.echo(f"wrote {', '.join(map(str, written))}")
+    other = "0" if direction == "all" else "all"
+    where = f" --directions {quoted(directions_path)}" if directions_path else ""
+    click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction {other}")
