@@ -106,6 +106,12 @@ class Directions:
         name = self.labels[index].name
         return f"{index} · {name}" if name else str(index)
 
+    @property
+    def class_index(self) -> int | None:
+        """The class of a conditional generator that they were discovered in, if it was a single one."""
+        chosen = self.settings.get("class_index")
+        return chosen if type(chosen) is int and chosen >= 0 else None
+
     def find(self, text: str) -> int:
         """The index of the direction with this number or name; GanwalkError if there is none."""
         return find_direction(text, self.labels)

@@ -12,9 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from ganwalk.commands import group
 from ganwalk.directions import Directions
+from ganwalk.generators.checkpoints.native import write_native
+from ganwalk.generators.loading import load_generator
+from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
 GOLDEN = Path(__file__).parent / "golden"
 CHECKPOINT = GOLDEN / "pickled_sg3repo_sg2_32.pkl"
@@ -263,3 +267,22 @@ def test_the_checkout_has_a_script():
     script = Path(__file__).parents[1] / "cli.py"
     done = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True, check=True)
     assert "discover" in done.stdout
+
+
+def test_directions_of_a_class_are_drawn_and_scored_in_it(run, tmp_path):
+    torch.manual_seed(0)
+    config = StyleGAN2Config(img_resolution=16, z_dim=8, w_dim=12, c_dim=3, channel_base=128, channel_max=8)
+    write_native(config, dict(StyleGAN2(config).eval().state_dict()), tmp_path / "classes.safetensors")
+    generator = load_generator(tmp_path / "classes.safetensors")
+    found = Directions(torch.eye(12)[:2], torch.ones(2), "w", generator.identity, settings={"class_index": 2})
+    found.save(tmp_path / "directions.safetensors")
+    pictures = []
+    for options in ([], ["--class", "2"], ["--class", "1"]):
+        code, _, err = run("render", "-d", "0", "--seeds", "1", "--out", "out.png", *options)
+        assert code == 0, err
+        pictures.append((tmp_path / "out.png").read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
+    assert run("report", "--seeds", "1", "--steps", "2", "--no-evaluate")[0] == 0
+    assert ", class 2" in (tmp_path / "report.html").read_text()
+    assert run("evaluate", "--samples", "4", "--no-reconstructor")[0] == 0
+    assert json.loads((tmp_path / "evaluation.json").read_text())["settings"]["class_index"] == 2

@@ -19,6 +19,7 @@ from ganwalk.commands.options import (
     directions_option,
     external_options,
     finite,
+    found_class_option,
     generator_option,
     newest_directions,
     truncation_option,
@@ -53,7 +54,7 @@ _SCORING_SEED = 2**40
     help="Train a network that tells directions apart (the slowest part).",
 )
 @truncation_option
-@class_option
+@found_class_option
 @click.option("--chunk", type=click.IntRange(1), help="Images synthesised at once (memory).")
 @click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True)
 @common_options
@@ -74,7 +75,7 @@ def evaluate(
     threads: int | None,
     quiet: bool,
     external: dict[str, Any],
-    make_reader: Callable[[Any], Any],
+    make_reader: Callable[[Any, int | None], Any],
 ) -> None:
     """Score directions: against known axes and factors where there are any, and without labels.
 
@@ -88,9 +89,10 @@ def evaluate(
 
     path = directions_path or newest_directions()
     directions = Directions.load(path)
+    class_index = directions.class_index if class_index is None else class_index
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions, name, device, on_bytes, **external)
-    reader = make_reader(generator)
+    reader = make_reader(generator, class_index)
     folder = out or path.parent
     make_folder(folder)
     with progress_bar(100, "evaluating", quiet or not sys.stderr.isatty()) as advance:
@@ -158,7 +160,7 @@ def compare(
     threads: int | None,
     quiet: bool,
     external: dict[str, Any],
-    make_reader: Callable[[Any], Any],
+    make_reader: Callable[[Any, int | None], Any],
 ) -> None:
     """Compare methods over seeds: a table with mean ± std, a figure and a report.
 
@@ -192,7 +194,7 @@ def compare(
                 [method.strip() for method in methods_text.split(",")],
                 range(seeds),
                 evaluation=evaluation,
-                reader=make_reader(generator),
+                reader=make_reader(generator, class_index),
                 folder=out / "runs",
                 resume=resume,
                 device=device,

@@ -37,6 +37,9 @@ truncation_option = click.option(
     "--truncation", type=float, callback=finite, default=1.0, show_default=True, help="Truncation psi."
 )
 class_option = click.option("--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator.")
+found_class_option = click.option(
+    "--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator [default: as discovered]."
+)
 batch_option = click.option(
     "--batch", type=click.IntRange(1), default=8, show_default=True, help="Images at once (memory)."
 )
@@ -87,7 +90,7 @@ def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def classifier_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options for a user's attribute classifier, handed to the command as one function generator → reader or None."""
+    """Options for a user's attribute classifier, handed on as one function (generator, class) → reader or None."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, classifier: Path | None, attributes_text: str | None, **kwargs: Any) -> Any:
@@ -97,10 +100,10 @@ def classifier_options(command: Callable[..., Any]) -> Callable[..., Any]:
             raise GanwalkError("--attributes names the outputs of a classifier: give it with --classifier FILE")
         names = None if attributes_text is None else parse_attributes(attributes_text)
 
-        def make_reader(generator: Any) -> Any:
+        def make_reader(generator: Any, class_index: int | None) -> Any:
             if classifier is None:
                 return None
-            trust, class_index = kwargs["external"]["trust"], kwargs["class_index"]
+            trust = kwargs["external"]["trust"]
             return load_classifier(classifier, generator, trust=trust, attributes=names, class_index=class_index)
 
         return command(*args, make_reader=make_reader, **kwargs)

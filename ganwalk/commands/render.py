@@ -11,11 +11,11 @@ import click
 from ganwalk.commands.options import (
     PATH,
     batch_option,
-    class_option,
     code_again,
     common_options,
     directions_option,
     external_options,
+    found_class_option,
     generator_option,
     layers_option,
     newest_directions,
@@ -42,7 +42,7 @@ from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
 @click.option("--steps", type=click.IntRange(2), default=7, show_default=True, help="Pictures from end to end.")
 @truncation_option
 @layers_option
-@class_option
+@found_class_option
 @batch_option
 @click.option("--gif", is_flag=True, help="Also write an animation as GIF.")
 @click.option("--mp4", is_flag=True, help="Also write an animation as MP4.")
@@ -86,6 +86,7 @@ def render(
         raise GanwalkError("say what to draw: either --direction 0 (or a name, or all) or --combine smile=2,pose=-1")
     path = directions_path or newest_directions()
     directions = Directions.load(path)
+    class_index = directions.class_index if class_index is None else class_index
     seeds = parse_seeds(seeds_text)
     layers = parse_layers(layers_text) if layers_text else None
     index = None if direction in (None, "all") else directions.find(direction)

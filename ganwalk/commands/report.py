@@ -11,10 +11,10 @@ import click
 from ganwalk.commands.options import (
     PATH,
     batch_option,
-    class_option,
     common_options,
     directions_option,
     external_options,
+    found_class_option,
     generator_option,
     layers_option,
     newest_directions,
@@ -34,7 +34,7 @@ from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
 @click.option("--steps", type=click.IntRange(2, 101), default=13, show_default=True, help="Pictures from end to end.")
 @truncation_option
 @layers_option
-@class_option
+@found_class_option
 @batch_option
 @click.option("--hidden", is_flag=True, help="Show the hidden directions, too.")
 @click.option(
@@ -79,6 +79,7 @@ def report(
 
     path = directions_path or newest_directions()
     directions = Directions.load(path)
+    class_index = directions.class_index if class_index is None else class_index
     settings = ReportSettings(
         seeds=tuple(parse_seeds(seeds_text)),
         amplitude=amplitude,

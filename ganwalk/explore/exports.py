@@ -68,7 +68,7 @@ def edited_latents(studio: Studio, state: State) -> bytes:
 
 
 def render_command(studio: Studio, state: State, *, folders: bool = True) -> str | None:
-    """The command that draws this edit; None where nothing is walked, or the directions are in no file.
+    """The command that draws this edit; None where there is none: nothing is walked, or the directions are in no file.
 
     Args:
         folders: say where files are, which is nobody's business in a picture that is sent around.
@@ -76,6 +76,9 @@ def render_command(studio: Studio, state: State, *, folders: bool = True) -> str
     side = studio.sides[state.side]
     moves = moves_of(state.edits[state.side])
     if side.path is None or not moves:
+        return None
+    if state.class_index is None and side.directions.class_index is not None:
+        # Render takes the class that directions were discovered in, unless it is given one.
         return None
     files = ["--directions", str(side.path), *studio.generator_options]
     if not folders:

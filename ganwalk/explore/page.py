@@ -215,7 +215,7 @@ class Page:
     def _settle(self) -> None:
         """Makes the state one to come back to, by undo or by the address."""
         self._settled = self.state
-        query = to_query(self.state, self.studio.directions)
+        query = to_query(self.state, self.studio.directions, classes=self.studio.generator.c_dim)
         ui.navigate.history.replace(f"?{query}" if query else "./")
 
     def _show(self) -> None:

@@ -19,6 +19,8 @@ REACH = 5.0
 # Truncation beyond is noise.
 MAX_PSI = 2.0
 _MAX_UNDO = 200
+# Samples of classes that are drawn.
+_ANY = "any"
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,27 @@ class State:
         return replace(self, edits=((), ()))
 
 
-def to_query(state: State, sides: tuple[Directions, ...]) -> str:
-    """The state as the query of a URL, without what is as it was at the start."""
-    start = State()
+def start_state(sides: tuple[Directions, ...], classes: int) -> State:
+    """What a page shows first: samples of the class that A's directions were discovered in, if it was one.
+
+    Args:
+        sides: the directions of A, and of B if there are any.
+        classes: how many the generator has.
+    """
+    found = sides[0].class_index
+    return State(class_index=found if found is not None and found < classes else None)
+
+
+def to_query(state: State, sides: tuple[Directions, ...], *, classes: int) -> str:
+    """The state as the query of a URL, without what is as it was at the start; arguments as of `start_state`."""
+    start = start_state(sides, classes)
     values: dict[str, str] = {}
     if state.seeds != start.seeds:
         values["seeds"] = ",".join(map(str, state.seeds))
     if state.truncation_psi != start.truncation_psi:
         values["psi"] = f"{state.truncation_psi:g}"
-    if state.class_index is not None:
-        values["class"] = str(state.class_index)
+    if state.class_index != start.class_index:
+        values["class"] = _ANY if state.class_index is None else str(state.class_index)
     for key, edit, directions in zip("ab", state.edits, sides, strict=False):
         if edit:
             # Numbers, not names: a link should outlive a renaming.
@@ -88,7 +101,7 @@ def from_query(values: Mapping[str, str], sides: tuple[Directions, ...], *, clas
         sides: the directions of A, and of B if there are any.
         classes, layers: how many the generator has.
     """
-    state = State()
+    state = start_state(sides, classes)
     try:
         seeds = parse_seeds(values["seeds"])
         state = replace(state, seeds=tuple(seeds[:MAX_SEEDS]))
@@ -97,6 +110,8 @@ def from_query(values: Mapping[str, str], sides: tuple[Directions, ...], *, clas
     psi = _number(values.get("psi", ""))
     if psi is not None and abs(psi) <= MAX_PSI:
         state = replace(state, truncation_psi=psi)
+    if values.get("class") == _ANY:
+        state = replace(state, class_index=None)
     chosen = _number(values.get("class", ""))
     if chosen is not None and chosen.is_integer() and 0 <= chosen < classes:
         state = replace(state, class_index=int(chosen))

@@ -17,9 +17,13 @@ LAYERS, CLASSES = 10, 7
 NAMES = (Label("smile"), Label("a=b"), Label("x&y #1", starred=True), Label())
 
 
-def directions(space="w"):
+def directions(space="w", **settings):
     identity = GeneratorIdentity("toy", "0" * 64, "stylegan2", 16)
-    return Directions(torch.eye(4), torch.ones(4), space, identity, labels=NAMES)
+    return Directions(torch.eye(4), torch.ones(4), space, identity, labels=NAMES, settings=settings)
+
+
+def written(state, sides):
+    return to_query(state, sides, classes=CLASSES)
 
 
 def read(query, sides):
@@ -48,15 +52,16 @@ def states(draw):
     return state
 
 
-@given(states())
-def test_a_url_holds_all_of_a_state(state):
-    assert read(to_query(state, (directions(), directions())), (directions(), directions())) == state
+@given(states(), st.none() | st.integers(0, CLASSES - 1))
+def test_a_url_holds_all_of_a_state(state, found):
+    sides = (directions(class_index=found), directions())
+    assert read(written(state, sides), sides) == state
 
 
 def test_a_url_holds_numbers_rather_than_names_but_takes_both():
     state = State().moved(0, Move(0, 2.0, (1, 3)))
-    assert to_query(state, (directions(),)) == "a=0=2@1-3"
-    assert to_query(State(), (directions(),)) == ""
+    assert written(state, (directions(),)) == "a=0=2@1-3"
+    assert written(State(), (directions(),)) == ""
     assert read("a=smile=2@1-3", (directions(),)) == state
 
 
@@ -75,6 +80,14 @@ def test_no_url_is_an_error(query):
 )  # fmt: skip
 def test_what_cannot_be_is_left_as_at_the_start(query):
     assert read(query, (directions(),)) == State()
+
+
+def test_samples_are_of_the_class_that_directions_were_discovered_in():
+    found = (directions(class_index=3),)
+    assert read("", found) == State(class_index=3) and written(State(class_index=3), found) == ""
+    assert written(State(), found) == "class=any" and read("class=any", found) == State()
+    for wrong in (CLASSES, -1, "3", True, None):
+        assert read("", (directions(class_index=wrong),)) == State()
 
 
 def test_what_is_too_much_is_cut():
