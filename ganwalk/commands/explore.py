@@ -110,7 +110,7 @@ def explore(
         )
     if not quiet and studio.preview is not None:
         shown_preview = f"previews of {studio.preview.resolution} px, R² {studio.preview.fit:.2f}, while a slider moves"
-        click.echo(f"an image takes {studio.seconds:.1f} s: {shown_preview}")
+        click.echo(f"an image takes {studio.seconds:.2g} s: {shown_preview}")
     address = page_address(listener, host, token)
 
     def on_ready() -> None:

@@ -11,6 +11,7 @@ import click
 from ganwalk.commands.options import (
     PATH,
     batch_option,
+    code_again,
     common_options,
     directions_option,
     external_options,
@@ -120,4 +121,4 @@ def report(
         )
     click.echo(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB)")
     where = f" --directions {quoted(directions_path)}" if directions_path else ""
-    click.echo(f"next: ganwalk name 0 NAME{where}")
+    click.echo(f"next: ganwalk explore{where}{code_again(generator, name, external)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import warnings
 from collections.abc import Callable
 
 import nicegui
@@ -86,15 +87,18 @@ def serve(
 
     # The bar at the top would follow every request; what the page is busy with, its status says.
     nicegui.app.config.quasar_config["loadingBar"]["skipHijack"] = True
-    ui.run_with(
-        app,
-        dark=None,
-        language="en-US",
-        reconnect_timeout=_PATIENCE,
-        binding_refresh_interval=None,
-        tailwind=False,
-        show_welcome_message=False,
-    )
+    with warnings.catch_warnings():
+        # It looks at every object that there is, also at those that say that they are deprecated.
+        warnings.simplefilter("ignore")
+        ui.run_with(
+            app,
+            dark=None,
+            language="en-US",
+            reconnect_timeout=_PATIENCE,
+            binding_refresh_interval=None,
+            tailwind=False,
+            show_welcome_message=False,
+        )
     config = uvicorn.Config(
         Gate(app, token=token, local=local), log_level="warning", timeout_graceful_shutdown=1, ws_max_size=2**20
     )

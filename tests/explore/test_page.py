@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -248,6 +250,31 @@ def test_hostile_names_are_text(open_page, served):
     assert page.evaluate("window.broken") is None
     assert page.locator("img[src=x]").count() == 0
     directions.save(path)
+
+
+def test_a_hostile_file_is_text_from_its_title_to_its_scores(open_page, tmp_path):
+    code = "</title></style><script>window.broken=1</script><img src=x onerror=window.broken=1>{{7*7}}"
+    blobs = load_generator("blobs")
+    identity = replace(blobs.identity, reference=f"{code}/{code}")
+    directions = Directions(
+        torch.eye(6),
+        torch.ones(6),
+        "z",
+        identity,
+        method=f"imported{code}",
+        labels=(Label(code[:60]), *[Label(note=code)] * 5),
+    )
+    directions.save(tmp_path / "directions.safetensors")
+    facts = evaluate(blobs, directions, samples=4, reconstructor=False, threads=1).to_json()
+    facts["directions"][0]["factor"] = code
+    facts["effects"]["names"] = [code] * len(facts["effects"]["names"])
+    (tmp_path / "evaluation.json").write_text(json.dumps(facts))
+    with serving(tmp_path, "--generator", "blobs", "--against", "directions.safetensors") as (address, _):
+        page = open_page(address)
+        expect(page.locator(".panel")).to_contain_text(code[:20])
+        expect(page.get_by_role("table", name="Effects on factors")).to_contain_text(code[:20])
+        assert code[:20] in page.title() and code[:20] in page.locator(".gallery").inner_text()
+        assert page.evaluate("window.broken") is None and page.locator("img[src=x]").count() == 0
 
 
 def test_links_of_strangers_do_no_harm(open_page, served):
