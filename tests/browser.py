@@ -17,6 +17,8 @@ def browser():
     executable = shutil.which("chromium")
     if executable is None:
         pytest.skip("there is no chromium: apt install chromium")
+    # Other tests may keep the machine busy.
+    sync_api.expect.set_options(timeout=20_000)
     with sync_api.sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=executable, args=[f"--{switch}" for switch in _SWITCHES])
         yield launched

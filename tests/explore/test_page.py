@@ -90,7 +90,7 @@ def open_page(new_page):
 
     def call(address, **options):
         page = new_page(viewport={"width": 1400, "height": 900}, **options)
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(20_000)
         page.goto(address)
         expect(page.locator("[data-state=full]")).to_be_visible()
         return page
@@ -111,7 +111,7 @@ def truth(generator, directions, edit, seed, **options):
 
 def until(condition):
     """Waits for something that is not an attribute of an element."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.05)
