@@ -15,7 +15,12 @@ export default {
       const tag = target.tagName;
       if (tag === "TEXTAREA" || tag === "SELECT" || target.isContentEditable) return;
       if (tag === "INPUT" && TEXT.includes(target.type)) return;
-      if (event.key === " " && (tag === "BUTTON" || target.closest("[role=menu], [role=dialog]"))) return;
+      const menu = target.closest("[role=menu]");
+      if (menu && event.key.startsWith("Arrow")) this.walk(menu, event);
+      // What is open has the keys, even before it has the focus.
+      if (document.querySelector("[role=menu], [role=dialog]")) return;
+      if (event.key === " " && (tag === "BUTTON" || tag === "INPUT")) return;
+      if (event.key.startsWith("Arrow") && tag === "INPUT") return;
       const held = event.ctrlKey || event.metaKey ? "Ctrl+" : "";
       const shift = held && event.shiftKey ? "Shift+" : "";
       const name = held + shift + (event.key.length === 1 ? event.key.toLowerCase() : event.key);
@@ -29,6 +34,13 @@ export default {
         return;
       }
       this.$emit("press", name);
+    },
+    walk(menu, event) {
+      const items = [...menu.querySelectorAll("[role=menuitem]")];
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key] ?? 0;
+      const place = items.indexOf(document.activeElement);
+      event.preventDefault();
+      items[place < 0 ? 0 : (place + step + items.length) % items.length].focus();
     },
   },
 };

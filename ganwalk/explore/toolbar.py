@@ -48,11 +48,14 @@ class Toolbar:
             self._redo = IconButton("redo", "Redo (y)", page.redo)
             IconButton("restart_alt", "Reset: all directions back to 0 (r)", page.reset)
             with ui.button("Export", icon="download").props("no-caps dense outline"), ui.menu() as self._menu:
-                ui.menu_item("Picture (PNG)", lambda: page.export("png"))
-                ui.menu_item("Path (GIF)", lambda: page.export("gif"))
-                ui.menu_item("Path (MP4)", lambda: page.export("mp4"))
-                ui.menu_item("Latents (.npy)", lambda: page.export("npy"))
-                ui.menu_item("Command", self._show_command)
+                for words, act in (
+                    ("Picture (PNG)", lambda: page.export("png")),
+                    ("Path (GIF)", lambda: page.export("gif")),
+                    ("Path (MP4)", lambda: page.export("mp4")),
+                    ("Latents (.npy)", lambda: page.export("npy")),
+                    ("Command", self._show_command),
+                ):
+                    ui.menu_item(words, act).props("role=menuitem")
             IconButton("help_outline", "Shortcuts (?)", self.open_help)
             self.status = ui.label().classes("status").props("role=status")
         self._help = _help_dialog()

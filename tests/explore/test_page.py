@@ -225,6 +225,7 @@ def test_what_was_typed_is_kept_when_another_direction_is_clicked(open_page, ser
     expect(page.get_by_label("Name")).to_have_value("")
     assert [label.name for label in Directions.load(path).labels[:2]] == ["", "in a hurry"]
     page.get_by_role("button", name="1 · in a hurry", exact=True).click()
+    expect(page.get_by_label("Name")).to_have_value("in a hurry")
     page.get_by_label("Name").fill("")
     page.get_by_label("Name").press("Enter")
     expect(page.get_by_role("button", name="1", exact=True)).to_be_visible()
@@ -390,6 +391,31 @@ def test_keys_do_what_the_list_of_shortcuts_says(open_page, served):
     expect(page.get_by_role("dialog")).to_contain_text("other samples")
 
 
+def test_keys_that_mean_something_where_the_focus_is_keep_their_meaning(open_page, served):
+    page = open_page(served[0])
+    amplitude(page, 0).focus()
+    page.keyboard.press("ArrowUp")
+    expect(page).to_have_url(re.compile("a=0=0.1"))
+    expect(page.get_by_role("heading", name="Direction 0", exact=True)).to_be_visible()
+    page.keyboard.press(".")
+    expect(amplitude(page, 0)).to_have_value("0.6")
+    page.keyboard.press("e")
+    expect(page.get_by_role("menu")).to_be_focused()
+    for key, item in (("ArrowDown", "Picture (PNG)"), ("ArrowUp", "Command"), ("ArrowDown", "Picture (PNG)")):
+        page.keyboard.press(key)
+        expect(page.get_by_role("menuitem", name=item)).to_be_focused()
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "edit.png"
+    expect(page.get_by_role("menu")).to_have_count(0)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("r")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).not_to_be_visible()
+    expect(amplitude(page, 0)).to_have_value("0.6")
+
+
 def test_two_tabs_have_states_of_their_own_and_names_in_common(open_page, served, scenes, found):
     first, second = open_page(served[0]), open_page(served[0])
     amplitude(first, 0).press("End")
@@ -426,6 +452,11 @@ def test_the_page_can_be_used_by_everybody(open_page, served, scheme):
     expect(page.get_by_role("dialog")).not_to_be_visible()
     page.wait_for_timeout(500)
     faults += axe.run(page).response["violations"]
+    page.keyboard.press("e")
+    expect(page.get_by_role("menu")).to_be_focused()
+    page.wait_for_timeout(500)
+    # Quasar puts menus beside the landmarks.
+    faults += axe.run(page, options={"rules": {"region": {"enabled": False}}}).response["violations"]
     assert [
         (fault["id"], [(node["html"], node["failureSummary"]) for node in fault["nodes"]]) for fault in faults
     ] == []
