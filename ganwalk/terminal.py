@@ -6,6 +6,7 @@ import contextlib
 import errno
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,11 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None =
     Args:
         command: a click command or group.
         name: what it is called in usage and messages, such as ganwalk.
-        arguments: None takes those of the process.
+        arguments: None takes those of the process, in whose terminal other packages' warnings then have no place;
+            who asks for them (python -W, PYTHONWARNINGS) gets them.
     """
+    if arguments is None and not sys.warnoptions:
+        warnings.simplefilter("ignore")
     try:
         code = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

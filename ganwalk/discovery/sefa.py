@@ -7,7 +7,7 @@ first features) is scaled to unit length, and of the projections to RGB only the
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -18,15 +18,6 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 
 
-@runtime_checkable
-class HasLatentWeights(Protocol):
-    """A generator whose latents enter by matrices."""
-
-    def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
-        """Matrices (out, d) that the latent of a layer meets first."""
-        ...
-
-
 def find_directions(generator: Generator, view: View, n: int, *, seed: int, device: torch.device | str) -> Tensor:
     """(n, d) float64 orthonormal rows in view.space, strongest first, on the CPU: leading eigenvectors of AᵀA.
 
@@ -35,7 +26,9 @@ def find_directions(generator: Generator, view: View, n: int, *, seed: int, devi
     Raises:
         GanwalkError: the generator has no such weights, they are behind a mapping, or n is above the dimension.
     """
-    if not isinstance(generator, HasLatentWeights):
+    # Of generators whose latents enter by matrices: those (out, d) that the latent of a layer meets first.
+    weights_of: Callable[[int], tuple[Tensor, ...]] | None = getattr(generator, "latent_weights", None)
+    if weights_of is None:
         raise GanwalkError("this generator has no weights to factorise: use --method pca or jacobian instead of sefa")
     if view.space == "z" and generator.style_based:
         raise GanwalkError("sefa factorises the weights that w enters, and here z is behind a mapping: use --space w")
@@ -44,7 +37,7 @@ def find_directions(generator: Generator, view: View, n: int, *, seed: int, devi
     first, last = (0, generator.num_layers - 1) if view.layers is None else view.layers
     gram = torch.zeros(d, d, dtype=torch.float64)
     for layer in range(first, last + 1):
-        for weight in generator.latent_weights(layer):
+        for weight in weights_of(layer):
             # A row of zeros, as a network that never turns its picture has, stays one.
             rows = torch.nn.functional.normalize(weight.detach().double().cpu(), dim=1)
             gram += rows.T @ rows

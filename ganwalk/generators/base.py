@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -12,7 +12,6 @@ from ganwalk.errors import GanwalkError
 Noise = Literal["none", "const", "random"]
 
 
-@runtime_checkable
 class Generator(Protocol):
     """A pretrained generator: latent code `z` → style `w` per layer → image.
 
