@@ -14,11 +14,12 @@ from torch import Tensor
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import locked, write_bytes
-from ganwalk.generators.base import Generator
-from ganwalk.generators.loading import GeneratorIdentity
+from ganwalk.generators.base import SPACES, Generator, GeneratorIdentity, check_layers, space_dim
 from ganwalk.labels import Label, check_unique, find_direction
 from ganwalk.records import build_record
 
+# What discover writes, and what other commands look for where no file is given.
+DIRECTIONS_FILE = "directions.safetensors"
 # The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
 KEY = "ganwalk-directions-1"
 # Rows of unit length within the first; discovered ones orthonormal within the second, imported ones are what they are.
@@ -81,7 +82,7 @@ class Directions:
             raise GanwalkError("directions must have unit length")
         if not self.method.startswith("imported") and not _orthonormal(vectors):
             raise GanwalkError(f"directions of the method {self.method!r:.40} must be orthonormal")
-        if self.space not in ("z", "w"):
+        if self.space not in SPACES:
             raise GanwalkError(f"directions are in the unknown space {self.space!r:.40}")
         if self.layers is not None and not _is_range(self.layers):
             raise GanwalkError(f"layers must be a first and a last layer, not {self.layers!r:.40}")
@@ -151,13 +152,12 @@ class Directions:
         """Raises GanwalkError if these directions cannot be walked in this generator."""
         if self.space == "w" and not generator.style_based:
             raise GanwalkError("these directions are in w, but the generator has no w space")
-        total = generator.w_dim if self.space == "w" else generator.z_dim
+        total = space_dim(generator, self.space)
         if self.vectors.shape[1] != total:
             raise GanwalkError(
                 f"these directions have {self.vectors.shape[1]} dimensions, the generator's {self.space} has {total}"
             )
-        if self.layers is not None:
-            check_layers(self.layers, generator)
+        check_layers(generator, self.layers, self.space)
 
     def save(self, path: Path | str) -> None:
         """Writes safetensors with everything else as metadata, atomically.
@@ -254,14 +254,6 @@ def save_label(path: Path | str, index: int, label: Label, fingerprint: str) -> 
     except OSError as error:
         raise GanwalkError(f"cannot write beside {path}: {error.strerror or error}") from error
     return directions
-
-
-def check_layers(layers: tuple[int, int], generator: Generator) -> None:
-    """Raises GanwalkError unless the generator has all layers of a range."""
-    if not 0 <= layers[0] <= layers[1] < generator.num_layers:
-        raise GanwalkError(
-            f"layers {layers[0]}-{layers[1]} do not exist: the generator has layers 0 to {generator.num_layers - 1}"
-        )
 
 
 def shift_latents(latents: Tensor, step: Tensor, layers: tuple[int, int] | None) -> Tensor:

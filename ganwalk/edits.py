@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganwalk.directions import Directions, check_layers, shift_latents
-from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator
+from ganwalk.directions import Directions, shift_latents
+from ganwalk.generators.base import Generator, check_layers
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,9 @@ def walk(
     def mapped(codes: Tensor) -> Tensor:
         return generator.mapping(codes, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
 
+    for layers in (directions.layers, *(move.layers for move in edit)):
+        check_layers(generator, layers, directions.space)
     if directions.space == "z":
-        if directions.layers is not None or any(move.layers is not None for move in edit):
-            raise GanwalkError("a range of layers needs directions in w, and these are in z")
         shift = torch.zeros_like(z[0])
         for move in edit:
             shift = shift + directions.step(move.index, move.amplitude).to(z)
@@ -68,8 +67,6 @@ def walk(
     w = mapped(z)
     shift = torch.zeros_like(w[:1])
     for move in edit:
-        layers = move.layers or directions.layers
-        if layers is not None:
-            check_layers(layers, generator)
-        shift = shift_latents(shift, directions.step(move.index, move.amplitude).to(w), layers)
+        step = directions.step(move.index, move.amplitude).to(w)
+        shift = shift_latents(shift, step, move.layers or directions.layers)
     return torch.stack([w + fraction * shift for fraction in fractions], dim=1)

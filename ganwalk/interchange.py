@@ -18,7 +18,7 @@ from ganwalk import __version__
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
-from ganwalk.generators.base import Generator
+from ganwalk.generators.base import Generator, space_dim
 
 FORMATS = ("ganspace", "sefa", "npy", "pt")
 _SUFFIXES = {".npz": "ganspace", ".npy": "npy", ".pt": "pt", ".pth": "pt"}
@@ -73,7 +73,7 @@ def import_directions(
         raise GanwalkError(f"{path} holds a direction that is zero or not finite")
     vectors = vectors / lengths
     space = resolve_space(generator, space)
-    total = generator.w_dim if space == "w" else generator.z_dim
+    total = space_dim(generator, space)
     if vectors.shape[1] != total:
         raise GanwalkError(f"{path} has directions of {vectors.shape[1]} dimensions, but {space} has {total}")
     if scales is None:
@@ -82,7 +82,7 @@ def import_directions(
         vectors=vectors,
         scales=scales,
         space=space,
-        generator=generator.identity,  # type: ignore[attr-defined]
+        generator=generator.identity,
         layers=layers,
         method=f"imported from {kind}",
         settings={"file": path.name},

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ganwalk.commands import main
-from ganwalk.generators.loading import GeneratorIdentity, load_generator
+from ganwalk.generators.base import GeneratorIdentity
+from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from tests.browser import browser, new_page  # noqa: F401 (fixtures)
 

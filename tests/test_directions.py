@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from ganwalk.directions import KEY, Directions, save_label, shift_latents
 from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import sample_z
-from ganwalk.generators.loading import GeneratorIdentity, load_directions_generator
+from ganwalk.generators.base import GeneratorIdentity, sample_z
+from ganwalk.generators.loading import load_directions_generator
 from ganwalk.labels import Label
 
 
@@ -186,13 +186,13 @@ def test_directions_that_do_not_fit_are_refused(toy, blobs):
 
 def test_the_generator_is_found_again_and_its_hash_checked(blobs, tmp_path):
     directions = directions_of(blobs, space="z")
-    assert load_directions_generator(directions, None).identity == blobs.identity
+    assert load_directions_generator(directions.generator, None).identity == blobs.identity
     other = replace(directions, generator=replace(blobs.identity, sha256="f" * 64))
     with pytest.raises(GanwalkError, match="not the generator of these directions"):
-        load_directions_generator(other, None)
+        load_directions_generator(other.generator, None)
     moved = replace(directions, generator=GeneratorIdentity(str(tmp_path / "gone.pkl"), "f" * 64, "stylegan2", 32))
     with pytest.raises(GanwalkError, match="is gone: give it with --generator"):
-        load_directions_generator(moved, None)
+        load_directions_generator(moved.generator, None)
 
 
 def test_equal_directions_are_equal_files(toy, tmp_path):

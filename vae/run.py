@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
+from ganwalk import parallel
 from ganwalk.download import Progress
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_json, write_text
 from ganwalk.terminal import quoted
-from vae import parallel
 from vae.checkpoints import CHECKPOINT_FILE, TrainingState
 from vae.data import load_dataset
 from vae.data.base import ImageData

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vae import parallel
+from ganwalk import parallel
 from vae.data.base import ImageData
 from vae.models import VAE, sample
 from vae.objectives import Context, Encoded, Objective

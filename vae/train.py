@@ -170,7 +170,7 @@ def command(
     check_options(settings.objective, settings.options)
     import torch
 
-    from vae import parallel
+    from ganwalk import parallel
     from vae.outputs import score_table
     from vae.run import DataSource, claim_folder, run_training
 

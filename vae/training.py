@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
+from ganwalk import parallel
 from ganwalk.errors import GanwalkError
-from vae import parallel
 from vae.checkpoints import CHECKPOINT_FILE, TrainingState, load_checkpoint, save_checkpoint
 from vae.data.base import ImageData
 from vae.models import VAE, ModelConfig

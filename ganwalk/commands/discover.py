@@ -125,10 +125,10 @@ def discover(
     optimisation (--start, --steps, --per-step, --lr, --resume) serve rtd and hessian: other methods have a closed form.
     """
     set_up_torch(device, threads)
-    from ganwalk.discovery.outputs import write_outputs
     from ganwalk.discovery.run import run_discovery
     from ganwalk.discovery.settings import DiscoverySettings
     from ganwalk.generators.loading import load_generator
+    from ganwalk.rendering.discovery import write_outputs
     from ganwalk.rendering.ranges import parse_layers
 
     settings = DiscoverySettings(
@@ -157,13 +157,12 @@ def discover(
         result = run_discovery(
             generator,
             settings,
-            device=device,
             threads=threads,
             checkpoint=out / "checkpoint.pt",
             resume=resume,
             on_step=on_step,
         )
-    written = write_outputs(result, generator, out, device)
+    written = write_outputs(result, generator, out)
     _print_result(result, profile)
     click.echo(f"wrote {out}/: {', '.join(path.name for path in reversed(written))}")
     if result.history and result.steps_done < steps:

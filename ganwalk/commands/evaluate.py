@@ -91,7 +91,7 @@ def evaluate(
     directions = Directions.load(path)
     class_index = directions.class_index if class_index is None else class_index
     with download_watch(quiet) as on_bytes:
-        generator = load_directions_generator(directions, name, device, on_bytes, **external)
+        generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
     reader = make_reader(generator, class_index)
     folder = out or path.parent
     make_folder(folder)
@@ -100,7 +100,6 @@ def evaluate(
             generator,
             directions,
             reader=reader,
-            device=device,
             threads=threads,
             on_progress=lambda stage, share: advance(round(100 * share), stage),
             samples=samples,
@@ -197,7 +196,6 @@ def compare(
                 reader=make_reader(generator, class_index),
                 folder=out / "runs",
                 resume=resume,
-                device=device,
                 threads=threads,
                 command=shlex.join(["ganwalk", *sys.argv[1:]]),
                 on_progress=lambda what, share: advance(int(1000 * share), what),

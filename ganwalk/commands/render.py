@@ -97,7 +97,7 @@ def render(
     else:
         edits, stem_name = [[Move(k, amplitude, layers)] for k in directions.visible()], "overview"
     with download_watch(quiet) as on_bytes:
-        generator = load_directions_generator(directions, name, device, on_bytes, **external)
+        generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
     stem = out or path.parent / f"{stem_name}.png"
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")

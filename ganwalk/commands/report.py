@@ -93,7 +93,7 @@ def report(
     )
     evaluation = load_evaluation(evaluation_beside(path), directions) if scored else None
     with download_watch(quiet) as on_bytes:
-        generator = load_directions_generator(directions, name, device, on_bytes, **external)
+        generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
     without_bar = quiet or not sys.stderr.isatty()
     target = out or path.parent / "report.html"
     check_report(target, generator, directions, settings)
@@ -102,7 +102,6 @@ def report(
             evaluation = score(
                 generator,
                 directions,
-                device=device,
                 threads=threads,
                 on_progress=lambda stage, share: advance(round(100 * share), stage),
                 reconstructor=False,

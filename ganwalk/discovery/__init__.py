@@ -16,16 +16,14 @@ def discover(
     generator: Generator,
     n_directions: int = 20,
     *,
-    device: str = "cpu",
     threads: int | None = None,
     **settings: Any,
 ) -> Directions:
     """Directions of a generator along which batches of images keep their shape (TopDis, Balabin et al. 2024).
 
     Args:
-        generator: a module from `ganwalk.load_generator`, on `device`.
+        generator: a module from `ganwalk.load_generator`.
         n_directions: how many directions to find.
-        device: device of the generator.
         threads: threads of the topology engine; None takes all cores.
         settings: any further field of `DiscoverySettings`, such as steps=300, batch=64, amplitude=2.0, seed=0.
     Returns:
@@ -34,4 +32,4 @@ def discover(
         GanwalkError: settings that do not fit the generator.
     """
     options = DiscoverySettings(n_directions=n_directions, **settings)
-    return run_discovery(generator, options, device=device, threads=threads).directions
+    return run_discovery(generator, options, threads=threads).directions

@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from ganwalk.directions import shift_latents
-from ganwalk.discovery.objective import View, features, sample_latents
 from ganwalk.discovery.spectra import check_count, leading_eigenvectors_of
+from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 
@@ -27,7 +27,7 @@ DEFAULT_SAMPLES = 16
 _ITERATIONS = 3
 
 
-def find_directions(generator: Generator, view: View, n: int, *, seed: int, device: torch.device | str) -> Tensor:
+def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> Tensor:
     """(n, d) float64 orthonormal rows in view.space, strongest first, on the CPU: leading eigenvectors of mean JᵀJ.
 
     Ramesh et al. 2018; Wang & Ponce 2021. The mean is over 16 latents. Matrix-free: exact in small spaces, by
@@ -39,7 +39,7 @@ def find_directions(generator: Generator, view: View, n: int, *, seed: int, devi
     d = check_count(generator, view, n)
 
     def product(columns: Tensor) -> Tensor:
-        return _mean_product(generator, view, columns, DEFAULT_SAMPLES, seed, device)
+        return _mean_product(generator, view, columns, DEFAULT_SAMPLES, seed)
 
     values, vectors = leading_eigenvectors_of(product, d, n, iterations=_ITERATIONS, seed=seed)
     if not torch.isfinite(values).all():
@@ -49,9 +49,7 @@ def find_directions(generator: Generator, view: View, n: int, *, seed: int, devi
     return vectors
 
 
-def image_gram(
-    generator: Generator, view: View, basis: Tensor, *, samples: int, seed: int, device: torch.device | str
-) -> Tensor:
+def image_gram(generator: Generator, view: View, basis: Tensor, *, samples: int, seed: int) -> Tensor:
     """Mean of B·JᵀJ·Bᵀ over random latents, (k, k) float64 on the CPU, symmetric.
 
     Entry (i, j) is the inner product of the features' changes along basis rows i and j, per unit of shift, summed over
@@ -63,15 +61,13 @@ def image_gram(
         seed: of the latents, labels and noise.
     """
     rows = basis.double().cpu()
-    gram = rows @ _mean_product(generator, view, rows.T, samples, seed, device)
+    gram = rows @ _mean_product(generator, view, rows.T, samples, seed)
     return (gram + gram.T) / 2
 
 
-def _mean_product(
-    generator: Generator, view: View, columns: Tensor, samples: int, seed: int, device: torch.device | str
-) -> Tensor:
+def _mean_product(generator: Generator, view: View, columns: Tensor, samples: int, seed: int) -> Tensor:
     """Mean JᵀJ times columns (d, k), float64, in the memory that one chunk of latents takes forwards and backwards."""
-    latents = sample_latents(generator, view, samples, seed, device)
+    latents = sample_latents(generator, view, samples, seed)
     directions = columns.T.to(latents)
     total = torch.zeros(columns.T.shape, dtype=torch.float64)
     for chunk in _Chunk.all_of(generator, view, latents, seed):

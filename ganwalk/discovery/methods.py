@@ -10,29 +10,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from ganwalk.discovery import jacobian, pca, sefa
-from ganwalk.discovery.hessian import HessianObjective
-from ganwalk.discovery.objective import View
-from ganwalk.discovery.optimisation import Objective
+from ganwalk.discovery.objectives.base import Objective
+from ganwalk.discovery.objectives.hessian import HessianObjective
+from ganwalk.discovery.objectives.rtd import RTDObjective
 from ganwalk.discovery.rotation import random_rotation
-from ganwalk.discovery.rtd import RTDObjective
 from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.rtd import RTDLoss
 
-MakeObjective = Callable[[Generator, DiscoverySettings, RTDLoss, "torch.device | str"], Objective]
+MakeObjective = Callable[[Generator, DiscoverySettings, RTDLoss], Objective]
 
 
 class Find(Protocol):
     """A closed form: (n, d) orthonormal rows, float64, strongest first, on the CPU."""
 
-    def __call__(
-        self, generator: Generator, view: View, n: int, *, seed: int, device: torch.device | str
-    ) -> Tensor: ...
+    def __call__(self, generator: Generator, view: View, n: int, *, seed: int) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -52,9 +49,9 @@ class Method:
     objective: MakeObjective | None = None
 
 
-def _random(generator: Generator, view: View, n: int, *, seed: int, device: torch.device | str) -> Tensor:
+def _random(generator: Generator, view: View, n: int, *, seed: int) -> Tensor:
     """A uniformly distributed orthonormal basis of the subspace that PCA spans."""
-    return random_rotation(n, seed) @ pca.find_directions(generator, view, n, seed=seed, device=device)
+    return random_rotation(n, seed) @ pca.find_directions(generator, view, n, seed=seed)
 
 
 METHODS = {
@@ -84,7 +81,7 @@ METHODS = {
     "hessian": Method(
         "smallest Hessian penalty",
         "Peebles et al., ECCV 2020",
-        objective=lambda g, settings, loss, device: HessianObjective(g, settings, device),
+        objective=lambda generator, settings, loss: HessianObjective(generator, settings),
     ),
 }
 

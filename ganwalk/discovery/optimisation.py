@@ -1,6 +1,6 @@
 """The search of methods without a closed form: rotates a basis of the informative subspace until a loss is small.
 
-What is lost is the objective's business (`ganwalk.discovery.rtd`, `ganwalk.discovery.hessian`).
+What is lost is the objective's business (`ganwalk.discovery.objectives`).
 """
 
 from __future__ import annotations
@@ -15,38 +15,21 @@ import torch
 from torch import Tensor
 
 from ganwalk.discovery.jacobian import image_gram
-from ganwalk.discovery.objective import sample_latents
+from ganwalk.discovery.objectives.base import Objective, Timing
 from ganwalk.discovery.rotation import random_rotation, rotate
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.spectra import leading_eigenvectors
 from ganwalk.discovery.subspace import Subspace
-from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator
+from ganwalk.discovery.view import sample_latents
+from ganwalk.generators.base import Generator, device_of
 
 # Seeds of the batches. Runs of different seeds share none: each has a range of its own for its steps, below those of
-# the held batches and of those that starts are taken from.
+# the held batches (`objectives.base.HELD_SEED`) and of those that starts are taken from.
 _STEP_SEEDS = 2**20
-HELD_SEED = 2**62
 _START_SEED = 2**61
 # Bounds of the factors that equalise the image change: a nearly dead direction is not walked for miles.
 _EQUALIZE_RANGE = (0.1, 4.0)
 _EQUALIZE_TOLERANCE = 0.05
-
-
-@dataclass
-class Timing:
-    """Seconds spent in the parts of the steps of this process."""
-
-    synthesis: float = 0.0
-    topology: float = 0.0
-    backward: float = 0.0
-    evaluation: float = 0.0
-
-    def lap(self, part: str, since: float) -> float:
-        """Adds the time since a mark to a part, and returns the new mark."""
-        now = time.perf_counter()
-        setattr(self, part, getattr(self, part) + now - since)
-        return now
 
 
 class HasDisplacement(Protocol):
@@ -57,33 +40,6 @@ class HasDisplacement(Protocol):
 
 
 Scores = TypeVar("Scores", bound=HasDisplacement)
-
-
-@dataclass(frozen=True)
-class HeldScores:
-    """Of a basis on the held batch: the loss, and the image change (n,) of each direction's shift."""
-
-    loss: float
-    displacement: Tensor
-
-
-class Objective(Protocol):
-    """What a basis is rotated for.
-
-    Attributes:
-        equalized: whether shifts are scaled so that all change the image equally, and grow during the run; otherwise
-            they are of a fixed length.
-    """
-
-    equalized: bool
-
-    def accumulate(self, latents: Tensor, steps: Tensor, seed: int, timing: Timing) -> float:
-        """The loss of a batch of latents and shifts (n, d); adds its gradient to the shifts' leaves."""
-        ...
-
-    def held(self, steps: Tensor) -> HeldScores:
-        """Scores of shifts (n, d) on the held batch."""
-        ...
 
 
 @dataclass
@@ -113,9 +69,7 @@ class Progress:
         return rotate(self.base, self.skew)
 
 
-def start(
-    generator: Generator, settings: DiscoverySettings, subspace: Subspace, device: torch.device | str = "cpu"
-) -> Progress:
+def start(generator: Generator, settings: DiscoverySettings, subspace: Subspace) -> Progress:
     """A run before its first step: from a random basis of the subspace, or from the Jacobian.
 
     The latter rotates the components by the eigenvectors of their mean JᵀJ, each component scaled by its standard
@@ -126,9 +80,7 @@ def start(
         base = random_rotation(k, settings.seed)[:n]
     else:
         rows = subspace.scales(subspace.components)[:, None] * subspace.components
-        gram = image_gram(
-            generator, settings.view(), rows, samples=settings.batch, seed=settings.seed + _START_SEED, device=device
-        )
+        gram = image_gram(generator, settings.view(), rows, samples=settings.batch, seed=settings.seed + _START_SEED)
         base = leading_eigenvectors(gram, n)[1]
     skew = torch.zeros(k * (k - 1) // 2, dtype=torch.float64)
     return Progress(base, skew, {}, torch.ones(n, dtype=torch.float64))
@@ -141,7 +93,6 @@ def optimise(
     objective: Objective,
     progress: Progress,
     *,
-    device: torch.device | str = "cpu",
     timing: Timing | None = None,
     on_step: Callable[[Progress], None] | None = None,
 ) -> None:
@@ -159,15 +110,15 @@ def optimise(
     if progress.optimizer:
         optimizer.load_state_dict(progress.optimizer)
     if progress.step == 0 and not progress.history:
-        _commit(progress, _evaluated(settings, subspace, objective, progress, device, timing))
+        _commit(progress, _evaluated(settings, subspace, objective, progress, timing))
     while progress.step < settings.steps:
         seed = (settings.seed * _STEP_SEEDS + progress.step) % _START_SEED
         # The learning rate falls along half a cosine, so that the basis settles.
         optimizer.param_groups[0]["lr"] = settings.lr * _cosine(progress.step / settings.steps)
         vectors = rotate(progress.base, skew) @ subspace.components
         ramp = _ramped(settings.ramp, progress.step / settings.steps) if objective.equalized else 1.0
-        steps = subspace.steps(vectors, progress.factors * settings.amplitude * ramp).to(device)
-        latents = sample_latents(generator, view, settings.batch, seed, device)
+        steps = subspace.steps(vectors, progress.factors * settings.amplitude * ramp).to(device_of(generator))
+        latents = sample_latents(generator, view, settings.batch, seed)
         optimizer.zero_grad()
         value = objective.accumulate(latents, steps, seed, timing)
         optimizer.step()
@@ -179,7 +130,7 @@ def optimise(
             history=[*progress.history, {"step": progress.step + 1, "loss": value}],
         )
         if after.step % settings.evaluate_every == 0 or after.step == settings.steps:
-            after = _evaluated(settings, subspace, objective, after, device, timing)
+            after = _evaluated(settings, subspace, objective, after, timing)
         _commit(progress, after)
         if on_step is not None:
             on_step(progress)
@@ -190,12 +141,6 @@ def _commit(progress: Progress, after: Progress) -> None:
     vars(progress).update(vars(after))
 
 
-def check_finite(values: Tensor) -> None:
-    """Raises GanwalkError if shifted images or their loss are NaN or infinite."""
-    if not torch.isfinite(values).all():
-        raise GanwalkError("shifted images are not finite: use a smaller --amplitude or --lr")
-
-
 def equalize(
     score: Callable[[Tensor], Scores],
     scores: Scores,
@@ -204,7 +149,6 @@ def equalize(
     amplitude: float,
     factors: Tensor,
     target: float,
-    device: torch.device | str,
     rounds: int = 1,
 ) -> tuple[Scores, Tensor, float]:
     """Scores of shifts that all change the image by `target`, their factors, and the target.
@@ -219,7 +163,7 @@ def equalize(
             break
         wanted = target / scores.displacement.double().clamp_min(1e-12)
         factors = (factors * wanted).clamp(*_EQUALIZE_RANGE)
-        scores = score(subspace.steps(vectors, factors * amplitude).to(device))
+        scores = score(subspace.steps(vectors, factors * amplitude))
     return scores, factors, target
 
 
@@ -228,17 +172,16 @@ def _evaluated(
     subspace: Subspace,
     objective: Objective,
     progress: Progress,
-    device: torch.device | str,
     timing: Timing,
 ) -> Progress:
     """The state with a row of the held batch in its history, and with the factors that equalise its shifts."""
     mark = time.perf_counter()
     vectors = progress.rotation() @ subspace.components
     factors, target = progress.factors, progress.target
-    scores = objective.held(subspace.steps(vectors, factors * settings.amplitude).to(device))
+    scores = objective.held(subspace.steps(vectors, factors * settings.amplitude))
     if settings.equalize and objective.equalized:
         scores, factors, target = equalize(
-            objective.held, scores, subspace, vectors, settings.amplitude, factors, target, device
+            objective.held, scores, subspace, vectors, settings.amplitude, factors, target
         )
     history = [*progress.history, {"step": progress.step, "held": scores.loss}]
     timing.lap("evaluation", mark)

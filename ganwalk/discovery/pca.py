@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganwalk.discovery.objective import View, features, sample_latents
 from ganwalk.discovery.spectra import check_count, leading_eigenvectors_of, with_fixed_signs
 from ganwalk.discovery.subspace import latent_subspace
+from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 
@@ -22,7 +22,7 @@ _ITERATIONS = 12
 _ROUNDING = 1e-6
 
 
-def find_directions(generator: Generator, view: View, n: int, *, seed: int, device: torch.device | str) -> Tensor:
+def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> Tensor:
     """(n, d) float64 orthonormal rows in view.space, strongest first, on the CPU: principal components.
 
     Härkönen et al. 2020. In w they are those of w (section 2.2). In z, which is the same in all directions, they are
@@ -33,9 +33,9 @@ def find_directions(generator: Generator, view: View, n: int, *, seed: int, devi
     """
     d = check_count(generator, view, n)
     if view.space == "w":
-        subspace = latent_subspace(generator, "w", n, class_index=view.class_index, seed=seed, device=device)
+        subspace = latent_subspace(generator, "w", n, class_index=view.class_index, seed=seed)
         return subspace.components
-    latents = sample_latents(generator, view, max(_SAMPLES, _SAMPLES_PER_DIMENSION * d), seed, device)
+    latents = sample_latents(generator, view, max(_SAMPLES, _SAMPLES_PER_DIMENSION * d), seed)
     coordinates = _component_coordinates(_sampled_features(generator, view, latents, seed), n, seed, view.layer)
     # Coordinates of different components are uncorrelated: the least squares of z on them are its products with each.
     regressed = coordinates @ latents.double().cpu()

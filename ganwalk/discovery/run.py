@@ -17,8 +17,9 @@ from ganwalk.directions import Directions
 from ganwalk.discovery import jacobian
 from ganwalk.discovery.checkpointing import fingerprint, load_checkpoint, save_checkpoint
 from ganwalk.discovery.methods import METHODS, method_of
-from ganwalk.discovery.optimisation import HELD_SEED, Objective, Progress, Timing, equalize, optimise, start
-from ganwalk.discovery.rtd import RTDObjective
+from ganwalk.discovery.objectives.base import HELD_SEED, Objective, Timing
+from ganwalk.discovery.objectives.rtd import RTDObjective
+from ganwalk.discovery.optimisation import Progress, equalize, optimise, start
 from ganwalk.discovery.scores import BasisScores, shift_barcodes
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace, latent_subspace
@@ -99,7 +100,6 @@ def run_discovery(
     generator: Generator,
     settings: DiscoverySettings,
     *,
-    device: torch.device | str = "cpu",
     threads: int | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -109,9 +109,8 @@ def run_discovery(
     """Finds directions of a generator by the method of the settings, and scores them beside two baselines.
 
     Args:
-        generator: a module from `load_generator`, already on `device`.
+        generator: a module from `load_generator`.
         settings: options; None entries are chosen for the generator.
-        device: where latents are drawn and images are made.
         threads: threads of the topology engine.
         checkpoint: file that is kept up to date every few seconds, and read with `resume`.
         on_step: called after each step. If it raises KeyboardInterrupt, the basis as it stands is returned.
@@ -127,24 +126,23 @@ def run_discovery(
     if objective is None:
         if resume:
             raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
-        subspace = _latent_statistics(generator, settings, device)
-        vectors = closed_form(generator, settings, settings.method, device)
+        subspace = _latent_statistics(generator, settings)
+        vectors = closed_form(generator, settings, settings.method)
     else:
-        subspace = search_space(generator, settings, device)
+        subspace = search_space(generator, settings)
         progress = _optimised(
             generator,
             settings,
             subspace,
-            objective(generator, settings, loss, device),
+            objective(generator, settings, loss),
             timing,
-            device=device,
             checkpoint=checkpoint,
             resume=resume,
             on_step=on_step,
         )
         vectors = progress.rotation() @ subspace.components
     target = 0.0 if progress is None else progress.target
-    found = score_vectors(generator, settings, subspace, loss, settings.method, vectors, device, target=target)
+    found = score_vectors(generator, settings, subspace, loss, settings.method, vectors, target=target)
     if settings.equalize:
         target = target or float(found.effects.square().mean().sqrt())
     bases = [found]
@@ -153,8 +151,8 @@ def run_discovery(
             continue
         # A baseline that cannot serve this generator is no reason to lose the result.
         with contextlib.suppress(GanwalkError):
-            baseline = closed_form(generator, settings, name, device)
-            bases.append(score_vectors(generator, settings, subspace, loss, name, baseline, device, target=target))
+            baseline = closed_form(generator, settings, name)
+            bases.append(score_vectors(generator, settings, subspace, loss, name, baseline, target=target))
     return DiscoveryResult(
         as_directions(generator, settings, found),
         tuple(bases),
@@ -166,21 +164,21 @@ def run_discovery(
     )
 
 
-def search_space(generator: Generator, settings: DiscoverySettings, device: torch.device | str = "cpu") -> Subspace:
+def search_space(generator: Generator, settings: DiscoverySettings) -> Subspace:
     """The informative subspace of resolved settings.
 
     In w, the latents' own principal components; in z, where they have no preferred ones, the directions that change
     the image.
     """
-    subspace = _latent_statistics(generator, settings, device)
+    subspace = _latent_statistics(generator, settings)
     dim = len(subspace.components)
     if settings.space == "w" or dim == generator.z_dim:
         return subspace
-    components = jacobian.find_directions(generator, settings.view(), dim, seed=settings.seed, device=device)
+    components = jacobian.find_directions(generator, settings.view(), dim, seed=settings.seed)
     return replace(subspace, components=components)
 
 
-def _latent_statistics(generator: Generator, settings: DiscoverySettings, device: torch.device | str) -> Subspace:
+def _latent_statistics(generator: Generator, settings: DiscoverySettings) -> Subspace:
     """Covariance and principal components of the latents: all that a closed form needs for its scales."""
     assert settings.space is not None and settings.subspace_dim is not None
     return latent_subspace(
@@ -189,17 +187,14 @@ def _latent_statistics(generator: Generator, settings: DiscoverySettings, device
         settings.subspace_dim,
         class_index=settings.class_index,
         seed=settings.seed,
-        device=device,
     )
 
 
-def closed_form(
-    generator: Generator, settings: DiscoverySettings, name: str, device: torch.device | str = "cpu"
-) -> Tensor:
+def closed_form(generator: Generator, settings: DiscoverySettings, name: str) -> Tensor:
     """Directions (n, d) of a method that has a closed form, for resolved settings."""
     find = METHODS[name].find
     assert find is not None
-    return find(generator, settings.view(), settings.n_directions, seed=settings.seed, device=device)
+    return find(generator, settings.view(), settings.n_directions, seed=settings.seed)
 
 
 def as_directions(generator: Generator, settings: DiscoverySettings, basis: Basis) -> Directions:
@@ -210,7 +205,7 @@ def as_directions(generator: Generator, settings: DiscoverySettings, basis: Basi
         scales=basis.scales,
         space=settings.space,
         layers=settings.layers,
-        generator=generator.identity,  # type: ignore[attr-defined]
+        generator=generator.identity,
         method=basis.name,
         settings=asdict(settings),
         seed=settings.seed,
@@ -226,7 +221,6 @@ def score_vectors(
     loss: RTDLoss,
     name: str,
     vectors: Tensor,
-    device: torch.device | str = "cpu",
     *,
     target: float = 0.0,
 ) -> Basis:
@@ -235,13 +229,13 @@ def score_vectors(
     Args:
         target: image change that equalised shifts are to make; 0 stands for the root mean square of these vectors' own.
     """
-    objective = RTDObjective(generator, settings, loss, device)
+    objective = RTDObjective(generator, settings, loss)
     ones = torch.ones(len(vectors), dtype=torch.float64)
-    plain = objective.scores(subspace.steps(vectors, settings.amplitude).to(device))
+    plain = objective.scores(subspace.steps(vectors, settings.amplitude))
     scores, factors = plain, ones
     if settings.equalize:
         scores, factors, _ = equalize(
-            objective.scores, plain, subspace, vectors, settings.amplitude, ones, target, device, rounds=3
+            objective.scores, plain, subspace, vectors, settings.amplitude, ones, target, rounds=3
         )
     order = plain.displacement.argsort(descending=True)
     return Basis(
@@ -254,12 +248,10 @@ def score_vectors(
     )
 
 
-def held_barcodes(
-    generator: Generator, settings: DiscoverySettings, basis: Basis, device: torch.device | str = "cpu"
-) -> list[Barcode]:
+def held_barcodes(generator: Generator, settings: DiscoverySettings, basis: Basis) -> list[Barcode]:
     """Cross-barcodes (mode "min") between the held batch and its shift along each direction of a scored basis."""
     seed = settings.seed + HELD_SEED
-    return shift_barcodes(generator, settings.view(), basis.steps, batch=settings.batch, seed=seed, device=device)
+    return shift_barcodes(generator, settings.view(), basis.steps, batch=settings.batch, seed=seed)
 
 
 def _optimised(
@@ -269,18 +261,17 @@ def _optimised(
     objective: Objective,
     timing: Timing,
     *,
-    device: torch.device | str,
     checkpoint: Path | None,
     resume: bool,
     on_step: Callable[[Progress], None] | None,
 ) -> Progress:
     """Runs an optimisation to its end or to an interrupt, with checkpoints."""
-    identity = generator.identity  # type: ignore[attr-defined]
+    identity = generator.identity
     run = fingerprint(settings, identity.sha256 + identity.interface)
     if resume and checkpoint is not None:
         progress = load_checkpoint(checkpoint, run)
     else:
-        progress = start(generator, settings, subspace, device)
+        progress = start(generator, settings, subspace)
     saved_at = time.monotonic()
 
     def after_step(progress: Progress) -> None:
@@ -292,7 +283,7 @@ def _optimised(
             on_step(progress)
 
     try:
-        optimise(generator, settings, subspace, objective, progress, device=device, timing=timing, on_step=after_step)
+        optimise(generator, settings, subspace, objective, progress, timing=timing, on_step=after_step)
     except KeyboardInterrupt:
         if progress.step == 0:
             raise

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import shift_latents
-from ganwalk.discovery.objective import View, features, mean_change, sample_latents
-from ganwalk.generators.base import Generator
+from ganwalk.discovery.view import View, features, mean_change, sample_latents
+from ganwalk.generators.base import Generator, device_of
 from ganwalk.rtd import Barcode, RTDLoss, cross_barcode, distance_matrix, normalized
 
 
@@ -37,7 +37,6 @@ def score_basis(
     *,
     batch: int,
     seed: int,
-    device: torch.device | str = "cpu",
 ) -> BasisScores:
     """Scores the latent steps (n, d), each already as long as it is to be walked.
 
@@ -45,9 +44,9 @@ def score_basis(
     """
     rtd, displacement = [], []
     with torch.no_grad():
-        latents = sample_latents(generator, view, batch, seed, device)
+        latents = sample_latents(generator, view, batch, seed)
         reference = features(generator, view, latents, seed)
-        for step in steps:
+        for step in steps.to(device_of(generator)):
             both = [
                 features(generator, view, shift_latents(latents, sign * step, view.layers), seed) for sign in (1, -1)
             ]
@@ -56,18 +55,16 @@ def score_basis(
     return BasisScores(torch.stack(rtd).cpu(), torch.stack(displacement).cpu())
 
 
-def shift_barcodes(
-    generator: Generator, view: View, steps: Tensor, *, batch: int, seed: int, device: torch.device | str = "cpu"
-) -> list[Barcode]:
+def shift_barcodes(generator: Generator, view: View, steps: Tensor, *, batch: int, seed: int) -> list[Barcode]:
     """Cross-barcodes (mode "min") between a batch and its shift by each latent step (d,) of `steps` (n, d).
 
     The batch is that of `score_basis` for the same seed; distances are in units of their 0.9 quantile, as in RTD.
     """
     with torch.no_grad():
-        latents = sample_latents(generator, view, batch, seed, device)
+        latents = sample_latents(generator, view, batch, seed)
         reference = normalized(distance_matrix(features(generator, view, latents, seed)), 0.9)
         barcodes = []
-        for step in steps.to(device):
+        for step in steps.to(device_of(generator)):
             shifted = features(generator, view, shift_latents(latents, step, view.layers), seed)
             barcodes.append(cross_barcode(reference, normalized(distance_matrix(shifted), 0.9), mode="min"))
     return barcodes

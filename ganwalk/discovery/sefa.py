@@ -12,13 +12,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ganwalk.discovery.objective import View, check_layers
 from ganwalk.discovery.spectra import check_count, leading_eigenvectors
+from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator
+from ganwalk.generators.base import Generator, check_layers
 
 
-def find_directions(generator: Generator, view: View, n: int, *, seed: int, device: torch.device | str) -> Tensor:
+def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> Tensor:
     """(n, d) float64 orthonormal rows in view.space, strongest first, on the CPU: leading eigenvectors of AᵀA.
 
     Shen & Zhou 2021. Of `view` only the space and the range of layers matter; nothing is random.

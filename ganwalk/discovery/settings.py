@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ganwalk.discovery.objective import View, check_layers, default_chunk, default_layer
 from ganwalk.discovery.subspace import resolve_space
+from ganwalk.discovery.view import View, default_chunk, default_layer
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, check_layer
+from ganwalk.generators.base import Generator, check_layer, check_layers, space_dim
 
 STARTS = ("jacobian", "random")
 
@@ -64,7 +64,7 @@ class DiscoverySettings:
     def resolve(self, generator: Generator) -> DiscoverySettings:
         """These settings with every None filled in and every value checked against the generator."""
         space = resolve_space(generator, self.space)
-        total = generator.w_dim if space == "w" else generator.z_dim
+        total = space_dim(generator, space)
         for name in ("n_directions", "batch", "directions_per_step", "chunk", "evaluate_every"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise GanwalkError(f"{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")

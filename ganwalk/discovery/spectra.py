@@ -7,16 +7,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ganwalk.discovery.objective import View
+from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator
+from ganwalk.generators.base import Generator, space_dim
 
 _OVERSAMPLING = 10
 
 
 def check_count(generator: Generator, view: View, n: int) -> int:
     """The dimension of the searched space; GanwalkError unless n directions can be orthonormal in it."""
-    total = generator.w_dim if view.space == "w" else generator.z_dim
+    total = space_dim(generator, view.space)
     if not 1 <= n <= total:
         raise GanwalkError(f"{n} directions do not fit into the {total} dimensions of {view.space}: use 1 to {total}")
     return total

@@ -13,9 +13,7 @@ from torch import Tensor
 
 from ganwalk.discovery.spectra import leading_eigenvectors
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, sample_labels, sample_z
-
-SPACES = ("z", "w")
+from ganwalk.generators.base import Generator, sample_labels, sample_z, space_dim
 
 
 @dataclass(frozen=True)
@@ -47,10 +45,7 @@ def resolve_space(generator: Generator, space: str | None) -> str:
     """The space to search: the given one, by default w for style-based generators and z otherwise."""
     if space is None:
         return "w" if generator.style_based else "z"
-    if space not in SPACES:
-        raise GanwalkError(f"unknown space {space!r}: choose z or w")
-    if space == "w" and not generator.style_based:
-        raise GanwalkError("this generator has no w space: use --space z")
+    space_dim(generator, space)
     return space
 
 
@@ -62,13 +57,12 @@ def latent_subspace(
     class_index: int | None = None,
     samples: int = 10_000,
     seed: int = 0,
-    device: torch.device | str = "cpu",
 ) -> Subspace:
     """Top `dim` principal components of `space`, from `samples` random latents.
 
     In z the latents are standard normal in every direction: the components are then the coordinate axes.
     """
-    total = generator.z_dim if space == "z" else generator.w_dim
+    total = space_dim(generator, space)
     if not 1 <= dim <= total:
         raise GanwalkError(f"a subspace of {dim} dimensions does not fit: {space} has {total}")
     if space == "z":
@@ -78,8 +72,8 @@ def latent_subspace(
     with torch.no_grad():
         for start in range(0, samples, 1000):
             n = min(1000, samples - start)
-            z = sample_z(generator, n, seed + start, device)
-            c = sample_labels(generator, n, class_index, seed + start, device)
+            z = sample_z(generator, n, seed + start)
+            c = sample_labels(generator, n, class_index, seed + start)
             styles.append(generator.mapping(z, c)[:, 0].double().cpu())
     w = torch.cat(styles)
     covariance = torch.cov(w.T).reshape(total, total)
@@ -90,5 +84,5 @@ def latent_subspace(
 
 def latent_scales(generator: Generator, space: str, vectors: Tensor, *, seed: int = 0) -> Tensor:
     """Standard deviations (n,) float32 of the latents along unit vectors (n, d)."""
-    subspace = latent_subspace(generator, space, 1, seed=seed, device=generator.w_avg.device)
+    subspace = latent_subspace(generator, space, 1, seed=seed)
     return subspace.scales(vectors.double()).float()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions
-from ganwalk.discovery.objective import sample_latents
+from ganwalk.discovery.view import sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.assignment import Assignment, assign
 from ganwalk.evaluation.views import view_of
@@ -57,7 +57,6 @@ def axis_scores(
     seed: int = 0,
     truncation_psi: float = 1.0,
     class_index: int | None = None,
-    device: torch.device | str = "cpu",
 ) -> AxisScores:
     """|Cosine| and MCC of directions with the true axes; no image is made.
 
@@ -71,7 +70,7 @@ def axis_scores(
         raise GanwalkError(f"this generator knows no true axes in {directions.space}: its axes cannot be scored")
     view = view_of(generator, directions, truncation_psi=truncation_psi, class_index=class_index)
     with torch.no_grad():
-        latents = sample_latents(generator, view, samples, seed, device)
+        latents = sample_latents(generator, view, samples, seed)
         latents = latents[:, 0] if latents.ndim == 3 else latents
         vectors = directions.vectors.to(latents)
         cosines = (vectors @ torch.nn.functional.normalize(generator.axes.to(latents), dim=1).T).abs().cpu()

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import torch
-
 from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.run import run_discovery
@@ -135,7 +133,6 @@ def compare(
     reader: FactorReader | None = None,
     folder: Path | None = None,
     resume: bool = False,
-    device: torch.device | str = "cpu",
     threads: int | None = None,
     command: str = "",
     on_progress: OnProgress | None = None,
@@ -143,7 +140,7 @@ def compare(
     """Runs every method with every seed and scores the directions on one batch that all share.
 
     Args:
-        generator: a module from `load_generator`, on `device`.
+        generator: a module from `load_generator`.
         settings: of the discoveries; their method and seed are replaced.
         methods: names in `METHODS`. One that cannot serve the generator is noted as such.
         seeds: of the discoveries.
@@ -191,7 +188,6 @@ def compare(
                 reader,
                 place,
                 resume=resume,
-                device=device,
                 threads=threads,
                 on_part=inner,
             )
@@ -199,7 +195,7 @@ def compare(
             factors = factors or names
     if on_progress is not None:
         on_progress("done", 1.0)
-    identity = generator.identity  # type: ignore[attr-defined]
+    identity = generator.identity
     return Comparison(identity.reference, settings.n_directions, factors, tuple(runs), command)
 
 
@@ -215,7 +211,6 @@ def _run(
     place: Path | None,
     *,
     resume: bool,
-    device: torch.device | str,
     threads: int | None,
     on_part: Callable[[float], None],
 ) -> tuple[Run, tuple[str, ...]]:
@@ -238,7 +233,6 @@ def _run(
         result = run_discovery(
             generator,
             settings,
-            device=device,
             threads=threads,
             checkpoint=checkpoint,
             resume=resume and checkpoint is not None and checkpoint.exists(),
@@ -252,7 +246,7 @@ def _run(
     seconds = time.perf_counter() - started
     if result.history and result.steps_done < settings.steps:
         raise KeyboardInterrupt
-    scored = evaluate(generator, result.directions, reader=reader, device=device, threads=threads, **asdict(evaluation))
+    scored = evaluate(generator, result.directions, reader=reader, threads=threads, **asdict(evaluation))
     effects = scored.effects
     matrix = None if effects is None else [[round(value, 5) for value in row] for row in effects.matrix.tolist()]
     run = Run(settings.method, settings.seed, round(seconds, 3), scored.summary(), matrix)
@@ -269,7 +263,7 @@ def _facts(
     generator: Generator, settings: DiscoverySettings, evaluation: EvaluationSettings, reader: FactorReader | None
 ) -> str:
     """What must agree between a stored run and the one that is wanted, as JSON."""
-    identity = generator.identity  # type: ignore[attr-defined]
+    identity = generator.identity
     facts = {
         "generator": identity.sha256 + identity.interface,
         "settings": asdict(settings),

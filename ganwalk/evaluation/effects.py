@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions, shift_latents
-from ganwalk.discovery.objective import View, sample_latents
+from ganwalk.discovery.view import View, sample_latents
 from ganwalk.evaluation.assignment import assign
 from ganwalk.evaluation.factors import FactorReader, size_of_change, spread
 from ganwalk.evaluation.views import latent_styles, view_of
@@ -68,7 +68,6 @@ def effect_scores(
     truncation_psi: float = 1.0,
     class_index: int | None = None,
     chunk: int | None = None,
-    device: torch.device | str = "cpu",
     on_share: Callable[[float], None] | None = None,
 ) -> EffectScores:
     """The effect matrix of directions, measured on one seeded batch, and its scores.
@@ -96,7 +95,6 @@ def effect_scores(
         samples=samples,
         amplitude=amplitude,
         seed=seed,
-        device=device,
         on_share=on_share,
     )
     return EffectScores.of(matrix, tuple(factor.name for factor in reader.factors))
@@ -111,7 +109,6 @@ def effect_matrix(
     samples: int,
     amplitude: float,
     seed: int,
-    device: torch.device | str = "cpu",
     on_share: Callable[[float], None] | None = None,
 ) -> Tensor:
     """Effects (n, f): the mean over samples and both signs of |change of the factor| / (its spread · amplitude).
@@ -120,7 +117,7 @@ def effect_matrix(
     among them has no effects.
     """
     with torch.no_grad():
-        latents = sample_latents(generator, view, samples, seed, device)
+        latents = sample_latents(generator, view, samples, seed)
         before = _read(generator, reader, view, latents, seed)
         spreads = [spread(factor, values) for factor, values in zip(reader.factors, before, strict=True)]
         rows = []

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, sample_labels, sample_z
+from ganwalk.generators.base import Generator, device_of, sample_labels, sample_z
 from ganwalk.generators.checkpoints import hash_file
 from ganwalk.generators.external import is_program, load_script, short_reason
 
@@ -86,7 +86,7 @@ def factor_reader(generator: Any) -> FactorReader | None:
     if hasattr(generator, "factors") and hasattr(generator, "factor_names"):
         return LatentReader(generator)
     if generator.identity.sha256 == _scenes_sha256():
-        return SceneReader(generator.w_avg.device)
+        return SceneReader(device_of(generator))
     return None
 
 
@@ -191,11 +191,10 @@ def load_classifier(
         )
     if not trust:
         raise GanwalkError(f"{path} is a TorchScript program, which runs only on your word: add --trust")
-    device = generator.w_avg.device
-    network = load_script(path, device).eval()
+    network = load_script(path, device_of(generator)).eval()
     with torch.no_grad():
-        z = sample_z(generator, 2, 0, device)
-        images = generator.synthesis(generator.mapping(z, sample_labels(generator, 2, class_index, 0, device)))
+        z = sample_z(generator, 2, 0)
+        images = generator.synthesis(generator.mapping(z, sample_labels(generator, 2, class_index, 0)))
         found = _answer(network, images.clamp(-1, 1), path)
     names = list(attributes or (f"attribute {k}" for k in range(found.shape[1])))
     if len(names) != found.shape[1]:

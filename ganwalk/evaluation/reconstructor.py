@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganwalk.directions import Directions, shift_latents
-from ganwalk.discovery.objective import View, features, sample_latents
-from ganwalk.generators.base import Generator
+from ganwalk.discovery.view import View, features, sample_latents
+from ganwalk.generators.base import Generator, device_of
 
 # Height and width of what the network sees.
 SIZE = 32
@@ -57,7 +57,6 @@ def reconstruct(
     epochs: int = 20,
     amplitude: float = 1.0,
     seed: int = 0,
-    device: torch.device | str = "cpu",
     on_share: Callable[[float], None] | None = None,
 ) -> Reconstruction:
     """Trains a small convolutional network on pairs (image, shifted image) and tries it on pairs held back.
@@ -80,9 +79,10 @@ def reconstruct(
         if on_share is not None:
             on_share(0.8 * share)
 
-    data = _make_pairs(generator, directions, view, latents, held, amplitude, seed, rng, device, on_made)
+    data = _make_pairs(generator, directions, view, latents, held, amplitude, seed, rng, on_made)
     training, test = data.split(held)
-    devices = [latent_device] if (latent_device := torch.device(device)).type == "cuda" else []
+    device = device_of(generator)
+    devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices), torch.enable_grad():
         torch.manual_seed(seed)
         network = _Network(training.inputs.shape[1], training.inputs.shape[2], answers).to(device)
@@ -124,7 +124,6 @@ def _make_pairs(
     amplitude: float,
     seed: int,
     rng: torch.Generator,
-    device: torch.device | str,
     on_share: Callable[[float], None],
 ) -> _Pairs:
     """Pairs of `latents` latents, ordered by latent; every answer is equally frequent, also among the held ones."""
@@ -137,7 +136,7 @@ def _make_pairs(
     vectors = torch.cat([vectors, torch.zeros_like(vectors[:1])])
     inputs = []
     with torch.no_grad():
-        codes = sample_latents(generator, view, latents, seed, device)
+        codes = sample_latents(generator, view, latents, seed)
         for start in range(0, latents, view.chunk):
             part = codes[start : start + view.chunk]
             before = _small(features(generator, view, part, seed + start))
@@ -154,7 +153,7 @@ def _make_pairs(
     channels = joined.shape[1] // 2
     # Changes may be faint; the network sees them at the scale of the images.
     joined[:, channels:] /= joined[:, channels:].square().mean().sqrt().clamp_min(1e-8)
-    return _Pairs(joined, labels.to(device), amounts.to(device))
+    return _Pairs(joined, labels.to(joined.device), amounts.to(joined.device))
 
 
 class _Network(nn.Module):

@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from ganwalk import __version__
 from ganwalk.directions import Directions
-from ganwalk.discovery.objective import IMAGE_DISTANCE_LIMIT
 from ganwalk.discovery.scores import BasisScores
+from ganwalk.discovery.view import IMAGE_DISTANCE_LIMIT
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
 from ganwalk.evaluation.effects import EffectScores, effect_scores, owned_factors
@@ -21,7 +20,7 @@ from ganwalk.evaluation.factors import FactorReader, factor_reader
 from ganwalk.evaluation.reconstructor import Reconstruction, reconstruct
 from ganwalk.evaluation.unsupervised import ChangeScores, change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
-from ganwalk.generators.base import Generator
+from ganwalk.generators.base import Generator, device_of
 from ganwalk.rtd import Barcode
 
 # Told what is being measured, and the share of everything that is done.
@@ -183,7 +182,6 @@ def evaluate(
     directions: Directions,
     *,
     reader: FactorReader | None = None,
-    device: torch.device | str = "cpu",
     threads: int | None = None,
     on_progress: OnProgress | None = None,
     **settings: Any,
@@ -191,10 +189,9 @@ def evaluate(
     """Scores directions: against known axes and factors where there are any, and without labels in any case.
 
     Args:
-        generator: a module from `ganwalk.load_generator`, on `device`, that the directions belong to.
+        generator: a module from `ganwalk.load_generator`, that the directions belong to.
         reader: what reads factors off images, such as `factors.load_classifier`; None takes what ganwalk has
             for the generator (`factors.factor_reader`): of `blobs` and `scenes`.
-        device: device of the generator.
         threads: threads of the topology engine; None takes all cores.
         on_progress: told what is being measured, and the share of everything that is done.
         settings: any field of `EvaluationSettings`, such as samples=200, amplitude=2.0, seed=1.
@@ -204,12 +201,12 @@ def evaluate(
     options = EvaluationSettings(**settings).resolve(generator)
     samples = options.samples
     assert samples is not None
-    directions = directions.to(device)
+    directions = directions.to(device_of(generator))
     directions.check(generator)
     reader = reader or factor_reader(generator)
     _, change_samples, pairs = _sizes(generator)
     batch: dict[str, Any] = {"truncation_psi": options.truncation_psi, "class_index": options.class_index}
-    how: dict[str, Any] = {"amplitude": options.amplitude, "seed": options.seed, "device": device}
+    how: dict[str, Any] = {"amplitude": options.amplitude, "seed": options.seed}
     view = view_of(generator, directions, chunk=options.chunk, **batch)
 
     stages = ["effects"] * (reader is not None) + ["topology", "changes"] + ["reconstructor"] * options.reconstructor
@@ -224,7 +221,7 @@ def evaluate(
 
     axes = effects = reconstruction = None
     if has_axes(generator, directions):
-        axes = axis_scores(generator, directions, seed=options.seed, device=device, **batch)
+        axes = axis_scores(generator, directions, seed=options.seed, **batch)
     if reader is not None:
         effects = effect_scores(
             generator,

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions, shift_latents
-from ganwalk.discovery.objective import View, features, sample_latents
 from ganwalk.discovery.scores import BasisScores, score_basis, shift_barcodes
-from ganwalk.generators.base import Generator
+from ganwalk.discovery.view import View, features, sample_latents
+from ganwalk.generators.base import Generator, device_of
 from ganwalk.rtd import Barcode, RTDLoss
 
 # Steps that the path along a direction is cut into, and the partners each direction is combined with.
@@ -58,12 +58,11 @@ def topology_scores(
     batch: int = 64,
     amplitude: float = 1.0,
     seed: int = 0,
-    device: torch.device | str = "cpu",
     threads: int | None = None,
 ) -> tuple[BasisScores, list[Barcode]]:
     """RTD, displacement and barcode of every direction at one amplitude, on a batch as discovery holds one back."""
-    steps = torch.stack([directions.step(i, amplitude) for i in range(len(directions))]).to(device)
-    batched: dict[str, Any] = {"batch": batch, "seed": seed, "device": device}
+    steps = torch.stack([directions.step(i, amplitude) for i in range(len(directions))]).to(device_of(generator))
+    batched: dict[str, Any] = {"batch": batch, "seed": seed}
     scores = score_basis(generator, view, steps, RTDLoss(threads=threads), **batched)
     return scores, shift_barcodes(generator, view, steps, **batched)
 
@@ -76,7 +75,6 @@ def change_scores(
     samples: int = 16,
     amplitude: float = 1.0,
     seed: int = 0,
-    device: torch.device | str = "cpu",
     on_share: Callable[[float], None] | None = None,
 ) -> ChangeScores:
     """Straightness, interaction and distinctness of directions, on one seeded batch in bounded memory.
@@ -96,7 +94,7 @@ def change_scores(
     cosine, interaction = (torch.zeros(n, n, dtype=torch.float64) for _ in range(2))
     deviation = 0.0
     with torch.no_grad():
-        latents = sample_latents(generator, view, samples, seed, device)
+        latents = sample_latents(generator, view, samples, seed)
         steps = torch.stack([directions.step(i, amplitude) for i in range(n)]).to(latents)
         values = features(generator, view, latents[:1], seed).numel()
         block = max(1, min(view.chunk, _BLOCK_VALUES // (n * values)))

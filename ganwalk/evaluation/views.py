@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ganwalk.directions import Directions
-from ganwalk.discovery.objective import View, default_chunk, default_layer
+from ganwalk.discovery.view import View, default_chunk, default_layer
 from ganwalk.generators.base import Generator, sample_labels
 
 
@@ -45,5 +45,5 @@ def latent_styles(generator: Generator, view: View, latents: Tensor, seed: int) 
     """Styles (n, num_layers, w_dim) of latents from `sample_latents`: themselves, or those that codes z map to."""
     if view.space == "w":
         return latents
-    c = sample_labels(generator, len(latents), view.class_index, seed, latents.device)
+    c = sample_labels(generator, len(latents), view.class_index, seed)
     return generator.mapping(latents, c, truncation_psi=view.truncation_psi)

@@ -10,6 +10,7 @@ from typing import Any
 from ganwalk.directions import Directions
 from ganwalk.discovery.methods import METHODS
 from ganwalk.errors import GanwalkError
+from ganwalk.generators.base import device_of, space_dim
 
 # That a method finds, if there is nothing to compare them with.
 _DIRECTIONS = 20
@@ -64,7 +65,8 @@ def choose_sides(
         sides = [found_side(generator, source, _DIRECTIONS)]
     else:
         sides = [open_side(Path(source))]
-        generator = load_directions_generator(sides[0].directions, generator_name, device, on_bytes, **external)
+        identity = sides[0].directions.generator
+        generator = load_directions_generator(identity, generator_name, device, on_bytes, **external)
     ours = sides[0].directions
     if against is not None and against not in METHODS and Path(against).exists():
         sides.append(open_side(Path(against)))
@@ -103,11 +105,12 @@ def found_side(
     """
     from ganwalk.discovery.run import run_discovery
     from ganwalk.discovery.settings import DiscoverySettings
+    from ganwalk.discovery.subspace import resolve_space
 
     if method not in METHODS or METHODS[method].find is None:
         closed = ", ".join(name for name, entry in METHODS.items() if entry.find is not None)
         raise GanwalkError(f"{method!r} is no directions file, and no method with a closed form: {closed}")
-    dimensions = generator.w_dim if (space or ("w" if generator.style_based else "z")) == "w" else generator.z_dim
+    dimensions = space_dim(generator, resolve_space(generator, space))
     settings = DiscoverySettings(
         n_directions=min(n_directions, dimensions),
         method=method,
@@ -116,5 +119,5 @@ def found_side(
         equalize=False,
         batch=16,
     )
-    device = generator.w_avg.device
-    return Side(run_discovery(generator, settings, device=device, compared=()).directions.to(device), None)
+    found = run_discovery(generator, settings, compared=()).directions
+    return Side(found.to(device_of(generator)), None)

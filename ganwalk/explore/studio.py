@@ -114,12 +114,11 @@ class Studio:
 
     def latents(self, state: State, side: int) -> np.ndarray:
         """Styles (len(seeds), num_layers, w_dim) of the edited samples: what the synthesis is given."""
-        device = self.generator.w_avg.device
         rows = []
         with torch.no_grad():
             for seed in state.seeds:
-                z = sample_z(self.generator, 1, seed, device)
-                c = sample_labels(self.generator, 1, state.class_index, seed, device)
+                z = sample_z(self.generator, 1, seed)
+                c = sample_labels(self.generator, 1, state.class_index, seed)
                 directions, edit = self.sides[side].directions, state.edits[side]
                 one = torch.ones(1)
                 psi = state.truncation_psi
@@ -146,10 +145,7 @@ class Studio:
         from ganwalk.evaluation.outputs import write_outputs
 
         shown = self.sides[side]
-        device = self.generator.w_avg.device
-        evaluation = evaluate(
-            self.generator, shown.directions, device=device, on_progress=on_progress, reconstructor=False
-        )
+        evaluation = evaluate(self.generator, shown.directions, on_progress=on_progress, reconstructor=False)
         if shown.path is not None:
             write_outputs(evaluation, shown.path.parent)
         shown.scores = evaluation.to_json()
@@ -187,12 +183,9 @@ class Studio:
 
 def _truncates(generator: Any) -> bool:
     """Whether samples can be truncated: ProGAN's cannot."""
-    device = generator.w_avg.device
     try:
         with torch.no_grad():
-            generator.mapping(
-                sample_z(generator, 1, 0, device), sample_labels(generator, 1, None, 0, device), truncation_psi=0.5
-            )
+            generator.mapping(sample_z(generator, 1, 0), sample_labels(generator, 1, None, 0), truncation_psi=0.5)
     except GanwalkError:
         return False
     return True

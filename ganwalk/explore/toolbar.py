@@ -12,7 +12,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.explore.shortcuts import SHORTCUTS, in_words
 from ganwalk.explore.state import MAX_PSI, MAX_SEEDS, State
 from ganwalk.explore.widgets import IconButton
-from ganwalk.rendering.ranges import parse_seeds
+from ganwalk.rendering.ranges import format_seeds, parse_seeds
 
 if TYPE_CHECKING:
     from ganwalk.explore.page import Page
@@ -128,17 +128,6 @@ class Toolbar:
             return
         self._command_text.set_text(command)
         self._command.open()
-
-
-def format_seeds(seeds: tuple[int, ...]) -> str:
-    """Seeds as `parse_seeds` reads them, neighbours as a range."""
-    parts: list[list[int]] = []
-    for seed in seeds:
-        if parts and seed == parts[-1][-1] + 1:
-            parts[-1].append(seed)
-        else:
-            parts.append([seed])
-    return ",".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
 def _help_dialog() -> ui.dialog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
@@ -10,6 +11,26 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError
 
 Noise = Literal["none", "const", "random"]
+SPACES = ("z", "w")
+
+
+@dataclass(frozen=True)
+class GeneratorIdentity:
+    """What a directions file remembers of its generator.
+
+    Attributes:
+        reference: name (also of the catalog), absolute path of the checkpoint, or package.module:callable.
+        sha256: hash of the file (of the configuration, for generators without weights).
+        architecture: such as "stylegan2" or "blobs"; "torchscript" and "python" are code.
+        resolution: of its images, in pixels.
+        interface: of code, how it is called (`external.Interface` as text).
+    """
+
+    reference: str
+    sha256: str
+    architecture: str
+    resolution: int
+    interface: str = ""
 
 
 class Generator(Protocol):
@@ -29,6 +50,7 @@ class Generator(Protocol):
         img_channels: channels of the image.
         style_based: whether the `w` space differs from `z`.
         w_avg: mean style (w_dim,), the centre of truncation.
+        identity: where it is from; `load_generator` sets it.
     """
 
     z_dim: int
@@ -40,6 +62,7 @@ class Generator(Protocol):
     img_channels: int
     style_based: bool
     w_avg: Tensor
+    identity: GeneratorIdentity
 
     def mapping(
         self,
@@ -96,20 +119,44 @@ def check_layer(until: int | None, num_layers: int) -> int:
     return until
 
 
+def check_layers(generator: Generator, layers: tuple[int, int] | None, space: str) -> None:
+    """Raises GanwalkError unless a range of layers (first, last inclusive; None is all) can be shifted in a space."""
+    if layers is None:
+        return
+    if space != "w":
+        raise GanwalkError("a range of layers needs directions in w: drop --layers, or discover with --space w")
+    if not 0 <= layers[0] <= layers[1] < generator.num_layers:
+        raise GanwalkError(
+            f"layers {layers[0]}-{layers[1]} do not exist: the generator has layers 0 to {generator.num_layers - 1}"
+        )
+
+
+def space_dim(generator: Generator, space: str) -> int:
+    """The dimension of a latent space, "z" or "w"; GanwalkError if the generator does not have it."""
+    if space not in SPACES:
+        raise GanwalkError(f"unknown space {space!r}: choose z or w")
+    if space == "w" and not generator.style_based:
+        raise GanwalkError("this generator has no w space: use --space z")
+    return generator.w_dim if space == "w" else generator.z_dim
+
+
+def device_of(generator: Generator) -> torch.device:
+    """Where the generator runs, and its latents and images are."""
+    return generator.w_avg.device
+
+
 def one_hot(labels: Tensor, c_dim: int) -> Tensor:
     """One-hot rows (n, c_dim) of integer class labels (n,)."""
     return torch.nn.functional.one_hot(labels.long(), c_dim).float()
 
 
-def sample_z(generator: Generator, n: int, seed: int, device: torch.device | str = "cpu") -> Tensor:
+def sample_z(generator: Generator, n: int, seed: int) -> Tensor:
     """Standard normal latent codes (n, z_dim): the same for a seed on every device."""
     rng = torch.Generator().manual_seed(seed)
-    return torch.randn(n, generator.z_dim, generator=rng).to(device)
+    return torch.randn(n, generator.z_dim, generator=rng).to(device_of(generator))
 
 
-def sample_labels(
-    generator: Generator, n: int, class_index: int | None, seed: int, device: torch.device | str = "cpu"
-) -> Tensor | None:
+def sample_labels(generator: Generator, n: int, class_index: int | None, seed: int) -> Tensor | None:
     """One-hot labels of one class, or of classes drawn uniformly; None for an unconditional generator."""
     if generator.c_dim == 0:
         if class_index is not None:
@@ -121,17 +168,16 @@ def sample_labels(
         labels = torch.full((n,), class_index)
     else:
         raise GanwalkError(f"class {class_index} does not exist: classes are 0 to {generator.c_dim - 1}")
-    return one_hot(labels, generator.c_dim).to(device)
+    return one_hot(labels, generator.c_dim).to(device_of(generator))
 
 
 def mean_style(generator: Generator, samples: int = 10_000, seed: int = 0) -> Tensor:
     """Mean style (w_dim,) of seeded latents, the centre of truncation where a checkpoint stores none."""
-    device = generator.w_avg.device
     total = torch.zeros(generator.w_dim, dtype=torch.float64)
     with torch.no_grad():
         for start in range(0, samples, 1000):
             n = min(1000, samples - start)
-            z = sample_z(generator, n, seed + start, device)
-            c = sample_labels(generator, n, None, seed + start, device)
+            z = sample_z(generator, n, seed + start)
+            c = sample_labels(generator, n, None, seed + start)
             total += generator.mapping(z, c)[:, 0].double().sum(dim=0).cpu()
-    return (total / samples).float().to(device)
+    return (total / samples).float().to(device_of(generator))

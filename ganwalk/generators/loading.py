@@ -6,9 +6,9 @@ import difflib
 import hashlib
 import json
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,36 +17,15 @@ from ganwalk.download import Progress
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators import catalog
 from ganwalk.generators.architectures import build_generator, take_over
+from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.generators.blobs import VARIANTS, Blobs, BlobsConfig
 from ganwalk.generators.checkpoints import Checkpoint, read_checkpoint
 from ganwalk.generators.external import ARCHITECTURES as EXTERNAL
 from ganwalk.generators.external import Interface, is_program, is_reference, load_program, load_reference
 from ganwalk.shipped import shipped_file
 
-if TYPE_CHECKING:
-    from ganwalk.directions import Directions
-
 BLOBS = {"blobs" if variant == "independent" else f"blobs-{variant}": variant for variant in VARIANTS}
 NAMES = ("scenes", *BLOBS)
-
-
-@dataclass(frozen=True)
-class GeneratorIdentity:
-    """What a directions file remembers of its generator.
-
-    Attributes:
-        reference: name (also of the catalog), absolute path of the checkpoint, or package.module:callable.
-        sha256: hash of the file (of the configuration, for generators without weights).
-        architecture: such as "stylegan2" or "blobs"; "torchscript" and "python" are code.
-        resolution: of its images, in pixels.
-        interface: of code, how it is called (`external.Interface` as text).
-    """
-
-    reference: str
-    sha256: str
-    architecture: str
-    resolution: int
-    interface: str = ""
 
 
 def load_generator(
@@ -106,7 +85,7 @@ def make_blobs(config: BlobsConfig, device: torch.device | str = "cpu") -> Any:
 
 
 def load_directions_generator(
-    directions: Directions,
+    identity: GeneratorIdentity,
     name_or_path: str | Path | None,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
@@ -115,14 +94,13 @@ def load_directions_generator(
     latent_dim: int | None = None,
     image_range: tuple[float, float] | None = None,
 ) -> Any:
-    """The generator that directions belong to: from their metadata, or as given; its hash must agree.
+    """The generator that directions belong to, by the identity in their file, or as given; its hash must agree.
 
     Code is run only if it is given: the reference in a directions file is its writer's word, not the user's.
 
     Raises:
         GanwalkError: the generator has moved or changed, or is code that was not given.
     """
-    identity = directions.generator
     given = Interface(latent_dim, image_range)
     if name_or_path is None:
         if identity.architecture in EXTERNAL:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer, truncate
 from ganwalk.generators.configs import MAX_MAPPING_LAYERS, check_sizes, check_types
-from ganwalk.generators.stylegan2 import depthwise_fir
+from ganwalk.generators.filters import depthwise_fir
 
 # Blocks of 4 px to 4096 px: above any that was trained, and the noise image stays below 64 MB.
 _MAX_BLOCKS = 11

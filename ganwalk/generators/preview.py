@@ -74,13 +74,12 @@ def fit_preview(
     if chosen is None:
         return None
     layer, resolution = chosen
-    device = generator.w_avg.device
     held = max(1, samples // 2)
     inputs, targets = [], []
     with torch.no_grad():
         for k in range(samples + held):
-            z = sample_z(generator, 1, seed + k, device)
-            w = generator.mapping(z, sample_labels(generator, 1, None, seed + k, device))
+            z = sample_z(generator, 1, seed + k)
+            w = generator.mapping(z, sample_labels(generator, 1, None, seed + k))
             inputs.append(_columns(_features(generator, w, layer, resolution, "const", None)))
             targets.append(_columns(functional.adaptive_avg_pool2d(generator.synthesis(w), resolution)))
             if on_progress is not None:
@@ -88,7 +87,7 @@ def fit_preview(
         x, y = torch.cat(inputs[:samples]).double(), torch.cat(targets[:samples]).double()
         x = functional.pad(x, (0, 1), value=1.0)
         gram = x.T @ x
-        ridge = _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=device)
+        ridge = _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
         weights = torch.linalg.solve(gram + ridge, x.T @ y)
         unseen = functional.pad(torch.cat(inputs[samples:]).double(), (0, 1), value=1.0)
         truth = torch.cat(targets[samples:]).double()

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer, truncate
 from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, check_sizes, check_types
+from ganwalk.generators.filters import depthwise_fir
+from ganwalk.generators.mapping import normalize_second_moment
 from ganwalk.generators.progressive import (
     HE_GAIN,
     block_count,
@@ -21,7 +23,6 @@ from ganwalk.generators.progressive import (
     layer_resolutions,
     upsample_convolution,
 )
-from ganwalk.generators.stylegan2 import depthwise_fir, normalize_second_moment
 
 _SLOPE = 0.2
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,12 +18,11 @@ from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators import winograd
-from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer, truncate
+from ganwalk.generators.base import Noise, broadcast_styles, check_layer
 from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, check_sizes, check_types
 from ganwalk.generators.filters import activate, depthwise_fir, upsample
+from ganwalk.generators.mapping import GAINS, Linear, Mapping
 
-# Gain that keeps the variance through each activation (He et al. 2015, as StyleGAN2 rounds it).
-_GAINS = {"linear": 1.0, "relu": math.sqrt(2), "lrelu": math.sqrt(2)}
 # Winograd's algorithm, measured on x86-64, pays from this many input pixels in the batch and this many channels.
 _WINOGRAD_PIXELS = 2048
 _WINOGRAD_WIDE = 64
@@ -75,8 +74,8 @@ class StyleGAN2Config:
         if self.architecture not in _ARCHITECTURES:
             raise GanwalkError(f"unknown StyleGAN2 architecture {self.architecture!r:.60}, not one of {_ARCHITECTURES}")
         for activation in (self.activation, self.mapping_activation):
-            if activation not in _GAINS:
-                raise GanwalkError(f"unknown activation {activation!r:.60}, not one of {tuple(_GAINS)}")
+            if activation not in GAINS:
+                raise GanwalkError(f"unknown activation {activation!r:.60}, not one of {tuple(GAINS)}")
         if self.z_dim < 0 or self.c_dim < 0 or self.z_dim + self.c_dim < 1:
             raise GanwalkError("StyleGAN2 dimensions must be positive")
         if max(self.z_dim, self.c_dim) > MAX_DIM or self.mapping_layers > MAX_MAPPING_LAYERS:
@@ -121,103 +120,6 @@ def channel_fields(channels: dict[int, int]) -> dict[str, Any]:
     return fields
 
 
-def normalize_second_moment(x: Tensor) -> Tensor:
-    """Pixel norm of (n, d): unit mean square."""
-    return x * (x.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
-
-
-class Linear(nn.Module):
-    """Equalised-rate linear layer: weight·lr/√in, bias·lr, activation with its gain."""
-
-    def __init__(self, in_features: int, out_features: int, lr: float, activation: str, bias_init: float = 0.0):
-        super().__init__()
-        weight = torch.randn(out_features, in_features)
-        # Arithmetic without memory would import torch's compiler, which takes a second or two.
-        self.weight = nn.Parameter(weight if weight.is_meta else weight / lr)
-        self.bias = nn.Parameter(torch.full([out_features], bias_init))
-        self.activation = activation
-        self.weight_gain = lr / math.sqrt(in_features)
-        self.bias_gain = lr
-
-    def forward(self, x: Tensor) -> Tensor:
-        gain = _GAINS[self.activation]
-        x = F.linear(x, self.weight * (self.weight_gain * gain), self.bias * (self.bias_gain * gain))
-        return activate(x, self.activation)
-
-
-class MappingConfig(Protocol):
-    """What a configuration says about its mapping."""
-
-    @property
-    def z_dim(self) -> int: ...
-    @property
-    def w_dim(self) -> int: ...
-    @property
-    def c_dim(self) -> int: ...
-    @property
-    def num_layers(self) -> int: ...
-    @property
-    def mapping_layers(self) -> int: ...
-    @property
-    def mapping_features(self) -> int | None: ...
-    @property
-    def mapping_lr(self) -> float: ...
-    @property
-    def mapping_activation(self) -> str: ...
-    @property
-    def embed_features(self) -> int | None: ...
-
-
-class Mapping(nn.Module):
-    """z (and label) → style w."""
-
-    w_avg: Tensor
-
-    def __init__(self, config: MappingConfig, label_concat: bool = False):
-        super().__init__()
-        self.config = config
-        self.label_concat = label_concat
-        embed = 0
-        if config.c_dim > 0:
-            embed = config.w_dim if config.embed_features is None else config.embed_features
-            if label_concat:
-                self.label_weight = nn.Parameter(torch.randn(config.c_dim, embed))
-            else:
-                self.embed = Linear(config.c_dim, embed, lr=1.0, activation="linear")
-        hidden = config.w_dim if config.mapping_features is None else config.mapping_features
-        widths = [config.z_dim + embed] + [hidden] * (config.mapping_layers - 1) + [config.w_dim]
-        for i in range(config.mapping_layers):
-            layer = Linear(widths[i], widths[i + 1], config.mapping_lr, config.mapping_activation)
-            self.add_module(f"fc{i}", layer)
-        self.register_buffer("w_avg", torch.zeros(config.w_dim))
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-    ) -> Tensor:
-        """Styles (n, num_layers, w_dim) of latent codes (n, z_dim) and labels (n, c_dim)."""
-        config = self.config
-        check_codes(z, config.z_dim, c, config.c_dim)
-        x = self._input(z, c)
-        for i in range(config.mapping_layers):
-            x = self.get_submodule(f"fc{i}")(x)
-        w = broadcast_styles(x, config.num_layers, config.w_dim)
-        return truncate(w, self.w_avg, truncation_psi, truncation_cutoff)
-
-    def _input(self, z: Tensor, c: Tensor | None) -> Tensor:
-        """What enters the first layer: the normalised code and label."""
-        if c is None or self.config.c_dim == 0:
-            return normalize_second_moment(z)
-        if self.label_concat:
-            return normalize_second_moment(torch.cat([z, c.to(z.dtype) @ self.label_weight], dim=1))
-        parts = [normalize_second_moment(z)] if self.config.z_dim > 0 else []
-        return torch.cat([*parts, normalize_second_moment(self.embed(c))], dim=1)
-
-
 class StyledConv(nn.Module):
     """Modulated 3×3 convolution, optional 2× up-sampling, noise, bias, activation, clamp."""
 
@@ -252,7 +154,7 @@ class StyledConv(nn.Module):
         style = self.affine(w)
         # Σ(W·s)² = (ΣW²)·s²: the demodulation of every sample without a weight of its own.
         demod = (style.square() @ self.weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()
-        return style[:, :, None, None], (demod * (gain * _GAINS[self.activation]))[:, :, None, None]
+        return style[:, :, None, None], (demod * (gain * GAINS[self.activation]))[:, :, None, None]
 
     def convolve(self, x: Tensor, kernel: Tensor | None, above: int = 1, below: int = 1) -> Tensor:
         """The convolution alone, with its up-sampling and FIR filter.
@@ -297,7 +199,7 @@ class StyledConv(nn.Module):
 
     def finish(self, x: Tensor, demod: Tensor, noise: Tensor | None, gain: float) -> Tensor:
         """Demodulation, noise (…, h, w), bias, activation and clamp; overwrites x where no gradient is recorded."""
-        gain_total = gain * _GAINS[self.activation]
+        gain_total = gain * GAINS[self.activation]
         shift = (self.bias * gain_total)[:, None, None]
         overwrite = not torch.is_grad_enabled() and x.dtype == demod.dtype
         if noise is not None:

@@ -19,7 +19,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Noise, broadcast_styles, check_layer
 from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, check_sizes, check_types
 from ganwalk.generators.filtered_activation import Resampling, filtered_activation
-from ganwalk.generators.stylegan2 import Linear, Mapping
+from ganwalk.generators.mapping import Linear, Mapping
 
 _MAX_LAYERS = 64
 _MAX_KERNEL = 32

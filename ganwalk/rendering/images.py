@@ -51,13 +51,12 @@ def traverse(
     if batch < 1:
         raise GanwalkError(f"batch must be at least 1, not {batch}")
     directions.check(generator)
-    device = generator.w_avg.device
     steps = torch.tensor(fractions, dtype=torch.float32)
     rows = []
     with torch.no_grad():
         for seed in seeds:
-            z = sample_z(generator, 1, seed, device)
-            c = sample_labels(generator, 1, class_index, seed, device)
+            z = sample_z(generator, 1, seed)
+            c = sample_labels(generator, 1, class_index, seed)
             styles = walk(
                 generator,
                 directions,

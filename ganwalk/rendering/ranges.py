@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from ganwalk.directions import Directions
 from ganwalk.edits import Move
@@ -27,6 +28,17 @@ def parse_seeds(text: str) -> list[int]:
             raise GanwalkError(f"--seeds {text!r} are more than {_MAX_SEEDS} samples")
         seeds.extend(range(first, last + 1))
     return seeds
+
+
+def format_seeds(seeds: Sequence[int]) -> str:
+    """Seeds as `parse_seeds` reads them, neighbours as a range."""
+    parts: list[list[int]] = []
+    for seed in seeds:
+        if parts and seed == parts[-1][-1] + 1:
+            parts[-1].append(seed)
+        else:
+            parts.append([seed])
+    return ",".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
 def parse_layers(text: str) -> tuple[int, int]:

@@ -9,9 +9,9 @@ import torch
 import ganwalk
 from ganwalk.discovery import optimisation
 from ganwalk.discovery.checkpointing import load_checkpoint
-from ganwalk.discovery.objective import View, default_layer, features, sample_latents
 from ganwalk.discovery.run import held_barcodes, run_discovery, search_space
 from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.view import View, default_layer, features, sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.blobs import BlobsConfig
 from ganwalk.generators.loading import make_blobs
@@ -118,9 +118,9 @@ def test_runs_of_different_seeds_share_no_batch(toy, monkeypatch):
     seen = []
     original = optimisation.sample_latents
 
-    def sample(generator, view, n, seed, device):
+    def sample(generator, view, n, seed):
         seen.append(seed)
-        return original(generator, view, n, seed, device)
+        return original(generator, view, n, seed)
 
     monkeypatch.setattr(optimisation, "sample_latents", sample)
     for seed in (0, 1, 2):
@@ -185,7 +185,7 @@ def test_chunks_change_neither_features_nor_gradients(toy):
     views = [View("z", None, 3, "random", 1.0, None, chunk) for chunk in (16, 16, 5)]
     results = []
     for view in views:
-        z = sample_latents(toy, view, 16, 0, "cpu").requires_grad_()
+        z = sample_latents(toy, view, 16, 0).requires_grad_()
         value = features(toy, replace(view, noise="none"), z, seed=4)
         (gradient,) = torch.autograd.grad(value.square().sum(), z)
         results.append((value.detach(), gradient))
@@ -201,7 +201,7 @@ def test_class_conditional_generators():
     generator = StyleGAN2(config).eval().requires_grad_(False)
     generator.identity = None
     view = View("w", None, generator.num_layers - 1, "const", 1.0, 2, 8)
-    assert sample_latents(generator, view, 5, 0, "cpu").shape == (5, 4, 8)
+    assert sample_latents(generator, view, 5, 0).shape == (5, 4, 8)
     with pytest.raises(GanwalkError, match="has 3 classes"):
         replace(FAST, class_index=3).resolve(generator)
 
@@ -220,7 +220,7 @@ def test_large_generators_compare_early_features():
         ({"subspace_dim": 3}, "subspace-dim must lie between"),
         ({"subspace_dim": 13}, "subspace-dim must lie between"),
         ({"layers": (2, 9)}, "layers 0 to 5"),
-        ({"space": "z", "layers": (0, 1)}, "needs the w space"),
+        ({"space": "z", "layers": (0, 1)}, "needs directions in w"),
         ({"layer": 6}, "layers 0 to 5"),
         ({"layer": 0, "layers": (2, 3)}, "do not depend on layers"),
         ({"space": "x"}, "unknown space"),

@@ -8,8 +8,8 @@ from torch import nn
 
 from ganwalk.directions import shift_latents
 from ganwalk.discovery import jacobian
-from ganwalk.discovery.objective import View, features, sample_latents
 from ganwalk.discovery.spectra import leading_eigenvectors, leading_eigenvectors_of
+from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.external import External, Interface, probe
 from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
@@ -23,11 +23,11 @@ IN_W = replace(IN_Z, space="w", layer=5)
 
 
 def find(generator, view, n, seed=0):
-    return jacobian.find_directions(generator, view, n, seed=seed, device="cpu")
+    return jacobian.find_directions(generator, view, n, seed=seed)
 
 
 def gram_of(generator, view, basis, samples=6, seed=0):
-    return jacobian.image_gram(generator, view, basis, samples=samples, seed=seed, device="cpu")
+    return jacobian.image_gram(generator, view, basis, samples=samples, seed=seed)
 
 
 def linear_generator(d, size=8):
@@ -72,7 +72,7 @@ def test_iterations_agree_with_the_whole_spectrum():
 @pytest.mark.parametrize("layers, layer", [(None, 5), ((1, 2), 5), ((0, 3), 3)])
 def test_mean_products_are_those_of_finite_differences(toy, layers, layer):
     view = replace(IN_W, layers=layers, layer=layer)
-    latents = sample_latents(toy, view, 6, 0, "cpu").double()
+    latents = sample_latents(toy, view, 6, 0).double()
     precise, step = toy.double(), 1e-5
 
     def moved(shift):
@@ -154,7 +154,7 @@ def test_products_of_every_architecture(name):
         if key.endswith(("bias", "noise_strength", "const")) or "input.affine" in key:
             tensor.data += 0.3 * torch.randn_like(tensor)
     view = replace(IN_W if generator.style_based else IN_Z, layer=generator.num_layers - 1)
-    latents = sample_latents(generator, view, 2, 0, "cpu")
+    latents = sample_latents(generator, view, 2, 0)
     pixels = torch.randperm(3 * generator.resolution**2, generator=torch.Generator().manual_seed(0))[:40]
 
     def image(shift):

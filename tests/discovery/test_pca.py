@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganwalk.discovery import pca
-from ganwalk.discovery.objective import View
+from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.blobs import Blobs, BlobsConfig
 from ganwalk.generators.external import External
@@ -16,7 +16,7 @@ VIEW = View(space="z", layers=None, layer=0, noise="const", truncation_psi=1.0, 
 
 
 def find(generator, view, n, seed=0):
-    return pca.find_directions(generator, view, n, seed=seed, device="cpu")
+    return pca.find_directions(generator, view, n, seed=seed)
 
 
 def linear_generator(stretches, size=8, seed=0, offset=5.0):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ganwalk.discovery import sefa
-from ganwalk.discovery.objective import View
+from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
@@ -34,7 +34,7 @@ def same_up_to_sign(found, expected, tolerance=1e-5):
 
 
 def find(generator, view, n):
-    return sefa.find_directions(generator, view, n, seed=0, device="cpu")
+    return sefa.find_directions(generator, view, n, seed=0)
 
 
 AFFINES = ["b4.conv1", "b8.conv0", "b8.conv1", "b16.conv0", "b16.conv1", "b16.torgb"]

@@ -3,8 +3,7 @@
 import torch
 from torch import nn
 
-from ganwalk.generators.base import broadcast_styles
-from ganwalk.generators.loading import GeneratorIdentity
+from ganwalk.generators.base import GeneratorIdentity, broadcast_styles
 
 
 class Planes(nn.Module):

@@ -175,7 +175,7 @@ def test_the_command_refuses_in_one_line(run):
         (["--attributes", "a"], "give it with --classifier"),
         (["-n", 7], "above the 6 dimensions of z"),
         (["--out", "file"], "is a file: choose a folder"),
-        (["--layers", "0-1"], "needs the w space"),
+        (["--layers", "0-1"], "needs directions in w"),
     ):
         code, text = run(*COMMAND, *arguments)
         assert code == 2 and message in text and len(text.strip().splitlines()) == 1, text

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ganwalk.directions import Directions
 from ganwalk.edits import Move
 from ganwalk.explore.state import MAX_SEEDS, REACH, History, State, from_query, to_query
-from ganwalk.generators.loading import GeneratorIdentity
+from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.labels import Label
 
 LAYERS, CLASSES = 10, 7

@@ -12,10 +12,10 @@ from torch import nn
 from ganwalk.commands import main
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import sample_z
+from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.checkpoints import torch_reader
 from ganwalk.generators.external import Interface, parse_image_range, probe
-from ganwalk.generators.loading import GeneratorIdentity, describe, load_directions_generator, load_generator
+from ganwalk.generators.loading import describe, load_directions_generator, load_generator
 from tests.generators.protocol import lacking
 
 PACKAGE = """
@@ -292,7 +292,7 @@ def test_a_directions_file_runs_nothing(package):
         saved = directions_of(replace(reference, architecture=architecture))
         saved.save("d.safetensors")
         with pytest.raises(GanwalkError, match=r"give --generator extgan:make|is gone: give it with --generator"):
-            load_directions_generator(Directions.load("d.safetensors"), None, trust=True)
+            load_directions_generator(Directions.load("d.safetensors").generator, None, trust=True)
     assert not Path("imported").exists()
 
 
@@ -301,17 +301,17 @@ def test_a_directions_file_runs_no_program(program):
     for architecture, message in (("torchscript", "g.ts --trust"), ("stylegan2", "only on your word")):
         identity = GeneratorIdentity(str(program.resolve()), sha256, architecture, 8)
         with pytest.raises(GanwalkError, match=message):
-            load_directions_generator(directions_of(identity), None, trust=True)
+            load_directions_generator(identity, None, trust=True)
     with pytest.raises(GanwalkError, match="only on your word"):
-        load_directions_generator(directions_of(identity), program)
-    assert load_directions_generator(directions_of(identity), program, trust=True).z_dim == 24
+        load_directions_generator(identity, program)
+    assert load_directions_generator(identity, program, trust=True).z_dim == 24
 
 
 @pytest.mark.parametrize("text", ["[]", "x", '{"latent_dim": "a"}', '{"image_range": [1]}', '{"latent_dim": -1}', "1"])
 def test_damaged_interfaces_are_refused(package, text):
     identity = GeneratorIdentity("extgan:make", "0" * 64, "python", 8, text)
     with pytest.raises(GanwalkError, match=r"interface|latent dimension"):
-        load_directions_generator(directions_of(identity), "extgan:make")
+        load_directions_generator(identity, "extgan:make")
 
 
 def run(capsys, *arguments):
@@ -337,7 +337,7 @@ def test_the_commands_go_the_whole_way(program, capsys, name):
     directions = Directions.load("ganwalk-out/directions.safetensors")
     assert directions.space == "z" and directions.vectors.shape == (3, 24)
     assert Interface.from_text(directions.generator.interface) == Interface(24, (-2.0, 2.0))
-    generator = load_directions_generator(directions, name, trust=bool(trust))
+    generator = load_directions_generator(directions.generator, name, trust=bool(trust))
     assert generator.image_range == (-2.0, 2.0)
     draw = ["render", "-d", 1, "--seeds", "1", "--steps", 2, "-q"]
     code, out = run(capsys, *draw)

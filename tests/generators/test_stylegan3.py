@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganwalk.discovery.objective import default_layer
+from ganwalk.discovery.view import default_layer
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.architectures import build_generator
 from ganwalk.generators.base import sample_z

@@ -12,9 +12,8 @@ from PIL import Image
 from ganwalk.directions import Directions
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import sample_z
+from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.blobs import Blobs, BlobsConfig
-from ganwalk.generators.loading import GeneratorIdentity
 from ganwalk.labels import Label
 from ganwalk.rendering.animation import save_animation
 from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid

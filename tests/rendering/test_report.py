@@ -19,9 +19,8 @@ from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.run import evaluate
-from ganwalk.generators.base import sample_z
+from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.blobs import Blobs, BlobsConfig
-from ganwalk.generators.loading import GeneratorIdentity
 from ganwalk.labels import Label
 from ganwalk.rendering.images import to_bytes
 from ganwalk.rendering.report import ReportSettings, write_report

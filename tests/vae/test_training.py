@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from ganwalk import parallel
 from ganwalk.errors import GanwalkError
 from tests.vae.squares import Squares
-from vae import parallel
 from vae.checkpoints import CHECKPOINT_FILE
 from vae.objectives import OBJECTIVES
 from vae.settings import TrainingSettings
@@ -222,7 +222,7 @@ def test_two_processes_take_the_mean_of_their_gradients(tmp_path, monkeypatch):
         "from pathlib import Path\n"
         "from tests.vae.squares import Squares\n"
         "from tests.vae.test_training import SHORT, SINGLE, OFTEN\n"
-        "from vae import parallel\n"
+        "from ganwalk import parallel\n"
         "from vae.training import train\n"
         "torch.set_num_threads(1)\n"
         "out = Path(sys.argv[1])\n"
@@ -245,7 +245,7 @@ def test_two_processes_take_the_mean_of_their_gradients(tmp_path, monkeypatch):
 
     state, gradients = new_state(SINGLE, Squares(), "cpu"), []
     for rank in (0, 1):
-        monkeypatch.setattr("vae.parallel.rank", lambda rank=rank: rank)
+        monkeypatch.setattr("ganwalk.parallel.rank", lambda rank=rank: rank)
         draw = draw_step(Squares(), SINGLE.batch, seed=SINGLE.seed, step=0)
         gradients.append(compute_step(state.model, state.objective, Squares(), draw, step=0, steps=1).gradients)
     for parameter, a, b in zip(state.model.parameters(), *gradients, strict=True):

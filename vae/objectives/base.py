@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from vae import parallel
+from ganwalk import parallel
 from vae.models import kl_divergence
 
 

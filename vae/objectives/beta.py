@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ganwalk import parallel
 from ganwalk.errors import GanwalkError
-from vae import parallel
 from vae.objectives.base import Context, Objective, Terms
 from vae.objectives.checks import check_not_negative, check_share
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from vae import parallel
+from ganwalk import parallel
 from vae.objectives.base import Context, Objective, Terms
 from vae.objectives.checks import check_at_least, check_not_negative, check_share
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganwalk import parallel
 from ganwalk.errors import GanwalkError
-from vae import parallel
 from vae.objectives.base import Context, Encoded, Objective, Terms
 from vae.objectives.checks import check_at_least, check_not_negative, check_positive
 from vae.objectives.factor import permute_dims

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from ganwalk import __version__
-from ganwalk.directions import Directions, check_layers
+from ganwalk.directions import DIRECTIONS_FILE, Directions
 from ganwalk.discovery.methods import METHODS
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_text
-from ganwalk.generators.base import Generator
+from ganwalk.generators.base import Generator, check_layers
 from ganwalk.rendering.images import Progress, traverse
 from ganwalk.rendering.report.cards import Scores, card
 from ganwalk.rendering.report.markup import file_name, text
-from ganwalk.rendering.report.reproduce import DISCOVERED, discover_command, report_command
+from ganwalk.rendering.report.reproduce import discover_command, report_command
 from ganwalk.rendering.report.settings import ReportSettings
 from ganwalk.rendering.report.strips import DIRECTION_BYTES, Strip, encode_strip
 from ganwalk.rendering.report.tables import (
@@ -46,10 +46,7 @@ def check_report(path: Path, generator: Generator, directions: Directions, setti
     if not path.parent.is_dir():
         raise GanwalkError(f"cannot write {path}: {path.parent} is no folder")
     directions.check(generator)
-    if settings.layers is not None:
-        if directions.space == "z":
-            raise GanwalkError("a range of layers needs directions in w, and these are in z")
-        check_layers(settings.layers, generator)
+    check_layers(generator, settings.layers, directions.space)
 
 
 def write_report(
@@ -59,7 +56,7 @@ def write_report(
     settings: ReportSettings | None = None,
     *,
     evaluation: dict[str, Any] | None = None,
-    directions_file: str = DISCOVERED,
+    directions_file: str = DIRECTIONS_FILE,
     progress: Progress | None = None,
 ) -> None:
     """Writes an HTML file with the pictures, scores and settings of directions.

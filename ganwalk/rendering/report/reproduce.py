@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
 
-from ganwalk.directions import Directions
+from ganwalk.directions import DIRECTIONS_FILE, Directions
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.base import Generator
@@ -17,8 +17,6 @@ from ganwalk.records import build_record
 from ganwalk.rendering.report.markup import file_name
 from ganwalk.rendering.report.settings import ReportSettings
 
-# What discover writes, and what other commands look for where no file is given.
-DISCOVERED = "directions.safetensors"
 # Settings by the options that set them, in the order that a person would write them.
 _OPTIONS = {
     "method": "--method",
@@ -76,7 +74,7 @@ def report_command(directions: Directions, directions_file: str, settings: Repor
         evaluated: whether it has scores.
     """
     words = ["ganwalk", "report"]
-    if file_name(directions_file) != DISCOVERED:
+    if file_name(directions_file) != DIRECTIONS_FILE:
         words += ["--directions", file_name(directions_file)]
     if directions.generator.interface:
         words += _generator_options(directions)

@@ -4,11 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from ganwalk.discovery.hessian import Synthesis, hessian_penalty
+from ganwalk.discovery.objectives.hessian import Synthesis, hessian_penalty
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
-from ganwalk.generators.base import broadcast_styles
-from ganwalk.generators.loading import GeneratorIdentity
+from ganwalk.generators.base import GeneratorIdentity, broadcast_styles
 
 
 class Additive(nn.Module):

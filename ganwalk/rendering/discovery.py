@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from ganwalk.directions import DIRECTIONS_FILE
 from ganwalk.discovery.run import DiscoveryResult, held_barcodes
 from ganwalk.files import atomic_path, write_json
 from ganwalk.generators.base import Generator
@@ -14,14 +13,11 @@ from ganwalk.rendering.grids import overview_grid
 from ganwalk.rtd import plot_barcodes
 from ganwalk.sheets import save_picture
 
-DIRECTIONS_FILE = "directions.safetensors"
 # Barcodes drawn: more panels than this are too small to read.
 _BARCODES = 12
 
 
-def write_outputs(
-    result: DiscoveryResult, generator: Generator, out: Path, device: torch.device | str = "cpu"
-) -> list[Path]:
+def write_outputs(result: DiscoveryResult, generator: Generator, out: Path) -> list[Path]:
     """Writes everything into the folder `out` and returns the paths, the directions last.
 
     The pictures come first: directions that exist are directions whose run is complete.
@@ -36,7 +32,7 @@ def write_outputs(
         loss.unlink(missing_ok=True)
         paths.remove(loss)
     found = result.bases[0]
-    bars = held_barcodes(generator, result.settings, found, device)[:_BARCODES]
+    bars = held_barcodes(generator, result.settings, found)[:_BARCODES]
     titles = [f"direction {k}" for k in range(len(bars))]
     with atomic_path(barcodes) as partial:
         plot_barcodes(bars, partial, titles=titles)

@@ -1,4 +1,4 @@
-"""What a discovery step measures: a batch, the same batch shifted, and the topology between the two."""
+"""How latents become the points of a cloud: the space, the layers, the features, a bounded number at once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ganwalk.directions import check_layers as check_range
-from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, Noise, sample_labels, sample_z
 
 # Pixels on a side up to which distances are taken between images by default; above it, between features.
@@ -65,21 +63,12 @@ def default_chunk(generator: Generator, layer: int) -> int:
     return max(1, min(DEFAULT_CHUNK, _CHUNK_VALUES // (channels * size**2)))
 
 
-def check_layers(generator: Generator, layers: tuple[int, int] | None, space: str) -> None:
-    """Raises GanwalkError unless `layers` is a range of this generator's layers."""
-    if layers is None:
-        return
-    if space != "w":
-        raise GanwalkError("a range of layers needs the w space: use --space w or drop --layers")
-    check_range(layers, generator)
-
-
-def sample_latents(generator: Generator, view: View, n: int, seed: int, device: torch.device | str) -> Tensor:
+def sample_latents(generator: Generator, view: View, n: int, seed: int) -> Tensor:
     """A batch in the searched space: styles (n, num_layers, w_dim) for w, latent codes (n, z_dim) for z."""
-    z = sample_z(generator, n, seed, device)
+    z = sample_z(generator, n, seed)
     if view.space == "z":
         return z
-    c = sample_labels(generator, n, view.class_index, seed, device)
+    c = sample_labels(generator, n, view.class_index, seed)
     with torch.no_grad():
         return generator.mapping(z, c, truncation_psi=view.truncation_psi)
 
@@ -89,7 +78,7 @@ def features(generator: Generator, view: View, latents: Tensor, seed: int) -> Te
 
     def synthesise(part: Tensor, start: int) -> Tensor:
         if view.space == "z":
-            c = sample_labels(generator, len(part), view.class_index, seed + start, part.device)
+            c = sample_labels(generator, len(part), view.class_index, seed + start)
             part = generator.mapping(part, c, truncation_psi=view.truncation_psi)
         return generator.synthesis(part, until=view.layer, noise=view.noise, seed=seed + start)
 

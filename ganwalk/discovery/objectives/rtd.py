@@ -13,22 +13,21 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import shift_latents
-from ganwalk.discovery.objective import features
-from ganwalk.discovery.optimisation import HELD_SEED, HeldScores, Timing, check_finite
+from ganwalk.discovery.objectives.base import HELD_SEED, HeldScores, Timing, check_finite
 from ganwalk.discovery.scores import BasisScores, score_basis
 from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.view import features
 from ganwalk.generators.base import Generator
 from ganwalk.rtd import RTDLoss
 
 
 @dataclass(frozen=True)
 class RTDObjective:
-    """Mean RTD between a batch and its copies, shifted along a few directions; an `optimisation.Objective`."""
+    """Mean RTD between a batch and its copies, shifted along a few directions; a `base.Objective`."""
 
     generator: Generator
     settings: DiscoverySettings
     loss: RTDLoss
-    device: torch.device | str
     equalized = True
 
     def accumulate(self, latents: Tensor, steps: Tensor, seed: int, timing: Timing) -> float:
@@ -70,5 +69,4 @@ class RTDObjective:
             self.loss,
             batch=settings.batch,
             seed=settings.seed + HELD_SEED,
-            device=self.device,
         )

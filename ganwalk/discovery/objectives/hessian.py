@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import shift_latents
-from ganwalk.discovery.objective import features, mean_change, sample_latents
-from ganwalk.discovery.optimisation import HELD_SEED, HeldScores, Timing, check_finite
+from ganwalk.discovery.objectives.base import HELD_SEED, HeldScores, Timing, check_finite
 from ganwalk.discovery.settings import DiscoverySettings
-from ganwalk.generators.base import Generator
+from ganwalk.discovery.view import features, mean_change, sample_latents
+from ganwalk.generators.base import Generator, device_of
 
 # Length of the finite differences in standard deviations, and random sign vectors per batch, both as in the paper.
 _EPSILON = 0.1
@@ -58,11 +58,10 @@ def hessian_penalty(latents: Tensor, steps: Tensor, signs: Tensor, synthesise: S
 
 @dataclass(frozen=True)
 class HessianObjective:
-    """The Hessian penalty of the generator along a basis; an `optimisation.Objective`."""
+    """The Hessian penalty of the generator along a basis; a `base.Objective`."""
 
     generator: Generator
     settings: DiscoverySettings
-    device: torch.device | str
     equalized = False
 
     def accumulate(self, latents: Tensor, steps: Tensor, seed: int, timing: Timing) -> float:
@@ -79,8 +78,9 @@ class HessianObjective:
     def held(self, steps: Tensor) -> HeldScores:
         """Penalty with more sign vectors, and the image change of every direction."""
         seed = self.settings.seed + HELD_SEED
+        steps = steps.to(device_of(self.generator))
         with torch.no_grad():
-            latents = sample_latents(self.generator, self.settings.view(), self.settings.batch, seed, self.device)
+            latents = sample_latents(self.generator, self.settings.view(), self.settings.batch, seed)
             synthesise = Synthesis(self.generator, self.settings, seed)
             signs = _signs(_HELD_PROBES, steps, seed)
             value = hessian_penalty(latents, self._unit(steps), signs, synthesise)
