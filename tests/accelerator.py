@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import nn
+from torch.autograd import forward_ad
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -45,6 +46,10 @@ class Remote(torch.Tensor):
     def __init__(self, held):
         self.held = held
 
+    def new_tensor(self, data):
+        # Torch would make an empty one.
+        return torch.tensor(data, dtype=self.dtype).to(DEVICE)
+
     @classmethod
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
         raise RuntimeError(f"{func} outside of the accelerator")
@@ -53,6 +58,10 @@ class Remote(torch.Tensor):
 class _Generator(torch.Generator):
     def __new__(cls, device="cpu"):
         return super().__new__(cls, "cpu")
+
+
+def _no_forward_mode():
+    raise NotImplementedError("this device has no forward mode")
 
 
 class _Accelerator(TorchDispatchMode):
@@ -106,6 +115,8 @@ def accelerator(monkeypatch) -> Iterator[Traffic]:
     """The device, while the block runs; what crosses is counted in the result."""
     # Meta has no random numbers: they come from the CPU's, as every other value does.
     monkeypatch.setattr(torch, "Generator", _Generator)
+    # A tangent inside of a tensor that is another's wrapper ends the process.
+    monkeypatch.setattr(forward_ad, "dual_level", _no_forward_mode)
     with _Accelerator() as mode:
         yield mode.traffic
 
