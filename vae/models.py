@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -117,8 +119,9 @@ class VAE(nn.Module):
         with self._autocast(z):
             return self.decoder(z[:, :, None, None]).float()
 
-    def _autocast(self, like: Tensor) -> torch.autocast:
-        return torch.autocast(like.device.type, self.precision, enabled=self.precision != torch.float32)
+    def _autocast(self, like: Tensor) -> AbstractContextManager[Any]:
+        # Not every device has an autocast, not even one that is switched off.
+        return nullcontext() if self.precision == torch.float32 else torch.autocast(like.device.type, self.precision)
 
     @property
     def latent_weights(self) -> Tensor:

@@ -167,11 +167,9 @@ def shift_codes(z: Tensor, dimension: int, shift: float, *, gradient: str = "con
         return None
     coordinate = z[:, dimension]
     mean, deviation = coordinate.mean(), coordinate.std()
-    if not deviation > torch.finfo(z.dtype).tiny:
-        return None
     probability = torch.special.ndtr((coordinate - mean) / deviation)
     target = probability + shift
-    inside = ((target > 0) & (target < 1)).nonzero().flatten()
+    inside = ((target > 0) & (target < 1) & (deviation > torch.finfo(z.dtype).tiny)).nonzero().flatten()
     if len(inside) < MIN_POINTS:
         return None
     kept = z[inside]
@@ -179,7 +177,7 @@ def shift_codes(z: Tensor, dimension: int, shift: float, *, gradient: str = "con
     if gradient == "constant":
         start = coordinate[inside]
         moved = start + (moved - start).detach()
-    column = torch.nn.functional.one_hot(torch.tensor(dimension), z.shape[1]).to(z.device, torch.bool)
+    column = torch.arange(z.shape[1], device=z.device) == dimension
     return kept, torch.where(column, moved[:, None], kept)
 
 

@@ -60,7 +60,7 @@ def image_gram(generator: Generator, view: View, basis: Tensor, *, samples: int,
         samples: latents in the mean.
         seed: of the latents, labels and noise.
     """
-    rows = basis.double().cpu()
+    rows = basis.cpu().double()
     gram = rows @ _mean_product(generator, view, rows.T, samples, seed)
     return (gram + gram.T) / 2
 
@@ -72,7 +72,7 @@ def _mean_product(generator: Generator, view: View, columns: Tensor, samples: in
     total = torch.zeros(columns.T.shape, dtype=torch.float64)
     for chunk in _Chunk.all_of(generator, view, latents, seed):
         for i, direction in enumerate(directions):
-            total[i] += chunk.pull_back(chunk.push_forward(direction)).double().cpu()
+            total[i] += chunk.pull_back(chunk.push_forward(direction)).cpu().double()
     return total.T / samples
 
 

@@ -38,7 +38,7 @@ def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> T
     latents = sample_latents(generator, view, max(_SAMPLES, _SAMPLES_PER_DIMENSION * d), seed)
     coordinates = _component_coordinates(_sampled_features(generator, view, latents, seed), n, seed, view.layer)
     # Coordinates of different components are uncorrelated: the least squares of z on them are its products with each.
-    regressed = coordinates @ latents.double().cpu()
+    regressed = coordinates @ latents.cpu().double()
     return with_fixed_signs(torch.linalg.qr(regressed.T).Q.T)
 
 

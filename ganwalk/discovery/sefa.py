@@ -39,6 +39,6 @@ def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> T
     for layer in range(first, last + 1):
         for weight in weights_of(layer):
             # A row of zeros, as a network that never turns its picture has, stays one.
-            rows = torch.nn.functional.normalize(weight.detach().double().cpu(), dim=1)
+            rows = torch.nn.functional.normalize(weight.detach().cpu().double(), dim=1)
             gram += rows.T @ rows
     return leading_eigenvectors(gram, n)[1]

@@ -74,7 +74,7 @@ def latent_subspace(
             n = min(1000, samples - start)
             z = sample_z(generator, n, seed + start)
             c = sample_labels(generator, n, class_index, seed + start)
-            styles.append(generator.mapping(z, c)[:, 0].double().cpu())
+            styles.append(generator.mapping(z, c)[:, 0].cpu().double())
     w = torch.cat(styles)
     covariance = torch.cov(w.T).reshape(total, total)
     values, components = leading_eigenvectors(covariance, dim)

@@ -25,7 +25,7 @@ def assign(scores: Tensor) -> Assignment:
     """The assignment of rows to columns of (n, k), one each, with the greatest sum (Hungarian algorithm)."""
     from scipy.optimize import linear_sum_assignment
 
-    values = scores.detach().double().cpu()
+    values = scores.detach().cpu().double()
     rows, columns = linear_sum_assignment(values.numpy(), maximize=True)
     found = dict(zip(columns.tolist(), rows.tolist(), strict=True))
     total = float(values[torch.as_tensor(rows), torch.as_tensor(columns)].sum())

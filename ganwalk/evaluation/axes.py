@@ -86,6 +86,6 @@ def axis_scores(
 
 def _correlations(a: Tensor, b: Tensor) -> Tensor:
     """Pearson correlations (p, q) of the columns of (n, p) and (n, q); 0 for columns that do not vary."""
-    a, b = (values.double() - values.double().mean(dim=0) for values in (a, b))
+    a, b = (values - values.mean(dim=0) for values in (a.cpu().double(), b.cpu().double()))
     norms = a.norm(dim=0)[:, None] * b.norm(dim=0)
     return torch.where(norms > 0, a.T @ b / norms.clamp_min(1e-30), 0.0)

@@ -76,7 +76,7 @@ def spread(factor: Factor, values: Tensor) -> float:
     For linear factors this is the usual one; the same definition holds where there is no mean to deviate from, on the
     circle and among classes.
     """
-    n = len(values)
+    n, values = len(values), values.cpu()
     total = sum(float(size_of_change(factor, values, value).double().square().sum()) for value in values)
     return (total / (2 * n * (n - 1))) ** 0.5 if n > 1 else 0.0
 

@@ -109,10 +109,10 @@ def change_scores(
             deltas = torch.stack([look(step) - reference for step in steps])
             lengths = deltas.norm(dim=2)
             deviation += float(reference.std(dim=1).sum()) * values**0.5
-            change += lengths.sum(dim=1).double().cpu()
+            change += lengths.sum(dim=1).cpu().double()
             products = torch.bmm(deltas.transpose(0, 1), deltas.permute(1, 2, 0)).abs()
             norms = (lengths.T[:, :, None] * lengths.T[:, None, :]).clamp_min(_TINY)
-            cosine += (products / norms).sum(dim=0).double().cpu()
+            cosine += (products / norms).sum(dim=0).cpu().double()
             for i, step in enumerate(steps):
                 straightness[i] += float(_straightness(look, step, reference + deltas[i]).sum())
             for i, j in pairs:

@@ -179,5 +179,5 @@ def mean_style(generator: Generator, samples: int = 10_000, seed: int = 0) -> Te
             n = min(1000, samples - start)
             z = sample_z(generator, n, seed + start)
             c = sample_labels(generator, n, None, seed + start)
-            total += generator.mapping(z, c)[:, 0].double().sum(dim=0).cpu()
+            total += generator.mapping(z, c)[:, 0].cpu().double().sum(dim=0)
     return (total / samples).float().to(device_of(generator))

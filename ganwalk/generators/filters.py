@@ -29,10 +29,23 @@ def depthwise_fir(x: Tensor, taps: Tensor, gain: float, padding: tuple[int, int]
     return F.conv2d(x, kernel.expand(channels, 1, -1, -1), padding=before, groups=channels)
 
 
-def upsample(x: Tensor, taps: Tensor) -> Tensor:
-    """Doubles height and width: zero insertion, then the FIR filter with gain 4."""
-    if taps.numel() == 4 and torch.equal(taps, taps.new_tensor([0.125, 0.375, 0.375, 0.125])):
-        # The default filter is linear interpolation, with zeros outside of the image.
+def is_linear(taps: Tensor) -> bool:
+    """Whether a filter (k,) is StyleGAN2's default, by which up-sampling is linear interpolation.
+
+    It looks at the values: for when a network is built, since on an accelerator the question waits for all work.
+    """
+    return taps.tolist() == [0.125, 0.375, 0.375, 0.125]
+
+
+def upsample(x: Tensor, taps: Tensor, *, linear: bool) -> Tensor:
+    """Doubles height and width: zero insertion, then the FIR filter with gain 4.
+
+    Args:
+        taps: (k,).
+        linear: what `is_linear` says of them.
+    """
+    if linear:
+        # With zeros outside of the image.
         padded = F.pad(x, (1, 1, 1, 1))
         return F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)[..., 2:-2, 2:-2]
     n, c, h, w = x.shape

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, Noise, sample_labels, sample_z
+from ganwalk.generators.base import Generator, Noise, device_of, sample_labels, sample_z
 
 # Pixels on a side of a preview: enough to see what moves.
 PREVIEW_RESOLUTION = 64
@@ -84,16 +84,16 @@ def fit_preview(
             targets.append(_columns(functional.adaptive_avg_pool2d(generator.synthesis(w), resolution)))
             if on_progress is not None:
                 on_progress(k + 1, samples + held)
-        x, y = torch.cat(inputs[:samples]).double(), torch.cat(targets[:samples]).double()
+        x, y = torch.cat(inputs[:samples]).cpu().double(), torch.cat(targets[:samples]).cpu().double()
         x = functional.pad(x, (0, 1), value=1.0)
         gram = x.T @ x
-        ridge = _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+        ridge = _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
         weights = torch.linalg.solve(gram + ridge, x.T @ y)
-        unseen = functional.pad(torch.cat(inputs[samples:]).double(), (0, 1), value=1.0)
-        truth = torch.cat(targets[samples:]).double()
+        unseen = functional.pad(torch.cat(inputs[samples:]).cpu().double(), (0, 1), value=1.0)
+        truth = torch.cat(targets[samples:]).cpu().double()
         error = (unseen @ weights - truth).square().mean()
         spread = (truth - truth.mean(dim=0)).square().mean().clamp_min(1e-12)
-    return Preview(generator, layer, weights.float(), resolution, float(1 - error / spread))
+    return Preview(generator, layer, weights.float().to(device_of(generator)), resolution, float(1 - error / spread))
 
 
 def _preview_layer(generator: Generator) -> tuple[int, int] | None:

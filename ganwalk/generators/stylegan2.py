@@ -20,7 +20,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators import winograd
 from ganwalk.generators.base import Noise, broadcast_styles, check_layer
 from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, check_sizes, check_types
-from ganwalk.generators.filters import activate, depthwise_fir, upsample
+from ganwalk.generators.filters import activate, depthwise_fir, is_linear, upsample
 from ganwalk.generators.mapping import GAINS, Linear, Mapping
 
 # Winograd's algorithm, measured on x86-64, pays from this many input pixels in the batch and this many channels.
@@ -142,12 +142,17 @@ class StyledConv(nn.Module):
         # On the CPU even while the module is built without memory ("meta"): no file stores it.
         taps = torch.tensor(config.resample_filter, device="cpu")
         self.register_buffer("taps", taps / taps.sum(), persistent=False)
+        self.linear = is_linear(self.taps)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
         """Features (n, out, h, w) of features (n, in, h, w), or h/2 and w/2 where the layer doubles them."""
         style, demod = self.modulation(w, gain)
         kernel = self.winograd_kernel(x)
         return self.finish(self.convolve(x * style, kernel), demod, noise, gain)
+
+    def enlarge(self, x: Tensor) -> Tensor:
+        """Twice the height and width, by the layer's FIR filter alone."""
+        return upsample(x, self.taps, linear=self.linear)
 
     def modulation(self, w: Tensor, gain: float) -> tuple[Tensor, Tensor]:
         """Factors of the input (n, in, 1, 1) and of the output (n, out, 1, 1), which includes the gains."""
@@ -249,15 +254,15 @@ class ToRGB(nn.Module):
 
 
 class Skip(nn.Module):
-    """Shortcut of the resnet architecture: 1×1 convolution and 2× up-sampling."""
+    """Shortcut of the resnet architecture, before its 2× up-sampling: 1×1 convolution."""
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
         self.weight_gain = math.sqrt(0.5 / in_channels)
 
-    def forward(self, x: Tensor, taps: Tensor) -> Tensor:
-        return upsample(F.conv2d(x, self.weight * self.weight_gain), taps)
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight * self.weight_gain)
 
 
 @dataclass(frozen=True)
@@ -312,7 +317,8 @@ class Block(nn.Module):
         if self.last >= len(conditions.noises):
             return x, image
         if hasattr(self, "skip"):
-            x = self.conv1(x, *conditions.of_layer(self.last), gain=math.sqrt(0.5)) + self.skip(below, self.conv0.taps)
+            x = self.conv1(x, *conditions.of_layer(self.last), gain=math.sqrt(0.5))
+            x = x + self.conv0.enlarge(self.skip(below))
         else:
             x = self.conv1(x, *conditions.of_layer(self.last))
         if conditions.wants_image and hasattr(self, "torgb"):
@@ -336,7 +342,7 @@ class Block(nn.Module):
         style1, noise1 = conditions.of_layer(self.last)
         (scale0, demod0), (scale1, demod1) = conv0.modulation(style0, 1.0), conv1.modulation(style1, gain)
         height, width, channels = 2 * x.shape[2], 2 * x.shape[3], demod1.shape[1]
-        features = self.skip(x, conv0.taps) if resnet and (keep or wants_rgb) else None
+        features = conv0.enlarge(self.skip(x)) if resnet and (keep or wants_rgb) else None
         if keep and features is None:
             features = x.new_empty(1, height, width, channels).permute(0, 3, 1, 2)
         if wants_rgb and image is None:
@@ -417,7 +423,7 @@ class Synthesis(nn.Module):
             large = resolution**2 * config.channels(resolution) > _LARGE_MAP and not torch.is_grad_enabled()
             if large and len(x) > 1:
                 return self._run_each(resolutions[i:], x, image, conditions)
-            image = None if image is None else upsample(image, block.conv1.taps)
+            image = None if image is None else block.conv1.enlarge(image)
             kernel = block.conv0.winograd_kernel(x) if large and block.last < count else None
             if kernel is None:
                 x, image = block(x, image, conditions)

@@ -7,7 +7,8 @@
     barcode = cross_barcode(distance_matrix(P), distance_matrix(Q), mode="min")
 
 cross_barcode(w, v, mode="min"|"max", engine="relative"|"ripser") -> Barcode
-RTDLoss(*, p=1.0, card=None, minimax=True, symmetric=True, normalize=0.9, threads=None)(P, Q) -> Tensor
+RTDLoss(*, p=1.0, card=None, minimax=True, symmetric=True, normalize=0.9, scale_gradient="exact"|"constant",
+        engine="relative"|"ripser", threads=None)(P, Q) -> Tensor
     .from_distances(pairs, *, normalize=None) -> Tensor
 rtd(P, Q, **options of RTDLoss) -> Tensor
 rtd_from_distances(w, v, **options of RTDLoss, but normalize=None) -> Tensor
@@ -16,12 +17,25 @@ plot_barcode(barcode, path_or_axes, *, title="") · plot_barcodes(barcodes, path
 
 The first call on a machine compiles the engine, which takes some seconds; numba keeps the result beside the package or,
 where that is not writable, in the user's cache directory.
+
+Names are imported when they are first used: `ganwalk.rtd.choices`, for command lines, loads neither torch nor numba.
 """
 
-from ganwalk.rtd.barcode import Barcode, cross_barcode
-from ganwalk.rtd.distances import distance_matrix, normalized
-from ganwalk.rtd.loss import RTDLoss, rtd, rtd_from_distances
-from ganwalk.rtd.plot import plot_barcode, plot_barcodes
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "Barcode": "ganwalk.rtd.barcode",
+    "RTDLoss": "ganwalk.rtd.loss",
+    "cross_barcode": "ganwalk.rtd.barcode",
+    "distance_matrix": "ganwalk.rtd.distances",
+    "normalized": "ganwalk.rtd.distances",
+    "plot_barcode": "ganwalk.rtd.plot",
+    "plot_barcodes": "ganwalk.rtd.plot",
+    "rtd": "ganwalk.rtd.loss",
+    "rtd_from_distances": "ganwalk.rtd.loss",
+}
 
 __all__ = [
     "Barcode",
@@ -34,3 +48,17 @@ __all__ = [
     "rtd",
     "rtd_from_distances",
 ]
+
+if TYPE_CHECKING:
+    from ganwalk.rtd.barcode import Barcode, cross_barcode
+    from ganwalk.rtd.distances import distance_matrix, normalized
+    from ganwalk.rtd.loss import RTDLoss, rtd, rtd_from_distances
+    from ganwalk.rtd.plot import plot_barcode, plot_barcodes
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ganwalk.rtd' has no attribute {name!r}")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
+from ganwalk.rtd.choices import ENGINES, Engine
 from ganwalk.rtd.reference import reference_positions
 from ganwalk.rtd.relative import sorted_events, term_positions
 
 Mode = Literal["min", "max"]
-Engine = Literal["relative", "ripser"]
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,30 @@ def cross_barcode(w: Any, v: Any, mode: Mode = "min", engine: Engine = "relative
     """
     if mode not in ("min", "max"):
         raise ValueError(f"unknown mode {mode!r}: use 'min' or 'max'")
-    if engine not in ("relative", "ripser"):
-        raise ValueError(f"unknown engine {engine!r}: use 'relative' or 'ripser'")
+    check_engine(engine)
     w, v = as_distances(w, v)
-    positions = term_positions(sorted_events(w, v), mode) if engine == "relative" else reference_positions(w, v, mode)
+    positions = term_finder(w, v, engine)(mode)
     births, deaths = np.stack([w, v]).ravel()[positions]
     order = np.lexsort((births, births - deaths))
     entries = np.stack(np.unravel_index(positions[:, order], (2, *w.shape)), axis=2)[:, :, [1, 2, 0]]
     return Barcode(births[order], deaths[order], entries[0], entries[1])
+
+
+def check_engine(engine: str) -> None:
+    """Raises ValueError unless there is an engine of that name."""
+    if engine not in ENGINES:
+        raise ValueError(f"unknown engine {engine!r}: use {' or '.join(map(repr, ENGINES))}")
+
+
+def term_finder(w: np.ndarray, v: np.ndarray, engine: Engine) -> Callable[..., np.ndarray]:
+    """A function of (mode, swapped=False) that finds the bars of one term as `relative.term_positions` gives them.
+
+    Args:
+        w, v: as `as_distances` returns them; what all their terms share is computed here, once.
+    """
+    if engine == "relative":
+        return partial(term_positions, sorted_events(w, v))
+    return partial(reference_positions, w, v)
 
 
 def as_distances(w: Any, v: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Euclidean distances within a cloud, and their scale, differentiable and on the device of the points."""
+"""Euclidean distances within a cloud, and their scale, differentiable."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def distance_matrix(points: Tensor) -> Tensor:
     Raises:
         ValueError: the points have no axis, or hold values that are not finite.
     """
+    return host_distances(points).to(points.device)
+
+
+def host_distances(points: Tensor) -> Tensor:
+    """`distance_matrix` on the CPU, wherever the points are: one matrix (n, n) comes from there, one gradient goes."""
     if points.ndim < 1:
         raise ValueError("a cloud of points needs a first axis that counts them")
     flat = points.reshape(len(points), -1) if points.numel() else points.new_zeros(len(points), 1)
@@ -36,7 +41,8 @@ class _Distances(torch.autograd.Function):
     """Distances by one matrix product, in both directions; no array of n² differences.
 
     The products run where the points are. What is done to n×n matrices is done on the CPU, where the barcode needs
-    them, and by numpy: torch divides even small operations among threads and, where cores are busy, waits for each.
+    them and where they stay, and by numpy: torch divides even small operations among threads and, where cores are busy,
+    waits for each.
     """
 
     @staticmethod
@@ -64,13 +70,13 @@ class _Distances(torch.autograd.Function):
             raise ValueError("the points hold a value that is not finite")
         ctx.save_for_backward(x)
         ctx.distances = distances.copy()
-        return torch.from_numpy(distances).to(x.device)
+        return torch.from_numpy(distances)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
         (x,) = ctx.saved_tensors
-        pull = gradient.cpu().numpy()
+        pull = gradient.numpy()
         pull = pull + pull.T
         np.divide(pull, ctx.distances, out=pull, where=ctx.distances > 0)
         pull[ctx.distances == 0] = 0

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ganwalk.rtd.barcode import as_distances
-from ganwalk.rtd.distances import EntryQuantile, distance_matrix, locate_quantile
-from ganwalk.rtd.relative import sorted_events, term_positions
+from ganwalk.rtd.barcode import as_distances, check_engine, term_finder
+from ganwalk.rtd.choices import SCALE_GRADIENTS, Engine
+from ganwalk.rtd.distances import EntryQuantile, host_distances, locate_quantile
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -33,10 +33,21 @@ def rtd(
     minimax: bool = True,
     symmetric: bool = True,
     normalize: float | None = 0.9,
+    scale_gradient: str = "exact",
+    engine: Engine = "relative",
     threads: int | None = None,
 ) -> Tensor:
     """RTD of two clouds of points in one-to-one correspondence; see `RTDLoss`."""
-    return RTDLoss(p=p, card=card, minimax=minimax, symmetric=symmetric, normalize=normalize, threads=threads)(P, Q)
+    return RTDLoss(
+        p=p,
+        card=card,
+        minimax=minimax,
+        symmetric=symmetric,
+        normalize=normalize,
+        scale_gradient=scale_gradient,
+        engine=engine,
+        threads=threads,
+    )(P, Q)
 
 
 def rtd_from_distances(
@@ -48,15 +59,26 @@ def rtd_from_distances(
     minimax: bool = True,
     symmetric: bool = True,
     normalize: float | None = None,
+    scale_gradient: str = "exact",
+    engine: Engine = "relative",
     threads: int | None = None,
 ) -> Tensor:
     """RTD of two (n, n) distance matrices, which by default are taken as they are; see `RTDLoss.from_distances`."""
-    loss = RTDLoss(p=p, card=card, minimax=minimax, symmetric=symmetric, normalize=normalize, threads=threads)
+    loss = RTDLoss(
+        p=p,
+        card=card,
+        minimax=minimax,
+        symmetric=symmetric,
+        normalize=normalize,
+        scale_gradient=scale_gradient,
+        engine=engine,
+        threads=threads,
+    )
     return loss.from_distances([(w, v)], normalize=normalize)[0]
 
 
 class RTDLoss(nn.Module):
-    """RTD between clouds (batches of images, features, points), with the exact gradient to both.
+    """RTD between clouds (batches of images, features, points), with its gradient to both, by default the exact one.
 
     Barannikov et al. (ICML 2022); the minimax form and its use as a loss: Balabin et al. (ICML 2024). The full loss
     is half of the sum of four terms, min and max, P→Q and Q→P. Without `symmetric` only the two P→Q terms count, whole;
@@ -68,6 +90,9 @@ class RTDLoss(nn.Module):
         minimax: add the max terms.
         symmetric: average over both directions.
         normalize: quantile of its entries that each distance matrix is divided by; None takes distances as they are.
+        scale_gradient: "exact" differentiates the scale too, through the entries of its quantile; "constant" takes it
+            as a number, as the authors' code does.
+        engine: "relative" is our own; "ripser" is the slow reference, in single precision; see `cross_barcode`.
         threads: threads for the terms and pairs; None takes all cores.
     """
 
@@ -79,6 +104,8 @@ class RTDLoss(nn.Module):
         minimax: bool = True,
         symmetric: bool = True,
         normalize: float | None = 0.9,
+        scale_gradient: str = "exact",
+        engine: Engine = "relative",
         threads: int | None = None,
     ):
         super().__init__()
@@ -88,10 +115,15 @@ class RTDLoss(nn.Module):
             raise ValueError(f"card must be at least 1, not {card}")
         if normalize is not None and not 0 < normalize <= 1:
             raise ValueError(f"normalize must be a quantile in (0, 1], not {normalize}")
+        if scale_gradient not in SCALE_GRADIENTS:
+            choices = " or ".join(map(repr, SCALE_GRADIENTS))
+            raise ValueError(f"unknown scale_gradient {scale_gradient!r}: use {choices}")
+        check_engine(engine)
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
         self.p, self.card, self.minimax, self.symmetric = p, card, minimax, symmetric
-        self.normalize, self.threads = normalize, threads
+        self.normalize, self.scale_gradient = normalize, scale_gradient
+        self.engine, self.threads = engine, threads
 
     def forward(self, P: Tensor | Sequence[Tensor], Q: Tensor | Sequence[Tensor]) -> Tensor:
         """Divergence of two clouds, or of several pairs at once.
@@ -120,7 +152,9 @@ class RTDLoss(nn.Module):
             if len(clouds[first]) != len(clouds[second]):
                 sizes = f"{len(clouds[first])} and {len(clouds[second])}"
                 raise ValueError(f"the clouds have different numbers of points: {sizes}")
-        values = _divergences(self, [distance_matrix(cloud) for cloud in clouds], pairs, self.normalize)
+        _check_pairs(clouds, pairs)
+        distances = [host_distances(cloud) for cloud in clouds]
+        values = _Divergence.apply(_Options(self, pairs, self.normalize, clouds[0].device), *distances)
         return values[0] if single else values
 
     def from_distances(self, pairs: Sequence[tuple[Tensor, Tensor]], *, normalize: float | None = None) -> Tensor:
@@ -137,7 +171,9 @@ class RTDLoss(nn.Module):
         matrices = {id(matrix): matrix for pair in pairs for matrix in pair}
         places = {key: place for place, key in enumerate(matrices)}
         indices = [(places[id(w)], places[id(v)]) for w, v in pairs]
-        return _divergences(self, list(matrices.values()), indices, normalize)
+        stack = list(matrices.values())
+        _check_pairs(stack, indices)
+        return _Divergence.apply(_Options(self, indices, normalize, stack[0].device), *stack)
 
 
 def _is_stack(P: Tensor, Q: Tensor) -> bool:
@@ -149,17 +185,16 @@ class _Options:
     loss: RTDLoss
     pairs: list[tuple[int, int]]
     normalize: float | None
+    device: torch.device
 
 
-def _divergences(
-    loss: RTDLoss, matrices: list[Tensor], pairs: list[tuple[int, int]], normalize: float | None
-) -> Tensor:
+def _check_pairs(tensors: list[Tensor], pairs: list[tuple[int, int]]) -> None:
+    """Raises ValueError if there is no pair, or if the clouds or distances of one lie on two devices."""
     if not pairs:
         raise ValueError("there is no pair of clouds to compare")
     for first, second in pairs:
-        if matrices[first].device != matrices[second].device:
-            raise ValueError(f"the clouds lie on {matrices[first].device} and {matrices[second].device}")
-    return _Divergence.apply(_Options(loss, pairs, normalize), *matrices)
+        if tensors[first].device != tensors[second].device:
+            raise ValueError(f"the clouds lie on {tensors[first].device} and {tensors[second].device}")
 
 
 class _Divergence(torch.autograd.Function):
@@ -185,7 +220,7 @@ class _Divergence(torch.autograd.Function):
             for matrix, array in zip(matrices, arrays, strict=True)
         ]
         dtype = torch.promote_types(*(_floating(matrices[k]) for k in options.pairs[0]))
-        return torch.tensor(values, dtype=dtype, device=matrices[0].device)
+        return torch.tensor(values, dtype=dtype).to(options.device)
 
     @staticmethod
     @once_differentiable
@@ -204,6 +239,7 @@ class _Divergence(torch.autograd.Function):
                     np.add.at(total, positions, weight * coefficients)
                 else:
                     np.add.at(total, positions, weight / scale.value * coefficients)
+                if scale is not None and ctx.options.loss.scale_gradient == "exact":
                     # Σ coefficient · entry / scale falls as the scale grows.
                     np.add.at(total, list(scale.positions), -weight * stretch / scale.value * np.array(scale.weights))
         return None, *(
@@ -237,18 +273,18 @@ def _bars(loss: RTDLoss, arrays: list[np.ndarray], pairs: list[tuple[int, int]])
         for mode in (("min", "max") if loss.minimax else ("min",))
     ]
 
-    def prepare(pair: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray]:
+    def prepare(pair: tuple[int, int]) -> Callable[..., np.ndarray]:
         w, v = (arrays[k] for k in pair)
         if w.dtype != v.dtype:
             w, v = w.astype(np.float64), v.astype(np.float64)
-        return sorted_events(w, v)
+        return term_finder(w, v, loss.engine)
 
     threads = loss.threads or os.cpu_count() or 1
     if all(len(array) <= _SERIAL_POINTS for array in arrays):
         threads = 1
-    events = _map(prepare, pairs, threads)
-    tasks = [(prepared, *kind) for prepared in events for kind in kinds]
-    found = _map(lambda task: term_positions(*task), tasks, threads)
+    finders = _map(prepare, pairs, threads)
+    tasks = [(find, *kind) for find in finders for kind in kinds]
+    found = _map(lambda task: task[0](*task[1:]), tasks, threads)
     return [found[k : k + len(kinds)] for k in range(0, len(found), len(kinds))]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def reference_positions(w: np.ndarray, v: np.ndarray, mode: str) -> np.ndarray:
+def reference_positions(w: np.ndarray, v: np.ndarray, mode: str, swapped: bool = False) -> np.ndarray:
     """Bars as `ganwalk.rtd.relative.term_positions` gives them.
 
     ripser.py works in single precision and reports values only: the entries are looked up by value, so that among equal
@@ -16,6 +16,9 @@ def reference_positions(w: np.ndarray, v: np.ndarray, mode: str) -> np.ndarray:
     n = len(w)
     if n < 2:
         return np.empty((2, 0), np.int64)
+    if swapped:
+        # What was found in v lies in the first of the stacked matrices, and the other way round.
+        return (reference_positions(v, w, mode) + n * n) % (2 * n * n)
     small, large = (np.minimum(w, v), w) if mode == "min" else (v, np.maximum(w, v))
     matrix = np.zeros((2 * n, 2 * n), np.float32)
     matrix[n:, n:] = small

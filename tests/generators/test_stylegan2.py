@@ -7,7 +7,7 @@ import torch
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import sample_labels, sample_z
-from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config, depthwise_fir, upsample
+from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config, depthwise_fir, is_linear, upsample
 from tests.generators.protocol import lacking
 
 CONFIG = StyleGAN2Config(img_resolution=32, z_dim=16, w_dim=24, mapping_layers=2, channel_base=256, channel_max=16)
@@ -143,7 +143,9 @@ def test_upsample_is_zero_insertion_and_a_true_convolution(taps):
                     if 0 <= r < size and 0 <= c < size and r % 2 == 0 and c % 2 == 0:
                         weight = kernel[length - 1 - i, length - 1 - j]
                         expected[:, :, row, column] += weight * x[:, :, r // 2, c // 2]
-    assert torch.allclose(upsample(x, taps), expected, atol=1e-12)
+    assert is_linear(taps) == (length == 4)
+    for linear in {False, is_linear(taps)}:
+        assert torch.allclose(upsample(x, taps, linear=linear), expected, atol=1e-12)
 
 
 def test_fir_flips_its_filter():

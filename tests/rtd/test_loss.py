@@ -1,9 +1,13 @@
 """The loss: its terms, options, batches, and its gradient against finite differences."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from matplotlib.figure import Figure
 
+import ganwalk.rtd
 from ganwalk.rtd import (
     RTDLoss,
     cross_barcode,
@@ -44,6 +48,39 @@ def test_the_loss_is_half_the_sum_of_the_four_terms(p):
 def test_gradient_agrees_with_finite_differences(options, noise):
     P, Q = (cloud.requires_grad_() for cloud in clouds(n=9, noise=noise))
     assert torch.autograd.gradcheck(lambda P, Q: rtd(P, Q, **options), (P, Q), eps=1e-7, atol=1e-5)
+
+
+@pytest.mark.parametrize("noise", [0.1, 3.0])
+@pytest.mark.parametrize("options", [{}, {"card": 2}, {"minimax": False}, {"symmetric": False}])
+def test_engines_agree_in_value_and_gradient(options, noise):
+    P, Q = (cloud.float().requires_grad_() for cloud in clouds(n=24, noise=noise))
+    others = [Q, (2 * Q + P).detach().requires_grad_()]
+    found = []
+    for engine in ("relative", "ripser"):
+        values = RTDLoss(engine=engine, **options)(P, others)
+        w, v = distance_matrix(P), distance_matrix(Q)
+        one = rtd_from_distances(w, v, normalize=0.9, engine=engine, **options)
+        assert values[0].item() == one.item() == rtd(P, Q, engine=engine, **options).item() > 0
+        found.append([values, *torch.autograd.grad(values @ torch.tensor([1.0, 2.0]), (P, *others))])
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("options", [{}, {"p": 2}, {"normalize": 0.5}, {"symmetric": False}])
+def test_a_constant_scale_is_not_differentiated(options):
+    leaves = [cloud.requires_grad_() for cloud in clouds()]
+    distances = [distance_matrix(cloud) for cloud in leaves]
+    q = options.get("normalize", 0.9)
+    scaled = [w / torch.quantile(w.detach(), q) for w in distances]
+    plain = {name: value for name, value in options.items() if name != "normalize"}
+    expected = rtd_from_distances(*scaled, **plain)
+    gradients = torch.autograd.grad(expected, leaves, retain_graph=True)
+    constant = {**options, "scale_gradient": "constant"}
+    for value in (rtd(*leaves, **constant), rtd_from_distances(*distances, **{**constant, "normalize": q})):
+        assert value.item() == pytest.approx(expected.item(), rel=1e-12)
+        found = torch.autograd.grad(value, leaves, retain_graph=True)
+        assert all(torch.allclose(a, b, rtol=1e-9) for a, b in zip(found, gradients, strict=True))
+        exact = torch.autograd.grad(rtd(*leaves, **options), leaves)
+        assert not torch.allclose(found[0], exact[0], rtol=1e-3)
 
 
 def test_duplicate_points_have_a_finite_gradient():
@@ -178,9 +215,11 @@ def test_bad_clouds_and_options_are_refused():
         RTDLoss()(P, [])
     with pytest.raises(ValueError, match="2 clouds P for 1 clouds Q"):
         RTDLoss()([P, P], [Q])
-    for options in ({"p": 0}, {"card": 0}, {"normalize": 1.5}, {"threads": 0}):
-        with pytest.raises(ValueError, match=next(iter(options))):
-            RTDLoss(**options)
+    unknown = ({"scale_gradient": "none"}, {"engine": "dionysus"})
+    for options in ({"p": 0}, {"card": 0}, {"normalize": 1.5}, {"threads": 0}, *unknown):
+        for function, given in ((RTDLoss, ()), (rtd, (P, Q)), (rtd_from_distances, (P, P))):
+            with pytest.raises(ValueError, match=next(iter(options))):
+                function(*given, **options)
 
 
 def test_minimising_it_brings_shapes_together():
@@ -209,3 +248,16 @@ def test_barcodes_are_drawn(tmp_path):
         plot_barcodes([], tmp_path / "none.png")
     with pytest.raises(ValueError, match="titles"):
         plot_barcodes([barcode], tmp_path / "x.png", titles=["a", "b"])
+
+
+def test_choices_load_neither_torch_nor_numba():
+    code = (
+        "import sys; from ganwalk.rtd.choices import ENGINES, SCALE_GRADIENTS; import ganwalk.rtd; "
+        "print([name for name in ('torch', 'numba', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    for name in ganwalk.rtd.__all__:
+        assert getattr(ganwalk.rtd, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'homology'"):
+        _ = ganwalk.rtd.homology

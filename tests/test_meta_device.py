@@ -1,0 +1,226 @@
+"""Everything on another device than the CPU (`tests.accelerator`): the same values, and no tensor left behind."""
+
+import copy
+from contextlib import nullcontext
+
+import pytest
+import torch
+from ganwalk.discovery.view import View, features, sample_latents
+from torch import nn
+
+from ganwalk.directions import shift_latents
+from ganwalk.discovery.methods import METHODS
+from ganwalk.discovery.run import held_barcodes, run_discovery
+from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.evaluation import axis_scores, effect_scores, factor_reader
+from ganwalk.evaluation.reconstructor import reconstruct
+from ganwalk.evaluation.unsupervised import change_scores, topology_scores
+from ganwalk.evaluation.views import view_of
+from ganwalk.generators.base import mean_style, sample_labels, sample_z
+from ganwalk.generators.blobs import VARIANTS, BlobsConfig
+from ganwalk.generators.external import Interface, probe
+from ganwalk.generators.loading import make_blobs
+from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
+from ganwalk.generators.preview import fit_preview
+from ganwalk.generators.progan import ProGAN, ProGANConfig
+from ganwalk.generators.stylegan1 import StyleGAN1, StyleGAN1Config
+from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from ganwalk.generators.stylegan3 import StyleGAN3, published_config
+from tests.accelerator import DEVICE, accelerator, moved
+from tests.vae.squares import Squares
+from vae.models import VAE, ModelConfig
+from vae.objectives import OBJECTIVES, make_objective
+from vae.step import compute_step, draw_step
+from vae.topdis import TopDis, TopDisSettings
+
+SMALL = {"z_dim": 6, "w_dim": 6, "mapping_layers": 2}
+
+
+def stylegan2(**options):
+    options = {"channel_base": 128, "channel_max": 8, **SMALL, **options}
+    return lambda: StyleGAN2(StyleGAN2Config(16, **options))
+
+
+def stylegan3(**options):
+    options = {"channel_max": 4, "layers": 3, "filter_size": 2, "margin": 2, **SMALL, **options}
+    return lambda: StyleGAN3(published_config(16, **options))
+
+
+class Plain(nn.Module):
+    """A network as people write them, z → image in [0, 1]."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(6, 3 * 64))
+
+    def forward(self, z):
+        return (z @ self.weight + 0.1 * torch.randn_like(z[:, :1])).sigmoid().view(-1, 3, 8, 8)
+
+
+GENERATORS = {
+    "stylegan1": lambda: StyleGAN1(StyleGAN1Config(16, (8, 8, 4), lod=0.5, **SMALL)),
+    "stylegan1 of classes": lambda: StyleGAN1(StyleGAN1Config(16, (8, 8, 4), c_dim=3, **SMALL)),
+    "stylegan2": stylegan2(),
+    "stylegan2 of classes": stylegan2(c_dim=3, architecture="resnet", conv_clamp=4.0),
+    "stylegan2 with labels beside": stylegan2(c_dim=3, architecture="orig", label_concat=True),
+    "stylegan2 with another filter": stylegan2(resample_filter=(1.0, 2.0, 1.0)),
+    "stylegan3-t": stylegan3(c_dim=3),
+    "stylegan3-r": stylegan3(kernel=1, radial=True),
+    "progan": lambda: ProGAN(ProGANConfig(16, (8, 8, 4), z_dim=6, lod=0.5)),
+    "progan of classes": lambda: ProGAN(ProGANConfig(16, (8, 8, 4), z_dim=6, c_dim=3, normalize_latents=False)),
+    "lucidrains": lambda: Lucidrains(LucidrainsConfig((8, 8, 4), latent_dim=6, style_depth=2, attn_layers=(1,))),
+    "lucidrains without a constant": lambda: Lucidrains(
+        LucidrainsConfig((8, 8, 4), latent_dim=6, style_depth=2, no_const=True, transparent=True)
+    ),
+    **{
+        f"blobs {variant}": lambda variant=variant: make_blobs(BlobsConfig(16, variant=variant)) for variant in VARIANTS
+    },
+    "external": lambda: probe(Plain(), Interface(6), "cpu", "plain"),
+}
+
+
+def pair(name):
+    """A small generator, and a copy for the device."""
+    torch.manual_seed(0)
+    generator = GENERATORS[name]().eval().requires_grad_(False)
+    for key, tensor in generator.named_parameters():
+        if key.endswith("noise_strength"):
+            tensor.fill_(0.3)
+    return generator, copy.deepcopy(generator)
+
+
+def close(remote, values):
+    assert remote.device == DEVICE
+    assert torch.allclose(remote.cpu(), values, rtol=1e-4, atol=1e-5)
+
+
+def views(generator):
+    """Options of the synthesis."""
+    noises = [{"noise": noise, "seed": 3} for noise in ("none", "const", "random")]
+    return [*noises, *({"until": layer} for layer in {0, generator.num_layers // 2})]
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_generators(monkeypatch, name):
+    here, copied = pair(name)
+    z, c = sample_z(here, 3, seed=0), sample_labels(here, 3, None, seed=0)
+    psi = 1.0 if name == "progan" else 0.7
+    with torch.no_grad():
+        w = here.mapping(z, c, truncation_psi=psi)
+        expected = [here.synthesis(w, **options) for options in views(here)]
+    leaf = z.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(here.synthesis(here.mapping(leaf, c)).square().mean(), leaf)
+    centre = mean_style(here, 20)
+    with accelerator(monkeypatch) as traffic:
+        there = moved(copied)
+        z, c = sample_z(there, 3, seed=0, device=DEVICE), sample_labels(there, 3, None, seed=0, device=DEVICE)
+        leaf = z.clone().requires_grad_()
+        close(mean_style(there, 20), centre)
+        traffic.to_cpu.clear()
+        with torch.no_grad():
+            styles = there.mapping(z, c, truncation_psi=psi)
+            images = [there.synthesis(styles, **options) for options in views(there)]
+        (found,) = torch.autograd.grad(there.synthesis(there.mapping(leaf, c)).square().mean(), leaf)
+        assert traffic.questions == 0 and not traffic.to_cpu
+        close(styles, w)
+        close(found, gradient)
+        for image, values in zip(images, expected, strict=True):
+            close(image, values)
+
+
+@pytest.mark.parametrize("name", ["stylegan2 of classes", "progan of classes", "blobs correlated"])
+@pytest.mark.parametrize("space", ["w", "z"])
+def test_batches_and_their_shifts(monkeypatch, name, space):
+    here, copied = pair(name)
+    view = View(space, None, here.num_layers - 1, "random", 1.0, None, chunk=2)
+    step = torch.randn(here.w_dim if space == "w" else here.z_dim, generator=torch.Generator().manual_seed(0))
+    latents = sample_latents(here, view, 3, 0, "cpu").requires_grad_()
+    expected = features(here, view, shift_latents(latents, step, None), 5)
+    (gradient,) = torch.autograd.grad(expected.square().mean(), latents)
+    with accelerator(monkeypatch):
+        there = moved(copied)
+        latents = sample_latents(there, view, 3, 0, DEVICE).requires_grad_()
+        images = features(there, view, shift_latents(latents, step.to(DEVICE), None), 5)
+        close(images, expected)
+        (found,) = torch.autograd.grad(images.square().mean(), latents)
+        close(found, gradient)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_discovery_by_every_method(monkeypatch, method):
+    here, copied = pair("blobs correlated" if method != "sefa" else "stylegan2")
+    here.identity = copied.identity = make_blobs(BlobsConfig()).identity
+    settings = DiscoverySettings(n_directions=2, method=method, steps=1, batch=5)
+    expected = run_discovery(here, settings, compared=())
+    with accelerator(monkeypatch):
+        there = moved(copied)
+        found = run_discovery(there, settings, device=DEVICE, compared=())
+        assert torch.allclose(found.directions.vectors, expected.directions.vectors, atol=1e-3)
+        assert len(held_barcodes(there, found.settings, found.bases[0], DEVICE)) == 2
+
+
+def test_scores(monkeypatch):
+    here, copied = pair("blobs correlated")
+    directions = run_discovery(here, DiscoverySettings(n_directions=3, steps=0, batch=8)).directions
+
+    def scored(generator, device):
+        found = directions.to(device)
+        view = view_of(generator, found)
+        how = {"seed": 0, "device": device}
+        axes = axis_scores(generator, found, samples=20, **how)
+        effects = effect_scores(generator, found, factor_reader(generator), samples=4, amplitude=1.0, **how)
+        topology, barcodes = topology_scores(generator, found, view, batch=6, amplitude=1.0, **how)
+        changes = change_scores(generator, found, view, samples=3, amplitude=1.0, **how)
+        told = reconstruct(generator, found, view, pairs=64, epochs=1, amplitude=1.0, **how)
+        assert len(barcodes) == len(told.recall) == 3
+        return [
+            axes.cosines,
+            axes.correlations,
+            effects.matrix,
+            topology.rtd,
+            changes.straightness,
+            changes.interaction,
+        ]
+
+    expected = scored(here, "cpu")
+    with accelerator(monkeypatch):
+        for ours, theirs in zip(scored(moved(copied), DEVICE), expected, strict=True):
+            assert torch.allclose(ours.cpu(), theirs, rtol=1e-2, atol=1e-3)
+
+
+def test_previews(monkeypatch):
+    here, copied = (StyleGAN1(StyleGAN1Config(32, (8, 8, 4, 4), **SMALL)) for _ in "ab")
+    copied.load_state_dict(here.state_dict())
+    expected = fit_preview(here)
+    z = sample_z(here, 2, seed=1)
+    with accelerator(monkeypatch):
+        found = fit_preview(moved(copied))
+        remote = sample_z(copied, 2, seed=1, device=DEVICE)
+        assert found.fit == pytest.approx(expected.fit, abs=1e-2)
+        assert torch.allclose(
+            found.synthesis(found.mapping(remote)).cpu(), expected.synthesis(expected.mapping(z)), atol=1e-2
+        )
+
+
+@pytest.mark.parametrize("term", [None, TopDisSettings(), TopDisSettings(orthogonal=False, sampler="uniform")])
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_steps_of_a_vae(monkeypatch, name, term):
+    results = []
+    for device in ("cpu", DEVICE):
+        torch.manual_seed(0)
+        model = VAE(ModelConfig(32, 1, 3, hidden=16))
+        options = {"width": 8} if name in ("factor", "dava") else {}
+        objective = make_objective(name, options, z_dim=3, image_shape=(1, 32, 32))
+        with accelerator(monkeypatch) if device == DEVICE else nullcontext():
+            if device == DEVICE:
+                model, objective = moved(model), moved(objective)
+            draw = draw_step(Squares(), 12, seed=0, step=0)
+            topdis = None if term is None else TopDis()
+            step = compute_step(model, objective, Squares(), draw, step=0, steps=5, topdis=topdis, settings=term)
+            logs = {**step.logs, **objective.update(step.context)}
+            results.append({key: value.item() for key, value in logs.items()})
+            results.append([gradient.cpu() for gradient in step.gradients])
+    (logs, gradients), (there, found) = results[:2], results[2:]
+    assert there == pytest.approx(logs, rel=1e-4, abs=1e-5)
+    for ours, theirs in zip(found, gradients, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-2, atol=1e-3)
