@@ -34,7 +34,7 @@ from ganwalk.evaluation.comparison import compare, summarise
 from ganwalk.evaluation.comparison_outputs import write_comparison
 from ganwalk.evaluation.effects import effect_scores
 from ganwalk.evaluation.factors import factor_reader
-from ganwalk.evaluation.run import EvaluationSettings
+from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.files import write_json
 from ganwalk.generators.blobs import VARIANTS, BlobsConfig
 from ganwalk.generators.loading import load_generator, make_blobs

@@ -32,8 +32,7 @@ from PIL import Image
 from ganwalk.files import atomic_path, write_json, write_text
 from ganwalk.sheets import save_picture, side_by_side
 from vae.outputs import LABELS, SHARES
-from vae.settings import TrainingSettings, to_json
-from vae.topdis import TopDisSettings
+from vae.settings import TopDisSettings, TrainingSettings, to_json
 
 ROOT = Path(__file__).resolve().parents[1]
 _RESULTS = Path(__file__).resolve().parent / "results" / "vae"

@@ -25,9 +25,9 @@ from threadpoolctl import threadpool_limits
 
 from ganwalk.files import atomic_path, write_json
 from vae.data import load_dataset
-from vae.settings import TrainingSettings
+from vae.settings import TopDisSettings, TrainingSettings
 from vae.step import compute_step, draw_step, load_images, reconstruction_loss
-from vae.topdis import TopDis, TopDisSettings, shift_codes
+from vae.topdis import TopDis, shift_codes
 from vae.training import new_state
 
 _RESULTS = Path(__file__).resolve().parent / "results"

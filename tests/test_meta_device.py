@@ -5,13 +5,13 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from ganwalk.discovery.view import View, features, sample_latents
 from torch import nn
 
 from ganwalk.directions import shift_latents
 from ganwalk.discovery.methods import METHODS
 from ganwalk.discovery.run import held_barcodes, run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.evaluation import axis_scores, effect_scores, factor_reader
 from ganwalk.evaluation.reconstructor import reconstruct
 from ganwalk.evaluation.unsupervised import change_scores, topology_scores
@@ -30,8 +30,9 @@ from tests.accelerator import DEVICE, accelerator, moved
 from tests.vae.squares import Squares
 from vae.models import VAE, ModelConfig
 from vae.objectives import OBJECTIVES, make_objective
+from vae.settings import TopDisSettings
 from vae.step import compute_step, draw_step
-from vae.topdis import TopDis, TopDisSettings
+from vae.topdis import TopDis
 
 SMALL = {"z_dim": 6, "w_dim": 6, "mapping_layers": 2}
 

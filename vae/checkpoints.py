@@ -13,10 +13,8 @@ import torch
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
 from vae.models import VAE
-from vae.objectives import Objective
+from vae.objectives.base import Objective
 from vae.settings import TrainingSettings, from_json, to_json
-
-CHECKPOINT_FILE = "checkpoint.pt"
 
 
 @dataclass
@@ -59,8 +57,7 @@ def load_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings
     device = next(state.model.parameters()).device
     try:
         values: dict[str, Any] = torch.load(path, weights_only=True, map_location=device)
-        # Read as a configuration is, so that what a later version added has its default.
-        saved = to_json(from_json(json.loads(values["settings"]), path))
+        saved = to_json(from_json(json.loads(values["settings"]), path, written=True))
     except Exception as error:
         raise GanwalkError(f"{path} is not a checkpoint of vae.train: run without --resume") from error
     now = to_json(settings)

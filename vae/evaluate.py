@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
+from ganwalk.options.command_line import settings_options
 from ganwalk.terminal import download_watch, make_folder, quoted, run_command, set_up_torch
+from vae.settings import CONFIG_FILE, ScoringSettings, load_settings
 
 _PATH = click.Path(path_type=Path)
 _PROGRAM = "python -m vae.evaluate"
@@ -22,13 +24,7 @@ _SHEETS = 12
     epilog="Example: python -m vae.evaluate vae-runs/sprites-beta-seed0 vae-runs/sprites-beta-topdis-seed0",
 )
 @click.argument("runs", type=_PATH, nargs=-1, required=True)
-@click.option(
-    "--metrics",
-    type=click.Choice(["full", "quick"]),
-    default="full",
-    show_default=True,
-    help="Standard settings, or smaller ones that take seconds.",
-)
+@settings_options("scoring", ScoringSettings())
 @click.option(
     "-o",
     "--out",
@@ -38,7 +34,6 @@ _SHEETS = 12
     help="Folder for the comparison of several runs.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the scores of every run as JSON instead of a table.")
-@click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True, help="Of the images and metrics.")
 @click.option("--data-root", type=_PATH, help="Folder or file of a public data set [default: in the cache].")
 @click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set.")
 @click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda.")
@@ -46,10 +41,9 @@ _SHEETS = 12
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only the result.")
 def command(
     runs: tuple[Path, ...],
-    metrics: Any,
+    scoring: ScoringSettings,
     out: Path,
     as_json: bool,
-    seed: int,
     data_root: Path | None,
     download: bool,
     device: str,
@@ -72,12 +66,13 @@ def command(
     from vae.outputs import draw_traversals, score_table, write_scores
     from vae.run import DataSource, load_data
     from vae.run_folder import load_model
-    from vae.settings import CONFIG_FILE, load_settings
 
+    level: Any = scoring.metrics
+    seed = scoring.seed
     silent = quiet or not sys.stderr.isatty()
     # The same run twice would be an agreement of its own.
     runs = tuple(dict.fromkeys(runs))
-    settings = [load_settings(run / CONFIG_FILE) for run in runs]
+    settings = [load_settings(run / CONFIG_FILE, written=True) for run in runs]
     models = [
         load_model(run, getattr(torch, one.precision)).to(device) for run, one in zip(runs, settings, strict=True)
     ]
@@ -97,8 +92,8 @@ def command(
 
     scores, written = [], []
     for run, model, data in zip(runs, models, sets, strict=True):
-        found = evaluate_model(model, data, level=metrics, seed=seed, threads=threads, on_progress=tell)
-        written += write_scores(found, data, run, level=metrics, seed=seed)
+        found = evaluate_model(model, data, level=level, seed=seed, threads=threads, on_progress=tell)
+        written += write_scores(found, data, run, level=level, seed=seed)
         scores.append(found)
     scored = [ScoredRun(*parts) for parts in zip(runs, settings, scores, strict=True)]
     same = len(runs) > 1 and len(loaded) == 1

@@ -16,14 +16,14 @@ from ganwalk.download import Progress
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_json, write_text
 from ganwalk.terminal import quoted
-from vae.checkpoints import CHECKPOINT_FILE, TrainingState
+from vae.checkpoints import TrainingState
 from vae.data import load_dataset
 from vae.data.base import ImageData
 from vae.evaluation import evaluate_model
 from vae.metrics.scores import Level
 from vae.outputs import PICTURES, draw_history, draw_model, write_scores
 from vae.run_folder import HISTORY_FILE, MODEL_FILE, SCORES_FILE, save_model
-from vae.settings import CONFIG_FILE, TrainingSettings, load_settings, to_json
+from vae.settings import CHECKPOINT_FILE, CONFIG_FILE, TrainingSettings, load_settings, to_json
 from vae.training import Rhythm, train
 
 # A fifth of a training between looks, but pictures of fewer steps than this show nothing new.

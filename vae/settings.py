@@ -9,51 +9,105 @@ from pathlib import Path
 from typing import Any
 
 from ganwalk.errors import GanwalkError
+from ganwalk.options import TextForm, check_settings, completed, option
 from ganwalk.records import build_record
-from vae.topdis import TopDisSettings
+from ganwalk.rtd.choices import SCALE_GRADIENTS
+from vae.data import DATASETS
+from vae.objectives import OBJECTIVES
 
 CONFIG_FILE = "config.json"
-PRECISIONS = ("float32", "bfloat16")
+CHECKPOINT_FILE = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class TopDisSettings:
+    """The TopDis term and its place in the training."""
+
+    gamma: float = option(5.0, "Weight of the term; the cpu preset has 1.", at_least=0)
+    delay: float = option(0.1, "Share of the training's steps before the term starts.", at_least=0, at_most=1)
+    shift: float = option(1 / 8, "By how much the cumulative probability of a coordinate moves (C).", above=0, below=1)
+    sampler: str = option(
+        "weights",
+        "Draw dimensions uniformly, or by the norm of their weights in the decoder's first layer.",
+        choices=("uniform", "weights"),
+    )
+    codes: str = option("sample", "Shift samples of the encoder, or its means.", choices=("sample", "mean"))
+    shift_gradient: str = option(
+        "constant",
+        "Differentiate the move as a function of the code, or take it as a constant displacement.",
+        choices=("exact", "constant"),
+    )
+    scale_gradient: str = option(
+        "exact",
+        "Whether the gradient goes through the quantile that distances are divided by, or takes it as a constant.",
+        choices=SCALE_GRADIENTS,
+    )
+    orthogonal: bool = option(True, "Remove from its gradient what works against the reconstruction.")
+    every: int = option(1, "Compute it every so many steps, with a weight that many times larger.", at_least=1)
+    p: float = option(1.0, "Power of the bar lengths.", above=0)
+    card: int | None = option(None, "Longest bars that count.", at_least=1, shown="all")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    def applies(self, step: int, steps: int) -> bool:
+        """Whether the term is computed in a step, counted from 0, of a training of `steps`."""
+        return step >= self.delay * steps and step % self.every == 0
+
+
+def parse_pair(text: str) -> tuple[str, str]:
+    """Two factor names from A,B; GanwalkError if there are more or fewer."""
+    names = [name.strip() for name in text.split(",")]
+    if len(names) != 2 or not all(names):
+        raise GanwalkError(
+            f"--correlated takes two factor names with a comma between, such as scale,pos_x, not {text!r}"
+        )
+    return names[0], names[1]
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Defaults are sized for a CPU: 32 px and minutes; `PAPER` has the sizes of the paper.
+    """Defaults are sized for a CPU: 32 px and minutes; the preset `paper` has the sizes of the paper.
 
     Attributes:
-        dataset, resolution: see vae.data.
-        correlated: pairs of factor names that are drawn together, as in vae.data.correlated.
-        correlation_width: standard deviation of their ridge, in units of a factor's whole range.
-        objective, options: see vae.objectives.
+        options: of the objective; see vae.objectives.
         topdis: the TopDis term, or None to train without.
-        z_dim, hidden: shape of the model.
-        steps, batch, lr, seed: of the optimisation (Adam, betas 0.9 and 0.999).
-        precision: of the model's convolutions, float32 or bfloat16.
     """
 
-    dataset: str = "sprites"
-    resolution: int = 32
-    correlated: tuple[tuple[str, str], ...] = ()
-    correlation_width: float = 0.2
-    objective: str = "beta"
+    dataset: str = option("sprites", "What to learn from.", "-d", "--dataset", choices=tuple(DATASETS))
+    resolution: int = option(32, "Pixels on a side: 32 or 64.", at_least=1)
+    correlated: tuple[tuple[str, str], ...] = option(
+        (),
+        "Draw two factors together, such as scale,pos_x; repeatable.",
+        text=TextForm("A,B", parse_pair, ",".join, many=True),
+    )
+    correlation_width: float = option(
+        0.2, "Width of the ridge, in standard deviations that are shares of a factor's range.", above=0
+    )
+    objective: str = option("beta", "Loss.", choices=tuple(OBJECTIVES))
     options: Mapping[str, Any] = field(default_factory=dict)
     topdis: TopDisSettings | None = field(default_factory=TopDisSettings)
-    z_dim: int = 10
-    hidden: int | None = None
-    steps: int = 5_000
-    batch: int = 64
-    lr: float = 1e-3
-    seed: int = 0
-    precision: str = "float32"
+    z_dim: int = option(10, "Size of the latent code.", at_least=1)
+    hidden: int | None = option(None, "Width of the hidden layer.", at_least=1, shown="128, or 256 in colour")
+    steps: int = option(5_000, "Optimisation steps.", at_least=1)
+    batch: int = option(64, "Images per step.", at_least=1)
+    lr: float = option(1e-3, "Learning rate of Adam (betas 0.9 and 0.999).", above=0)
+    seed: int = option(0, "Fixes everything random.", at_least=0, at_most=2**62)
+    precision: str = option("float32", "Of the model's convolutions.", choices=("float32", "bfloat16"))
 
     def __post_init__(self) -> None:
-        for name in ("z_dim", "steps", "batch"):
-            if getattr(self, name) < 1:
-                raise GanwalkError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.precision not in PRECISIONS:
-            raise GanwalkError(f"unknown precision {self.precision}: choose {' or '.join(PRECISIONS)}")
-        if not 0 < self.lr < float("inf"):
-            raise GanwalkError(f"lr must be positive, not {self.lr}")
+        check_settings(self)
+
+
+@dataclass(frozen=True)
+class ScoringSettings:
+    """Options of `python -m vae.evaluate` that scores depend on."""
+
+    metrics: str = option("full", "Standard settings, or smaller ones that take seconds.", choices=("full", "quick"))
+    seed: int = option(0, "Of the images and metrics.", at_least=0, at_most=2**62)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -111,16 +165,19 @@ def to_json(settings: TrainingSettings) -> dict[str, Any]:
     return json.loads(json.dumps(asdict(settings)))
 
 
-def from_json(values: Mapping[str, Any], source: Path | str) -> TrainingSettings:
+def from_json(values: Mapping[str, Any], source: Path | str, *, written: bool = False) -> TrainingSettings:
     """Settings from what `to_json` wrote, or from a part of it: what is missing keeps its default.
 
+    Args:
+        written: vae.train wrote the whole of it: what is missing came with a later version, and is as it was before.
     Raises:
         GanwalkError: a name is unknown or a value does not fit; `source` is named.
     """
     try:
-        values = dict(values)
-        if isinstance(values.get("topdis"), Mapping):
-            values["topdis"] = build_record(TopDisSettings, values["topdis"])
+        values = completed(TrainingSettings, values) if written else dict(values)
+        term = values.get("topdis")
+        if isinstance(term, Mapping):
+            values["topdis"] = build_record(TopDisSettings, completed(TopDisSettings, term) if written else term)
         if "correlated" in values:
             values["correlated"] = _pairs(values["correlated"])
         return build_record(TrainingSettings, values)
@@ -138,12 +195,12 @@ def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
     return tuple((first, second) for first, second in value)
 
 
-def load_settings(path: Path) -> TrainingSettings:
-    """Settings from a JSON file."""
+def load_settings(path: Path, *, written: bool = False) -> TrainingSettings:
+    """Settings from a JSON file; `written` as of `from_json`."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise GanwalkError(f"cannot read {path}: {error}") from error
     if not isinstance(values, dict):
         raise GanwalkError(f"{path} is no configuration of vae.train: it must hold an object")
-    return from_json(values, path)
+    return from_json(values, path, written=written)

@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from ganwalk import parallel
 from vae.data.base import ImageData
 from vae.models import VAE, sample
-from vae.objectives import Context, Encoded, Objective
-from vae.topdis import TopDis, TopDisSettings, inner_product, without_conflict
+from vae.objectives.base import Context, Encoded, Objective
+from vae.settings import TopDisSettings
+from vae.topdis import TopDis, inner_product, without_conflict
 
 
 @dataclass(frozen=True)

@@ -12,71 +12,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from ganwalk.errors import GanwalkError
 from ganwalk.rtd import RTDLoss
+from vae.settings import TopDisSettings
 
 # A cycle needs three points.
 MIN_POINTS = 3
-SAMPLERS = ("uniform", "weights")
-CODES = ("sample", "mean")
-SHIFT_GRADIENTS = ("exact", "constant")
-
-
-@dataclass(frozen=True)
-class TopDisSettings:
-    """The term and its place in the training; what each field means stands in its metadata, for the command line."""
-
-    gamma: float = field(default=5.0, metadata={"help": "Weight of the term; the cpu preset has 1."})
-    delay: float = field(default=0.1, metadata={"help": "Share of the training's steps before the term starts."})
-    shift: float = field(
-        default=1 / 8, metadata={"help": "By how much the cumulative probability of a coordinate moves (C)."}
-    )
-    sampler: str = field(
-        default="weights",
-        metadata={"help": "Draw dimensions uniformly, or by the norm of their weights in the decoder's first layer."},
-    )
-    codes: str = field(default="sample", metadata={"help": "Shift samples of the encoder, or its means."})
-    shift_gradient: str = field(
-        default="constant",
-        metadata={"help": "Differentiate the move as a function of the code, or take it as a constant displacement."},
-    )
-    orthogonal: bool = field(
-        default=True, metadata={"help": "Remove from its gradient what works against the reconstruction."}
-    )
-    every: int = field(
-        default=1, metadata={"help": "Compute it every so many steps, with a weight that many times larger."}
-    )
-    p: float = field(default=1.0, metadata={"help": "Power of the bar lengths."})
-    card: int | None = field(default=None, metadata={"help": "Longest bars that count."})
-
-    def applies(self, step: int, steps: int) -> bool:
-        """Whether the term is computed in a step, counted from 0, of a training of `steps`."""
-        return step >= self.delay * steps and step % self.every == 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.gamma < math.inf:
-            raise GanwalkError(f"gamma must not be negative, not {self.gamma}")
-        if not 0 <= self.delay <= 1:
-            raise GanwalkError(f"delay must be a share of the steps from 0 to 1, not {self.delay}")
-        if not 0 < self.shift < 1:
-            raise GanwalkError(f"shift must be a probability between 0 and 1, not {self.shift}")
-        if self.sampler not in SAMPLERS:
-            raise GanwalkError(f"unknown sampler {self.sampler}: choose {' or '.join(SAMPLERS)}")
-        if self.codes not in CODES:
-            raise GanwalkError(f"unknown codes {self.codes}: choose {' or '.join(CODES)}")
-        if self.shift_gradient not in SHIFT_GRADIENTS:
-            raise GanwalkError(f"unknown gradient {self.shift_gradient}: choose {' or '.join(SHIFT_GRADIENTS)}")
-        if not 0 < self.p < math.inf:
-            raise GanwalkError(f"p must be positive, not {self.p}")
-        if self.every < 1:
-            raise GanwalkError(f"every must be at least 1 step, not {self.every}")
-        if self.card is not None and self.card < 1:
-            raise GanwalkError(f"card must be at least 1, not {self.card}")
 
 
 class TopDis(nn.Module):
@@ -86,7 +30,8 @@ class TopDis(nn.Module):
         gamma: weight that the term is meant to have; it is not applied here.
         shift: C.
         shift_gradient: "exact", or "constant" for a displacement that is not differentiated; see `shift_codes`.
-        p, card, threads: see `ganwalk.rtd.RTDLoss`; distances are divided by their 0.9 quantile, minimax, symmetric.
+        scale_gradient, p, card, threads: see `ganwalk.rtd.RTDLoss`; distances are divided by their 0.9 quantile,
+            minimax, symmetric.
     Raises:
         GanwalkError: a value out of its range.
     """
@@ -97,15 +42,18 @@ class TopDis(nn.Module):
         *,
         shift: float = 1 / 8,
         shift_gradient: str = "constant",
+        scale_gradient: str = "exact",
         p: float = 1.0,
         card: int | None = None,
         threads: int | None = None,
     ):
         super().__init__()
         # Refused here too: by a shift that leaves no code inside (0, 1) every term would be zero.
-        TopDisSettings(gamma=gamma, shift=shift, shift_gradient=shift_gradient, p=p, card=card)
+        TopDisSettings(
+            gamma=gamma, shift=shift, shift_gradient=shift_gradient, scale_gradient=scale_gradient, p=p, card=card
+        )
         self.gamma, self.shift, self.shift_gradient = gamma, shift, shift_gradient
-        self.rtd = RTDLoss(p=p, card=card, threads=threads)
+        self.rtd = RTDLoss(p=p, card=card, scale_gradient=scale_gradient, threads=threads)
 
     def forward(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import sys
 import typing
 from collections.abc import Callable, Iterator
@@ -13,75 +12,43 @@ from typing import Any
 import click
 
 from ganwalk.errors import GanwalkError
-from ganwalk.records import scalar_type
+from ganwalk.options import Option, options_of
+from ganwalk.options.command_line import click_option, field_options
+from ganwalk.options.words import shown_default
 from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, run_command, set_up_torch
-from vae.checkpoints import CHECKPOINT_FILE
-from vae.data import DATASETS
 from vae.objectives import OBJECTIVES, check_options
 from vae.settings import (
+    CHECKPOINT_FILE,
     CONFIG_FILE,
-    PRECISIONS,
     PRESETS,
     TOPDIS,
+    TopDisSettings,
     TrainingSettings,
     changed,
     from_json,
     load_settings,
     run_name,
 )
-from vae.topdis import CODES, SAMPLERS, SHIFT_GRADIENTS, TopDisSettings
 
 _PATH = click.Path(path_type=Path)
 _RUNS = Path("vae-runs")
 _PROGRAM = "python -m vae.train"
 
 
-def _default(name: str) -> str:
-    """The default of a setting as --help shows it."""
-    return f"[default: {getattr(TrainingSettings(), name)}]"
-
-
-def _flag(name: str, kind: type[Any]) -> str:
-    """The option's spelling; those of truth values come in pairs."""
-    dashed = name.replace("_", "-")
-    return f"--{dashed}/--no-{dashed}" if kind is bool else f"--{dashed}"
-
-
 def _objective_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """One option for each setting of the objectives; those that share a name share the option."""
-    owners: dict[str, list[tuple[str, dataclasses.Field[Any], Any]]] = {}
+    owners: dict[str, dict[str, Option]] = {}
     for objective, entry in OBJECTIVES.items():
-        hints = typing.get_type_hints(entry.settings)
-        for field in dataclasses.fields(entry.settings):
-            owners.setdefault(field.name, []).append((objective, field, scalar_type(hints[field.name])))
+        for name, about in options_of(entry.settings).items():
+            owners.setdefault(name, {})[objective] = about
     for name, found in reversed(owners.items()):
-        _, first, kind = found[0]
-        defaults = ", ".join(f"{objective}: {'off' if f.default is None else f.default}" for objective, f, _ in found)
-        choices = first.metadata.get("choices")
-        option = click.option(
-            _flag(name, kind),
-            name,
-            type=click.Choice(choices) if choices else kind,
-            default=None,
-            help=f"{first.metadata['help']} [{defaults}]",
+        defaults = ", ".join(
+            f"{objective}: {shown_default(about, getattr(OBJECTIVES[objective].settings(), name))}"
+            for objective, about in found.items()
         )
-        command = option(command)
-    return command
-
-
-def _topdis_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of the TopDis term, one for each field of its settings."""
-    hints = typing.get_type_hints(TopDisSettings)
-    choices = {"sampler": SAMPLERS, "codes": CODES, "shift_gradient": SHIFT_GRADIENTS}
-    for field in reversed(dataclasses.fields(TopDisSettings)):
-        kind = scalar_type(hints[field.name])
-        option = click.option(
-            _flag(TOPDIS + field.name, kind),
-            type=click.Choice(choices[field.name]) if field.name in choices else kind,
-            default=None,
-            help=f"{field.metadata['help']} [default: {'all' if field.default is None else field.default}]",
-        )
-        command = option(command)
+        objective, about = next(iter(found.items()))
+        annotation = typing.get_type_hints(OBJECTIVES[objective].settings)[name]
+        command = click_option(name, name, about, annotation, f"{about.help} [{defaults}]")(command)
     return command
 
 
@@ -90,15 +57,9 @@ def _topdis_options(command: Callable[..., Any]) -> Callable[..., Any]:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Example: python -m vae.train --dataset scenes --objective factor --gamma 10 --steps 20000 --seed 1",
 )
-@click.option("-d", "--dataset", type=click.Choice(list(DATASETS)), help=f"What to learn from. {_default('dataset')}")
+@field_options(TrainingSettings)
 @click.option("--data-root", type=_PATH, help="Folder or file of a public data set [default: in the cache].")
 @click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set.")
-@click.option("--resolution", type=int, help=f"Pixels. {_default('resolution')}")
-@click.option(
-    "--correlated", metavar="A,B", multiple=True, help="Draw two factors together, such as scale,pos_x; repeatable."
-)
-@click.option("--correlation-width", type=float, help=f"Width of the ridge. {_default('correlation_width')}")
-@click.option("--objective", type=click.Choice(list(OBJECTIVES)), help=f"Loss. {_default('objective')}")
 @click.option("--topdis/--no-topdis", default=None, help="Train with or without the TopDis term [default: with].")
 @click.option(
     "--preset",
@@ -106,15 +67,8 @@ def _topdis_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="cpu: 32 px, 5000 steps, TopDis' γ 1; paper: 64 px, a million, γ 5 [default: cpu].",
 )
 @click.option("--config", type=_PATH, help="JSON of settings, such as a run's config.json; options go over it.")
-@click.option("--steps", type=click.IntRange(1), help=f"Optimisation steps. {_default('steps')}")
-@click.option("--batch", type=click.IntRange(1), help=f"Images per step. {_default('batch')}")
-@click.option("--lr", type=float, help=f"Learning rate. {_default('lr')}")
-@click.option("--z-dim", type=click.IntRange(1), help=f"Size of the latent code. {_default('z_dim')}")
-@click.option("--hidden", type=click.IntRange(1), help="Width of the hidden layer [default: 128, or 256 in colour].")
-@click.option("--precision", type=click.Choice(PRECISIONS), help=f"Of the convolutions. {_default('precision')}")
-@click.option("--seed", type=click.IntRange(0, 2**62), help=f"Seed. {_default('seed')}")
 @_objective_options
-@_topdis_options
+@field_options(TopDisSettings, prefix=TOPDIS, spelled="topdis-")
 @click.option("-o", "--out", type=_PATH, help=f"Folder of the run [default: one in {_RUNS}/ named by the settings].")
 @click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
 @click.option("--overwrite", is_flag=True, help="Start anew in a folder that holds a run.")
@@ -161,9 +115,7 @@ def command(
     if resume and overwrite:
         raise GanwalkError("--resume continues a run and --overwrite removes it: leave one of them out")
     given = {name: value for name, value in options.items() if value is not None and value != ()}
-    if "correlated" in given:
-        given["correlated"] = tuple(_pair(text) for text in given["correlated"])
-    saved = load_settings(out / CONFIG_FILE) if resume and out is not None else None
+    saved = load_settings(out / CONFIG_FILE, written=True) if resume and out is not None else None
     settings = changed(saved or _base(config, preset), given)
     if saved is not None and settings != saved:
         raise GanwalkError(f"{out} was trained with other options: resume without them, or choose another --out")
@@ -222,16 +174,6 @@ def _base(config: Path | None, preset: str | None) -> TrainingSettings:
     if config is not None and preset is not None:
         raise GanwalkError("--config and --preset both say what to start from: leave one of them out")
     return load_settings(config) if config is not None else from_json(PRESETS[preset or "cpu"], "the preset")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    """Two factor names from A,B."""
-    names = [name.strip() for name in text.split(",")]
-    if len(names) != 2 or not all(names):
-        raise GanwalkError(
-            f"--correlated takes two factor names with a comma between, such as scale,pos_x, not {text!r}"
-        )
-    return names[0], names[1]
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -12,11 +12,11 @@ import torch
 
 from ganwalk import parallel
 from ganwalk.errors import GanwalkError
-from vae.checkpoints import CHECKPOINT_FILE, TrainingState, load_checkpoint, save_checkpoint
+from vae.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from vae.data.base import ImageData
 from vae.models import VAE, ModelConfig
 from vae.objectives import make_objective
-from vae.settings import TrainingSettings
+from vae.settings import CHECKPOINT_FILE, TrainingSettings
 from vae.step import compute_step, draw_step
 from vae.topdis import TopDis
 

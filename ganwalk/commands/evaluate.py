@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,51 +13,34 @@ import click
 
 from ganwalk.commands.options import (
     PATH,
-    class_option,
     classifier_options,
     code_again,
     common_options,
     directions_option,
     external_options,
-    finite,
-    found_class_option,
     generator_option,
     newest_directions,
-    truncation_option,
 )
+from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
+from ganwalk.evaluation.settings import EvaluationSettings
+from ganwalk.options.command_line import settings_options
 from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, set_up_torch
 
 if TYPE_CHECKING:
     from ganwalk.evaluation import Evaluation
 
 # The scoring batch of comparisons shares no latent with the discoveries' own.
-_SCORING_SEED = 2**40
+SCORING = EvaluationSettings(reconstructor=False, seed=2**40)
+# What makes batches the ones of a discovery.
+_OF_BATCHES = ("truncation_psi", "truncation_cutoff", "class_index")
 
 
 @click.command(epilog="Example: ganwalk evaluate --directions ganwalk-out/directions.safetensors --amplitude 2")
 @directions_option
 @generator_option
 @click.option("-o", "--out", type=PATH, help="Folder for the results [default: that of the directions].")
-@click.option("--samples", type=click.IntRange(4), help="Samples to shift [default: 100, or 32 above 128 px].")
-@click.option(
-    "--amplitude",
-    type=click.FloatRange(0, min_open=True),
-    callback=finite,
-    default=1.0,
-    show_default=True,
-    help="Length of a shift in standard deviations along the direction.",
-)
-@click.option(
-    "--reconstructor/--no-reconstructor",
-    default=True,
-    show_default=True,
-    help="Train a network that tells directions apart (the slowest part).",
-)
-@truncation_option
-@found_class_option
-@click.option("--chunk", type=click.IntRange(1), help="Images synthesised at once (memory).")
-@click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True)
+@settings_options("settings", EvaluationSettings())
 @common_options
 @external_options
 @classifier_options
@@ -64,13 +48,7 @@ def evaluate(
     directions_path: Path | None,
     name: str | None,
     out: Path | None,
-    samples: int | None,
-    amplitude: float,
-    reconstructor: bool,
-    truncation: float,
-    class_index: int | None,
-    chunk: int | None,
-    seed: int,
+    settings: EvaluationSettings,
     device: str,
     threads: int | None,
     quiet: bool,
@@ -84,31 +62,26 @@ def evaluate(
     set_up_torch(device, threads)
     from ganwalk.directions import Directions
     from ganwalk.evaluation.outputs import write_outputs
-    from ganwalk.evaluation.run import evaluate as score
+    from ganwalk.evaluation.run import run_evaluation
     from ganwalk.generators.loading import load_directions_generator
 
     path = directions_path or newest_directions()
     directions = Directions.load(path)
-    class_index = directions.class_index if class_index is None else class_index
+    if settings.class_index is None:
+        settings = replace(settings, class_index=directions.class_index)
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
-    reader = make_reader(generator, class_index)
+    reader = make_reader(generator, settings.class_index)
     folder = out or path.parent
     make_folder(folder)
     with progress_bar(100, "evaluating", quiet or not sys.stderr.isatty()) as advance:
-        evaluation = score(
+        evaluation = run_evaluation(
             generator,
             directions,
+            settings,
             reader=reader,
             threads=threads,
             on_progress=lambda stage, share: advance(round(100 * share), stage),
-            samples=samples,
-            amplitude=amplitude,
-            reconstructor=reconstructor,
-            truncation_psi=truncation,
-            class_index=class_index,
-            chunk=chunk,
-            seed=seed,
         )
     written = write_outputs(evaluation, folder)
     _print_evaluation(evaluation)
@@ -128,15 +101,9 @@ def evaluate(
     help="Methods, separated by commas.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Seeds per method, from 0.")
-@click.option("-n", "--n-directions", type=click.IntRange(1), default=10, show_default=True, help="How many to find.")
 @click.option("-o", "--out", type=PATH, default=Path("ganwalk-comparison"), show_default=True, help="Folder.")
-@click.option("--space", type=click.Choice(["w", "z"]), help="Latent space [default: w if the generator has one].")
-@click.option("--layers", "layers_text", metavar="A-B", help="Shift only these layers' styles [default: all].")
-@click.option("--layer", type=click.IntRange(0), help="Compare the features of this layer [default: the image].")
-@click.option("--steps", type=click.IntRange(0), default=200, show_default=True, help="Steps of rtd and hessian.")
-@click.option("--samples", type=click.IntRange(4), help="Latents of the scores [default: 100, 32 above 128 px].")
-@click.option("--reconstructor", is_flag=True, help="Also train a network that tells the directions apart (slow).")
-@class_option
+@settings_options("settings", DiscoverySettings(n_directions=10), without=("method", "seed"))
+@settings_options("scoring", SCORING, without=("amplitude", "chunk", "seed", *_OF_BATCHES))
 @click.option("--resume", is_flag=True, help="Keep the finished runs in --out, and continue the interrupted one.")
 @common_options
 @external_options
@@ -145,15 +112,9 @@ def compare(
     name: str,
     methods_text: str,
     seeds: int,
-    n_directions: int,
     out: Path,
-    space: str | None,
-    layers_text: str | None,
-    layer: int | None,
-    steps: int,
-    samples: int | None,
-    reconstructor: bool,
-    class_index: int | None,
+    settings: DiscoverySettings,
+    scoring: EvaluationSettings,
     resume: bool,
     device: str,
     threads: int | None,
@@ -167,23 +128,16 @@ def compare(
     elsewhere. Writes report.md, comparison.png, comparison.csv, comparison.json and every run's directions into --out.
     """
     set_up_torch(device, threads)
-    from ganwalk.discovery.settings import DiscoverySettings
-    from ganwalk.evaluation import EvaluationSettings
     from ganwalk.evaluation.comparison import compare as run_comparison
     from ganwalk.evaluation.comparison_outputs import as_table, ranked, write_comparison
     from ganwalk.generators.loading import load_generator
-    from ganwalk.rendering.ranges import parse_layers
 
-    layers = parse_layers(layers_text) if layers_text else None
     with download_watch(quiet) as on_bytes:
         generator = load_generator(name, device, on_bytes, **external)
     make_folder(out)
-    settings = DiscoverySettings(
-        n_directions=n_directions, space=space, layers=layers, layer=layer, steps=steps, class_index=class_index
-    )
-    evaluation = EvaluationSettings(
-        samples=samples, reconstructor=reconstructor, class_index=class_index, seed=_SCORING_SEED
-    )
+    # Directions are scored on batches like those that they were found on.
+    shared = {name: getattr(settings, name) for name in ("chunk", *_OF_BATCHES)}
+    scoring = replace(scoring, **shared)
     hidden = quiet or not sys.stderr.isatty()
     try:
         with progress_bar(1000, "comparing", hidden) as advance:
@@ -192,8 +146,8 @@ def compare(
                 settings,
                 [method.strip() for method in methods_text.split(",")],
                 range(seeds),
-                evaluation=evaluation,
-                reader=make_reader(generator, class_index),
+                evaluation=scoring,
+                reader=make_reader(generator, settings.class_index),
                 folder=out / "runs",
                 resume=resume,
                 threads=threads,

@@ -69,7 +69,7 @@ def import_command(
     """Bring directions of GANSpace (.npz), SeFa (.npy) or a plain matrix (.npy, .pt)."""
     from ganwalk.generators.loading import load_generator
     from ganwalk.interchange import import_directions
-    from ganwalk.rendering.ranges import parse_layers
+    from ganwalk.ranges import parse_layers
 
     layers = parse_layers(layers_text) if layers_text else None
     with download_watch(quiet=False) as on_bytes:

@@ -77,9 +77,10 @@ def render(
     from ganwalk.directions import Directions
     from ganwalk.edits import Move
     from ganwalk.generators.loading import load_directions_generator
+    from ganwalk.ranges import parse_layers, parse_seeds
     from ganwalk.rendering.animation import save_animation
     from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid
-    from ganwalk.rendering.ranges import parse_edit, parse_layers, parse_seeds
+    from ganwalk.rendering.ranges import parse_edit
     from ganwalk.sheets import save_picture
 
     if (direction is None) == (combine is None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,17 @@ import click
 
 from ganwalk.commands.options import (
     PATH,
-    batch_option,
     code_again,
     common_options,
     directions_option,
     external_options,
-    found_class_option,
     generator_option,
-    layers_option,
     newest_directions,
     percent,
-    reach_option,
-    truncation_option,
 )
+from ganwalk.evaluation.settings import EvaluationSettings
+from ganwalk.options.command_line import settings_options
+from ganwalk.rendering.report.settings import ReportSettings
 from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
 
 
@@ -30,14 +29,7 @@ from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
 @directions_option
 @generator_option
 @click.option("-o", "--out", type=PATH, help="HTML to write [default: report.html beside the directions].")
-@click.option("--seeds", "seeds_text", default="1-2", show_default=True, help="Samples, such as 1-2 or 3,8,20-22.")
-@reach_option
-@click.option("--steps", type=click.IntRange(2, 101), default=13, show_default=True, help="Pictures from end to end.")
-@truncation_option
-@layers_option
-@found_class_option
-@batch_option
-@click.option("--hidden", is_flag=True, help="Show the hidden directions, too.")
+@settings_options("settings", ReportSettings())
 @click.option(
     "--evaluate/--no-evaluate",
     "scored",
@@ -52,14 +44,7 @@ def report(
     directions_path: Path | None,
     name: str | None,
     out: Path | None,
-    seeds_text: str,
-    amplitude: float,
-    steps: int,
-    truncation: float,
-    layers_text: str | None,
-    class_index: int | None,
-    batch: int,
-    hidden: bool,
+    settings: ReportSettings,
     scored: bool,
     device: str,
     threads: int | None,
@@ -72,25 +57,15 @@ def report(
     """
     set_up_torch(device, threads)
     from ganwalk.directions import Directions
-    from ganwalk.evaluation.run import evaluate as score
+    from ganwalk.evaluation.run import run_evaluation
     from ganwalk.evaluation.stored import evaluation_beside, load_evaluation
     from ganwalk.generators.loading import load_directions_generator
-    from ganwalk.rendering.ranges import parse_layers, parse_seeds
-    from ganwalk.rendering.report import ReportSettings, check_report, write_report
+    from ganwalk.rendering.report import check_report, write_report
 
     path = directions_path or newest_directions()
     directions = Directions.load(path)
-    class_index = directions.class_index if class_index is None else class_index
-    settings = ReportSettings(
-        seeds=tuple(parse_seeds(seeds_text)),
-        amplitude=amplitude,
-        steps=steps,
-        truncation_psi=truncation,
-        class_index=class_index,
-        layers=parse_layers(layers_text) if layers_text else None,
-        hidden=hidden,
-        batch=batch,
-    )
+    if settings.class_index is None:
+        settings = replace(settings, class_index=directions.class_index)
     evaluation = load_evaluation(evaluation_beside(path), directions) if scored else None
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
@@ -99,14 +74,14 @@ def report(
     check_report(target, generator, directions, settings)
     if scored and evaluation is None:
         with progress_bar(100, "evaluating", without_bar) as advance:
-            evaluation = score(
+            evaluation = run_evaluation(
                 generator,
                 directions,
+                EvaluationSettings(
+                    truncation_psi=settings.truncation_psi, class_index=settings.class_index, reconstructor=False
+                ),
                 threads=threads,
                 on_progress=lambda stage, share: advance(round(100 * share), stage),
-                reconstructor=False,
-                truncation_psi=truncation,
-                class_index=class_index,
             ).to_json()
     with progress_bar(100, "rendering", without_bar) as advance:
         write_report(

@@ -1,35 +1,29 @@
-"""Discovery: turns a generator into directions."""
+"""Discovery: turns a generator into directions.
+
+Names are imported when they are first used: `ganwalk.discovery.settings`, for command lines, loads no torch.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ganwalk.directions import Directions
-from ganwalk.discovery.run import DiscoveryResult, run_discovery
-from ganwalk.discovery.settings import DiscoverySettings
-from ganwalk.generators.base import Generator
+_HOMES = {
+    "DiscoveryResult": "ganwalk.discovery.run",
+    "DiscoverySettings": "ganwalk.discovery.settings",
+    "discover": "ganwalk.discovery.run",
+    "run_discovery": "ganwalk.discovery.run",
+}
 
 __all__ = ["DiscoveryResult", "DiscoverySettings", "discover", "run_discovery"]
 
+if TYPE_CHECKING:
+    from ganwalk.discovery.run import DiscoveryResult, discover, run_discovery
+    from ganwalk.discovery.settings import DiscoverySettings
 
-def discover(
-    generator: Generator,
-    n_directions: int = 20,
-    *,
-    threads: int | None = None,
-    **settings: Any,
-) -> Directions:
-    """Directions of a generator along which batches of images keep their shape (TopDis, Balabin et al. 2024).
 
-    Args:
-        generator: a module from `ganwalk.load_generator`.
-        n_directions: how many directions to find.
-        threads: threads of the topology engine; None takes all cores.
-        settings: any further field of `DiscoverySettings`, such as steps=300, batch=64, amplitude=2.0, seed=0.
-    Returns:
-        Orthonormal directions, sorted by their effect on the image.
-    Raises:
-        GanwalkError: settings that do not fit the generator.
-    """
-    options = DiscoverySettings(n_directions=n_directions, **settings)
-    return run_discovery(generator, options, threads=threads).directions
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ganwalk.discovery' has no attribute {name!r}")

@@ -13,6 +13,7 @@ from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
+from ganwalk.options import completed
 
 
 def fingerprint(settings: DiscoverySettings, generator_sha256: str) -> str:
@@ -37,11 +38,11 @@ def load_checkpoint(path: Path, run: str) -> Progress:
         saved_run, progress = saved["fingerprint"], Progress(**saved["progress"])
     except Exception as error:
         raise GanwalkError(f"{path} is not a checkpoint of ganwalk discover: run without --resume") from error
-    if saved_run != run:
-        before, now = json.loads(saved_run), json.loads(run)
-        changed = sorted(key for key in now if before.get(key) != now[key])
+    before, now = completed(DiscoverySettings, json.loads(saved_run)), json.loads(run)
+    changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+    if changed:
         raise GanwalkError(
-            f"{path} belongs to a run with another {', '.join(changed) or 'version'}: "
+            f"{path} belongs to a run with another {', '.join(changed)}: "
             "resume with its options, or run without --resume"
         )
     return progress

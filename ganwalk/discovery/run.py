@@ -96,6 +96,25 @@ class DiscoveryResult:
         }
 
 
+def discover(
+    generator: Generator, n_directions: int = 20, *, threads: int | None = None, **settings: Any
+) -> Directions:
+    """Directions of a generator along which batches of images keep their shape (TopDis, Balabin et al. 2024).
+
+    Args:
+        generator: a module from `ganwalk.load_generator`.
+        n_directions: how many directions to find.
+        threads: threads of the topology engine; None takes all cores.
+        settings: any further field of `DiscoverySettings`, such as steps=300, batch=64, amplitude=2.0, seed=0.
+    Returns:
+        Orthonormal directions, sorted by their effect on the image.
+    Raises:
+        GanwalkError: settings that do not fit the generator.
+    """
+    options = DiscoverySettings(n_directions=n_directions, **settings)
+    return run_discovery(generator, options, threads=threads).directions
+
+
 def run_discovery(
     generator: Generator,
     settings: DiscoverySettings,
@@ -120,7 +139,7 @@ def run_discovery(
     """
     settings = settings.resolve(generator)
     objective = method_of(settings.method).objective
-    loss = RTDLoss(minimax=settings.minimax, threads=threads)
+    loss = RTDLoss(minimax=settings.minimax, scale_gradient=settings.scale_gradient, threads=threads)
     timing = Timing()
     progress = None
     if objective is None:

@@ -1,86 +1,91 @@
-"""The settings of a discovery, and their resolution against a generator."""
+"""The settings of a discovery, and their resolution against a generator. Importing this loads no torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from ganwalk.discovery.subspace import resolve_space
-from ganwalk.discovery.view import View, default_chunk, default_layer
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, check_layer, check_layers, space_dim
+from ganwalk.options import check_settings, option
+from ganwalk.ranges import LAYERS
+from ganwalk.rtd.choices import SCALE_GRADIENTS
 
-STARTS = ("jacobian", "random")
+if TYPE_CHECKING:
+    from ganwalk.discovery.view import View
+    from ganwalk.generators.base import Generator
 
 
 @dataclass(frozen=True)
 class DiscoverySettings:
     """Options of `ganwalk discover`; None means: chosen for the generator.
 
-    Attributes:
-        n_directions: how many directions to find.
-        method: one of `ganwalk.discovery.methods.METHODS`.
-        space: "w" or "z"; by default w for style-based generators.
-        subspace_dim: principal components inside which the basis is rotated; by default n_directions.
-        layers: layers whose style is shifted (first, last inclusive); by default all.
-        layer: layer whose features are compared; by default the image, or early features of large generators.
-        amplitude: length of a shift in standard deviations along the direction.
-        ramp: share of the amplitude at the first step; shifts grow to the whole during the first half.
-        equalize: scale every direction's shift so that all change the image equally.
-        start: where the optimisation starts, "jacobian" or "random" (`optimisation.start`).
-        steps: optimisation steps.
-        batch: points of a cloud.
-        directions_per_step: directions whose RTD is measured in one step.
-        both_signs: shift a direction both ways in one step, instead of a random one.
-        minimax: of RTD, use the max terms beside the min terms.
-        lr: learning rate of Adam on the rotation's parameters.
-        truncation_psi, class_index: of the batches.
-        chunk: images synthesised at once (bounds the memory); by default 64, or fewer of large feature maps.
-        evaluate_every: steps between two evaluations on the held batch, which also equalise the shifts anew.
-        seed: fixes everything random.
+    Values that no generator could have are refused on construction, the others by `resolve`.
+
+    Raises:
+        GanwalkError: on construction, if a value is out of its bounds.
     """
 
-    n_directions: int = 20
-    method: str = "rtd"
-    space: str | None = None
-    subspace_dim: int | None = None
-    layers: tuple[int, int] | None = None
-    layer: int | None = None
-    amplitude: float = 2.0
-    ramp: float = 0.5
-    equalize: bool = True
-    start: str = "jacobian"
-    steps: int = 200
-    batch: int = 64
-    directions_per_step: int = 4
-    both_signs: bool = False
-    minimax: bool = True
-    lr: float = 0.05
-    truncation_psi: float = 1.0
-    class_index: int | None = None
-    chunk: int | None = None
-    evaluate_every: int = 50
-    seed: int = 0
+    n_directions: int = option(20, "How many directions to find.", "-n", "--n-directions", at_least=1)
+    method: str = option("rtd", "rtd (ours), or a baseline: random, pca, sefa, jacobian, hessian.", "-m", "--method")
+    space: str | None = option(None, "Latent space.", choices=("w", "z"), shown="w if the generator has one")
+    subspace_dim: int | None = option(
+        None, "Principal components inside which the basis is rotated.", at_least=1, shown="n-directions"
+    )
+    layers: tuple[int, int] | None = option(None, "Shift only these layers' styles.", text=LAYERS, shown="all")
+    layer: int | None = option(
+        None,
+        "Compare the features of this layer.",
+        at_least=0,
+        shown="the image, or early features of large generators",
+    )
+    amplitude: float = option(2.0, "Length of a shift in standard deviations along the direction.", above=0)
+    ramp: float = option(
+        0.5,
+        "Share of the amplitude at the first step: shifts grow to the whole during the first half.",
+        above=0,
+        at_most=1,
+        typed=False,
+    )
+    equalize: bool = option(True, "Scale shifts towards an equal change of the image, up to four times.")
+    start: str = option("jacobian", "Basis from which the optimisation starts.", choices=("jacobian", "random"))
+    steps: int = option(200, "Optimisation steps.", at_least=0)
+    batch: int = option(64, "Images per batch.", at_least=3, why="fewer points have no topology to compare")
+    directions_per_step: int = option(4, "Directions measured in each step.", "--per-step", at_least=1)
+    both_signs: bool = option(False, "Shift a direction both ways in one step, instead of a random one.", typed=False)
+    minimax: bool = option(True, "Of RTD, use the max terms beside the min terms.", typed=False)
+    scale_gradient: str = option(
+        "exact",
+        "Whether RTD's gradient goes through the quantile that distances are divided by, or takes it as a constant.",
+        choices=SCALE_GRADIENTS,
+    )
+    lr: float = option(0.05, "Learning rate of Adam on the rotation's parameters.", above=0)
+    truncation_psi: float = option(1.0, "Truncation psi of the batches.", "--truncation")
+    truncation_cutoff: int | None = option(None, "Truncate only this many first layers.", at_least=1, shown="all")
+    class_index: int | None = option(
+        None, "Class of a conditional generator.", "--class", at_least=0, shown="drawn anew for each image"
+    )
+    chunk: int | None = option(
+        None, "Images synthesised at once (memory).", at_least=1, shown="64, fewer for large networks"
+    )
+    evaluate_every: int = option(
+        50,
+        "Steps between two evaluations on the held batch, which also equalise the shifts anew.",
+        at_least=1,
+        typed=False,
+    )
+    seed: int = option(0, "Fixes everything random.", at_least=0, at_most=2**62)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def resolve(self, generator: Generator) -> DiscoverySettings:
         """These settings with every None filled in and every value checked against the generator."""
+        from ganwalk.discovery.subspace import resolve_space
+        from ganwalk.discovery.view import default_chunk, default_layer
+        from ganwalk.generators.base import check_class, check_cutoff, check_layer, check_layers, space_dim
+
         space = resolve_space(generator, self.space)
         total = space_dim(generator, space)
-        for name in ("n_directions", "batch", "directions_per_step", "chunk", "evaluate_every"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise GanwalkError(f"{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
-        if self.batch < 3:
-            raise GanwalkError("batch must be at least 3: fewer points have no topology to compare")
-        if self.steps < 0:
-            raise GanwalkError(f"steps must not be negative, got {self.steps}")
-        for name in ("amplitude", "lr"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise GanwalkError(f"{name} must be positive and finite, not {getattr(self, name)}")
-        if not 0 < self.ramp <= 1:
-            raise GanwalkError(f"ramp must be a share in (0, 1], not {self.ramp}")
-        if not abs(self.truncation_psi) < float("inf"):
-            raise GanwalkError(f"truncation must be a finite number, not {self.truncation_psi}")
-        if self.start not in STARTS:
-            raise GanwalkError(f"unknown start {self.start!r}: choose {' or '.join(STARTS)}")
         if self.n_directions > total:
             raise GanwalkError(
                 f"n-directions {self.n_directions} is above the {total} dimensions of {space}: "
@@ -99,8 +104,8 @@ class DiscoverySettings:
                 f"features of layer {layer} do not depend on layers {self.layers[0]}-{self.layers[1]}: "
                 f"use --layer {self.layers[1]} or higher"
             )
-        if self.class_index is not None and not 0 <= self.class_index < generator.c_dim:
-            raise GanwalkError(f"class {self.class_index} does not exist: this generator has {generator.c_dim} classes")
+        check_class(generator, self.class_index)
+        check_cutoff(generator, self.truncation_psi, self.truncation_cutoff)
         return replace(
             self,
             space=space,
@@ -112,6 +117,8 @@ class DiscoverySettings:
 
     def view(self) -> View:
         """How latents become points; only for resolved settings."""
+        from ganwalk.discovery.view import View
+
         assert self.space is not None and self.layer is not None and self.chunk is not None
         return View(
             space=self.space,
@@ -119,6 +126,7 @@ class DiscoverySettings:
             layer=self.layer,
             noise="const",
             truncation_psi=self.truncation_psi,
+            truncation_cutoff=self.truncation_cutoff,
             class_index=self.class_index,
             chunk=self.chunk,
         )

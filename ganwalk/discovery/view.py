@@ -31,6 +31,7 @@ class View:
         truncation_psi: truncation of the batch before it is shifted.
         class_index: class of a conditional generator; None draws classes.
         chunk: latents synthesised at once; larger batches are recomputed chunk by chunk in the backward pass.
+        truncation_cutoff: truncate only this many first layers; None truncates all.
     """
 
     space: str
@@ -40,6 +41,11 @@ class View:
     truncation_psi: float
     class_index: int | None
     chunk: int
+    truncation_cutoff: int | None = None
+
+    def styles(self, generator: Generator, z: Tensor, c: Tensor | None) -> Tensor:
+        """Styles (n, num_layers, w_dim) of latent codes (n, z_dim) and labels, truncated."""
+        return generator.mapping(z, c, truncation_psi=self.truncation_psi, truncation_cutoff=self.truncation_cutoff)
 
 
 def default_layer(generator: Generator) -> int:
@@ -70,7 +76,7 @@ def sample_latents(generator: Generator, view: View, n: int, seed: int) -> Tenso
         return z
     c = sample_labels(generator, n, view.class_index, seed)
     with torch.no_grad():
-        return generator.mapping(z, c, truncation_psi=view.truncation_psi)
+        return view.styles(generator, z, c)
 
 
 def features(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
@@ -79,7 +85,7 @@ def features(generator: Generator, view: View, latents: Tensor, seed: int) -> Te
     def synthesise(part: Tensor, start: int) -> Tensor:
         if view.space == "z":
             c = sample_labels(generator, len(part), view.class_index, seed + start)
-            part = generator.mapping(part, c, truncation_psi=view.truncation_psi)
+            part = view.styles(generator, part, c)
         return generator.synthesis(part, until=view.layer, noise=view.noise, seed=seed + start)
 
     if len(latents) <= view.chunk:

@@ -1,11 +1,26 @@
-"""Evaluation: scores of directions, against known axes and factors, and without labels."""
+"""Evaluation: scores of directions, against known axes and factors, and without labels.
+
+Names are imported when they are first used: `ganwalk.evaluation.settings`, for command lines, loads no torch.
+"""
 
 from __future__ import annotations
 
-from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
-from ganwalk.evaluation.effects import EffectScores, effect_scores
-from ganwalk.evaluation.factors import Factor, FactorReader, factor_reader, load_classifier
-from ganwalk.evaluation.run import Evaluation, EvaluationSettings, evaluate
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "AxisScores": "ganwalk.evaluation.axes",
+    "EffectScores": "ganwalk.evaluation.effects",
+    "Evaluation": "ganwalk.evaluation.run",
+    "EvaluationSettings": "ganwalk.evaluation.settings",
+    "Factor": "ganwalk.evaluation.factors",
+    "FactorReader": "ganwalk.evaluation.factors",
+    "axis_scores": "ganwalk.evaluation.axes",
+    "effect_scores": "ganwalk.evaluation.effects",
+    "evaluate": "ganwalk.evaluation.run",
+    "factor_reader": "ganwalk.evaluation.factors",
+    "has_axes": "ganwalk.evaluation.axes",
+    "load_classifier": "ganwalk.evaluation.factors",
+}
 
 __all__ = [
     "AxisScores",
@@ -21,3 +36,18 @@ __all__ = [
     "has_axes",
     "load_classifier",
 ]
+
+if TYPE_CHECKING:
+    from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
+    from ganwalk.evaluation.effects import EffectScores, effect_scores
+    from ganwalk.evaluation.factors import Factor, FactorReader, factor_reader, load_classifier
+    from ganwalk.evaluation.run import Evaluation, evaluate
+    from ganwalk.evaluation.settings import EvaluationSettings
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ganwalk.evaluation' has no attribute {name!r}")

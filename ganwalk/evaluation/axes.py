@@ -56,6 +56,7 @@ def axis_scores(
     samples: int = 4000,
     seed: int = 0,
     truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
     class_index: int | None = None,
 ) -> AxisScores:
     """|Cosine| and MCC of directions with the true axes; no image is made.
@@ -68,7 +69,13 @@ def axis_scores(
     """
     if not has_axes(generator, directions):
         raise GanwalkError(f"this generator knows no true axes in {directions.space}: its axes cannot be scored")
-    view = view_of(generator, directions, truncation_psi=truncation_psi, class_index=class_index)
+    view = view_of(
+        generator,
+        directions,
+        truncation_psi=truncation_psi,
+        truncation_cutoff=truncation_cutoff,
+        class_index=class_index,
+    )
     with torch.no_grad():
         latents = sample_latents(generator, view, samples, seed)
         latents = latents[:, 0] if latents.ndim == 3 else latents

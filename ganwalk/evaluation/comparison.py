@@ -16,7 +16,8 @@ from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.factors import FactorReader
-from ganwalk.evaluation.run import EvaluationSettings, evaluate
+from ganwalk.evaluation.run import evaluate
+from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.files import write_json
 from ganwalk.generators.base import Generator
 

@@ -66,6 +66,7 @@ def effect_scores(
     amplitude: float = 1.0,
     seed: int = 0,
     truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
     class_index: int | None = None,
     chunk: int | None = None,
     on_share: Callable[[float], None] | None = None,
@@ -84,6 +85,7 @@ def effect_scores(
         directions,
         layer=generator.num_layers - 1,
         truncation_psi=truncation_psi,
+        truncation_cutoff=truncation_cutoff,
         class_index=class_index,
         chunk=chunk,
     )

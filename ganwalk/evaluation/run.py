@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,11 @@ import numpy as np
 from ganwalk import __version__
 from ganwalk.directions import Directions
 from ganwalk.discovery.scores import BasisScores
-from ganwalk.discovery.view import IMAGE_DISTANCE_LIMIT
-from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
 from ganwalk.evaluation.effects import EffectScores, effect_scores, owned_factors
 from ganwalk.evaluation.factors import FactorReader, factor_reader
 from ganwalk.evaluation.reconstructor import Reconstruction, reconstruct
+from ganwalk.evaluation.settings import EvaluationSettings, default_sizes
 from ganwalk.evaluation.unsupervised import ChangeScores, change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator, device_of
@@ -25,52 +24,8 @@ from ganwalk.rtd import Barcode
 
 # Told what is being measured, and the share of everything that is done.
 OnProgress = Callable[[str, float], None]
-# By default: latents of a batch, of the comparison of changes, and pairs of the reconstructor, for small generators and
-# for those whose images take seconds.
-_SMALL = (100, 16, 1024)
-_LARGE = (32, 8, 256)
-# Beyond it, images have long been saturated, and numbers overflow.
-_MAX_AMPLITUDE = 1000.0
 # Points of the clouds between which RTD is taken.
 _MAX_POINTS = 64
-
-
-@dataclass(frozen=True)
-class EvaluationSettings:
-    """Options of `ganwalk evaluate`.
-
-    Attributes:
-        samples: latents that are shifted along every direction; None takes 100, or 32 above 128 px. The clouds of RTD
-            have at most 64 of them.
-        amplitude: length of a shift in standard deviations along the direction.
-        truncation_psi, class_index: of the batches.
-        reconstructor: train the network that tells directions apart.
-        chunk: images synthesised at once; None chooses for the generator.
-        seed: fixes everything random.
-    """
-
-    samples: int | None = None
-    amplitude: float = 1.0
-    truncation_psi: float = 1.0
-    class_index: int | None = None
-    reconstructor: bool = True
-    chunk: int | None = None
-    seed: int = 0
-
-    def resolve(self, generator: Generator) -> EvaluationSettings:
-        """These settings with the samples filled in and every value checked against the generator."""
-        samples = _sizes(generator)[0] if self.samples is None else self.samples
-        if samples < 4:
-            raise GanwalkError(f"samples must be at least 4, not {samples}: fewer have no topology to compare")
-        if not 0 < self.amplitude <= _MAX_AMPLITUDE:
-            raise GanwalkError(f"amplitude must be above 0 and at most {_MAX_AMPLITUDE:g} σ, not {self.amplitude:g}")
-        if not abs(self.truncation_psi) < math.inf or self.truncation_psi == 0:
-            raise GanwalkError(f"truncation must be finite and not 0, where all images are one: {self.truncation_psi}")
-        if self.chunk is not None and self.chunk < 1:
-            raise GanwalkError(f"chunk must be at least 1, not {self.chunk}")
-        if self.class_index is not None and not 0 <= self.class_index < generator.c_dim:
-            raise GanwalkError(f"class {self.class_index} does not exist: this generator has {generator.c_dim} classes")
-        return replace(self, samples=samples)
 
 
 @dataclass(frozen=True)
@@ -186,26 +141,45 @@ def evaluate(
     on_progress: OnProgress | None = None,
     **settings: Any,
 ) -> Evaluation:
+    """Scores directions; `settings` are any fields of `EvaluationSettings`, such as samples=200, amplitude=2.0, seed=1.
+
+    Otherwise as `run_evaluation`.
+    """
+    options = EvaluationSettings(**settings)
+    return run_evaluation(generator, directions, options, reader=reader, threads=threads, on_progress=on_progress)
+
+
+def run_evaluation(
+    generator: Generator,
+    directions: Directions,
+    settings: EvaluationSettings,
+    *,
+    reader: FactorReader | None = None,
+    threads: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> Evaluation:
     """Scores directions: against known axes and factors where there are any, and without labels in any case.
 
     Args:
-        generator: a module from `ganwalk.load_generator`, that the directions belong to.
+        generator: a module from `ganwalk.load_generator` that the directions belong to.
+        settings: None entries are chosen for the generator.
         reader: what reads factors off images, such as `factors.load_classifier`; None takes what ganwalk has
             for the generator (`factors.factor_reader`): of `blobs` and `scenes`.
         threads: threads of the topology engine; None takes all cores.
         on_progress: told what is being measured, and the share of everything that is done.
-        settings: any field of `EvaluationSettings`, such as samples=200, amplitude=2.0, seed=1.
     Raises:
         GanwalkError: the directions or the settings do not fit the generator.
     """
-    options = EvaluationSettings(**settings).resolve(generator)
+    options = settings.resolve(generator)
     samples = options.samples
     assert samples is not None
     directions = directions.to(device_of(generator))
     directions.check(generator)
     reader = reader or factor_reader(generator)
-    _, change_samples, pairs = _sizes(generator)
-    batch: dict[str, Any] = {"truncation_psi": options.truncation_psi, "class_index": options.class_index}
+    sizes = default_sizes(generator)
+    batch: dict[str, Any] = {
+        name: getattr(options, name) for name in ("truncation_psi", "truncation_cutoff", "class_index")
+    }
     how: dict[str, Any] = {"amplitude": options.amplitude, "seed": options.seed}
     view = view_of(generator, directions, chunk=options.chunk, **batch)
 
@@ -238,12 +212,12 @@ def evaluate(
         generator, directions, view, batch=min(samples, _MAX_POINTS), threads=threads, **how
     )
     changes = change_scores(
-        generator, directions, view, samples=min(samples, change_samples), on_share=share_of("changes"), **how
+        generator, directions, view, samples=min(samples, sizes.changes), on_share=share_of("changes"), **how
     )
     if options.reconstructor:
         images = view_of(generator, directions, layer=generator.num_layers - 1, chunk=options.chunk, **batch)
         reconstruction = reconstruct(
-            generator, directions, images, pairs=pairs, on_share=share_of("reconstructor"), **how
+            generator, directions, images, pairs=sizes.pairs, on_share=share_of("reconstructor"), **how
         )
     return Evaluation(
         generator=directions.generator.reference,
@@ -261,10 +235,6 @@ def evaluate(
         changes=changes,
         reconstruction=reconstruction,
     )
-
-
-def _sizes(generator: Generator) -> tuple[int, int, int]:
-    return _SMALL if generator.resolution <= IMAGE_DISTANCE_LIMIT else _LARGE
 
 
 def _number(value: float) -> float | None:

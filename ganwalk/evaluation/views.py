@@ -15,6 +15,7 @@ def view_of(
     *,
     layer: int | None = None,
     truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
     class_index: int | None = None,
     chunk: int | None = None,
 ) -> View:
@@ -36,6 +37,7 @@ def view_of(
         layer=layer,
         noise="const",
         truncation_psi=truncation_psi,
+        truncation_cutoff=truncation_cutoff,
         class_index=class_index,
         chunk=default_chunk(generator, layer) if chunk is None else chunk,
     )
@@ -46,4 +48,4 @@ def latent_styles(generator: Generator, view: View, latents: Tensor, seed: int) 
     if view.space == "w":
         return latents
     c = sample_labels(generator, len(latents), view.class_index, seed)
-    return generator.mapping(latents, c, truncation_psi=view.truncation_psi)
+    return view.styles(generator, latents, c)

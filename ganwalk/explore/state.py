@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from ganwalk.directions import Directions
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
-from ganwalk.rendering.ranges import format_edit, parse_edit, parse_seeds
+from ganwalk.ranges import parse_seeds
+from ganwalk.rendering.ranges import format_edit, parse_edit
 
 # Samples side by side: more are too small to compare, and take long.
 MAX_SEEDS = 12

@@ -12,7 +12,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.explore.shortcuts import SHORTCUTS, in_words
 from ganwalk.explore.state import MAX_PSI, MAX_SEEDS, State
 from ganwalk.explore.widgets import IconButton
-from ganwalk.rendering.ranges import format_seeds, parse_seeds
+from ganwalk.ranges import format_seeds, parse_seeds
 
 if TYPE_CHECKING:
     from ganwalk.explore.page import Page

@@ -131,6 +131,22 @@ def check_layers(generator: Generator, layers: tuple[int, int] | None, space: st
         )
 
 
+def check_class(generator: Generator, class_index: int | None) -> None:
+    """Raises GanwalkError unless the generator has this class; None stands for none, or for one that is drawn."""
+    if class_index is not None and not 0 <= class_index < generator.c_dim:
+        raise GanwalkError(f"class {class_index} does not exist: this generator has {generator.c_dim} classes")
+
+
+def check_cutoff(generator: Generator, psi: float, cutoff: int | None) -> None:
+    """Raises GanwalkError unless truncation by psi can end after the first `cutoff` layers; None truncates all."""
+    if cutoff is None:
+        return
+    if psi == 1:
+        raise GanwalkError("--truncation-cutoff has no effect without --truncation: leave it out, or add a psi below 1")
+    if not 1 <= cutoff <= generator.num_layers:
+        raise GanwalkError(f"truncation-cutoff must lie between 1 and the {generator.num_layers} layers, not {cutoff}")
+
+
 def space_dim(generator: Generator, space: str) -> int:
     """The dimension of a latent space, "z" or "w"; GanwalkError if the generator does not have it."""
     if space not in SPACES:
@@ -162,12 +178,11 @@ def sample_labels(generator: Generator, n: int, class_index: int | None, seed: i
         if class_index is not None:
             raise GanwalkError("--class given, but this generator is not class-conditional")
         return None
+    check_class(generator, class_index)
     if class_index is None:
         labels = torch.randint(generator.c_dim, (n,), generator=torch.Generator().manual_seed(seed))
-    elif 0 <= class_index < generator.c_dim:
-        labels = torch.full((n,), class_index)
     else:
-        raise GanwalkError(f"class {class_index} does not exist: classes are 0 to {generator.c_dim - 1}")
+        labels = torch.full((n,), class_index)
     return one_hot(labels, generator.c_dim).to(device_of(generator))
 
 

@@ -15,10 +15,11 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.blobs import Blobs, BlobsConfig
 from ganwalk.labels import Label
+from ganwalk.ranges import parse_layers, parse_seeds
 from ganwalk.rendering.animation import save_animation
 from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid
 from ganwalk.rendering.images import to_bytes, traverse
-from ganwalk.rendering.ranges import format_edit, parse_edit, parse_layers, parse_seeds
+from ganwalk.rendering.ranges import format_edit, parse_edit
 from ganwalk.sheets import cell_size, save_picture
 
 

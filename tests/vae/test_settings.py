@@ -5,8 +5,7 @@ import json
 import pytest
 
 from ganwalk.errors import GanwalkError
-from vae.settings import TrainingSettings, changed, from_json, load_settings, run_name, to_json
-from vae.topdis import TopDisSettings
+from vae.settings import TopDisSettings, TrainingSettings, changed, from_json, load_settings, run_name, to_json
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from torch import nn
 
 from ganwalk.errors import GanwalkError
 from ganwalk.rtd import rtd
-from vae.topdis import TopDis, TopDisSettings, draw_dimension, shift_codes, without_conflict
+from vae.settings import TopDisSettings
+from vae.topdis import TopDis, draw_dimension, shift_codes, without_conflict
 
 NORMAL = NormalDist()
 

@@ -13,11 +13,10 @@ import torch
 from ganwalk import parallel
 from ganwalk.errors import GanwalkError
 from tests.vae.squares import Squares
-from vae.checkpoints import CHECKPOINT_FILE
 from vae.objectives import OBJECTIVES
-from vae.settings import TrainingSettings
+from vae.settings import CHECKPOINT_FILE, TopDisSettings, TrainingSettings
 from vae.step import compute_step, draw_step
-from vae.topdis import TopDis, TopDisSettings
+from vae.topdis import TopDis
 from vae.training import Rhythm, new_state, train
 
 ROOT = Path(__file__).resolve().parents[2]

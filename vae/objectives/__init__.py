@@ -1,50 +1,47 @@
 """Objectives of a VAE, one file each, behind one interface (`base.Objective`).
 
+Importing this loads no torch: the command line needs the names and options alone.
+
 make_objective("beta", {"beta": 4.0}, z_dim=10, image_shape=(1, 64, 64)) -> Objective
 OBJECTIVES: name → its class and the dataclass of its options
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganwalk.errors import GanwalkError
 from ganwalk.records import build_record
-from vae.objectives.base import Context, Encoded, Objective, Terms
-from vae.objectives.beta import Beta, BetaSettings
-from vae.objectives.beta_tc import BetaTC, BetaTCSettings
-from vae.objectives.control import Control, ControlSettings
-from vae.objectives.dava import Dava, DavaSettings
-from vae.objectives.factor import Factor, FactorSettings
+from vae.objectives.settings import BetaSettings, BetaTCSettings, ControlSettings, DavaSettings, FactorSettings
 
-__all__ = [
-    "OBJECTIVES",
-    "Context",
-    "Encoded",
-    "Objective",
-    "ObjectiveEntry",
-    "Terms",
-    "check_options",
-    "make_objective",
-]
+if TYPE_CHECKING:
+    from vae.objectives.base import Objective
+
+__all__ = ["OBJECTIVES", "ObjectiveEntry", "check_options", "make_objective"]
 
 
 @dataclass(frozen=True)
 class ObjectiveEntry:
-    """An objective's class, made from settings, z_dim and image_shape (C, H, W), and the dataclass of its settings."""
+    """The dataclass of an objective's settings, and where its class is.
 
-    make: type[Any]
+    Attributes:
+        settings: the dataclass.
+        home: module:class; the class is made from settings, z_dim and image_shape (C, H, W).
+    """
+
     settings: type[Any]
+    home: str
 
 
 OBJECTIVES: Mapping[str, ObjectiveEntry] = {
-    Beta.name: ObjectiveEntry(Beta, BetaSettings),
-    BetaTC.name: ObjectiveEntry(BetaTC, BetaTCSettings),
-    Control.name: ObjectiveEntry(Control, ControlSettings),
-    Factor.name: ObjectiveEntry(Factor, FactorSettings),
-    Dava.name: ObjectiveEntry(Dava, DavaSettings),
+    "beta": ObjectiveEntry(BetaSettings, "vae.objectives.beta:Beta"),
+    "beta-tc": ObjectiveEntry(BetaTCSettings, "vae.objectives.beta_tc:BetaTC"),
+    "control": ObjectiveEntry(ControlSettings, "vae.objectives.control:Control"),
+    "factor": ObjectiveEntry(FactorSettings, "vae.objectives.factor:Factor"),
+    "dava": ObjectiveEntry(DavaSettings, "vae.objectives.dava:Dava"),
 }
 
 
@@ -67,4 +64,5 @@ def make_objective(
 ) -> Objective:
     """The objective `name` with these options over its defaults; GanwalkError if it does not take them."""
     settings = check_options(name, options)
-    return OBJECTIVES[name].make(settings, z_dim, image_shape)
+    module, _, kind = OBJECTIVES[name].home.partition(":")
+    return getattr(importlib.import_module(module), kind)(settings, z_dim, image_shape)

@@ -79,7 +79,6 @@ class Objective(nn.Module):
     checkpoints, and so is the state of `optimizer`, which trains the networks.
     """
 
-    name: ClassVar[str]
     needs_second: ClassVar[bool] = False
     optimizer: torch.optim.Optimizer | None = None
 

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
 from vae.objectives.base import Context, Objective, Terms
-from vae.objectives.checks import check_not_negative
-
-SAMPLINGS = ("weighted", "stratified")
-
-
-@dataclass(frozen=True)
-class BetaTCSettings:
-    """β is 6 in the paper for dSprites, and in TopDis' experiments."""
-
-    beta: float = field(default=6.0, metadata={"help": "Weight of the KL divergence, or of its total correlation."})
-    sampling: str = field(
-        default="weighted",
-        metadata={"help": "How the aggregate posterior is estimated from a minibatch.", "choices": SAMPLINGS},
-    )
-
-    def __post_init__(self) -> None:
-        check_not_negative(self, "beta")
-        if self.sampling not in SAMPLINGS:
-            raise GanwalkError(f"unknown sampling {self.sampling}: choose {' or '.join(SAMPLINGS)}")
+from vae.objectives.settings import BetaTCSettings
 
 
 class BetaTC(Objective):
@@ -36,8 +17,6 @@ class BetaTC(Objective):
 
     The logged parts are those of the minibatch: weighted sampling sees no MI above the log of its size.
     """
-
-    name = "beta-tc"
 
     def __init__(self, settings: BetaTCSettings, z_dim: int, image_shape: tuple[int, int, int]):
         super().__init__()

@@ -3,46 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from ganwalk import parallel
 from vae.objectives.base import Context, Objective, Terms
-from vae.objectives.checks import check_at_least, check_not_negative, check_share
-
-
-@dataclass(frozen=True)
-class ControlSettings:
-    """Of the paper for dSprites, where the capacity grows by 0.15 nats every 5000 of a million steps.
-
-    `ki` is per step, and so is the paper's: it depends on how fast the optimiser moves the KL divergence, not on how
-    long the training takes.
-    """
-
-    capacity: float = field(
-        default=18.0, metadata={"help": "Capacity in nats that the KL divergence is drawn to at last."}
-    )
-    capacity_start: float = field(default=0.5, metadata={"help": "Capacity in nats at the first step."})
-    capacity_until: float = field(default=0.6, metadata={"help": "Share of the steps over which the capacity grows."})
-    capacity_levels: int = field(
-        default=117, metadata={"help": "Stairs by which the capacity grows; 0 for a straight line."}
-    )
-    kp: float = field(default=0.01, metadata={"help": "Proportional gain of the controller."})
-    ki: float = field(default=0.001, metadata={"help": "Integral gain of the controller."})
-    beta_min: float = field(default=1.0, metadata={"help": "Smallest weight of the KL divergence."})
-
-    def __post_init__(self) -> None:
-        check_not_negative(self, "capacity", "capacity_start", "kp", "ki", "beta_min")
-        check_at_least(self, 0, "capacity_levels")
-        check_share(self, "capacity_until")
+from vae.objectives.settings import ControlSettings
 
 
 class Control(Objective):
     """β(t) · KL, where β(t) = Kp / (1 + exp(e)) - Ki Σe + β_min, e = C(t) - KL, and never below β_min."""
 
-    name = "control"
     integral: Tensor
     saturated: Tensor
 

@@ -7,7 +7,6 @@ gives a gradient to the encoder, in proportion to its accuracy, and takes capaci
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
@@ -15,10 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganwalk import parallel
-from ganwalk.errors import GanwalkError
 from vae.objectives.base import Context, Encoded, Objective, Terms
-from vae.objectives.checks import check_at_least, check_not_negative, check_positive
 from vae.objectives.factor import permute_dims
+from vae.objectives.settings import DavaSettings
 
 # Accuracy up to which the capacity grows, and above which it shrinks.
 _GROWS, _SHRINKS = 0.501, 0.51
@@ -26,45 +24,9 @@ _GROWS, _SHRINKS = 0.501, 0.51
 _LAST_SIZE = 4
 
 
-@dataclass(frozen=True)
-class DavaSettings:
-    """Of the authors' code for dSprites, except that the discriminator is half as wide (theirs has a width of 32).
-
-    Their weights multiply sums over a batch of 128 images, these multiply means: 0.3 · 128 and 0.001 · 128. Their
-    capacity grows by 4e-5 nats per step and dimension, which makes 60 nats of 10 dimensions in their 150 000 steps.
-    """
-
-    capacity_weight: float = field(
-        default=500.0, metadata={"help": "Weight of the KL divergence's distance from the capacity."}
-    )
-    capacity_growth: float = field(
-        default=60.0, metadata={"help": "Nats that the capacity gains over all steps if it always grows."}
-    )
-    encoder_weight: float = field(
-        default=38.4,
-        metadata={"help": "Weight of fooling the discriminator, for each percent that it is right above 50."},
-    )
-    decoder_weight: float = field(
-        default=0.128, metadata={"help": "Largest weight of what the discriminator tells the decoder; 0 leaves it out."}
-    )
-    confidence: float = field(
-        default=0.6, metadata={"help": "Probability from which the discriminator's verdict counts as a reconstruction."}
-    )
-    width: int = field(default=16, metadata={"help": "Width of the discriminator's layers."})
-    discriminator_lr: float = field(default=1e-4, metadata={"help": "Learning rate of the discriminator."})
-
-    def __post_init__(self) -> None:
-        check_not_negative(self, "capacity_weight", "capacity_growth", "encoder_weight", "decoder_weight")
-        if not 0.5 <= self.confidence < 1:
-            raise GanwalkError(f"confidence must be from 0.5 to below 1, not {self.confidence}")
-        check_at_least(self, 1, "width")
-        check_positive(self, "discriminator_lr")
-
-
 class Dava(Objective):
     """γ ((KL - C) / z_dim)⁴ and two adversarial terms, one for the encoder and one for the decoder."""
 
-    name = "dava"
     capacity: Tensor
     accuracy: Tensor
 

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vae.objectives.base import Context, Objective, Terms
-from vae.objectives.checks import check_at_least, check_not_negative, check_positive
+from vae.objectives.settings import FactorSettings
 
 # Of the paper; the VAE's own are those of the training.
 _ADAM_BETAS = (0.5, 0.9)
 
 
-@dataclass(frozen=True)
-class FactorSettings:
-    """γ is 35 in the paper for dSprites and 5 to 10 for pictures in colour; its discriminator has 6 layers of 1000."""
-
-    gamma: float = field(default=10.0, metadata={"help": "Weight of the total correlation."})
-    width: int = field(default=1000, metadata={"help": "Width of the discriminator's layers."})
-    depth: int = field(default=6, metadata={"help": "Number of the discriminator's hidden layers."})
-    discriminator_lr: float = field(default=1e-4, metadata={"help": "Learning rate of the discriminator."})
-
-    def __post_init__(self) -> None:
-        check_not_negative(self, "gamma")
-        check_at_least(self, 1, "width", "depth")
-        check_positive(self, "discriminator_lr")
-
-
 class Factor(Objective):
     """KL + γ · TC, where a discriminator tells codes from codes whose dimensions were permuted over the batch."""
 
-    name = "factor"
     needs_second = True
 
     def __init__(self, settings: FactorSettings, z_dim: int, image_shape: tuple[int, int, int]):

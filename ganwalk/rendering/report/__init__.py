@@ -1,8 +1,28 @@
-"""Directions → one HTML file that needs nothing else: pictures to scrub, scores, settings, commands."""
+"""Directions → one HTML file that needs nothing else: pictures to scrub, scores, settings, commands.
+
+Names are imported when they are first used: `settings`, for command lines, loads no torch.
+"""
 
 from __future__ import annotations
 
-from ganwalk.rendering.report.page import check_report, write_report
-from ganwalk.rendering.report.settings import ReportSettings
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "ReportSettings": "ganwalk.rendering.report.settings",
+    "check_report": "ganwalk.rendering.report.page",
+    "write_report": "ganwalk.rendering.report.page",
+}
 
 __all__ = ["ReportSettings", "check_report", "write_report"]
+
+if TYPE_CHECKING:
+    from ganwalk.rendering.report.page import check_report, write_report
+    from ganwalk.rendering.report.settings import ReportSettings
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ganwalk.rendering.report' has no attribute {name!r}")

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 from ganwalk.directions import DIRECTIONS_FILE, Directions
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.base import Generator
 from ganwalk.generators.external import Interface
+from ganwalk.options import completed
+from ganwalk.options.words import command_words
 from ganwalk.records import build_record
 from ganwalk.rendering.report.markup import file_name
 from ganwalk.rendering.report.settings import ReportSettings
-
-# Settings by the options that set them, in the order that a person would write them.
-_OPTIONS = {
-    "method": "--method",
-    "n_directions": "--n-directions",
-    "space": "--space",
-    "subspace_dim": "--subspace-dim",
-    "layers": "--layers",
-    "layer": "--layer",
-    "amplitude": "--amplitude",
-    "start": "--start",
-    "steps": "--steps",
-    "batch": "--batch",
-    "directions_per_step": "--per-step",
-    "lr": "--lr",
-    "truncation_psi": "--truncation",
-    "class_index": "--class",
-    "chunk": "--chunk",
-    "seed": "--seed",
-}
 
 
 def discover_command(directions: Directions, generator: Generator) -> str | None:
@@ -43,27 +23,22 @@ def discover_command(directions: Directions, generator: Generator) -> str | None
 
     There is none for directions that were imported, or found with settings that only Python can give.
     """
-    values = dict(directions.settings)
-    if isinstance(values.get("layers"), list):
+    # What a matrix was imported from is in its settings, and no method's are.
+    if directions.settings.get("method") != directions.method:
+        return None
+    values = completed(DiscoverySettings, directions.settings)
+    if isinstance(values["layers"], list):
         values["layers"] = tuple(values["layers"])
     try:
         settings = build_record(DiscoverySettings, values)
         plain = settings.resolve(generator)
     except GanwalkError:
         return None
-    # Not even the name of a setting is certain in a file of another version.
-    if plain != settings or set(values) != {field.name for field in fields(DiscoverySettings)}:
+    if plain != settings:
         return None
-    given = [name for name in values if not _is_default(name, settings, generator)]
-    if any(name not in _OPTIONS and name != "equalize" for name in given):
-        return None
-    words = ["ganwalk", "discover", *_generator_options(directions)]
-    for name, option in _OPTIONS.items():
-        if name in given:
-            words += [option, _shown(getattr(settings, name))]
-    if "equalize" in given:
-        words.append("--no-equalize")
-    return _joined(words)
+    base = DiscoverySettings()
+    given = command_words(settings, base, is_default=lambda name: _is_default(name, settings, base, generator))
+    return None if given is None else _joined(["ganwalk", "discover", *_generator_options(directions), *given])
 
 
 def report_command(directions: Directions, directions_file: str, settings: ReportSettings, evaluated: bool) -> str:
@@ -78,26 +53,14 @@ def report_command(directions: Directions, directions_file: str, settings: Repor
         words += ["--directions", file_name(directions_file)]
     if directions.generator.interface:
         words += _generator_options(directions)
-    defaults = ReportSettings()
-    if settings.seeds != defaults.seeds:
-        words += ["--seeds", ",".join(map(str, settings.seeds))]
-    options = {
-        "amplitude": "--amplitude",
-        "steps": "--steps",
-        "truncation_psi": "--truncation",
-        "class_index": "--class",
-        "layers": "--layers",
-    }
-    for name, option in options.items():
-        if getattr(settings, name) != getattr(defaults, name):
-            words += [option, _shown(getattr(settings, name))]
-    words += ["--hidden"] * settings.hidden + ["--no-evaluate"] * (not evaluated)
-    return _joined(words)
+    given = command_words(settings, ReportSettings(), without=("batch",))
+    assert given is not None
+    return _joined([*words, *given, *["--no-evaluate"] * (not evaluated)])
 
 
-def _is_default(name: str, settings: DiscoverySettings, generator: Generator) -> bool:
+def _is_default(name: str, settings: DiscoverySettings, base: DiscoverySettings, generator: Generator) -> bool:
     """Whether a resolved setting is what `discover` takes if nobody says anything."""
-    default = getattr(DiscoverySettings(), name)
+    default = getattr(base, name)
     try:
         left = replace(settings, **{name: default}).resolve(generator)
     except GanwalkError:
@@ -117,12 +80,6 @@ def _generator_options(directions: Directions) -> list[str]:
         if interface.image_range is not None:
             words += ["--image-range", "{!r},{!r}".format(*interface.image_range)]
     return words
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "{}-{}".format(*value)
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _joined(words: Iterable[str]) -> str:

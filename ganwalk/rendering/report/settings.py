@@ -1,44 +1,34 @@
-"""The settings of a report."""
+"""The settings of a report. Importing this loads no torch."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from ganwalk.errors import GanwalkError
-
-MAX_STEPS = 101
+from ganwalk.options import check_settings, option
+from ganwalk.ranges import LAYERS, SEEDS
 
 
 @dataclass(frozen=True)
 class ReportSettings:
     """Options of `ganwalk report`.
 
-    Attributes:
-        seeds: samples that every direction is shown on.
-        amplitude: ends of the strips, in standard deviations along a direction.
-        steps: pictures from end to end.
-        truncation_psi, class_index: of the samples.
-        layers: layers to shift; None takes the directions' own range.
-        hidden: show directions that are hidden, too.
-        batch: images synthesised at once.
     Raises:
         GanwalkError: on construction, if there is nothing to show, or too much for one strip.
     """
 
-    seeds: tuple[int, ...] = (1, 2)
-    amplitude: float = 3.0
-    steps: int = 13
-    truncation_psi: float = 1.0
-    class_index: int | None = None
-    layers: tuple[int, int] | None = None
-    hidden: bool = False
-    batch: int = 8
+    seeds: tuple[int, ...] = option((1, 2), "Samples that every direction is shown on.", text=SEEDS)
+    amplitude: float = option(3.0, "Ends of the strips, in standard deviations along a direction.", above=0)
+    steps: int = option(13, "Pictures from end to end.", at_least=2, at_most=101)
+    truncation_psi: float = option(1.0, "Truncation psi of the samples.", "--truncation")
+    class_index: int | None = option(
+        None, "Class of a conditional generator.", "--class", at_least=0, shown="as discovered"
+    )
+    layers: tuple[int, int] | None = option(None, "Shift only these layers.", text=LAYERS, shown="as discovered")
+    hidden: bool = option(False, "Show the hidden directions, too.", "--hidden")
+    batch: int = option(8, "Images at once (memory).", at_least=1)
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not self.seeds:
             raise GanwalkError("a report needs at least one sample: give --seeds such as 1-2")
-        if not 0 < self.amplitude < math.inf:
-            raise GanwalkError(f"amplitude must be positive and finite, not {self.amplitude:g}")
-        if not 2 <= self.steps <= MAX_STEPS:
-            raise GanwalkError(f"steps must lie between 2 and {MAX_STEPS}, not {self.steps}")

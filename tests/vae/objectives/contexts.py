@@ -3,7 +3,7 @@
 import torch
 
 from vae.models import VAE, ModelConfig, sample
-from vae.objectives import Context, Encoded
+from vae.objectives.base import Context, Encoded
 
 
 def model_context(z_dim=4, channels=1, resolution=32, n=8, seed=0, step=0, steps=10):

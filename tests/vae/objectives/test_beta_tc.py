@@ -8,7 +8,8 @@ import torch
 from ganwalk.errors import GanwalkError
 from tests.vae.objectives.contexts import code_context
 from vae.objectives import make_objective
-from vae.objectives.beta_tc import SAMPLINGS, decompose, sampling_weights
+from vae.objectives.beta_tc import decompose, sampling_weights
+from vae.objectives.settings import SAMPLINGS
 
 
 def make(**options):

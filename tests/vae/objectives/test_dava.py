@@ -6,7 +6,8 @@ from torch.nn import functional as F
 
 from ganwalk.errors import GanwalkError
 from tests.vae.objectives.contexts import model_context
-from vae.objectives import Context, Encoded, make_objective
+from vae.objectives import make_objective
+from vae.objectives.base import Context, Encoded
 from vae.objectives.factor import permute_dims
 
 SIZE = 32

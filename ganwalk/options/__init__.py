@@ -1,0 +1,17 @@
+"""Options, stated once: a field of a dataclass of settings says what it means, what it may be and how it is typed.
+
+    @dataclass(frozen=True)
+    class Settings:
+        steps: int = option(200, "Optimisation steps.", at_least=0)
+
+        def __post_init__(self) -> None:
+            check_settings(self)
+
+From that follow the command line (`command_line.settings_options`), the checks (`check_settings`), the words of the
+command that sets them again (`words.command_words`), the table of the docs (`words.options_table`), and how files of
+older versions are read (`completed`). Nothing here imports torch, and only `command_line` imports click.
+"""
+
+from ganwalk.options.fields import Option, TextForm, check_settings, completed, option, options_of
+
+__all__ = ["Option", "TextForm", "check_settings", "completed", "option", "options_of"]

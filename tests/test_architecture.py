@@ -1,0 +1,96 @@
+"""The flow goes one way: imports, also those inside of functions, make no circle between rooms."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(path): path for package in ("ganwalk", "vae") for path in (ROOT / package).rglob("*.py")}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
+
+
+def imports(name):
+    """Modules of ours whose names a module imports; a package's face, which hands names on, stands for their homes."""
+    if "_HOMES" in vars_of(name):
+        return set()
+    found = set()
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name in FILES}
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module in FILES:
+            found |= {home(node.module, alias.name) for alias in node.names}
+    return found - {name}
+
+
+def vars_of(name):
+    """Names that a module assigns."""
+    targets = [target for node in TREES[name].body if isinstance(node, ast.Assign) for target in node.targets]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def home(module, name):
+    if f"{module}.{name}" in FILES:
+        return f"{module}.{name}"
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.ImportFrom) and node.module in FILES and name in [alias.name for alias in node.names]:
+            return home(node.module, name)
+    return module
+
+
+def circles(graph):
+    """Sets of more than one module that reach one another (Tarjan 1972)."""
+    index, low, stack, found = {}, {}, [], []
+
+    def visit(node):
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for target in graph[node]:
+            if target not in index:
+                visit(target)
+                low[node] = min(low[node], low[target])
+            elif target in stack:
+                low[node] = min(low[node], index[target])
+        if low[node] == index[node]:
+            circle = set()
+            while True:
+                circle.add(stack.pop())
+                if node in circle:
+                    break
+            if len(circle) > 1:
+                found.append(circle)
+
+    for node in graph:
+        if node not in index:
+            visit(node)
+    return found
+
+
+def room(name):
+    return FILES[name].parent
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
+    assert home("ganwalk.rtd", "RTDLoss") == "ganwalk.rtd.loss"
+
+
+def test_no_circle_among_files_of_different_rooms():
+    graph = {name: imports(name) for name in FILES}
+    assert [circle for circle in circles(graph) if len({room(name) for name in circle}) > 1] == []
+
+
+def test_rooms_import_downwards_only():
+    """Rooms, the lowest first: none imports one that stands after it."""
+    order = ["rtd", "generators", "discovery", "evaluation", "rendering", "explore", "commands"]
+    for name in FILES:
+        for target in imports(name):
+            ours, theirs = (part.split(".")[1:2] for part in (name, target))
+            if name.startswith("ganwalk.") and ours and theirs and ours[0] in order and theirs[0] in order:
+                assert order.index(theirs[0]) <= order.index(ours[0]), f"{name} imports {target}"
+            assert not (name.startswith("ganwalk.") and target.startswith("vae")), f"{name} imports {target}"
