@@ -312,7 +312,7 @@ def test_model_files_with_hostile_configurations(vae_run, tmp_path, config):
     [
         ({"resolution": 64}, "32×32×1, but sprites has 64×64×1"),
         ({"dataset": "scenes"}, "32×32×1, but scenes has 32×32×3"),
-        ({"dataset": "cats\n\x1b[31m"}, "unknown data set cats??[31m"),
+        ({"dataset": "cats\n\x1b[31m"}, "unknown dataset 'cats\\n\\x1b[31m'"),
     ],
 )
 def test_configurations_of_another_run_are_refused(vae_run, tmp_path, changes, words):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ganwalk.errors import GanwalkError
+from ganwalk.options import options_of
 from tests.vae.objectives.contexts import model_context
 from vae.objectives import OBJECTIVES, make_objective
 
@@ -117,13 +118,13 @@ def test_unknown_options_are_refused(name):
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_options_explain_themselves(name):
     for field in fields(OBJECTIVES[name].settings):
-        assert field.metadata["help"].endswith(".")
+        assert options_of(OBJECTIVES[name].settings)[field.name].help.endswith(".")
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_options_out_of_range_are_refused_by_name(name):
     """No option of any objective may be -1."""
-    for field in fields(OBJECTIVES[name].settings):
-        value = "nonsense" if "choices" in field.metadata else -1
-        with pytest.raises(GanwalkError, match=rf"{name}: .*{field.name}"):
-            make(name, **{field.name: value})
+    for option, about in options_of(OBJECTIVES[name].settings).items():
+        value = "nonsense" if about.choices else -1
+        with pytest.raises(GanwalkError, match=rf"{name}: .*{option.replace('_', '-')}"):
+            make(name, **{option: value})

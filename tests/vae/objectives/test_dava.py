@@ -173,5 +173,5 @@ def test_encoder_gradient_is_no_longer_than_that_of_the_reconstruction():
 
 @pytest.mark.parametrize("confidence", [0.4, 1.0])
 def test_confidence_has_its_range(confidence):
-    with pytest.raises(GanwalkError, match=r"dava: confidence must be from 0\.5"):
+    with pytest.raises(GanwalkError, match=r"dava: confidence must be at least 0\.5 and below 1"):
         make(confidence=confidence)
