@@ -1,12 +1,17 @@
 # make demo: discover directions of the shipped generator and draw them · make test: lint, types, tests
-# make bench: the benchmarks · every target sets up .venv by itself, once.
+# make test-pythons: the tests on every Python here, with the newest dependencies · make bench: the benchmarks
+# Every target sets up .venv by itself, once.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= ganwalk-out
+# Of test-pythons: versions such as "3.12 3.13" (all that are found), the tier of tests (all or fast), pytest's arguments.
+PYTHONS ?=
+TIER ?= all
+ARGS ?=
 INSTALLED := $(VENV)/.installed
 
-.PHONY: setup demo test bench clean
+.PHONY: setup demo test test-pythons bench clean
 
 setup: $(INSTALLED)
 
@@ -30,6 +35,9 @@ test: $(INSTALLED)
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
+test-pythons:
+	$(PYTHON) -m tools.pythons $(addprefix --python ,$(PYTHONS)) --tier $(TIER) -- $(ARGS)
+
 bench: $(INSTALLED)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt giotto-ph
 	$(BIN)/python benchmarks/rtd.py
@@ -37,4 +45,4 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/vae.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .venvs build dist *.egg-info
