@@ -1,4 +1,5 @@
-# make demo: discover directions of the shipped generator and draw them · make test: lint, types, tests
+# make demo: discover directions of the shipped generator and draw them
+# make check: lint, types, the quick tests of what changed · make test: lint, types, all tests
 # make test-pythons: the tests on every Python here, with the newest dependencies · make bench: the benchmarks
 # Every target sets up .venv by itself, once.
 PYTHON ?= python3
@@ -11,7 +12,7 @@ TIER ?= all
 ARGS ?=
 INSTALLED := $(VENV)/.installed
 
-.PHONY: setup demo test test-pythons bench clean
+.PHONY: setup demo lint check test test-pythons bench clean
 
 setup: $(INSTALLED)
 
@@ -29,10 +30,15 @@ demo: $(INSTALLED)
 	$(BIN)/ganwalk render --directions $(OUT)/directions.safetensors --direction all
 	$(BIN)/ganwalk render --directions $(OUT)/directions.safetensors --direction 0 --gif
 
-test: $(INSTALLED)
+lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check: lint
+	$(BIN)/python -m tools.check
+
+test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 test-pythons:
