@@ -28,7 +28,9 @@ def test_the_wheel_is_complete_and_works_elsewhere(tmp_path):
     assert {f"ganwalk/rendering/report/{name}" for name in ("page.html", "style.css", "script.js")} <= names
     assert {f"ganwalk/explore/{name}" for name in ("style.css", "slider.js", "layers.js", "keys.js")} <= names
     assert "ganwalk/pretrained/scenes-predictor.safetensors" in names
-    assert not [name for name in names if name.startswith(("tests/", "tools/", "pretrained/", "benchmarks/", "examples/"))]
+    assert not [
+        name for name in names if name.startswith(("tests/", "tools/", "pretrained/", "benchmarks/", "examples/"))
+    ]
     code = (
         "import ganwalk, torch; from ganwalk.evaluation.scene_predictor import load_predictor; "
         "g = ganwalk.load_generator('scenes'); x = g(torch.zeros(1, g.z_dim)); "
