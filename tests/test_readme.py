@@ -16,7 +16,7 @@ from ganwalk.commands import group
 from vae import evaluate, metrics, train
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 MODULES = {"vae.train": train.command, "vae.evaluate": evaluate.command}
 # Blocks of code and what they are written in; what is indented counts as a block of the console.
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -131,5 +131,7 @@ def test_targets_of_make_and_linked_files_are_there(name):
     text = read(name)
     code = [*lines_of_console(text), *re.findall(r"`([^`\n]+)`", text)]
     assert {match[1] for line in code if (match := re.match(r"make ([a-z-]+)", line))} <= targets
+    named = re.findall(r"`((?:benchmarks|ganwalk|tests|tools|vae)/[\w/.]+)`", text)
     links = re.findall(r"\]\((?!https?://)([^)#]+)", text)
-    assert all((ROOT / name).parent.joinpath(link).exists() for link in links)
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert [link for link in links if not (ROOT / name).parent.joinpath(link).exists()] == []
