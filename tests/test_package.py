@@ -5,12 +5,15 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import ganwalk
 from ganwalk.generators.loading import shipped_file
 
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_the_wheel_is_complete_and_works_elsewhere(tmp_path):
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

@@ -16,7 +16,6 @@ from tools.suite import NO_TESTS, ROOT, run_suite
 TESTS = PurePosixPath("tests")
 # What any test may depend on.
 _FOR_ALL = {PurePosixPath(name) for name in ("pyproject.toml", "constraints.txt", "tests/conftest.py")}
-_DOCUMENTS = (".md", ".png")
 
 
 def changed_files(root: Path) -> tuple[str, list[PurePosixPath]]:
@@ -45,9 +44,9 @@ def needed_tests(path: PurePosixPath, root: Path) -> set[PurePosixPath]:
             return _existing(root, path)
         # A helper, or data: for the tests beside it.
         return {path.parent if any((root / path.parent).glob("test_*.py")) else TESTS}
-    if path == PurePosixPath("README.md"):
+    if path.suffix == ".md":
         return _existing(root, TESTS / "test_readme.py")
-    if path.suffix in _DOCUMENTS or path.parts[0].startswith(".") or len(path.parts) == 1:
+    if path.suffix == ".png" or path.parts[0].startswith(".") or len(path.parts) == 1:
         return set()
     # Tests mirror ganwalk's rooms, and other packages whole.
     *folders, name = path.parts[1:] if path.parts[0] == "ganwalk" else path.parts

@@ -86,6 +86,7 @@ def test_nothing_to_test_is_a_success(tmp_path, monkeypatch, capsys):
     assert "is no environment" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_counts_are_those_of_pytest(tmp_path):
     (tmp_path / "test_four.py").write_text(
         "import pytest\n"
@@ -99,6 +100,7 @@ def test_counts_are_those_of_pytest(tmp_path):
     assert read_counts(tmp_path / "report.xml") == (1, 2, 1)
 
 
+@pytest.mark.slow
 def test_a_run_of_this_python(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(suite, "ROOT", tmp_path)
