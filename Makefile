@@ -1,12 +1,18 @@
-# make demo: discover directions of the shipped generator and draw them · make test: lint, types, tests
-# make bench: the benchmarks · every target sets up .venv by itself, once.
+# make demo: discover directions of the shipped generator and draw them
+# make check: lint, types, the quick tests of what changed · make test: lint, types, all tests
+# make test-pythons: the tests on every Python here, with the newest dependencies · make bench: the benchmarks
+# Every target sets up .venv by itself, once.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= ganwalk-out
+# Of test-pythons: versions such as "3.12 3.13" (all that are found), the tier of tests (all or fast), pytest's arguments.
+PYTHONS ?=
+TIER ?= all
+ARGS ?=
 INSTALLED := $(VENV)/.installed
 
-.PHONY: setup demo test bench clean
+.PHONY: setup demo lint check test test-pythons bench clean
 
 setup: $(INSTALLED)
 
@@ -24,11 +30,19 @@ demo: $(INSTALLED)
 	$(BIN)/ganwalk render --directions $(OUT)/directions.safetensors --direction all
 	$(BIN)/ganwalk render --directions $(OUT)/directions.safetensors --direction 0 --gif
 
-test: $(INSTALLED)
+lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check: lint
+	$(BIN)/python -m tools.check
+
+test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
+test-pythons:
+	$(PYTHON) -m tools.pythons $(addprefix --python ,$(PYTHONS)) --tier $(TIER) -- $(ARGS)
 
 bench: $(INSTALLED)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt giotto-ph
@@ -37,4 +51,4 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/vae.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .venvs build dist *.egg-info

@@ -10,6 +10,14 @@ from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from tests.browser import browser, new_page  # noqa: F401 (fixtures)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Whatever needs a browser is slow."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def blobs():
     return load_generator("blobs")

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.mark.slow
 def test_the_study_of_directions_runs(tmp_path):
     command = [sys.executable, "benchmarks/directions.py", "--quick", "--work", str(tmp_path), "--threads", "1"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -19,12 +22,14 @@ def test_the_study_of_directions_runs(tmp_path):
     assert "| rtd |" in (out / "scenes" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_metrics_names_what_it_lacks(tmp_path):
     command = [sys.executable, "benchmarks/metrics.py", "--reference", str(tmp_path)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 1 and "is no checkout of disentanglement_lib" in ran.stderr
 
 
+@pytest.mark.slow
 def test_the_study_of_topdis_runs_and_continues(tmp_path):
     command = [sys.executable, "benchmarks/topdis_study.py", "--quick", "--work", str(tmp_path)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -58,6 +58,7 @@ def test_discover_then_render(run):
     assert code == 0 and Path("all.png").exists()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_from_disk_goes_the_whole_way(run):
     shutil.copy(CHECKPOINT, "net.pkl")
     code, out, _ = run("info", "net.pkl")
@@ -81,6 +82,7 @@ def test_a_checkpoint_from_disk_goes_the_whole_way(run):
     assert code == 0 and Path("x.png").exists()
 
 
+@pytest.mark.slow
 def test_names_serve_wherever_a_direction_is_asked_for(run, refused):
     assert run("discover", "--generator", "blobs", *FAST)[0] == 0
     code, out, _ = run("name", 1, "smile", "--note", "shows <teeth>", "--star")
@@ -110,6 +112,7 @@ def test_names_serve_wherever_a_direction_is_asked_for(run, refused):
     assert "needs directions in w" in refused("render", "--combine", "0=1@0-0", *small)
 
 
+@pytest.mark.slow
 def test_the_newest_discovery_is_the_default(run):
     for name, n in (("old", 2), ("new", 4)):
         run("discover", "-g", "blobs", "--steps", 0, "--batch", 4, "-n", n, "--out", name, "-q")
@@ -165,6 +168,7 @@ def test_numbers_out_of_range(run, refused):
         assert code == 2 and "Traceback" not in text
 
 
+@pytest.mark.slow
 def test_a_changed_generator_is_noticed(run, refused):
     shutil.copy(CHECKPOINT, "net.pkl")
     run("discover", "-g", "net.pkl", *FAST)
@@ -176,6 +180,7 @@ def test_a_changed_generator_is_noticed(run, refused):
     assert run("render", "-d", "0", "-g", "moved.pkl", "--steps", "2", "--seeds", "1", "-q")[0] == 0
 
 
+@pytest.mark.slow
 def test_a_full_disk(run, refused, monkeypatch):
     run("discover", "-g", "blobs", *FAST)
     before = sorted(os.listdir("ganwalk-out"))
@@ -229,6 +234,7 @@ def wait_for(path, process):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_runs_end_as_if_nothing_had_happened():
     assert subprocess.run([*COMMAND, "--steps", "250", "--out", "whole"], check=False).returncode == 0
     process = start("--steps", "250", "--out", "cut")
@@ -241,6 +247,7 @@ def test_killed_and_resumed_runs_end_as_if_nothing_had_happened():
         assert Path("cut", name).read_bytes() == Path("whole", name).read_bytes()
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_best_so_far():
     process = start("--steps", "100000", "--out", "out")
     wait_for(Path("out/checkpoint.pt"), process)

@@ -5,12 +5,15 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import ganwalk
 from ganwalk.generators.loading import shipped_file
 
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_the_wheel_is_complete_and_works_elsewhere(tmp_path):
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -23,11 +26,14 @@ def test_the_wheel_is_complete_and_works_elsewhere(tmp_path):
         "ganwalk/pretrained/scenes.safetensors",
         "vae/data/scene_renderer.py",
     } <= names
+    assert {"ganwalk/py.typed", "vae/py.typed"} <= names
     assert "ganwalk/pretrained/catalog.toml" in names
     assert {f"ganwalk/rendering/report/{name}" for name in ("page.html", "style.css", "script.js")} <= names
     assert {f"ganwalk/explore/{name}" for name in ("style.css", "slider.js", "layers.js", "keys.js")} <= names
     assert "ganwalk/pretrained/scenes-predictor.safetensors" in names
-    assert not [name for name in names if name.startswith(("tests/", "pretrained/", "benchmarks/"))]
+    assert not [
+        name for name in names if name.startswith(("tests/", "tools/", "pretrained/", "benchmarks/", "examples/"))
+    ]
     code = (
         "import ganwalk, torch; from ganwalk.evaluation.scene_predictor import load_predictor; "
         "g = ganwalk.load_generator('scenes'); x = g(torch.zeros(1, g.z_dim)); "

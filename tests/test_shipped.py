@@ -38,6 +38,7 @@ def test_the_predictor_reads_renderings(predictor):
     assert FACTOR_NAMES == scene_renderer.FACTOR_NAMES
 
 
+@pytest.mark.slow
 def test_samples_of_the_generator_look_like_renderings(predictor):
     quality = json.loads((shipped_file("scenes.safetensors").parent / "scenes-quality.json").read_text())
     generator = load_generator("scenes")

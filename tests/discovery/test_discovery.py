@@ -32,6 +32,7 @@ def alignment(vectors, axes):
     return total / len(axes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["independent", "dead"])
 @pytest.mark.parametrize(("start", "enough"), [("jacobian", 0.99), ("random", 0.85)])
 def test_the_true_axes_of_blobs_are_found(variant, start, enough):
@@ -64,12 +65,14 @@ def test_directions_are_orthonormal_sorted_and_described(toy):
     assert all(0 < float(barcode.births.mean()) < 1.2 for barcode in barcodes)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_result(toy):
     first, again = (run_discovery(toy, FAST).directions.vectors for _ in range(2))
     other = run_discovery(toy, replace(FAST, seed=1)).directions.vectors
     assert torch.equal(first, again) and not torch.allclose(first, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [1, 3, 5])
 @pytest.mark.parametrize("equalize", [True, False])
 def test_a_stopped_run_continues_bit_for_bit(toy, tmp_path, stop_at, equalize):
@@ -88,6 +91,7 @@ def test_a_stopped_run_continues_bit_for_bit(toy, tmp_path, stop_at, equalize):
     assert resumed.history == whole.history and resumed.metrics() == whole.metrics()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["evaluation", "step"])
 def test_an_interrupt_anywhere_finds_a_step_whole_or_not_done(toy, tmp_path, monkeypatch, where):
     whole = run_discovery(toy, FAST)
@@ -114,6 +118,7 @@ def test_an_interrupt_anywhere_finds_a_step_whole_or_not_done(toy, tmp_path, mon
     assert torch.equal(resumed.directions.vectors, whole.directions.vectors) and resumed.history == whole.history
 
 
+@pytest.mark.slow
 def test_runs_of_different_seeds_share_no_batch(toy, monkeypatch):
     seen = []
     original = optimisation.sample_latents
@@ -140,6 +145,7 @@ def test_a_checkpoint_of_another_run_is_refused(toy, tmp_path):
         load_checkpoint(checkpoint, "{}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -246,6 +252,7 @@ def test_the_function_for_people(toy):
         ganwalk.discover(toy, n_directions=3, stepz=2)
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_the_basis_as_it_stands(toy):
     def stop(progress):
         if progress.step == 4:

@@ -89,6 +89,7 @@ def test_mean_products_are_those_of_finite_differences(toy, layers, layer):
     assert torch.allclose(gram_of(toy, view, some), some.double() @ gram @ some.double().T, rtol=1e-3, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_directions_are_the_eigenvectors_of_the_mean(toy):
     gram = gram_of(toy, IN_W, torch.eye(12), samples=jacobian.DEFAULT_SAMPLES)
     assert torch.allclose(find(toy, IN_W, 4), leading_eigenvectors(gram, 4)[1], atol=1e-5)
@@ -145,6 +146,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_products_of_every_architecture(name):
     """JᵀJ by the products against J by plain backward passes, one value of the features at a time."""
@@ -182,6 +184,7 @@ def test_conditional_generator():
     assert drawn.shape == (3, 6) and not torch.allclose(drawn, first, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_seed_fixes_the_result_and_chunks_do_not_matter(toy):
     first, again, other = (find(toy, IN_W, 3, seed) for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.allclose(first, other, atol=1e-6)

@@ -43,6 +43,7 @@ def test_a_closed_form_has_nothing_to_resume(toy, tmp_path):
         run_discovery(toy, replace(FAST, method="pca"), checkpoint=tmp_path / "c.pt", resume=True)
 
 
+@pytest.mark.slow
 def test_methods_find_different_directions(toy):
     found = {name: run_discovery(toy, replace(FAST, method=name)).directions.vectors for name in METHODS}
     names = list(found)

@@ -39,6 +39,7 @@ def test_components_of_a_known_covariance():
     assert (cosines(found, blobs.axes) > 0.995).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [8, 96])
 def test_features_of_a_linear_generator_regress_to_its_right_singular_vectors(size):
     generator, expected = linear_generator([9.0, 6.0, 4.0, 2.5, 1.5, 1.0], size)

@@ -35,6 +35,7 @@ def test_statistics_by_hand():
     assert summarise([]) is None and math.isinf(summarise([4.0]).half_width)
 
 
+@pytest.mark.slow
 def test_every_method_runs_with_every_seed(blobs):
     result = compare(blobs, FAST, ["pca", "rtd", "sefa"], [3, 4])
     assert [(run.method, run.seed) for run in result.runs] == [
@@ -116,6 +117,7 @@ def test_the_report_ranks_methods_and_tells_what_is_clear():
     assert as_table(result).splitlines()[1].startswith("rtd")
 
 
+@pytest.mark.slow
 def test_everything_is_written(blobs, tmp_path):
     result = compare(blobs, FAST, ["pca", "random"], [0, 1])
     paths = write_comparison(result, tmp_path / "out")
@@ -142,6 +144,7 @@ def test_impossible_comparisons_are_refused(blobs, methods, seeds, message):
 COMMAND = ("compare", "-g", "blobs", "-n", 3, "--steps", 1, "--samples", 8, "--threads", 1)
 
 
+@pytest.mark.slow
 def test_the_command_goes_the_whole_way(run):
     code, text = run(*COMMAND, "--methods", "rtd,sefa", "--seeds", 2, "-o", "out")
     assert code == 0 and "no result: this generator has no weights" in text

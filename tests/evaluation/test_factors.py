@@ -68,6 +68,7 @@ def test_scenes_are_read_by_the_shipped_predictor():
     assert [tuple(value.shape) for value in values] == [(3,)] * 4 + [(3, 4), (3,)]
 
 
+@pytest.mark.slow
 def test_scenes_directions_have_effects():
     generator = load_generator("scenes")
     vectors = torch.linalg.qr(torch.randn(128, 2, generator=torch.Generator().manual_seed(0)))[0].T.contiguous()

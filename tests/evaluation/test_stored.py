@@ -33,6 +33,7 @@ def test_scores_come_back_for_the_directions_that_they_are_about(written, tmp_pa
     assert load_evaluation(tmp_path / "none.json", directions) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -61,6 +61,7 @@ def test_without_nicegui_the_remedy_is_named(here, run, monkeypatch):
     assert code == 2 and "pip install nicegui" in err
 
 
+@pytest.mark.slow
 def test_methods_need_no_file(here):
     generator, (a, b) = choose_sides("random", "pca", "scenes", "cpu")
     assert a.path is b.path is None and len(a.directions) == len(b.directions) == 20

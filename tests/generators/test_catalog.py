@@ -119,6 +119,7 @@ def test_the_shipped_table_fits_100_columns(run, monkeypatch):
     assert len(lines) == len(catalog.read_catalog()) + 3 and max(map(len, lines)) <= 100
 
 
+@pytest.mark.slow
 def test_a_name_goes_the_whole_way(run, server, tmp_path):
     server.script = [cut_after(2**20 + 5)]
     code, _, err = run("discover", "--generator", "rooms64-test", *FAST)

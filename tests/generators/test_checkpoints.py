@@ -271,7 +271,11 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+# Millions of objects take seconds.
+HOSTILE_NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == "many objects" else name for name in HOSTILE]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_hostile_pickles_end_in_one_line(tmp_path, name):
     path = tmp_path / "file.pkl"
     path.write_bytes(HOSTILE[name])
@@ -302,6 +306,7 @@ def test_a_cycle_of_networks_ends(tmp_path):
         load_bytes(data, tmp_path)
 
 
+@pytest.mark.slow
 def test_truncated_and_flipped_files_raise_nothing_else(tmp_path):
     good = snapshot(toy())
     rng = random.Random(0)

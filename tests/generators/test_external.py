@@ -325,6 +325,7 @@ def run(capsys, *arguments):
 FAST = ["--steps", "2", "--batch", "6", "--n-directions", "3", "-q"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["g.ts", "extgan:make"])
 def test_the_commands_go_the_whole_way(program, capsys, name):
     trust = ["--trust"] if name == "g.ts" else []

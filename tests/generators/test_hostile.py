@@ -23,7 +23,7 @@ from ganwalk.generators.loading import load_generator
 from ganwalk.shipped import shipped_file
 from tests.generators import test_stylegan3 as stylegan3
 from tests.generators.snapshots import PERSISTENT, dump, generator_network, network, snapshot
-from tests.generators.test_checkpoints import HOSTILE, SHELL, global_, string, toy
+from tests.generators.test_checkpoints import HOSTILE, HOSTILE_NAMES, SHELL, global_, string, toy
 from tests.generators.test_lucidrains import averaged_state
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -120,7 +120,7 @@ def test_hostile_torch_files_end_in_one_line(tmp_path, name):
     refused(HOSTILE_FILES[name], tmp_path)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_hostile_pickles_inside_of_torch_files(tmp_path, name):
     refused(archive(HOSTILE[name]), tmp_path)
     refused(legacy(HOSTILE[name], []), tmp_path)
@@ -179,6 +179,7 @@ def test_a_snapshot_cannot_ask_for_more_memory_than_it_stores(tmp_path):
     assert "many times larger than what is stored" in refused(stream.getvalue(), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["zip: bomb in the pickle", "zip: bomb in a storage", "legacy: storage cut off"])
 def test_bombs_take_no_memory(tmp_path, name):
     path = tmp_path / "bomb"
@@ -256,6 +257,7 @@ def mutated(data, places, rng):
     return bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*FIXTURES, "scenes.safetensors", "lucidrains", "legacy", "stylegan3"])
 def test_damaged_files_raise_nothing_else(tmp_path, name):
     good = fixture_bytes(name)

@@ -67,6 +67,7 @@ def test_features_depend_on_the_styles_up_to_their_layer_only():
         assert moved[: layer + 1].all() and not moved[layer + 1 :].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lod", [0.0, 0.3])
 def test_gradients_agree_with_finite_differences(config, lod):
     generator = build(replace(config, resolution=8, block_channels=(4, 3), lod=lod)).double()

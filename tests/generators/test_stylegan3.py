@@ -105,6 +105,7 @@ def plain_activation(x, up_filter, down_filter, resampling, gain, slope, clamp):
     return F.conv2d(fine, kernel.flip((0, 1)).expand(c, 1, -1, -1), stride=down, groups=c)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("radial", [False, True])
 @pytest.mark.parametrize("gradient", [False, True])
 @pytest.mark.parametrize(
@@ -167,6 +168,7 @@ def test_features_depend_on_the_styles_up_to_their_layer_only():
         generator.synthesis(w, until=6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("radial", [False, True])
 def test_gradients_agree_with_finite_differences(radial):
     generator = toy(channel_base=32, channel_max=3, layers=3, radial=radial, kernel=1 if radial else 3).double()

@@ -64,6 +64,7 @@ def prefer_winograd(monkeypatch):
     return taken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
 @pytest.mark.parametrize("noise", ["none", "const", "random"])
 @pytest.mark.parametrize("band", [1, 2**11, 2**21])

@@ -42,6 +42,7 @@ def find(sheet, block):
     ]
 
 
+@pytest.mark.slow
 def test_cells_are_the_images_of_the_walk(large):
     generator, directions = large
     sheet = np.asarray(traversal_grid(generator, directions, 4, seeds=[1, 2], amplitude=1.0, steps=3))

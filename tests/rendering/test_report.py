@@ -258,6 +258,7 @@ class Noise:
         return torch.rand(len(ws), 3, self.resolution, self.resolution, generator=rng) * 2 - 1
 
 
+@pytest.mark.slow
 def test_twenty_directions_of_noise_stay_below_15_mb(tmp_path):
     identity = GeneratorIdentity("noise", "0" * 64, "noise", 256)
     labels = tuple(Label(f"{k:-<60}", "ü" * 500) for k in range(20))
@@ -321,6 +322,7 @@ def test_a_barcode_is_drawn_to_scale():
     assert "0 bars" in draw_barcode({"births": [], "deaths": []}, empty, "b", "title")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -404,6 +406,7 @@ def test_settings_and_paths_that_cannot_be(toy, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_command_takes_scores_that_are_there_or_makes_its_own(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     small = ["--seeds", "4", "--steps", "3", "-q", "--threads", "1"]

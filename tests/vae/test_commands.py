@@ -27,6 +27,7 @@ TINY = ("--steps", 20, "--batch", 8, "--threads", 1)
 BARE = (*TINY, "--metrics", "none", "--look-every", 0)
 
 
+@pytest.mark.slow
 def test_training_leaves_everything_to_look_at(vae_run, tmp_path):
     code, out, err = vae_run("train", *TINY, "--metrics", "quick", "--look-every", 10, "--out", tmp_path)
     assert code == 0, err
@@ -46,6 +47,7 @@ def test_training_leaves_everything_to_look_at(vae_run, tmp_path):
     assert np.shape(scores["mutual_information"]) == (10, 5)
 
 
+@pytest.mark.slow
 def test_a_killed_training_continues_to_the_same_weights(vae_run, tmp_path):
     """kill -9 in the middle: what is left is whole, and continued it ends as if nothing had happened."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -78,6 +80,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_configurations_are_read_back(vae_run, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     options = ("--objective", "factor", "--width", 16, "--topdis-gamma", 2, "--correlated", "scale,pos_x", "--seed", 3)
@@ -102,6 +105,7 @@ def test_configurations_are_read_back(vae_run, tmp_path):
     assert (first / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_runs_are_not_overwritten_by_accident(vae_run, tmp_path):
     assert vae_run("train", *BARE, "--out", tmp_path)[0] == 0
     code, _, err = vae_run("train", *BARE, "--out", tmp_path)
@@ -115,6 +119,7 @@ def test_runs_are_not_overwritten_by_accident(vae_run, tmp_path):
     assert code == 2 and "--resume" not in err and "--overwrite" in err
 
 
+@pytest.mark.slow
 def test_what_stopped_before_its_first_checkpoint_can_be_started_again(vae_run, tmp_path):
     assert vae_run("train", *BARE, "--correlated", "scale,colour", "--out", tmp_path)[0] == 2
     code, _, err = vae_run("train", *BARE, "--correlated", "scale,pos_x", "--out", tmp_path)
@@ -128,6 +133,7 @@ def test_a_configuration_of_something_else_is_kept(vae_run, tmp_path):
     assert (tmp_path / "config.json").read_text() == '{"editor": "dark"}'
 
 
+@pytest.mark.slow
 def test_a_new_start_leaves_nothing_of_the_old_run(vae_run, tmp_path, monkeypatch):
     """Else the old model, scores and pictures would stand beside the configuration of the new one."""
     assert vae_run("train", *TINY, "--metrics", "quick", "--out", tmp_path)[0] == 0
@@ -182,6 +188,7 @@ def test_ctrl_c_says_how_to_continue(vae_run, tmp_path, monkeypatch):
     assert code == 130 and f"--resume --out {tmp_path}" in err
 
 
+@pytest.mark.slow
 def test_the_history_is_as_recent_as_the_checkpoint_and_curves_have_the_scores_of_their_look(
     vae_run, tmp_path, monkeypatch
 ):
@@ -207,6 +214,7 @@ def test_the_history_is_as_recent_as_the_checkpoint_and_curves_have_the_scores_o
     assert drawn[0]["step"] == 8 and drawn[0]["quick_mig"] == float(rows[-1]["quick_mig"])
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_every_row(vae_run, tmp_path, monkeypatch):
     scalars = []
     board = types.ModuleType("torch.utils.tensorboard")
@@ -223,6 +231,7 @@ def test_tensorboard_gets_every_row(vae_run, tmp_path, monkeypatch):
     assert code == 2 and "pip install tensorboard" in err
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_model(tmp_path):
     command = [
         sys.executable,
@@ -248,6 +257,7 @@ def test_two_processes_train_one_model(tmp_path):
     assert load_model(tmp_path / "run").config.z_dim == 10
 
 
+@pytest.mark.slow
 def test_evaluating_one_run_and_several(vae_run, tmp_path):
     runs = [tmp_path / "one", tmp_path / "two"]
     for seed, run in enumerate(runs):

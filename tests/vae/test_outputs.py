@@ -104,6 +104,7 @@ def test_pictures_of_a_model(tmp_path, channels):
         assert animation.size == (5 * PITCH - 4, 2 * PITCH - 4) and animation.n_frames > 10
 
 
+@pytest.mark.slow
 def test_pictures_show_the_most_informative_of_many_dimensions(tmp_path):
     draw_model(VAE(ModelConfig(32, 1, z_dim=400, hidden=8)), Squares(), tmp_path)
     with Image.open(tmp_path / "traversals.png") as sheet:

@@ -105,6 +105,7 @@ def test_draws_are_functions_of_seed_and_step():
     assert not np.array_equal(one.first, other.first)
 
 
+@pytest.mark.slow
 def test_training_learns(tmp_path):
     settings = replace(SHORT, steps=80, topdis=None, lr=1e-3, batch=32)
     rows = train(settings, Squares(), tmp_path, rhythm=Rhythm(20, 1000, 1e9)).history
@@ -113,6 +114,7 @@ def test_training_learns(tmp_path):
     assert losses[-1] < losses[0] / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_resume_is_bit_for_bit(tmp_path, objective):
     settings = replace(SHORT, objective=objective)
@@ -213,6 +215,7 @@ def test_processes_of_one_machine_take_devices_of_their_own(monkeypatch):
     assert [parallel.own_device(name) for name in ("cuda", "cuda:0", "cpu")] == ["cuda:1", "cuda:0", "cpu"]
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_mean_of_their_gradients(tmp_path, monkeypatch):
     """torchrun with gloo: both end with the same weights; after one step those of the averaged gradients."""
     program = tmp_path / "program.py"

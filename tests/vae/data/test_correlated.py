@@ -45,6 +45,7 @@ def test_a_smaller_width_correlates_more():
     assert (np.diff(strengths) < -0.05).all()
 
 
+@pytest.mark.slow
 def test_only_draws_differ():
     plain = load_dataset("sprites", resolution=32)
     data = load_dataset("sprites", resolution=32, correlated=[("pos_x", "pos_y")])

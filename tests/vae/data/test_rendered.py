@@ -10,6 +10,7 @@ from vae.data.scene_renderer import grid_factors, render
 from vae.data.sprites import Sprites, draw_masks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resolution", [32, 64])
 @pytest.mark.parametrize("name", ["sprites", "scenes"])
 def test_images_and_factors(name, resolution):
@@ -23,6 +24,7 @@ def test_images_and_factors(name, resolution):
     assert np.array_equal(data.images(indices), images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sprites", "scenes"])
 def test_halves_show_the_same_picture(name):
     """32 px pictures are those of 64 px seen from farther away."""
@@ -81,6 +83,7 @@ def test_orientations_turn_and_shapes_differ():
     assert (np.diff(areas, axis=1) > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resolution", [32, 64])
 def test_painted_scenes_are_the_rendered_ones(resolution):
     data = load_dataset("scenes", resolution=resolution)
@@ -89,6 +92,7 @@ def test_painted_scenes_are_the_rendered_ones(resolution):
     assert np.abs(data.images(indices).astype(int) - cast).max() <= 1
 
 
+@pytest.mark.slow
 def test_scenes_need_no_cache(tmp_path, monkeypatch):
     kept = load_dataset("scenes", resolution=32)
     (tmp_path / "file").touch()
@@ -97,6 +101,7 @@ def test_scenes_need_no_cache(tmp_path, monkeypatch):
     assert np.array_equal(load_dataset("scenes", resolution=32).images(indices), kept.images(indices))
 
 
+@pytest.mark.slow
 def test_scenes_are_cast_once(cache, monkeypatch):
     load_dataset("scenes", resolution=32)
     monkeypatch.setattr("vae.data.scenes.shadings_of", lambda *_: pytest.fail("cast again"))

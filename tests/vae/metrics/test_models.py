@@ -21,6 +21,7 @@ def clouds(classes, n=600, d=4, seed=0):
     return rng.normal(size=(n, d)) + 0.7 * labels[:, None] * rng.normal(size=d), labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 5])
 def test_boosting_is_that_of_scikit_learn(classes):
     x, labels = clouds(classes)

@@ -74,6 +74,7 @@ def test_logs_have_names_of_their_own(name):
     assert len(set(logged)) == len(logged)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_saved_state_takes_the_same_next_steps(name):
     objective = make(name)
@@ -92,6 +93,7 @@ def test_a_saved_state_takes_the_same_next_steps(name):
     assert same(run(again, range(2, 4)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_terms_depend_on_the_generator_of_the_step_alone(name):
     first = run(make(name), range(2))
@@ -99,6 +101,7 @@ def test_terms_depend_on_the_generator_of_the_step_alone(name):
     assert same(run(make(name), range(2)), first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_the_loss_alone_changes_nothing(name):
     """What is remembered changes in `update`."""

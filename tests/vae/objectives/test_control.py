@@ -95,6 +95,7 @@ def test_default_stairs_are_the_papers():
     assert rises == pytest.approx([0.15] * len(rises), abs=0.001)
 
 
+@pytest.mark.slow
 def test_the_controller_holds_a_plant_at_its_set_point():
     """A KL divergence that shrinks with β, and lags behind it, ends at the capacity."""
     objective, kl = make(**FIXED), 20.0

@@ -54,6 +54,7 @@ def trained(*, dependent, updates=60, **options):
     return objective, accuracies
 
 
+@pytest.mark.slow
 def test_codes_that_depend_on_one_another_are_found_out():
     """The capacity, which could grow while the discriminator knew nothing, is taken back."""
     objective, accuracies = trained(dependent=True, discriminator_lr=2e-3)
@@ -61,6 +62,7 @@ def test_codes_that_depend_on_one_another_are_found_out():
     assert objective.capacity == 0
 
 
+@pytest.mark.slow
 def test_independent_codes_pass_and_earn_capacity():
     objective, accuracies = trained(dependent=False)
     assert sum(accuracies[-10:]) / 10 < 0.55
@@ -144,6 +146,7 @@ def test_encoder_is_told_to_look_permuted():
     assert torch.allclose(encoder, torch.cat([g.flatten() for g in expected]), rtol=1e-3, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_decoder_is_told_to_draw_permuted_codes_like_others():
     """From one point above one half on with its whole weight, below it in proportion."""
     for accuracy, share in ((0.505, 0.5), (0.51, 1.0), (0.9, 1.0)):

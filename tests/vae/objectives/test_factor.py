@@ -40,6 +40,7 @@ def test_permutation_keeps_marginals_and_loses_dependence():
     assert torch.equal(permuted, permute_dims(z, torch.Generator().manual_seed(0)))
 
 
+@pytest.mark.slow
 def test_the_discriminator_learns_dependence_and_its_amount():
     """The mean log ratio comes near the total correlation of normal codes, -½ log(1 - ρ²)."""
     objective, accuracies = trained(0.9)
@@ -49,6 +50,7 @@ def test_the_discriminator_learns_dependence_and_its_amount():
     assert tc.item() == pytest.approx(-0.5 * math.log(1 - 0.81), abs=0.15)
 
 
+@pytest.mark.slow
 def test_independent_codes_cannot_be_told_from_permuted_ones():
     objective, accuracies = trained(0.0)
     assert sum(accuracies[-20:]) / 20 < 0.55

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from vae.objectives import OBJECTIVES
@@ -28,6 +29,7 @@ with parallel.process_group(torch.device("cpu")):
 """
 
 
+@pytest.mark.slow
 def test_processes_agree(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
