@@ -1,6 +1,7 @@
 # make demo: discover directions of the shipped generator and draw them
 # make check: lint, types, the quick tests of what changed · make test: lint, types, all tests
 # make test-pythons: the tests on every Python here, with the newest dependencies · make bench: the benchmarks
+# make docs: docs/options.md from the options as they are
 # Every target sets up .venv by itself, once.
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ TIER ?= all
 ARGS ?=
 INSTALLED := $(VENV)/.installed
 
-.PHONY: setup demo lint check test test-pythons bench clean
+.PHONY: setup demo docs lint check test test-pythons bench clean
 
 setup: $(INSTALLED)
 
@@ -29,6 +30,9 @@ demo: $(INSTALLED)
 	$(BIN)/ganwalk discover --generator scenes --n-directions 10 --out $(OUT)
 	$(BIN)/ganwalk render --directions $(OUT)/directions.safetensors --direction all
 	$(BIN)/ganwalk render --directions $(OUT)/directions.safetensors --direction 0 --gif
+
+docs: $(INSTALLED)
+	$(BIN)/python -m tools.options_docs
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
