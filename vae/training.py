@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -162,10 +161,10 @@ def _means(window: list[dict[str, torch.Tensor]]) -> dict[str, float]:
 def _check_finite(
     logs: dict[str, torch.Tensor], gradients: list[torch.Tensor], step: int, saved_step: int, out: Path
 ) -> None:
-    bad = [name for name, value in logs.items() if not math.isfinite(value)]
-    if not bad and not bool(torch.stack([gradient.sum() for gradient in gradients]).isfinite().all()):
-        bad = ["gradient"]
-    if bad:
+    values = torch.stack([*logs.values(), *(gradient.sum() for gradient in gradients)]).isfinite()
+    # One question to the device for all of them: it is asked in every step.
+    if not bool(values.all()):
+        bad = [name for name, fine in zip(logs, values.tolist(), strict=False) if not fine] or ["gradient"]
         kept = f"the checkpoint of step {saved_step} is in {out}" if saved_step else "no checkpoint had been written"
         raise GanwalkError(
             f"{', '.join(bad)} not finite in step {step + 1}: try a smaller --lr or smaller weights; {kept}"
