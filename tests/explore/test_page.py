@@ -30,6 +30,7 @@ from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ganwalk.labels import Label
 from ganwalk.rendering.images import traverse
+from ganwalk.samples import DrawnSamples
 
 pytest.importorskip("nicegui")
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -105,8 +106,7 @@ def pixels(page, side=0, number=0):
 
 
 def truth(generator, directions, edit, seed, **options):
-    options = {"truncation_psi": 1.0, "class_index": None, "batch": 8, **options}
-    return traverse(generator, directions, edit, [1.0], seeds=[seed], **options)[0, 0]
+    return traverse(generator, directions, edit, [1.0], DrawnSamples((seed,), **options), batch=8)[0, 0]
 
 
 def until(condition):

@@ -85,6 +85,7 @@ def report_command(directions: Directions, directions_file: str, settings: Repor
         "amplitude": "--amplitude",
         "steps": "--steps",
         "truncation_psi": "--truncation",
+        "truncation_cutoff": "--truncation-cutoff",
         "class_index": "--class",
         "layers": "--layers",
     }

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ganwalk.errors import GanwalkError
+from ganwalk.samples import DrawnSamples, Samples
 
 MAX_STEPS = 101
 
@@ -18,7 +19,7 @@ class ReportSettings:
         seeds: samples that every direction is shown on.
         amplitude: ends of the strips, in standard deviations along a direction.
         steps: pictures from end to end.
-        truncation_psi, class_index: of the samples.
+        truncation_psi, truncation_cutoff, class_index: of the samples.
         layers: layers to shift; None takes the directions' own range.
         hidden: show directions that are hidden, too.
         batch: images synthesised at once.
@@ -30,6 +31,7 @@ class ReportSettings:
     amplitude: float = 3.0
     steps: int = 13
     truncation_psi: float = 1.0
+    truncation_cutoff: int | None = None
     class_index: int | None = None
     layers: tuple[int, int] | None = None
     hidden: bool = False
@@ -42,3 +44,8 @@ class ReportSettings:
             raise GanwalkError(f"amplitude must be positive and finite, not {self.amplitude:g}")
         if not 2 <= self.steps <= MAX_STEPS:
             raise GanwalkError(f"steps must lie between 2 and {MAX_STEPS}, not {self.steps}")
+
+    @property
+    def samples(self) -> Samples:
+        """What every direction is shown on."""
+        return DrawnSamples(self.seeds, self.truncation_psi, self.truncation_cutoff, self.class_index)
