@@ -13,6 +13,7 @@ from ganwalk.commands.options import (
     batch_option,
     code_again,
     common_options,
+    cutoff_option,
     directions_option,
     external_options,
     found_class_option,
@@ -41,6 +42,7 @@ from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
 @reach_option
 @click.option("--steps", type=click.IntRange(2), default=7, show_default=True, help="Pictures from end to end.")
 @truncation_option
+@cutoff_option
 @layers_option
 @found_class_option
 @batch_option
@@ -58,6 +60,7 @@ def render(
     amplitude: float,
     steps: int,
     truncation: float,
+    truncation_cutoff: int | None,
     layers_text: str | None,
     class_index: int | None,
     batch: int,
@@ -88,7 +91,7 @@ def render(
     path = directions_path or newest_directions()
     directions = Directions.load(path)
     class_index = directions.class_index if class_index is None else class_index
-    samples = DrawnSamples(tuple(parse_seeds(seeds_text)), truncation, class_index=class_index)
+    samples = DrawnSamples(tuple(parse_seeds(seeds_text)), truncation, truncation_cutoff, class_index)
     layers = parse_layers(layers_text) if layers_text else None
     index = None if direction in (None, "all") else directions.find(direction)
     if combine is not None:

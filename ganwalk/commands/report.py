@@ -13,6 +13,7 @@ from ganwalk.commands.options import (
     batch_option,
     code_again,
     common_options,
+    cutoff_option,
     directions_option,
     external_options,
     found_class_option,
@@ -34,6 +35,7 @@ from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
 @reach_option
 @click.option("--steps", type=click.IntRange(2, 101), default=13, show_default=True, help="Pictures from end to end.")
 @truncation_option
+@cutoff_option
 @layers_option
 @found_class_option
 @batch_option
@@ -56,6 +58,7 @@ def report(
     amplitude: float,
     steps: int,
     truncation: float,
+    truncation_cutoff: int | None,
     layers_text: str | None,
     class_index: int | None,
     batch: int,
@@ -86,6 +89,7 @@ def report(
         amplitude=amplitude,
         steps=steps,
         truncation_psi=truncation,
+        truncation_cutoff=truncation_cutoff,
         class_index=class_index,
         layers=parse_layers(layers_text) if layers_text else None,
         hidden=hidden,
