@@ -34,6 +34,12 @@ class Toolbar:
             if studio.truncates:
                 self._psi = ui.number("Truncation ψ", min=-MAX_PSI, max=MAX_PSI, step=0.05, format="%.4g")
                 self._psi.props("dense outlined").classes("short").on("change", self._set_psi)
+            self._cutoff = None
+            if studio.truncates and studio.styled_layers > 1:
+                last = studio.styled_layers - 1
+                self._cutoff = ui.number("First ψ layers", min=1, max=last, step=1, precision=0)
+                self._cutoff.props("dense outlined clearable placeholder=all stack-label").classes("short")
+                self._cutoff.on("change", self._set_cutoff).on("clear", self._set_cutoff)
             self._class = None
             if studio.generator.c_dim:
                 self._class = ui.number("Class", min=0, max=studio.generator.c_dim - 1, step=1, precision=0)
@@ -71,6 +77,9 @@ class Toolbar:
         self._seeds.set_value(format_seeds(samples.seeds))
         if self._psi is not None:
             self._psi.set_value(samples.truncation_psi)
+        if self._cutoff is not None:
+            self._cutoff.set_value(samples.truncation_cutoff)
+            self._cutoff.set_enabled(samples.truncation_psi != 1)
         if self._class is not None:
             self._class.set_value(samples.class_index)
         if self._side is not None:
@@ -105,6 +114,16 @@ class Toolbar:
             page.change(page.state.sampled(truncation_psi=float(value)))
         else:
             self._psi.set_value(page.state.samples.truncation_psi)
+
+    def _set_cutoff(self) -> None:
+        assert self._cutoff is not None
+        page, value = self._page, self._cutoff.value
+        if value is None:
+            page.change(page.state.sampled(truncation_cutoff=None))
+        elif float(value).is_integer() and 1 <= value < page.studio.styled_layers:
+            page.change(page.state.sampled(truncation_cutoff=int(value)))
+        else:
+            self._cutoff.set_value(page.state.samples.truncation_cutoff)
 
     def _set_class(self) -> None:
         assert self._class is not None
