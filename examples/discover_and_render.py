@@ -7,6 +7,7 @@ Writes directions.safetensors and directions.png into this folder.
 
 import ganwalk
 from ganwalk.rendering.grids import overview_grid
+from ganwalk.samples import DrawnSamples
 from ganwalk.sheets import save_picture
 
 
@@ -17,7 +18,7 @@ def main() -> None:
     directions.save("directions.safetensors")
     for index, effect in enumerate(directions.effects):
         print(f"direction {index} changes the image by {effect:.3f}")
-    save_picture(overview_grid(generator, directions, seed=1, steps=5), "directions.png")
+    save_picture(overview_grid(generator, directions, DrawnSamples((1,)), steps=5), "directions.png")
     print("wrote directions.safetensors and directions.png")
 
 

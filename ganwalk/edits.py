@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions, shift_latents
-from ganwalk.generators.base import Generator, check_layers
+from ganwalk.generators.base import Generator, check_layers, device_of
+from ganwalk.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,9 @@ class Move:
 
 
 def walk(
-    generator: Generator,
-    directions: Directions,
-    edit: Sequence[Move],
-    z: Tensor,
-    fractions: Tensor,
-    *,
-    c: Tensor | None = None,
-    truncation_psi: float = 1.0,
-    truncation_cutoff: int | None = None,
+    generator: Generator, directions: Directions, edit: Sequence[Move], samples: Samples, fractions: Tensor
 ) -> Tensor:
-    """Styles on the path of an edit: (n, len(fractions), num_layers, w_dim) for codes z (n, z_dim).
+    """Styles on the path of an edit: (len(samples), len(fractions), num_layers, w_dim).
 
     In w the samples are truncated, then shifted: the shift itself is as long as it says. In z the shifted code is
     mapped and truncated. Shifts of one latent space are additions, so the order of the moves does not matter.
@@ -46,27 +39,20 @@ def walk(
     Args:
         edit: what is walked together; nothing gives the samples themselves.
         fractions: (m,) multiples of the whole edit; for one move of amplitude 1, amplitudes.
-        c: one-hot labels (n, c_dim) of a class-conditional generator.
-        truncation_psi: distance from the mean style that is kept; 1 truncates nothing.
-        truncation_cutoff: truncate only this many first layers; None truncates all.
     Raises:
-        GanwalkError: a direction or layers do not exist, or layers are given for directions in z.
+        GanwalkError: a direction or layers do not exist, layers are given for directions in z, or these directions
+            cannot shift such samples.
     """
-    fractions = fractions.to(z.device)
-
-    def mapped(codes: Tensor) -> Tensor:
-        return generator.mapping(codes, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
-
     for layers in (directions.layers, *(move.layers for move in edit)):
         check_layers(generator, layers, directions.space)
     if directions.space == "z":
-        shift = torch.zeros_like(z[0])
+        shift = torch.zeros(generator.z_dim, device=device_of(generator))
         for move in edit:
-            shift = shift + directions.step(move.index, move.amplitude).to(z)
-        return torch.stack([mapped(z + fraction * shift) for fraction in fractions], dim=1)
-    w = mapped(z)
+            shift = shift + directions.step(move.index, move.amplitude).to(shift)
+        return samples.shifted_styles(generator, fractions.to(shift)[:, None] * shift)
+    w = samples.styles(generator)
     shift = torch.zeros_like(w[:1])
     for move in edit:
         step = directions.step(move.index, move.amplitude).to(w)
         shift = shift_latents(shift, step, move.layers or directions.layers)
-    return torch.stack([w + fraction * shift for fraction in fractions], dim=1)
+    return torch.stack([w + fraction * shift for fraction in fractions.to(w)], dim=1)

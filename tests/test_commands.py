@@ -11,8 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ganwalk.commands import group
 from ganwalk.directions import Directions
@@ -293,3 +295,28 @@ def test_directions_of_a_class_are_drawn_and_scored_in_it(run, tmp_path):
     assert ", class 2" in (tmp_path / "report.html").read_text()
     assert run("evaluate", "--samples", "4", "--no-reconstructor")[0] == 0
     assert json.loads((tmp_path / "evaluation.json").read_text())["settings"]["class_index"] == 2
+
+
+def test_truncation_can_stop_at_a_layer(run, refused, tmp_path):
+    generator = load_generator("scenes")
+    Directions(torch.eye(generator.w_dim)[:2], torch.ones(2), "w", generator.identity).save("directions.safetensors")
+    draw = ["render", "-d", "0", "--seeds", "1", "--steps", "2", "-q", "-o", "out.png"]
+    pictures = []
+    for options in ([], ["--truncation-cutoff", generator.num_layers], ["--truncation-cutoff", 1]):
+        assert run(*draw, "--truncation", "0.5", *options)[0] == 0
+        # Without the caption, which names the cutoff.
+        pictures.append(np.asarray(Image.open("out.png"))[:-30])
+    assert np.array_equal(pictures[0], pictures[1]) and not np.array_equal(pictures[0], pictures[2])
+    report = ["report", "--seeds", "1", "--steps", "2", "--no-evaluate", "-q"]
+    assert run(*report, "--truncation", "0.5", "--truncation-cutoff", 3)[0] == 0
+    written = Path("report.html").read_text()
+    assert "--truncation 0.5 --truncation-cutoff 3" in written and "truncation ψ 0.5 in the first 3 layers" in written
+    beyond = generator.num_layers + 1
+    for command in (draw, report):
+        assert "is out of range" in refused(*command, "--truncation", "0.5", "--truncation-cutoff", beyond)
+        assert "no effect without truncation" in refused(*command, "--truncation-cutoff", 3)
+        code, _, text = run(*command, "--truncation", "0.5", "--truncation-cutoff", 0)
+        assert code == 2 and "0 is not in the range" in text
+    Path("directions.safetensors").unlink()
+    assert run("discover", "-g", "blobs", *FAST)[0] == 0
+    assert "no styles of layers" in refused("render", "-d", 0, "--truncation", "0.5", "--truncation-cutoff", 1)

@@ -14,6 +14,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.loading import load_directions_generator
 from ganwalk.labels import Label
+from ganwalk.samples import DrawnSamples, StoredSamples
 
 
 def directions_of(generator, n=3, space="w", **changes):
@@ -141,30 +142,30 @@ def test_a_walk_in_w_shifts_its_layers_by_standard_deviations(toy):
     z = sample_z(toy, 2, seed=0)
     w = toy.mapping(z)
     amplitudes = torch.tensor([-1.5, 0.0, 2.0])
-    styles = walk(toy, directions, [Move(1)], z, amplitudes)
+    styles = walk(toy, directions, [Move(1)], StoredSamples(z, "z"), amplitudes)
     assert styles.shape == (2, 3, toy.num_layers, toy.w_dim)
     assert torch.allclose(styles[:, 1], w)
     assert torch.allclose(styles[:, 2] - w, (2.0 * 2.0 * directions.vectors[1]).expand_as(w), atol=1e-5)
-    part = walk(toy, directions, [Move(1, 1.0, (2, 3))], z, amplitudes)
+    part = walk(toy, directions, [Move(1, 1.0, (2, 3))], StoredSamples(z, "z"), amplitudes)
     assert torch.equal(part[:, 2][:, [0, 1, 4, 5]], w[:, [0, 1, 4, 5]])
     assert torch.allclose(part[:, 2][:, 2:4], styles[:, 2][:, 2:4])
 
 
 def test_samples_are_truncated_before_they_are_shifted(toy):
-    z = sample_z(toy, 1, seed=0)
-    styles = walk(toy, directions_of(toy), [Move(0)], z, torch.tensor([1.0]), truncation_psi=0.0)
+    samples = DrawnSamples((0,), truncation_psi=0.0)
+    styles = walk(toy, directions_of(toy), [Move(0)], samples, torch.tensor([1.0]))
     assert torch.allclose(styles[0, 0], toy.w_avg + directions_of(toy).step(0), atol=1e-6)
 
 
 def test_a_walk_in_z_goes_through_the_mapping(toy, blobs):
     z = sample_z(toy, 2, seed=0)
     directions = directions_of(toy, space="z")
-    styles = walk(toy, directions, [Move(2)], z, torch.tensor([1.0]))
+    styles = walk(toy, directions, [Move(2)], StoredSamples(z, "z"), torch.tensor([1.0]))
     assert torch.allclose(styles[:, 0], toy.mapping(z + directions.step(2)))
     with pytest.raises(GanwalkError, match="needs directions in w"):
-        walk(toy, directions, [Move(0, 1.0, (0, 1))], z, torch.tensor([1.0]))
-    z = sample_z(blobs, 2, seed=0)
-    assert walk(blobs, directions_of(blobs, space="z"), [Move(0)], z, torch.zeros(3)).shape == (2, 3, 1, 6)
+        walk(toy, directions, [Move(0, 1.0, (0, 1))], StoredSamples(z, "z"), torch.tensor([1.0]))
+    samples = DrawnSamples((0, 1))
+    assert walk(blobs, directions_of(blobs, space="z"), [Move(0)], samples, torch.zeros(3)).shape == (2, 3, 1, 6)
 
 
 def test_shift_latents_leaves_its_argument_alone(toy):
@@ -229,14 +230,15 @@ def test_settings_that_are_no_json_are_refused_and_nothing_is_written(toy, tmp_p
 
 def test_the_truncation_stops_at_its_cutoff(toy):
     z = sample_z(toy, 1, seed=0)
-    styles = walk(toy, directions_of(toy), [Move(0)], z, torch.zeros(1), truncation_psi=0.0, truncation_cutoff=2)[0, 0]
+    samples = DrawnSamples((0,), truncation_psi=0.0, truncation_cutoff=2)
+    styles = walk(toy, directions_of(toy), [Move(0)], samples, torch.zeros(1))[0, 0]
     assert torch.allclose(styles[:2], toy.w_avg.expand(2, -1)) and torch.equal(styles[2:], toy.mapping(z)[0, 2:])
 
 
 def test_layers_that_do_not_exist_are_refused(toy):
     for layers in ((4, 9), (50, 60)):
         with pytest.raises(GanwalkError, match="the generator has layers 0 to 5"):
-            walk(toy, directions_of(toy), [Move(0, 1.0, layers)], sample_z(toy, 1, seed=0), torch.ones(1))
+            walk(toy, directions_of(toy), [Move(0, 1.0, layers)], DrawnSamples((0,)), torch.ones(1))
 
 
 def test_names_and_notes_are_kept_in_the_file(toy, tmp_path):
@@ -314,11 +316,11 @@ def test_damaged_labels_are_one_line(toy, tmp_path, labels):
 def test_moves_add_up_in_their_own_layers(toy):
     directions, z = directions_of(toy), sample_z(toy, 2, seed=1)
     edit = [Move(0, 2.0), Move(2, -1.0, (1, 2))]
-    styles = walk(toy, directions, edit, z, torch.tensor([0.0, 0.5, 1.0]))
+    styles = walk(toy, directions, edit, StoredSamples(z, "z"), torch.tensor([0.0, 0.5, 1.0]))
     w = toy.mapping(z)
     assert torch.equal(styles[:, 0], w)
     shift = torch.zeros_like(w[0]) + directions.step(0, 2.0)
     shift[1:3] += directions.step(2, -1.0)
     for column, fraction in ((1, 0.5), (2, 1.0)):
         assert torch.allclose(styles[:, column], w + fraction * shift, atol=1e-6)
-    assert torch.equal(walk(toy, directions, [], z, torch.ones(1))[:, 0], w)
+    assert torch.equal(walk(toy, directions, [], StoredSamples(z, "z"), torch.ones(1))[:, 0], w)

@@ -36,6 +36,12 @@ generator_option = click.option(
 truncation_option = click.option(
     "--truncation", type=float, callback=finite, default=1.0, show_default=True, help="Truncation psi."
 )
+cutoff_option = click.option(
+    "--truncation-cutoff",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Truncate only the styles of the first N layers [default: of all].",
+)
 class_option = click.option("--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator.")
 found_class_option = click.option(
     "--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator [default: as discovered]."

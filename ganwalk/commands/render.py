@@ -13,6 +13,7 @@ from ganwalk.commands.options import (
     batch_option,
     code_again,
     common_options,
+    cutoff_option,
     directions_option,
     external_options,
     found_class_option,
@@ -41,6 +42,7 @@ from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
 @reach_option
 @click.option("--steps", type=click.IntRange(2), default=7, show_default=True, help="Pictures from end to end.")
 @truncation_option
+@cutoff_option
 @layers_option
 @found_class_option
 @batch_option
@@ -58,6 +60,7 @@ def render(
     amplitude: float,
     steps: int,
     truncation: float,
+    truncation_cutoff: int | None,
     layers_text: str | None,
     class_index: int | None,
     batch: int,
@@ -81,6 +84,7 @@ def render(
     from ganwalk.rendering.animation import save_animation
     from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid
     from ganwalk.rendering.ranges import parse_edit
+    from ganwalk.samples import DrawnSamples
     from ganwalk.sheets import save_picture
 
     if (direction is None) == (combine is None):
@@ -88,7 +92,7 @@ def render(
     path = directions_path or newest_directions()
     directions = Directions.load(path)
     class_index = directions.class_index if class_index is None else class_index
-    seeds = parse_seeds(seeds_text)
+    samples = DrawnSamples(tuple(parse_seeds(seeds_text)), truncation, truncation_cutoff, class_index)
     layers = parse_layers(layers_text) if layers_text else None
     index = None if direction in (None, "all") else directions.find(direction)
     if combine is not None:
@@ -102,7 +106,6 @@ def render(
     stem = out or path.parent / f"{stem_name}.png"
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
-    options: dict[str, Any] = {"truncation_psi": truncation, "class_index": class_index, "batch": batch}
     reach: dict[str, Any] = {"amplitude": amplitude, "layers": layers}
     hidden = quiet or not sys.stderr.isatty()
     written = [stem]
@@ -110,15 +113,15 @@ def render(
         progress = percent(advance)
         if combine is not None:
             picture = combination_grid(
-                generator, directions, edits[0], seeds=seeds, steps=steps, progress=progress, **options
+                generator, directions, edits[0], samples, steps=steps, batch=batch, progress=progress
             )
         elif index is not None:
             picture = traversal_grid(
-                generator, directions, index, seeds=seeds, steps=steps, progress=progress, **reach, **options
+                generator, directions, index, samples, steps=steps, batch=batch, progress=progress, **reach
             )
         else:
             picture = overview_grid(
-                generator, directions, seed=seeds[0], steps=steps, progress=progress, **reach, **options
+                generator, directions, samples.select([0]), steps=steps, batch=batch, progress=progress, **reach
             )
     save_picture(picture, stem)
     for suffix in [".gif"] * gif + [".mp4"] * mp4:
@@ -129,10 +132,10 @@ def render(
                 generator,
                 directions,
                 edits,
-                seeds=seeds if len(edits) == 1 else seeds[:1],
+                samples if len(edits) == 1 else samples.select([0]),
                 there_and_back=combine is None,
+                batch=batch,
                 progress=percent(advance),
-                **options,
             )
         written.append(target)
     click.echo(f"wrote {', '.join(map(str, written))}")

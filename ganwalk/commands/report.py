@@ -78,7 +78,10 @@ def report(
                 generator,
                 directions,
                 EvaluationSettings(
-                    truncation_psi=settings.truncation_psi, class_index=settings.class_index, reconstructor=False
+                    truncation_psi=settings.truncation_psi,
+                    truncation_cutoff=settings.truncation_cutoff,
+                    class_index=settings.class_index,
+                    reconstructor=False,
                 ),
                 threads=threads,
                 on_progress=lambda stage, share: advance(round(100 * share), stage),

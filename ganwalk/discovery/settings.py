@@ -82,7 +82,7 @@ class DiscoverySettings:
         """These settings with every None filled in and every value checked against the generator."""
         from ganwalk.discovery.subspace import resolve_space
         from ganwalk.discovery.view import default_chunk, default_layer
-        from ganwalk.generators.base import check_class, check_cutoff, check_layer, check_layers, space_dim
+        from ganwalk.generators.base import check_class, check_layer, check_layers, check_truncation, space_dim
 
         space = resolve_space(generator, self.space)
         total = space_dim(generator, space)
@@ -105,7 +105,7 @@ class DiscoverySettings:
                 f"use --layer {self.layers[1]} or higher"
             )
         check_class(generator, self.class_index)
-        check_cutoff(generator, self.truncation_psi, self.truncation_cutoff)
+        check_truncation(generator, self.truncation_psi, self.truncation_cutoff)
         return replace(
             self,
             space=space,

@@ -71,10 +71,10 @@ class EvaluationSettings:
 
     def resolve(self, generator: Generator) -> EvaluationSettings:
         """These settings with the samples filled in and every value checked against the generator."""
-        from ganwalk.generators.base import check_class, check_cutoff
+        from ganwalk.generators.base import check_class, check_truncation
 
         check_class(generator, self.class_index)
-        check_cutoff(generator, self.truncation_psi, self.truncation_cutoff)
+        check_truncation(generator, self.truncation_psi, self.truncation_cutoff)
         samples = default_sizes(generator).samples if self.samples is None else self.samples
         return replace(self, samples=samples)
 

@@ -50,10 +50,8 @@ def path_animation(studio: Studio, state: State, suffix: str, progress: Callable
             studio.generator,
             studio.sides[state.side].directions,
             [moves],
-            seeds=state.seeds,
+            state.samples,
             there_and_back=False,
-            truncation_psi=state.truncation_psi,
-            class_index=state.class_index,
             batch=studio.batch,
             progress=progress,
         )
@@ -61,7 +59,7 @@ def path_animation(studio: Studio, state: State, suffix: str, progress: Callable
 
 
 def edited_latents(studio: Studio, state: State) -> bytes:
-    """A .npy of styles (len(seeds), num_layers, w_dim), float32."""
+    """A .npy of styles (len(state.samples), num_layers, w_dim), float32."""
     target = io.BytesIO()
     np.save(target, studio.latents(state, state.side))
     return target.getvalue()
@@ -77,16 +75,19 @@ def render_command(studio: Studio, state: State, *, folders: bool = True) -> str
     moves = moves_of(state.edits[state.side])
     if side.path is None or not moves:
         return None
-    if state.class_index is None and side.directions.class_index is not None:
+    samples = state.samples
+    if samples.class_index is None and side.directions.class_index is not None:
         # Render takes the class that directions were discovered in, unless it is given one.
         return None
     files = ["--directions", str(side.path), *studio.generator_options]
     if not folders:
         files = [Path(word).name for word in files]
     words = ["ganwalk", "render", *files]
-    words += ["--combine", format_edit(moves, side.directions), "--seeds", ",".join(map(str, state.seeds))]
-    if state.truncation_psi != 1:
-        words += ["--truncation", f"{state.truncation_psi:g}"]
-    if state.class_index is not None:
-        words += ["--class", str(state.class_index)]
+    words += ["--combine", format_edit(moves, side.directions), "--seeds", ",".join(map(str, samples.seeds))]
+    if samples.truncation_psi != 1:
+        words += ["--truncation", f"{samples.truncation_psi:g}"]
+    if samples.truncation_cutoff is not None:
+        words += ["--truncation-cutoff", str(samples.truncation_cutoff)]
+    if samples.class_index is not None:
+        words += ["--class", str(samples.class_index)]
     return shlex.join(words)

@@ -48,9 +48,9 @@ class Page:
         self.studio, self.line = studio, line
         generator = studio.generator
         self.name = Path(studio.directions[0].generator.reference).name
-        self.state = from_query(query, studio.directions, classes=generator.c_dim, layers=generator.num_layers)
+        self.state = from_query(query, studio.directions, classes=generator.c_dim, layers=studio.styled_layers)
         if not studio.truncates:
-            self.state = replace(self.state, truncation_psi=1.0)
+            self.state = self.state.sampled(truncation_psi=1.0)
         self.history = History()
         self._settled = self.state
         self._wished: Wish | None = None
@@ -119,7 +119,7 @@ class Page:
     def shuffle(self) -> None:
         """As many other samples."""
         first = random.randrange(_SEEDS)
-        self.change(replace(self.state, seeds=tuple(range(first, first + len(self.state.seeds)))))
+        self.change(self.state.sampled(seeds=tuple(range(first, first + len(self.state.samples)))))
 
     def switch(self) -> None:
         """Shows the sliders of the other side."""
@@ -227,7 +227,7 @@ class Page:
             self.panel.show(state)
             self.gallery.note(state)
             title = self.studio.sides[state.side].directions.title(state.selected)
-            self.strip.note(title, state.seeds[0], state.move(state.side, state.selected).amplitude)
+            self.strip.note(state.samples.titles[0], title, state.move(state.side, state.selected).amplitude)
 
     def _wish(self) -> None:
         """Asks for the pictures of the state: previews first, if there are any, and whole ones when it has settled."""
@@ -313,4 +313,4 @@ class Page:
 
 def _pictured(state: State) -> tuple[Any, ...]:
     """What of a state is in the pictures."""
-    return (state.seeds, state.truncation_psi, state.class_index, state.edits)
+    return (state.samples, state.edits)

@@ -43,7 +43,7 @@ def take_shot(studio: Studio, state: State, *, small: bool, check: Callable[[], 
 def strip_base(state: State) -> State:
     """What a strip depends on: the first sample and the edit, without the selected direction's own amplitude."""
     move = replace(state.move(state.side, state.selected), amplitude=0.0)
-    return replace(state, seeds=state.seeds[:1]).moved(state.side, move)
+    return replace(state, samples=state.samples.select([0])).moved(state.side, move)
 
 
 def take_strip(studio: Studio, base: State, check: Callable[[], None]) -> list[str]:

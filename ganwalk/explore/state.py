@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlencode
 
 from ganwalk.directions import Directions
@@ -12,6 +13,7 @@ from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.ranges import parse_seeds
 from ganwalk.rendering.ranges import format_edit, parse_edit
+from ganwalk.samples import DrawnSamples
 
 # Samples side by side: more are too small to compare, and take long.
 MAX_SEEDS = 12
@@ -20,6 +22,8 @@ REACH = 5.0
 # Truncation beyond is noise.
 MAX_PSI = 2.0
 _MAX_UNDO = 200
+# What a page shows at first.
+_FIRST = DrawnSamples((1, 2, 3, 4))
 # Samples of classes that are drawn.
 _ANY = "any"
 
@@ -29,17 +33,13 @@ class State:
     """What is shown.
 
     Attributes:
-        seeds: samples side by side, at least one and at most `MAX_SEEDS`.
-        truncation_psi: of the samples.
-        class_index: of a conditional generator.
+        samples: side by side, at most `MAX_SEEDS`.
         edits: the moves in A's directions, and in B's.
         selected: the direction whose details are shown, in the directions of side `side`.
         side: 0 while A's sliders are shown, 1 for B's.
     """
 
-    seeds: tuple[int, ...] = (1, 2, 3, 4)
-    truncation_psi: float = 1.0
-    class_index: int | None = None
+    samples: DrawnSamples = _FIRST
     edits: tuple[tuple[Move, ...], ...] = ((), ())
     selected: int = 0
     side: int = 0
@@ -57,6 +57,13 @@ class State:
         edits[side] = tuple(sorted(others, key=lambda other: other.index))
         return replace(self, edits=tuple(edits))
 
+    def sampled(self, **changes: Any) -> State:
+        """The state with other fields of its samples; a cutoff goes with the truncation that it is of."""
+        samples = replace(self.samples, **changes)
+        if samples.truncation_psi == 1:
+            samples = replace(samples, truncation_cutoff=None)
+        return replace(self, samples=samples)
+
     def reset(self) -> State:
         """The samples as they are: nothing is walked, on either side."""
         return replace(self, edits=((), ()))
@@ -70,19 +77,22 @@ def start_state(sides: tuple[Directions, ...], classes: int) -> State:
         classes: how many the generator has.
     """
     found = sides[0].class_index
-    return State(class_index=found if found is not None and found < classes else None)
+    return State().sampled(class_index=found if found is not None and found < classes else None)
 
 
 def to_query(state: State, sides: tuple[Directions, ...], *, classes: int) -> str:
     """The state as the query of a URL, without what is as it was at the start; arguments as of `start_state`."""
     start = start_state(sides, classes)
+    samples, at_first = state.samples, start.samples
     values: dict[str, str] = {}
-    if state.seeds != start.seeds:
-        values["seeds"] = ",".join(map(str, state.seeds))
-    if state.truncation_psi != start.truncation_psi:
-        values["psi"] = f"{state.truncation_psi:g}"
-    if state.class_index != start.class_index:
-        values["class"] = _ANY if state.class_index is None else str(state.class_index)
+    if samples.seeds != at_first.seeds:
+        values["seeds"] = ",".join(map(str, samples.seeds))
+    if samples.truncation_psi != at_first.truncation_psi:
+        values["psi"] = f"{samples.truncation_psi:g}"
+    if samples.truncation_cutoff is not None:
+        values["cutoff"] = str(samples.truncation_cutoff)
+    if samples.class_index != at_first.class_index:
+        values["class"] = _ANY if samples.class_index is None else str(samples.class_index)
     for key, edit, directions in zip("ab", state.edits, sides, strict=False):
         if edit:
             # Numbers, not names: a link should outlive a renaming.
@@ -100,22 +110,26 @@ def from_query(values: Mapping[str, str], sides: tuple[Directions, ...], *, clas
 
     Args:
         sides: the directions of A, and of B if there are any.
-        classes, layers: how many the generator has.
+        classes: how many the generator has.
+        layers: how many of the generator have a style of their own.
     """
     state = start_state(sides, classes)
     try:
         seeds = parse_seeds(values["seeds"])
-        state = replace(state, seeds=tuple(seeds[:MAX_SEEDS]))
+        state = state.sampled(seeds=tuple(seeds[:MAX_SEEDS]))
     except (KeyError, GanwalkError):
         pass
     psi = _number(values.get("psi", ""))
     if psi is not None and abs(psi) <= MAX_PSI:
-        state = replace(state, truncation_psi=psi)
+        state = state.sampled(truncation_psi=psi)
+    cutoff = _number(values.get("cutoff", ""))
+    if cutoff is not None and cutoff.is_integer() and 1 <= cutoff < layers:
+        state = state.sampled(truncation_cutoff=int(cutoff))
     if values.get("class") == _ANY:
-        state = replace(state, class_index=None)
+        state = state.sampled(class_index=None)
     chosen = _number(values.get("class", ""))
     if chosen is not None and chosen.is_integer() and 0 <= chosen < classes:
-        state = replace(state, class_index=int(chosen))
+        state = state.sampled(class_index=int(chosen))
     for side, (key, directions) in enumerate(zip("ab", sides, strict=False)):
         for part in values.get(key, "").split(","):
             try:

@@ -32,9 +32,9 @@ class Strip:
                     button.on("click", lambda amplitude=amplitude: on_choice(amplitude))
                     self._buttons.append(button)
 
-    def note(self, title: str, seed: int, amplitude: float) -> None:
-        """Says what is walked, and marks the picture that is the edit, if one is."""
-        self._title.set_text(f"Seed {seed} along direction {title}")
+    def note(self, sample: str, title: str, amplitude: float) -> None:
+        """Says which sample is walked along which direction, and marks the picture that is the edit, if one is."""
+        self._title.set_text(f"{sample} along direction {title}")
         for button, at in zip(self._buttons, AMPLITUDES, strict=True):
             set_class(button, "current", at == amplitude)
 

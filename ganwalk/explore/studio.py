@@ -19,6 +19,7 @@ from ganwalk.generators.base import sample_labels, sample_z
 from ganwalk.generators.preview import Preview, fit_preview
 from ganwalk.labels import Label
 from ganwalk.rendering.images import traverse
+from ganwalk.samples import DrawnSamples, Samples
 
 # Seconds for an image, beyond which dragging a slider shows previews.
 _SLOW = 0.15
@@ -58,6 +59,8 @@ class Studio:
         self.generator, self.sides, self.batch = generator, sides, batch
         self.generator_options = tuple(generator_options)
         self.truncates = _truncates(generator)
+        # Those that have a style of their own: what truncation and moves can be limited to.
+        self.styled_layers = generator.num_layers if generator.style_based else 1
         self._kept: OrderedDict[Any, np.ndarray] = OrderedDict()
         self.seconds = self._time_of_an_image()
         self.preview: Preview | None = None
@@ -83,46 +86,34 @@ class Studio:
             check: called before each image is made; what it raises ends the work.
         """
         return [
-            [self._picture(side, seed, state, small and self.preview is not None, check) for seed in state.seeds]
+            [self._picture(side, sample, state, small and self.preview is not None, check) for sample in state.samples]
             for side in range(len(self.sides))
         ]
 
-    def _picture(self, side: int, seed: int, state: State, small: bool, check: Callable[[], None] | None) -> np.ndarray:
+    def _picture(
+        self, side: int, sample: Samples, state: State, small: bool, check: Callable[[], None] | None
+    ) -> np.ndarray:
         moves = moves_of(state.edits[side])
         # Where nothing is walked, the sides agree.
-        key = (side if moves else -1, tuple(moves), seed, state.truncation_psi, state.class_index, small)
+        key = (side if moves else -1, tuple(moves), sample, small)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
         if check is not None:
             check()
         generator: Any = self.preview if small else self.generator
-        picture = traverse(
-            generator,
-            self.sides[side].directions,
-            moves,
-            [1.0],
-            seeds=[seed],
-            truncation_psi=state.truncation_psi,
-            class_index=state.class_index,
-            batch=self.batch,
-        )[0, 0]
+        directions = self.sides[side].directions
+        picture = traverse(generator, directions, moves, [1.0], sample, batch=self.batch)[0, 0]
         self._kept[key] = picture
         while sum(kept.nbytes for kept in self._kept.values()) > _KEPT:
             self._kept.popitem(last=False)
         return picture
 
     def latents(self, state: State, side: int) -> np.ndarray:
-        """Styles (len(seeds), num_layers, w_dim) of the edited samples: what the synthesis is given."""
-        rows = []
+        """Styles (len(state.samples), num_layers, w_dim) of the edited samples: what the synthesis is given."""
+        directions, edit, one = self.sides[side].directions, state.edits[side], torch.ones(1)
         with torch.no_grad():
-            for seed in state.seeds:
-                z = sample_z(self.generator, 1, seed)
-                c = sample_labels(self.generator, 1, state.class_index, seed)
-                directions, edit = self.sides[side].directions, state.edits[side]
-                one = torch.ones(1)
-                psi = state.truncation_psi
-                rows.append(walk(self.generator, directions, edit, z, one, c=c, truncation_psi=psi)[:, 0])
+            rows = [walk(self.generator, directions, edit, sample, one)[:, 0] for sample in state.samples]
         return torch.cat(rows).float().cpu().numpy()
 
     def label(self, side: int, index: int, label: Label) -> None:
@@ -167,16 +158,7 @@ class Studio:
         seconds = 0.0
         for _ in range(2):
             began = time.perf_counter()
-            traverse(
-                self.generator,
-                self.sides[0].directions,
-                [],
-                [0.0],
-                seeds=[0],
-                truncation_psi=1.0,
-                class_index=None,
-                batch=1,
-            )
+            traverse(self.generator, self.sides[0].directions, [], [0.0], DrawnSamples((0,)), batch=1)
             seconds = time.perf_counter() - began
         return seconds
 

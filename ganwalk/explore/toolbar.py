@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nicegui import ui
@@ -35,6 +34,12 @@ class Toolbar:
             if studio.truncates:
                 self._psi = ui.number("Truncation ψ", min=-MAX_PSI, max=MAX_PSI, step=0.05, format="%.4g")
                 self._psi.props("dense outlined").classes("short").on("change", self._set_psi)
+            self._cutoff = None
+            if studio.truncates and studio.styled_layers > 1:
+                last = studio.styled_layers - 1
+                self._cutoff = ui.number("First ψ layers", min=1, max=last, step=1, precision=0)
+                self._cutoff.props("dense outlined clearable placeholder=all stack-label").classes("short")
+                self._cutoff.on("change", self._set_cutoff).on("clear", self._set_cutoff)
             self._class = None
             if studio.generator.c_dim:
                 self._class = ui.number("Class", min=0, max=studio.generator.c_dim - 1, step=1, precision=0)
@@ -68,11 +73,15 @@ class Toolbar:
 
     def show(self, state: State) -> None:
         """Sets the controls to a state."""
-        self._seeds.set_value(format_seeds(state.seeds))
+        samples = state.samples
+        self._seeds.set_value(format_seeds(samples.seeds))
         if self._psi is not None:
-            self._psi.set_value(state.truncation_psi)
+            self._psi.set_value(samples.truncation_psi)
+        if self._cutoff is not None:
+            self._cutoff.set_value(samples.truncation_cutoff)
+            self._cutoff.set_enabled(samples.truncation_psi != 1)
         if self._class is not None:
-            self._class.set_value(state.class_index)
+            self._class.set_value(samples.class_index)
         if self._side is not None:
             self._side.set_value(state.side)
         self._undo.set_enabled(self._page.history.can_undo)
@@ -94,27 +103,37 @@ class Toolbar:
                 raise GanwalkError(f"{len(seeds)} samples do not fit side by side: at most {MAX_SEEDS} do")
         except GanwalkError as error:
             page.complain(str(error).replace("--seeds ", ""))
-            self._seeds.set_value(format_seeds(page.state.seeds))
+            self._seeds.set_value(format_seeds(page.state.samples.seeds))
             return
-        page.change(replace(page.state, seeds=seeds))
+        page.change(page.state.sampled(seeds=seeds))
 
     def _set_psi(self) -> None:
         assert self._psi is not None
         page, value = self._page, self._psi.value
         if value is not None and abs(value) <= MAX_PSI:
-            page.change(replace(page.state, truncation_psi=float(value)))
+            page.change(page.state.sampled(truncation_psi=float(value)))
         else:
-            self._psi.set_value(page.state.truncation_psi)
+            self._psi.set_value(page.state.samples.truncation_psi)
+
+    def _set_cutoff(self) -> None:
+        assert self._cutoff is not None
+        page, value = self._page, self._cutoff.value
+        if value is None:
+            page.change(page.state.sampled(truncation_cutoff=None))
+        elif float(value).is_integer() and 1 <= value < page.studio.styled_layers:
+            page.change(page.state.sampled(truncation_cutoff=int(value)))
+        else:
+            self._cutoff.set_value(page.state.samples.truncation_cutoff)
 
     def _set_class(self) -> None:
         assert self._class is not None
         page, value = self._page, self._class.value
         if value is None:
-            page.change(replace(page.state, class_index=None))
+            page.change(page.state.sampled(class_index=None))
         elif float(value).is_integer() and 0 <= value < page.studio.generator.c_dim:
-            page.change(replace(page.state, class_index=int(value)))
+            page.change(page.state.sampled(class_index=int(value)))
         else:
-            self._class.set_value(page.state.class_index)
+            self._class.set_value(page.state.samples.class_index)
 
     def _set_side(self) -> None:
         assert self._side is not None

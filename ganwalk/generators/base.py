@@ -109,6 +109,20 @@ def truncate(w: Tensor, w_avg: Tensor, psi: float, cutoff: int | None) -> Tensor
     return torch.cat([truncated[:, :cutoff], w[:, cutoff:]], dim=1)
 
 
+def check_truncation(generator: Generator, psi: float, cutoff: int | None) -> None:
+    """Raises GanwalkError unless truncation can stop after the first `cutoff` layers; None never stops."""
+    if cutoff is None:
+        return
+    if not generator.style_based:
+        raise GanwalkError("--truncation-cutoff has no effect: this generator has no styles of layers, drop it")
+    if not 1 <= cutoff <= generator.num_layers:
+        raise GanwalkError(
+            f"--truncation-cutoff {cutoff} is out of range: the generator has {generator.num_layers} layers"
+        )
+    if psi == 1:
+        raise GanwalkError("--truncation-cutoff has no effect without truncation: give --truncation, too, or drop it")
+
+
 def check_layer(until: int | None, num_layers: int) -> int:
     """The index of the layer to stop after; None means the image, which is the last layer."""
     last = num_layers - 1
@@ -129,22 +143,6 @@ def check_layers(generator: Generator, layers: tuple[int, int] | None, space: st
         raise GanwalkError(
             f"layers {layers[0]}-{layers[1]} do not exist: the generator has layers 0 to {generator.num_layers - 1}"
         )
-
-
-def check_class(generator: Generator, class_index: int | None) -> None:
-    """Raises GanwalkError unless the generator has this class; None stands for none, or for one that is drawn."""
-    if class_index is not None and not 0 <= class_index < generator.c_dim:
-        raise GanwalkError(f"class {class_index} does not exist: this generator has {generator.c_dim} classes")
-
-
-def check_cutoff(generator: Generator, psi: float, cutoff: int | None) -> None:
-    """Raises GanwalkError unless truncation by psi can end after the first `cutoff` layers; None truncates all."""
-    if cutoff is None:
-        return
-    if psi == 1:
-        raise GanwalkError("--truncation-cutoff has no effect without --truncation: leave it out, or add a psi below 1")
-    if not 1 <= cutoff <= generator.num_layers:
-        raise GanwalkError(f"truncation-cutoff must lie between 1 and the {generator.num_layers} layers, not {cutoff}")
 
 
 def space_dim(generator: Generator, space: str) -> int:
@@ -172,11 +170,20 @@ def sample_z(generator: Generator, n: int, seed: int) -> Tensor:
     return torch.randn(n, generator.z_dim, generator=rng).to(device_of(generator))
 
 
+def check_class(generator: Generator, class_index: int | None) -> None:
+    """Raises GanwalkError unless the generator has this class; None is always right."""
+    if class_index is None:
+        return
+    if generator.c_dim == 0:
+        raise GanwalkError("--class given, but this generator is not class-conditional")
+    if not 0 <= class_index < generator.c_dim:
+        raise GanwalkError(f"class {class_index} does not exist: classes are 0 to {generator.c_dim - 1}")
+
+
 def sample_labels(generator: Generator, n: int, class_index: int | None, seed: int) -> Tensor | None:
     """One-hot labels of one class, or of classes drawn uniformly; None for an unconditional generator."""
+    check_class(generator, class_index)
     if generator.c_dim == 0:
-        if class_index is not None:
-            raise GanwalkError("--class given, but this generator is not class-conditional")
         return None
     check_class(generator, class_index)
     if class_index is None:

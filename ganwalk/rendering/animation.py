@@ -14,6 +14,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import atomic_path
 from ganwalk.generators.base import Generator
 from ganwalk.rendering.images import Progress, traverse
+from ganwalk.samples import Samples
 from ganwalk.sheets import cell_size, resize, write_gif
 
 _COLUMNS = 6
@@ -27,14 +28,11 @@ def save_animation(
     generator: Generator,
     directions: Directions,
     edits: Sequence[Sequence[Move]],
+    samples: Samples,
     *,
-    seeds: Sequence[int],
     there_and_back: bool = True,
     frames: int = 48,
     fps: int = 24,
-    truncation_psi: float = 1.0,
-    truncation_cutoff: int | None = None,
-    class_index: int | None = None,
     batch: int = 8,
     progress: Progress | None = None,
 ) -> None:
@@ -53,18 +51,15 @@ def save_animation(
     suffix = path.suffix.lower()
     if suffix not in (".gif", ".mp4"):
         raise GanwalkError(f"{path} must end in .gif or .mp4")
-    if not seeds or not edits or frames < 2 or batch < 1:
-        raise GanwalkError("an animation needs at least one seed, one direction, two frames and a batch of one")
+    if not edits or frames < 2 or batch < 1:
+        raise GanwalkError("an animation needs at least one direction, two frames and a batch of one")
     turns = [2 * math.pi * k / frames for k in range(frames)]
     fractions = [math.sin(turn) if there_and_back else (1 - math.cos(turn)) / 2 for turn in turns]
     pictures = _frames(
         generator,
         directions,
-        [(edit, seed) for edit in edits for seed in seeds],
+        [(edit, sample) for edit in edits for sample in samples],
         fractions,
-        truncation_psi=truncation_psi,
-        truncation_cutoff=truncation_cutoff,
-        class_index=class_index,
         batch=batch,
     )
     counted = _counted(pictures, frames, progress)
@@ -113,12 +108,9 @@ def _counted(frames: Iterator[np.ndarray], total: int, progress: Progress | None
 def _frames(
     generator: Generator,
     directions: Directions,
-    tiles: Sequence[tuple[Sequence[Move], int]],
+    tiles: Sequence[tuple[Sequence[Move], Samples]],
     fractions: Sequence[float],
     *,
-    truncation_psi: float,
-    truncation_cutoff: int | None,
-    class_index: int | None,
     batch: int,
 ) -> Iterator[np.ndarray]:
     """Frames (h, w, 3) with even sides, as video codecs ask for; a few fractions at a time bound the memory."""
@@ -132,18 +124,8 @@ def _frames(
     for start in range(0, len(fractions), batch):
         part = fractions[start : start + batch]
         sheets = np.full((len(part), height, width, 3), 255, np.uint8)
-        for k, (edit, seed) in enumerate(tiles):
-            pixels = traverse(
-                generator,
-                directions,
-                edit,
-                part,
-                seeds=[seed],
-                truncation_psi=truncation_psi,
-                truncation_cutoff=truncation_cutoff,
-                class_index=class_index,
-                batch=batch,
-            )[0]
+        for k, (edit, sample) in enumerate(tiles):
+            pixels = traverse(generator, directions, edit, part, sample, batch=batch)[0]
             row, column = divmod(k, columns)
             y, x = row * pitch, column * pitch
             for sheet, picture in zip(sheets, pixels, strict=True):

@@ -11,6 +11,7 @@ from ganwalk.files import atomic_path, write_json
 from ganwalk.generators.base import Generator
 from ganwalk.rendering.grids import overview_grid
 from ganwalk.rtd import plot_barcodes
+from ganwalk.samples import DrawnSamples
 from ganwalk.sheets import save_picture
 
 # Barcodes drawn: more panels than this are too small to read.
@@ -39,9 +40,8 @@ def write_outputs(result: DiscoveryResult, generator: Generator, out: Path) -> l
     picture = overview_grid(
         generator,
         result.directions,
-        seed=result.settings.seed,
+        DrawnSamples((result.settings.seed,), class_index=result.settings.class_index),
         amplitude=result.settings.amplitude,
-        class_index=result.settings.class_index,
         batch=result.settings.view().chunk,
     )
     save_picture(picture, preview)

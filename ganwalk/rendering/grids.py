@@ -13,6 +13,7 @@ from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.rendering.images import Progress, traverse
+from ganwalk.samples import Samples, describe_truncation
 from ganwalk.sheets import Sheet
 
 
@@ -20,14 +21,11 @@ def traversal_grid(
     generator: Generator,
     directions: Directions,
     index: int,
+    samples: Samples,
     *,
-    seeds: Sequence[int],
     amplitude: float = 3.0,
     steps: int = 7,
-    truncation_psi: float = 1.0,
-    truncation_cutoff: int | None = None,
     layers: tuple[int, int] | None = None,
-    class_index: int | None = None,
     batch: int = 8,
     progress: Progress | None = None,
 ) -> Image.Image:
@@ -35,7 +33,6 @@ def traversal_grid(
 
     Args:
         index: which direction.
-        seeds: one sample each.
         layers: layers to shift; None takes the directions' own range.
         batch: images synthesised at once.
         progress: called with images done and images in all.
@@ -49,11 +46,8 @@ def traversal_grid(
         [Move(index, 1.0, layers)],
         amplitudes,
         _amplitude_labels(amplitudes),
-        _caption(f"direction {directions.title(index)}", directions, f"±{amplitude:g} σ", truncation_psi, layers),
-        seeds=seeds,
-        truncation_psi=truncation_psi,
-        truncation_cutoff=truncation_cutoff,
-        class_index=class_index,
+        _caption(f"direction {directions.title(index)}", directions, f"±{amplitude:g} σ", samples, layers),
+        samples,
         batch=batch,
         progress=progress,
     )
@@ -63,12 +57,9 @@ def combination_grid(
     generator: Generator,
     directions: Directions,
     edit: Sequence[Move],
+    samples: Samples,
     *,
-    seeds: Sequence[int],
     steps: int = 7,
-    truncation_psi: float = 1.0,
-    truncation_cutoff: int | None = None,
-    class_index: int | None = None,
     batch: int = 8,
     progress: Progress | None = None,
 ) -> Image.Image:
@@ -83,11 +74,8 @@ def combination_grid(
         edit,
         fractions,
         [f"{100 * fraction:.0f} %" for fraction in fractions],
-        _caption(title, directions, "", truncation_psi, shared),
-        seeds=seeds,
-        truncation_psi=truncation_psi,
-        truncation_cutoff=truncation_cutoff,
-        class_index=class_index,
+        _caption(title, directions, "", samples, shared),
+        samples,
         batch=batch,
         progress=progress,
     )
@@ -100,32 +88,16 @@ def _samples_grid(
     fractions: Sequence[float],
     labels: Sequence[str],
     caption: str,
+    samples: Samples,
     *,
-    seeds: Sequence[int],
-    truncation_psi: float,
-    truncation_cutoff: int | None,
-    class_index: int | None,
     batch: int,
     progress: Progress | None,
 ) -> Image.Image:
     """A row per sample, a column per multiple of the edit."""
-    if not seeds:
-        raise GanwalkError("a grid needs at least one sample: give --seeds such as 1-6")
-    counter = _Counter(progress, len(seeds) * len(fractions))
-    canvas = _sheet(generator, fractions, labels, [f"seed {seed}" for seed in seeds])
-    for row, seed in enumerate(seeds):
-        cells = traverse(
-            generator,
-            directions,
-            edit,
-            fractions,
-            seeds=[seed],
-            truncation_psi=truncation_psi,
-            truncation_cutoff=truncation_cutoff,
-            class_index=class_index,
-            batch=batch,
-            on_images=counter,
-        )
+    counter = _Counter(progress, len(samples) * len(fractions))
+    canvas = _sheet(generator, fractions, labels, samples.labels)
+    for row, sample in enumerate(samples):
+        cells = traverse(generator, directions, edit, fractions, sample, batch=batch, on_images=counter)
         canvas.paste(row, cells[0])
     return canvas.finish(caption)
 
@@ -133,14 +105,11 @@ def _samples_grid(
 def overview_grid(
     generator: Generator,
     directions: Directions,
+    sample: Samples,
     *,
-    seed: int = 0,
     amplitude: float = 3.0,
     steps: int = 7,
-    truncation_psi: float = 1.0,
-    truncation_cutoff: int | None = None,
     layers: tuple[int, int] | None = None,
-    class_index: int | None = None,
     batch: int = 8,
     progress: Progress | None = None,
 ) -> Image.Image:
@@ -148,7 +117,12 @@ def overview_grid(
 
     Hidden directions are left out. A bar below each index shows the direction's effect as a share of the strongest
     one's, where it was measured.
+
+    Raises:
+        GanwalkError: also if there are several samples.
     """
+    if len(sample) != 1:
+        raise GanwalkError(f"an overview is of one sample, not of {len(sample)}")
     amplitudes = _spread(-amplitude, amplitude, steps)
     shown = directions.visible()
     counter = _Counter(progress, len(shown) * steps)
@@ -161,22 +135,12 @@ def overview_grid(
         None if shares is None else [shares[index] for index in shown],
     )
     for row, index in enumerate(shown):
-        cells = traverse(
-            generator,
-            directions,
-            [Move(index, 1.0, layers)],
-            amplitudes,
-            seeds=[seed],
-            truncation_psi=truncation_psi,
-            truncation_cutoff=truncation_cutoff,
-            class_index=class_index,
-            batch=batch,
-            on_images=counter,
-        )
+        moves = [Move(index, 1.0, layers)]
+        cells = traverse(generator, directions, moves, amplitudes, sample, batch=batch, on_images=counter)
         canvas.paste(row, cells[0])
     hidden = len(directions) - len(shown)
-    title = f"{len(shown)} directions{f' ({hidden} hidden)' if hidden else ''}, seed {seed}"
-    caption = _caption(title, directions, f"±{amplitude:g} σ", truncation_psi, layers)
+    title = f"{len(shown)} directions{f' ({hidden} hidden)' if hidden else ''}, {sample.labels[0]}"
+    caption = _caption(title, directions, f"±{amplitude:g} σ", sample, layers)
     return canvas.finish(caption if shares is None else f"{caption} · bars: image change")
 
 
@@ -222,7 +186,7 @@ def _spread(first: float, last: float, steps: int) -> list[float]:
     return [float(a) for a in np.linspace(first, last, steps)]
 
 
-def _caption(title: str, directions: Directions, reach: str, psi: float, layers: tuple[int, int] | None) -> str:
+def _caption(title: str, directions: Directions, reach: str, samples: Samples, layers: tuple[int, int] | None) -> str:
     layers = layers or directions.layers
     parts = [
         title,
@@ -231,6 +195,5 @@ def _caption(title: str, directions: Directions, reach: str, psi: float, layers:
         directions.space + (f", layers {layers[0]}-{layers[1]}" if layers else ""),
         *([reach] if reach else []),
     ]
-    if psi != 1:
-        parts.append(f"ψ {psi:g}")
-    return " · ".join(parts)
+    truncation = describe_truncation(samples)
+    return " · ".join([*parts, truncation] if truncation else parts)

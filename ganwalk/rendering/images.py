@@ -11,7 +11,8 @@ from torch import Tensor
 from ganwalk.directions import Directions
 from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, sample_labels, sample_z
+from ganwalk.generators.base import Generator
+from ganwalk.samples import Samples
 
 Progress = Callable[[int, int], None]
 
@@ -35,15 +36,12 @@ def traverse(
     directions: Directions,
     edit: Sequence[Move],
     fractions: Sequence[float],
+    samples: Samples,
     *,
-    seeds: Sequence[int],
-    truncation_psi: float,
-    truncation_cutoff: int | None = None,
-    class_index: int | None,
     batch: int,
     on_images: Callable[[int], None] | None = None,
 ) -> np.ndarray:
-    """Pixels (len(seeds), len(fractions), h, w, 3): every sample at every multiple of an edit.
+    """Pixels (len(samples), len(fractions), h, w, 3): every sample at every multiple of an edit.
 
     For one move of amplitude 1 the fractions are amplitudes, in σ. At most `batch` images are synthesised at once;
     `on_images` hears how many were finished.
@@ -54,19 +52,8 @@ def traverse(
     steps = torch.tensor(fractions, dtype=torch.float32)
     rows = []
     with torch.no_grad():
-        for seed in seeds:
-            z = sample_z(generator, 1, seed)
-            c = sample_labels(generator, 1, class_index, seed)
-            styles = walk(
-                generator,
-                directions,
-                edit,
-                z,
-                steps,
-                c=c,
-                truncation_psi=truncation_psi,
-                truncation_cutoff=truncation_cutoff,
-            )[0]
+        for sample in samples:
+            styles = walk(generator, directions, edit, sample, steps)[0]
             row = []
             for part in styles.split(batch):
                 row.append(to_bytes(generator.synthesis(part)))

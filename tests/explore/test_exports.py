@@ -17,9 +17,11 @@ from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
 from ganwalk.generators.loading import load_generator
 from ganwalk.labels import Label
+from ganwalk.samples import DrawnSamples
 
 NAME = 'it\'s a "smile" $HOME'
-EDITED = State(seeds=(3, 5), truncation_psi=0.8).moved(0, Move(0, 2.0)).moved(0, Move(1, -1.5)).moved(0, Move(2, 0.0))
+SAMPLES = DrawnSamples((3, 5), truncation_psi=0.8)
+EDITED = State(SAMPLES).moved(0, Move(0, 2.0)).moved(0, Move(1, -1.5)).moved(0, Move(2, 0.0))
 
 
 @pytest.fixture
@@ -53,6 +55,11 @@ def test_the_command_draws_the_edit(studio, run, tmp_path):
     assert (tmp_path / "again.png").exists()
 
 
+def test_the_command_names_the_cutoff_of_the_truncation(studio):
+    words = shlex.split(render_command(studio, EDITED.sampled(truncation_cutoff=4)))
+    assert words[-4:] == ["--truncation", "0.8", "--truncation-cutoff", "4"]
+
+
 def test_there_is_no_command_for_what_is_in_no_file(studio):
     assert render_command(studio, State()) is None
     unkept = Studio(studio.generator, [Side(studio.directions[0], None)])
@@ -82,4 +89,4 @@ def test_nothing_walked_is_no_path(studio):
 def test_latents_are_a_plain_array(studio):
     array = np.load(io.BytesIO(edited_latents(studio, EDITED)), allow_pickle=False)
     np.testing.assert_array_equal(array, studio.latents(EDITED, 0))
-    assert not np.array_equal(array, studio.latents(State(seeds=(3, 5), truncation_psi=0.8), 0))
+    assert not np.array_equal(array, studio.latents(State(SAMPLES), 0))

@@ -30,6 +30,7 @@ from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ganwalk.labels import Label
 from ganwalk.rendering.images import traverse
+from ganwalk.samples import DrawnSamples
 
 pytest.importorskip("nicegui")
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -105,8 +106,7 @@ def pixels(page, side=0, number=0):
 
 
 def truth(generator, directions, edit, seed, **options):
-    options = {"truncation_psi": 1.0, "class_index": None, "batch": 8, **options}
-    return traverse(generator, directions, edit, [1.0], seeds=[seed], **options)[0, 0]
+    return traverse(generator, directions, edit, [1.0], DrawnSamples((seed,), **options), batch=8)[0, 0]
 
 
 def until(condition):
@@ -177,6 +177,15 @@ def test_samples_are_chosen_truncated_and_shuffled(open_page, served, scenes, fo
     psi.press("Enter")
     until(lambda: np.array_equal(pixels(page), truth(scenes, found[0], [], 8, truncation_psi=0.5)))
     expect(page).to_have_url(re.compile("seeds=8,9&psi=0.5"))
+    cutoff = page.get_by_label("First ψ layers")
+    cutoff.fill("2")
+    cutoff.press("Enter")
+    options = {"truncation_psi": 0.5, "truncation_cutoff": 2}
+    until(lambda: np.array_equal(pixels(page), truth(scenes, found[0], [], 8, **options)))
+    expect(page).to_have_url(re.compile("seeds=8,9&psi=0.5&cutoff=2"))
+    cutoff.fill("")
+    cutoff.press("Enter")
+    expect(page).not_to_have_url(re.compile("cutoff"))
     psi.fill("7")
     psi.press("Enter")
     expect(psi).to_have_value(re.compile(r"^2$|^0\.5$"))

@@ -12,6 +12,7 @@ from ganwalk.edits import Move
 from ganwalk.explore.state import MAX_SEEDS, REACH, History, State, from_query, to_query
 from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.labels import Label
+from ganwalk.samples import DrawnSamples
 
 LAYERS, CLASSES = 10, 7
 NAMES = (Label("smile"), Label("a=b"), Label("x&y #1", starred=True), Label())
@@ -38,11 +39,20 @@ def moves(draw):
 
 
 @st.composite
+def drawn_samples(draw):
+    psi = draw(st.integers(-20, 20)) / 10
+    return DrawnSamples(
+        tuple(draw(st.lists(st.integers(0, 10**11), min_size=1, max_size=MAX_SEEDS))),
+        psi,
+        None if psi == 1 else draw(st.none() | st.integers(1, LAYERS - 1)),
+        draw(st.none() | st.integers(0, CLASSES - 1)),
+    )
+
+
+@st.composite
 def states(draw):
     state = State(
-        seeds=tuple(draw(st.lists(st.integers(0, 10**11), min_size=1, max_size=MAX_SEEDS))),
-        truncation_psi=draw(st.integers(-20, 20)) / 10,
-        class_index=draw(st.none() | st.integers(0, CLASSES - 1)),
+        draw(drawn_samples()),
         selected=draw(st.integers(0, 3)),
         side=draw(st.integers(0, 1)),
     )
@@ -65,17 +75,19 @@ def test_a_url_holds_numbers_rather_than_names_but_takes_both():
     assert read("a=smile=2@1-3", (directions(),)) == state
 
 
-@given(st.dictionaries(st.sampled_from(["seeds", "psi", "class", "a", "b", "direction", "side", "x"]), st.text()))
+@given(
+    st.dictionaries(st.sampled_from(["seeds", "psi", "cutoff", "class", "a", "b", "direction", "side", "x"]), st.text())
+)
 def test_no_url_is_an_error(query):
     state = from_query(query, (directions(), directions("z")), classes=CLASSES, layers=LAYERS)
-    assert 1 <= len(state.seeds) <= MAX_SEEDS and 0 <= state.selected < 4
+    assert 1 <= len(state.samples) <= MAX_SEEDS and 0 <= state.selected < 4
 
 
 @pytest.mark.parametrize(
     "query",
     [
-        "seeds=-1", "seeds=", "psi=inf", "psi=3", "class=7", "class=0.5", "class=-1", "direction=4", "direction=1e400",
-        "a=4=1", "a=0=nan", "a=nobody=1", "side=b", "b=0=1",
+        "seeds=-1", "seeds=", "psi=inf", "psi=3", "cutoff=2", "class=7", "class=0.5", "class=-1", "direction=4",
+        "direction=1e400", "a=4=1", "a=0=nan", "a=nobody=1", "side=b", "b=0=1",
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_left_as_at_the_start(query):
@@ -84,17 +96,25 @@ def test_what_cannot_be_is_left_as_at_the_start(query):
 
 def test_samples_are_of_the_class_that_directions_were_discovered_in():
     found = (directions(class_index=3),)
-    assert read("", found) == State(class_index=3) and written(State(class_index=3), found) == ""
+    assert read("", found) == State().sampled(class_index=3) and written(State().sampled(class_index=3), found) == ""
     assert written(State(), found) == "class=any" and read("class=any", found) == State()
     for wrong in (CLASSES, -1, "3", True, None):
         assert read("", (directions(class_index=wrong),)) == State()
 
 
 def test_what_is_too_much_is_cut():
-    assert read("seeds=1-500", (directions(),)).seeds == tuple(range(1, MAX_SEEDS + 1))
+    assert read("seeds=1-500", (directions(),)).samples.seeds == tuple(range(1, MAX_SEEDS + 1))
     assert read("a=0=99,1=-99", (directions(),)).edits[0] == (Move(0, REACH), Move(1, -REACH))
     assert read("a=0=1@8-12", (directions(),)).edits[0] == (Move(0, 1.0),)
     assert read("a=0=1@0-2", (directions("z"),)).edits[0] == (Move(0, 1.0),)
+
+
+def test_a_cutoff_of_the_truncation_is_one_of_the_layers_and_goes_with_it():
+    state = read("psi=0.5&cutoff=3", (directions(),))
+    assert state.samples == DrawnSamples((1, 2, 3, 4), 0.5, 3) and written(state, (directions(),)) == "psi=0.5&cutoff=3"
+    for query in ("cutoff=0", "cutoff=10", "cutoff=1.5", "cutoff=nan"):
+        assert read(f"psi=0.5&{query}", (directions(),)).samples.truncation_cutoff is None
+    assert state.sampled(truncation_psi=1.0) == State()
 
 
 def test_moves_are_kept_until_they_go_nowhere():
@@ -108,7 +128,7 @@ def test_moves_are_kept_until_they_go_nowhere():
 
 def test_history_goes_back_and_forth():
     history = History()
-    a, b, c = (State(seeds=(seed,)) for seed in (1, 2, 3))
+    a, b, c = (State(DrawnSamples((seed,))) for seed in (1, 2, 3))
     assert not history.can_undo and history.undo(a) is a and history.redo(a) is a
     history.leave(a)
     history.leave(b)
@@ -122,8 +142,8 @@ def test_history_goes_back_and_forth():
 def test_history_forgets_what_is_long_ago():
     history = History()
     for seed in range(1000):
-        history.leave(State(seeds=(seed,)))
-    steps, state = 0, State(seeds=(1000,))
+        history.leave(State(DrawnSamples((seed,))))
+    steps, state = 0, State(DrawnSamples((1000,)))
     while history.can_undo:
         state, steps = history.undo(state), steps + 1
-    assert steps == 200 and state.seeds == (800,)
+    assert steps == 200 and state.samples.seeds == (800,)

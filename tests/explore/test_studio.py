@@ -22,8 +22,9 @@ from ganwalk.generators.loading import load_generator
 from ganwalk.generators.progan import ProGAN, ProGANConfig
 from ganwalk.labels import Label
 from ganwalk.rendering.images import to_bytes, traverse
+from ganwalk.samples import DrawnSamples
 
-EDITED = State(seeds=(3, 5), truncation_psi=0.8).moved(0, Move(0, 2.0)).moved(0, Move(2, -1.0, (0, 4)))
+EDITED = State(DrawnSamples((3, 5), truncation_psi=0.8)).moved(0, Move(0, 2.0)).moved(0, Move(2, -1.0, (0, 4)))
 
 
 @pytest.fixture(scope="module")
@@ -45,28 +46,23 @@ def studio(scenes, found, tmp_path):
 
 
 def test_pictures_are_those_of_render(studio, scenes, found):
-    expected = traverse(
-        scenes, found, list(EDITED.edits[0]), [1.0], seeds=(3, 5), truncation_psi=0.8, class_index=None, batch=8
-    )[:, 0]
+    expected = traverse(scenes, found, list(EDITED.edits[0]), [1.0], EDITED.samples, batch=8)[:, 0]
     edited, samples = studio.pictures(EDITED)
     np.testing.assert_array_equal(np.stack(edited), expected)
-    for side, seed in enumerate((3, 5)):
-        plain = traverse(scenes, found, [], [1.0], seeds=[seed], truncation_psi=0.8, class_index=None, batch=8)
-        np.testing.assert_array_equal(samples[side], plain[0, 0])
+    plain = traverse(scenes, found, [], [1.0], EDITED.samples, batch=8)[:, 0]
+    np.testing.assert_array_equal(np.stack(samples), plain)
 
 
 def test_pictures_are_made_once_and_the_oldest_are_forgotten(studio, monkeypatch):
     made = []
     real = module.traverse
-    monkeypatch.setattr(
-        module, "traverse", lambda *args, **options: made.append(options["seeds"]) or real(*args, **options)
-    )
+    monkeypatch.setattr(module, "traverse", lambda *args, **options: made.append(args) or real(*args, **options))
     first = studio.pictures(EDITED)
     assert len(made) == 4
     again = studio.pictures(EDITED)
     assert len(made) == 4 and all(a is b for x, y in zip(first, again, strict=True) for a, b in zip(x, y, strict=True))
     monkeypatch.setattr(module, "_KEPT", 2 * first[0][0].nbytes)
-    studio.pictures(State(seeds=(9,)))
+    studio.pictures(State(DrawnSamples((9,))))
     np.testing.assert_array_equal(studio.pictures(EDITED)[0][0], first[0][0])
     assert len(made) > 5
 

@@ -20,7 +20,10 @@ from ganwalk.rendering.animation import save_animation
 from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid
 from ganwalk.rendering.images import to_bytes, traverse
 from ganwalk.rendering.ranges import format_edit, parse_edit
+from ganwalk.samples import DrawnSamples
 from ganwalk.sheets import cell_size, save_picture
+
+ONE = DrawnSamples((1,))
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def find(sheet, block):
 @pytest.mark.slow
 def test_cells_are_the_images_of_the_walk(large):
     generator, directions = large
-    sheet = np.asarray(traversal_grid(generator, directions, 4, seeds=[1, 2], amplitude=1.0, steps=3))
+    sheet = np.asarray(traversal_grid(generator, directions, 4, DrawnSamples((1, 2)), amplitude=1.0, steps=3))
     corners = []
     for seed in (1, 2):
         z = sample_z(generator, 1, seed)
@@ -60,11 +63,11 @@ def test_cells_are_the_images_of_the_walk(large):
 
 def test_the_batch_bounds_memory_and_changes_nothing(toy, monkeypatch):
     directions = Directions(torch.eye(12)[:2], torch.ones(2), "w", toy.identity)
-    options = {"seeds": [0, 1], "truncation_psi": 0.7, "class_index": None}
-    together = traverse(toy, directions, [Move(1, 1.0, (1, 3))], [-1.0, 0.0, 1.0, 2.0], batch=8, **options)
+    walked = (toy, directions, [Move(1, 1.0, (1, 3))], [-1.0, 0.0, 1.0, 2.0], DrawnSamples((0, 1), truncation_psi=0.7))
+    together = traverse(*walked, batch=8)
     sizes = []
     toy.synthesis.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
-    apart = traverse(toy, directions, [Move(1, 1.0, (1, 3))], [-1.0, 0.0, 1.0, 2.0], batch=3, **options)
+    apart = traverse(*walked, batch=3)
     assert max(sizes) == 3 and together.shape == (2, 4, 16, 16, 3)
     assert np.abs(together.astype(int) - apart).max() <= 1
 
@@ -72,15 +75,15 @@ def test_the_batch_bounds_memory_and_changes_nothing(toy, monkeypatch):
 def test_overview_has_a_row_per_direction_and_reports_progress(large):
     generator, directions = large
     calls = []
-    picture = overview_grid(generator, directions, seed=3, steps=5, progress=lambda *c: calls.append(c))
+    picture = overview_grid(generator, directions, DrawnSamples((3,)), steps=5, progress=lambda *c: calls.append(c))
     assert calls[-1] == (30, 30) and [done for done, _ in calls] == sorted(done for done, _ in calls)
-    one = overview_grid(generator, directions, seed=3, steps=2)
+    one = overview_grid(generator, directions, DrawnSamples((3,)), steps=2)
     assert picture.width > 5 * 96 and picture.height > 6 * 96 and one.height == picture.height
 
 
 def test_captions_are_drawn_within_the_picture(large):
     generator, directions = large
-    picture = np.asarray(traversal_grid(generator, directions, 0, seeds=[1], steps=2))
+    picture = np.asarray(traversal_grid(generator, directions, 0, ONE, steps=2))
     bottom = picture[-30:].min(axis=2)
     assert (bottom < 128).any() and not (bottom[:, -4:] < 128).any()
 
@@ -105,21 +108,21 @@ def test_images_with_opacity_lie_on_white():
 def test_pictures_that_cannot_be_are_refused(large):
     generator, directions = large
     with pytest.raises(GanwalkError, match="directions 0 to 5"):
-        traversal_grid(generator, directions, 6, seeds=[0])
+        traversal_grid(generator, directions, 6, ONE)
     with pytest.raises(GanwalkError, match="too large"):
-        traversal_grid(generator, directions, 0, seeds=range(9000), steps=100)
-    with pytest.raises(GanwalkError, match="at least one sample"):
-        traversal_grid(generator, directions, 0, seeds=[])
+        traversal_grid(generator, directions, 0, DrawnSamples(tuple(range(9000))), steps=100)
+    with pytest.raises(GanwalkError, match="of one sample, not of 2"):
+        overview_grid(generator, directions, DrawnSamples((1, 2)))
     with pytest.raises(GanwalkError, match="batch must be at least 1"):
-        traversal_grid(generator, directions, 0, seeds=[1], batch=0)
+        traversal_grid(generator, directions, 0, ONE, batch=0)
     with pytest.raises(GanwalkError, match="at least 2"):
-        traversal_grid(generator, directions, 0, seeds=[0], steps=1)
+        traversal_grid(generator, directions, 0, ONE, steps=1)
 
 
 def test_a_combination_walks_from_the_sample_to_the_whole_edit(large):
     generator, directions = large
     edit = [Move(4, 1.5), Move(1, -1.0)]
-    sheet = np.asarray(combination_grid(generator, directions, edit, seeds=[1], steps=3))
+    sheet = np.asarray(combination_grid(generator, directions, edit, ONE, steps=3))
     z = sample_z(generator, 1, 1)
     corners = []
     for fraction in (0.0, 0.5, 1.0):
@@ -132,12 +135,12 @@ def test_a_combination_walks_from_the_sample_to_the_whole_edit(large):
 
 def test_hidden_directions_are_left_out_of_the_overview_and_names_change_it(large):
     generator, directions = large
-    plain = np.asarray(overview_grid(generator, directions, steps=2))
-    named = np.asarray(overview_grid(generator, directions.labelled(0, Label(name="hue")), steps=2))
-    fewer = np.asarray(overview_grid(generator, directions.labelled(0, Label(hidden=True)), steps=2))
+    plain = np.asarray(overview_grid(generator, directions, ONE, steps=2))
+    named = np.asarray(overview_grid(generator, directions.labelled(0, Label(name="hue")), ONE, steps=2))
+    fewer = np.asarray(overview_grid(generator, directions.labelled(0, Label(hidden=True)), ONE, steps=2))
     assert named.shape[1] > plain.shape[1] and fewer.shape[0] == plain.shape[0] - 100
     everything = replace(directions, labels=(Label(hidden=True),) * 6)
-    assert overview_grid(generator, everything, steps=2).height == plain.shape[0]
+    assert overview_grid(generator, everything, ONE, steps=2).height == plain.shape[0]
 
 
 def test_edits_are_typed_by_name_or_number(large):
@@ -168,7 +171,8 @@ def test_animations_can_be_played(large, tmp_path, suffix, index):
     generator, directions = large
     path = tmp_path / f"walk{suffix}"
     edits = [[Move(index, 3.0)]] if index is not None else [[Move(k, 3.0)] for k in range(6)]
-    save_animation(path, generator, directions, edits, seeds=[1, 2] if index is not None else [1], frames=8, batch=3)
+    samples = DrawnSamples((1, 2)) if index is not None else ONE
+    save_animation(path, generator, directions, edits, samples, frames=8, batch=3)
     frames = imageio.mimread(path)
     tiles = 2 if index is not None else 6
     assert len(frames) == 8 and frames[0].shape[:2] == (96, tiles * 100 - 4)
@@ -178,19 +182,19 @@ def test_animations_can_be_played(large, tmp_path, suffix, index):
 def test_animations_elsewhere_are_refused_and_leave_nothing(large, tmp_path):
     generator, directions = large
     with pytest.raises(GanwalkError, match=r"must end in \.gif or \.mp4"):
-        save_animation(tmp_path / "walk.avi", generator, directions, [[Move(0)]], seeds=[1])
+        save_animation(tmp_path / "walk.avi", generator, directions, [[Move(0)]], ONE)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_animations_of_nothing_are_refused(large, tmp_path):
     generator, directions = large
-    for options in ({"seeds": []}, {"seeds": [1], "frames": 1}, {"seeds": [1], "batch": 0}):
-        with pytest.raises(GanwalkError, match="at least one seed, one direction"):
-            save_animation(tmp_path / "walk.gif", generator, directions, [[Move(0)]], **options)
+    for edits, options in (([], {}), ([[Move(0)]], {"frames": 1}), ([[Move(0)]], {"batch": 0})):
+        with pytest.raises(GanwalkError, match="at least one direction"):
+            save_animation(tmp_path / "walk.gif", generator, directions, edits, ONE, **options)
     with pytest.raises(GanwalkError, match="too large"):
-        save_animation(tmp_path / "walk.gif", generator, directions, [[Move(0)]], seeds=range(100_000))
+        save_animation(tmp_path / "walk.gif", generator, directions, [[Move(0)]], DrawnSamples(tuple(range(100_000))))
     with pytest.raises(GanwalkError, match="directions 0 to 5"):
-        save_animation(tmp_path / "walk.mp4", generator, directions, [[Move(6)]], seeds=[1])
+        save_animation(tmp_path / "walk.mp4", generator, directions, [[Move(6)]], ONE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -198,7 +202,7 @@ def test_a_missing_encoder_is_one_line(large, tmp_path, monkeypatch):
     generator, directions = large
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(GanwalkError, match="install imageio-ffmpeg, or use --gif"):
-        save_animation(tmp_path / "walk.mp4", generator, directions, [[Move(0)]], seeds=[1])
+        save_animation(tmp_path / "walk.mp4", generator, directions, [[Move(0)]], ONE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -206,19 +210,17 @@ def test_an_encoder_that_stops_early_is_noticed(large, tmp_path, monkeypatch):
     generator, directions = large
     monkeypatch.setattr("imageio_ffmpeg.count_frames_and_secs", lambda path: (3, 0.1))
     with pytest.raises(GanwalkError, match="the encoder stopped"):
-        save_animation(tmp_path / "walk.mp4", generator, directions, [[Move(0)]], seeds=[1], frames=4)
+        save_animation(tmp_path / "walk.mp4", generator, directions, [[Move(0)]], ONE, frames=4)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_gif_keeps_the_colours_and_reports_progress(large, tmp_path):
     generator, directions = large
     calls = []
-    options = {"seeds": [1], "frames": 4, "progress": lambda *call: calls.append(call)}
-    save_animation(tmp_path / "walk.gif", generator, directions, [[Move(1, 3.0)]], **options)
+    options = {"frames": 4, "progress": lambda *call: calls.append(call)}
+    save_animation(tmp_path / "walk.gif", generator, directions, [[Move(1, 3.0)]], ONE, **options)
     assert calls == [(k, 4) for k in (1, 2, 3, 4)]
-    expected = traverse(
-        generator, directions, [Move(1)], [0.0], seeds=[1], truncation_psi=1.0, class_index=None, batch=1
-    )
+    expected = traverse(generator, directions, [Move(1)], [0.0], ONE, batch=1)
     with Image.open(tmp_path / "walk.gif") as gif:
         assert gif.info["loop"] == 0 and gif.n_frames == 4
         first = np.asarray(gif.convert("RGB")).astype(int)
@@ -228,17 +230,17 @@ def test_a_gif_keeps_the_colours_and_reports_progress(large, tmp_path):
 def test_the_overview_shows_effects_as_bars(large):
     generator, directions = large
     effects = torch.tensor([4.0, 2.0, 1.0, 0.5, 0.0, 0.0])
-    with_bars = overview_grid(generator, replace(directions, effects=effects), steps=2)
+    with_bars = overview_grid(generator, replace(directions, effects=effects), ONE, steps=2)
     sheet = np.asarray(with_bars)[:, :60]
     blue = (sheet == (31, 78, 156)).all(axis=2)
     lengths = [int(blue[y : y + 100].sum(axis=1).max()) for y in range(30, 30 + 600, 100)]
     assert lengths[0] == 36 and lengths[1] == 18 and lengths[2] == 9 and lengths[4:] == [0, 0]
-    assert with_bars.width > overview_grid(generator, directions, steps=2).width
+    assert with_bars.width > overview_grid(generator, directions, ONE, steps=2).width
 
 
 def test_saved_pictures_are_png(large, tmp_path):
     generator, directions = large
-    save_picture(traversal_grid(generator, directions, 0, seeds=[1], steps=2), tmp_path / "a.png")
+    save_picture(traversal_grid(generator, directions, 0, ONE, steps=2), tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 

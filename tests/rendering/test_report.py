@@ -377,11 +377,12 @@ def test_the_report_command_names_what_differs(toy):
     identity = replace(toy.identity, reference="/home/ada/my gan.ts", architecture="torchscript")
     identity = replace(identity, interface='{"image_range": [0.0, 1.0], "latent_dim": 12}')
     directions = Directions(torch.eye(12)[:2], torch.ones(2), "w", identity)
-    settings = ReportSettings((3, 1), 2.5, 7, 0.7, class_index=4, layers=(1, 2), hidden=True)
+    settings = ReportSettings((3, 1), 2.5, 7, 0.7, 2, 4, (1, 2), True)
     command = report_command(directions, "/home/ada/smile.safetensors", settings, evaluated=False)
     expected = ["ganwalk", "report", "--directions", "smile.safetensors", "--generator", "my gan.ts", "--trust"]
     expected += ["--latent-dim", "12", "--image-range", "0.0,1.0", "--seeds", "3,1", "--amplitude", "2.5"]
-    expected += ["--steps", "7", "--truncation", "0.7", "--class", "4", "--layers", "1-2", "--hidden", "--no-evaluate"]
+    expected += ["--steps", "7", "--truncation", "0.7", "--truncation-cutoff", "2", "--class", "4"]
+    expected += ["--layers", "1-2", "--hidden", "--no-evaluate"]
     assert shlex.split(command) == expected
     plain = replace(directions, generator=toy.identity)
     assert report_command(plain, "directions.safetensors", ReportSettings(), True) == "ganwalk report"
@@ -401,6 +402,8 @@ def test_settings_and_paths_that_cannot_be(toy, tmp_path):
     in_z = Directions(torch.eye(8)[:2], torch.ones(2), "z", toy.identity)
     with pytest.raises(GanwalkError, match="needs directions in w"):
         write_report(tmp_path / "report.html", toy, in_z, ReportSettings(layers=(1, 2)))
+    with pytest.raises(GanwalkError, match="cutoff 7 is out of range"):
+        write_report(tmp_path / "report.html", toy, directions, ReportSettings(truncation_psi=0.5, truncation_cutoff=7))
     with pytest.raises(GanwalkError, match="class given"):
         write_report(tmp_path / "report.html", toy, directions, ReportSettings(class_index=3))
     assert list(tmp_path.iterdir()) == []

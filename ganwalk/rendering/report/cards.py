@@ -11,6 +11,7 @@ from ganwalk.rendering.report.barcodes import BarcodeAxes, draw_barcode
 from ganwalk.rendering.report.markup import attributes, in_sigma, number, text
 from ganwalk.rendering.report.strips import Strip
 from ganwalk.rendering.report.tables import SCORES, SUBJECTS, effect_table, score_names
+from ganwalk.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Scores:
 def card(
     directions: Directions,
     index: int,
-    seeds: Sequence[int],
+    samples: Samples,
     strips: Sequence[Strip],
     amplitudes: Sequence[float],
     scores: Scores | None,
@@ -51,8 +52,8 @@ def card(
     marks = ' <span class="star">★ starred</span>' * label.starred
     marks += ' <span class="faint">(hidden)</span>' * label.hidden
     films = "".join(
-        _film(title, seed, strip, amplitudes, first=k == 0)
-        for k, (seed, strip) in enumerate(zip(seeds, strips, strict=True))
+        _film(title, sample, strip, amplitudes, first=k == 0)
+        for k, (sample, strip) in enumerate(zip(samples, strips, strict=True))
     )
     return "\n".join(
         [
@@ -61,7 +62,7 @@ def card(
             f'<h3 id="title-{index}">Direction {title}{marks}</h3>',
             f'<p class="note">{text(label.note)}</p>' if label.note else "",
             '<div class="parts">',
-            _scrubber(index, title, seeds, strips, amplitudes),
+            _scrubber(index, title, samples, strips, amplitudes),
             f'<div class="films">{films}</div>',
             _facts(index, title, scores, row) if scores else "",
             "</div>",
@@ -70,16 +71,15 @@ def card(
     )
 
 
-def _scrubber(
-    index: int, title: str, seeds: Sequence[int], strips: Sequence[Strip], amplitudes: Sequence[float]
-) -> str:
+def _scrubber(index: int, title: str, samples: Samples, strips: Sequence[Strip], amplitudes: Sequence[float]) -> str:
     """A large picture per sample, and one slider that moves all of them."""
     start = min(range(len(amplitudes)), key=lambda k: abs(amplitudes[k]))
     words = [in_sigma(amplitude) for amplitude in amplitudes]
     views = "".join(
         f'<figure><canvas width="{strip.cell}" height="{strip.cell}" role="img" '
-        f'aria-label="Seed {seed} along direction {title}"></canvas><figcaption>seed {seed}</figcaption></figure>'
-        for seed, strip in zip(seeds, strips, strict=True)
+        f'aria-label="{text(sample.titles[0])} along direction {title}"></canvas>'
+        f"<figcaption>{text(sample.labels[0])}</figcaption></figure>"
+        for sample, strip in zip(samples, strips, strict=True)
     )
     slider = attributes(
         {
@@ -101,17 +101,18 @@ def _scrubber(
     )
 
 
-def _film(title: str, seed: int, strip: Strip, amplitudes: Sequence[float], *, first: bool) -> str:
+def _film(title: str, sample: Samples, strip: Strip, amplitudes: Sequence[float], *, first: bool) -> str:
     """The strip itself, with its amplitudes above the first one of a direction."""
     words = [in_sigma(amplitude) for amplitude in amplitudes]
     keys = {0, (len(words) - 1) // 2, len(words) - 1}
     ticks = "".join(f'<span class="{"key" if k in keys else "other"}">{word}</span>' for k, word in enumerate(words))
     scale = f'<div class="ticks" aria-hidden="true">{ticks}</div>' * first
-    alternative = f"Seed {seed} along direction {title}: {len(words)} pictures from {words[0]} to {words[-1]}"
+    walked = f"{text(sample.titles[0])} along direction {title}"
+    alternative = f"{walked}: {len(words)} pictures from {words[0]} to {words[-1]}"
     return (
         f'<figure class="film">{scale}<div class="frames"><img src="{strip.uri}" width="{strip.cell * strip.steps}" '
         f'height="{strip.cell}" alt="{alternative}"><span class="marker" hidden></span></div>'
-        f"<figcaption>seed {seed}</figcaption></figure>"
+        f"<figcaption>{text(sample.labels[0])}</figcaption></figure>"
     )
 
 

@@ -34,6 +34,7 @@ from ganwalk.rendering.report.tables import (
     settings_table,
     summary_table,
 )
+from ganwalk.samples import describe_truncation
 
 # Scores of which less is better: what is best comes first where cards are sorted.
 _RISING = ("rtd", "interaction")
@@ -47,6 +48,7 @@ def check_report(path: Path, generator: Generator, directions: Directions, setti
         raise GanwalkError(f"cannot write {path}: {path.parent} is no folder")
     directions.check(generator)
     check_layers(generator, settings.layers, directions.space)
+    settings.samples.check(generator)
 
 
 def write_report(
@@ -77,13 +79,13 @@ def write_report(
     shown = list(range(len(directions))) if settings.hidden else directions.visible()
     amplitudes = [float(a) for a in np.linspace(-settings.amplitude, settings.amplitude, settings.steps)]
     scores = Scores.of(evaluation) if evaluation else None
-    total = len(shown) * len(settings.seeds) * settings.steps
+    total = len(shown) * len(settings.samples) * settings.steps
     cards = []
     for done, index in enumerate(shown):
         strips = _strips(
             generator, directions, index, amplitudes, settings, progress, done * total // len(shown), total
         )
-        cards.append(card(directions, index, settings.seeds, strips, amplitudes, scores))
+        cards.append(card(directions, index, settings.samples, strips, amplitudes, scores))
     style, script = (_piece(name) for name in ("style.css", "script.js"))
     name = text(file_name(directions.generator.reference), 120)
     write_text(
@@ -125,20 +127,11 @@ def _strips(
         if progress is not None:
             progress(done, total)
 
+    samples, moves = settings.samples, [Move(index, 1.0, settings.layers)]
     strips = []
-    for seed in settings.seeds:
-        pictures = traverse(
-            generator,
-            directions,
-            [Move(index, 1.0, settings.layers)],
-            amplitudes,
-            seeds=[seed],
-            truncation_psi=settings.truncation_psi,
-            class_index=settings.class_index,
-            batch=settings.batch,
-            on_images=count,
-        )[0]
-        strips.append(encode_strip(pictures, DIRECTION_BYTES // len(settings.seeds)))
+    for sample in samples:
+        pictures = traverse(generator, directions, moves, amplitudes, sample, batch=settings.batch, on_images=count)[0]
+        strips.append(encode_strip(pictures, DIRECTION_BYTES // len(samples)))
     return strips
 
 
@@ -163,11 +156,12 @@ def _facts(directions: Directions, shown: Sequence[int]) -> str:
 
 def _remarks(directions: Directions, shown: Sequence[int], settings: ReportSettings) -> str:
     """What the pictures are, and which directions are not here."""
-    seeds = f"seed{'s' * (len(settings.seeds) > 1)} {', '.join(map(str, settings.seeds))}"
-    truncation = "" if settings.truncation_psi == 1 else f", truncation ψ {settings.truncation_psi:g}"
+    summary, truncation = settings.samples.summary, describe_truncation(settings.samples)
+    truncated = f", truncation {truncation}" if truncation else ""
     chosen = "" if settings.class_index is None else f", class {settings.class_index}"
     lines = [
-        f"Pictures: samples of {seeds}{truncation}{chosen}, each shifted by up to ±{settings.amplitude:g} "
+        f"Pictures: samples of {text(summary, len(summary))}{truncated}{chosen}, each shifted by up to "
+        f"±{settings.amplitude:g} "
         "standard deviations (σ) of the latents along a direction; nothing is retouched, but pictures are compressed "
         "and large ones reduced."
     ]
