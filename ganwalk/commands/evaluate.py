@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from ganwalk.commands.options import (
     finite,
     found_class_option,
     generator_option,
+    ledger_options,
     newest_directions,
     truncation_option,
 )
@@ -29,6 +31,7 @@ from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, 
 
 if TYPE_CHECKING:
     from ganwalk.evaluation import Evaluation
+    from ganwalk.ledger import Placement
 
 # The scoring batch of comparisons shares no latent with the discoveries' own.
 _SCORING_SEED = 2**40
@@ -138,6 +141,7 @@ def evaluate(
 @click.option("--reconstructor", is_flag=True, help="Also train a network that tells the directions apart (slow).")
 @class_option
 @click.option("--resume", is_flag=True, help="Keep the finished runs in --out, and continue the interrupted one.")
+@ledger_options("ganwalk.evaluation.comparison")
 @common_options
 @external_options
 @classifier_options
@@ -160,6 +164,7 @@ def compare(
     quiet: bool,
     external: dict[str, Any],
     make_reader: Callable[[Any, int | None], Any],
+    where: Placement,
 ) -> None:
     """Compare methods over seeds: a table with mean ± std, a figure and a report.
 
@@ -171,12 +176,13 @@ def compare(
     from ganwalk.evaluation import EvaluationSettings
     from ganwalk.evaluation.comparison import compare as run_comparison
     from ganwalk.evaluation.comparison_outputs import as_table, ranked, write_comparison
-    from ganwalk.generators.loading import load_generator
+    from ganwalk.ledger import SharesMissing
     from ganwalk.rendering.ranges import parse_layers
 
     layers = parse_layers(layers_text) if layers_text else None
+    load = functools.partial(_load_scored, name, device, external, make_reader, class_index)
     with download_watch(quiet) as on_bytes:
-        generator = load_generator(name, device, on_bytes, **external)
+        generator, reader = load(on_bytes)
     make_folder(out)
     settings = DiscoverySettings(
         n_directions=n_directions, space=space, layers=layers, layer=layer, steps=steps, class_index=class_index
@@ -193,13 +199,18 @@ def compare(
                 [method.strip() for method in methods_text.split(",")],
                 range(seeds),
                 evaluation=evaluation,
-                reader=make_reader(generator, class_index),
+                reader=reader,
                 folder=out / "runs",
                 resume=resume,
                 threads=threads,
                 command=shlex.join(["ganwalk", *sys.argv[1:]]),
                 on_progress=lambda what, share: advance(int(1000 * share), what),
+                where=where,
+                load=load,
             )
+    except SharesMissing as missing:
+        click.echo(str(missing))
+        return
     except KeyboardInterrupt:
         click.echo("stopped; continue: the same command with --resume", err=True)
         raise
@@ -213,6 +224,21 @@ def compare(
     file = out / "runs" / f"{run.method}-{run.seed}" / "directions.safetensors"
     again = code_again(generator, name, external)
     click.echo(f"next: ganwalk render --directions {quoted(file)}{again} --direction all")
+
+
+def _load_scored(
+    name: str,
+    device: str,
+    external: dict[str, Any],
+    make_reader: Callable[[Any, int | None], Any],
+    class_index: int | None,
+    on_bytes: Callable[[int, int | None], None] | None = None,
+) -> tuple[Any, Any]:
+    """The generator of a comparison and what reads its factors, in whichever process runs it."""
+    from ganwalk.generators.loading import load_generator
+
+    generator = load_generator(name, device, on_bytes, **external)
+    return generator, make_reader(generator, class_index)
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:
