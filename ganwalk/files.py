@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ganwalk.errors import GanwalkError
 
@@ -86,18 +86,51 @@ def cache_folder() -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Holds the lock beside `path` (`x.npy.lock`), which ends with its process.
+    """Holds the lock beside `path` (`x.npy.lock`), which ends with its process; the lock's file goes at the end.
 
     Args:
         path: what only one process at a time may make; its folder must exist.
         waiting: called now and then while another process holds the lock.
     """
-    with path.with_name(path.name + ".lock").open("ab") as file:
-        while not _try_lock(file.fileno()):
-            if waiting:
-                waiting()
-            time.sleep(0.2)
-        yield
+    while True:
+        with try_locked(path) as held:
+            if held:
+                yield
+                return
+        if waiting:
+            waiting()
+        time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def try_locked(path: Path) -> Iterator[bool]:
+    """Holds the lock of `locked` if it is free, and tells whether it was."""
+    lock = path.with_name(path.name + ".lock")
+    file = _open_locked(lock)
+    if file is None:
+        yield False
+        return
+    with file:
+        try:
+            yield True
+        finally:
+            # While it is held: whoever opened the file meanwhile sees that it is no longer the one of that name.
+            # Windows removes no open file, and there it stays; so it does in a folder of others.
+            with contextlib.suppress(OSError):
+                lock.unlink()
+
+
+def _open_locked(lock: Path) -> BinaryIO | None:
+    """The lock's file, locked, or None while another process holds it."""
+    while True:
+        file = lock.open("ab")
+        if not _try_lock(file.fileno()):
+            file.close()
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                return file
+        file.close()
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -81,7 +81,7 @@ def test_a_whole_file(fetch, server, target):
     assert target.read_bytes() == DATA
     assert seen[-1] == (N, N) and [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert (target.parent / "net.safetensors.sha256").read_text() == f"{SHA256}  net.safetensors\n"
-    assert cache(target) == ["net.safetensors", "net.safetensors.lock", "net.safetensors.sha256"]
+    assert cache(target) == ["net.safetensors", "net.safetensors.sha256"]
     fetch()
     assert len(server.requests) == 1 and server.requests[0][1]["Accept-Encoding"] == "identity"
 
@@ -190,7 +190,7 @@ def test_validators(fetch, server, target):
 def test_a_wrong_hash_is_refused_and_not_kept(refused, server, target):
     message = refused(sha256="00000000")
     assert f"its SHA-256 is {SHA256}, not 00000000" in message and server.url in message
-    assert cache(target) == ["net.safetensors.lock"]
+    assert cache(target) == []
 
 
 def test_the_first_seen_hash_must_stay(fetch, refused, server, target):
@@ -201,7 +201,7 @@ def test_the_first_seen_hash_must_stay(fetch, refused, server, target):
     message = refused()
     record = target.parent / "net.safetensors.sha256"
     assert SHA256 in message and other in message and f"delete {record}" in message
-    assert cache(target) == ["net.safetensors.lock", "net.safetensors.sha256"]
+    assert cache(target) == ["net.safetensors.sha256"]
     record.unlink()
     fetch()
     assert target.read_bytes() == server.data
@@ -233,7 +233,7 @@ def test_a_file_put_there_by_hand(fetch, server, target):
 def test_web_pages_are_refused(refused, server, target, reply):
     server.script = [reply]
     assert "it is a web page, not the file" in refused()
-    assert cache(target) == ["net.safetensors.lock"] and len(server.requests) == 1
+    assert cache(target) == [] and len(server.requests) == 1
 
 
 def test_redirects(fetch, refused, server, target):
@@ -329,7 +329,7 @@ def test_sizes_are_bounded(refused, server, target):
 
     server.script = [chunked]
     assert "it sends more than 1000 bytes" in refused(limits=small)
-    assert cache(target) == ["net.safetensors.lock"]
+    assert cache(target) == []
 
 
 def test_compressed_and_empty_answers(refused, server):

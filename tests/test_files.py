@@ -1,12 +1,13 @@
-"""Atomic writes: whole or not at all."""
+"""Atomic writes: whole or not at all; locks: one at a time, and nothing left."""
 
 import errno
 import os
 
 import pytest
 
+from ganwalk import files
 from ganwalk.errors import GanwalkError
-from ganwalk.files import atomic_path, write_bytes, write_json, write_text
+from ganwalk.files import atomic_path, locked, try_locked, write_bytes, write_json, write_text
 
 
 def test_success_replaces_and_leaves_nothing_else(tmp_path):
@@ -60,3 +61,37 @@ def test_folders_devices_and_long_names_are_refused(tmp_path):
 def test_a_missing_folder_is_one_line(tmp_path):
     with pytest.raises(GanwalkError, match="No such file"):
         write_text(tmp_path / "no" / "a.txt", "x")
+
+
+def test_a_lock_is_held_once_and_leaves_nothing(tmp_path):
+    path = tmp_path / "a.txt"
+    waited = []
+    with try_locked(path) as held:
+        assert held and os.listdir(tmp_path) == ["a.txt.lock"]
+        with try_locked(path) as again:
+            assert not again
+        with pytest.raises(InterruptedError), locked(path, waiting=lambda: waited.append(1) or stop()):
+            pass
+    assert waited and os.listdir(tmp_path) == []
+    with locked(path):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def stop():
+    raise InterruptedError
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path, monkeypatch):
+    path, lock = tmp_path / "a.txt", files._try_lock
+
+    def removed_first(descriptor):
+        monkeypatch.setattr(files, "_try_lock", lock)
+        (tmp_path / "a.txt.lock").unlink()
+        return lock(descriptor)
+
+    monkeypatch.setattr(files, "_try_lock", removed_first)
+    with try_locked(path) as held:
+        assert held and os.listdir(tmp_path) == ["a.txt.lock"]
+        with try_locked(path) as again:
+            assert not again

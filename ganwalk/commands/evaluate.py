@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from ganwalk.commands.options import (
     directions_option,
     external_options,
     generator_option,
+    ledger_options,
     newest_directions,
 )
 from ganwalk.discovery.settings import DiscoverySettings
@@ -29,6 +31,7 @@ from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, 
 
 if TYPE_CHECKING:
     from ganwalk.evaluation import Evaluation
+    from ganwalk.ledger import Placement
 
 # The scoring batch of comparisons shares no latent with the discoveries' own.
 SCORING = EvaluationSettings(reconstructor=False, seed=2**40)
@@ -105,6 +108,7 @@ def evaluate(
 @settings_options("settings", DiscoverySettings(n_directions=10), without=("method", "seed"))
 @settings_options("scoring", SCORING, without=("amplitude", "chunk", "seed", *_OF_BATCHES))
 @click.option("--resume", is_flag=True, help="Keep the finished runs in --out, and continue the interrupted one.")
+@ledger_options("ganwalk.evaluation.comparison")
 @common_options
 @external_options
 @classifier_options
@@ -121,6 +125,7 @@ def compare(
     quiet: bool,
     external: dict[str, Any],
     make_reader: Callable[[Any, int | None], Any],
+    where: Placement,
 ) -> None:
     """Compare methods over seeds: a table with mean ± std, a figure and a report.
 
@@ -130,10 +135,11 @@ def compare(
     set_up_torch(device, threads)
     from ganwalk.evaluation.comparison import compare as run_comparison
     from ganwalk.evaluation.comparison_outputs import as_table, ranked, write_comparison
-    from ganwalk.generators.loading import load_generator
+    from ganwalk.ledger import SharesMissing
 
+    load = functools.partial(_load_scored, name, device, external, make_reader, settings.class_index)
     with download_watch(quiet) as on_bytes:
-        generator = load_generator(name, device, on_bytes, **external)
+        generator, reader = load(on_bytes)
     make_folder(out)
     # Directions are scored on batches like those that they were found on.
     shared = {name: getattr(settings, name) for name in ("chunk", *_OF_BATCHES)}
@@ -147,13 +153,18 @@ def compare(
                 [method.strip() for method in methods_text.split(",")],
                 range(seeds),
                 evaluation=scoring,
-                reader=make_reader(generator, settings.class_index),
+                reader=reader,
                 folder=out / "runs",
                 resume=resume,
                 threads=threads,
                 command=shlex.join(["ganwalk", *sys.argv[1:]]),
                 on_progress=lambda what, share: advance(int(1000 * share), what),
+                where=where,
+                load=load,
             )
+    except SharesMissing as missing:
+        click.echo(str(missing))
+        return
     except KeyboardInterrupt:
         click.echo("stopped; continue: the same command with --resume", err=True)
         raise
@@ -167,6 +178,21 @@ def compare(
     file = out / "runs" / f"{run.method}-{run.seed}" / "directions.safetensors"
     again = code_again(generator, name, external)
     click.echo(f"next: ganwalk render --directions {quoted(file)}{again} --direction all")
+
+
+def _load_scored(
+    name: str,
+    device: str,
+    external: dict[str, Any],
+    make_reader: Callable[[Any, int | None], Any],
+    class_index: int | None,
+    on_bytes: Callable[[int, int | None], None] | None = None,
+) -> tuple[Any, Any]:
+    """The generator of a comparison and what reads its factors, in whichever process runs it."""
+    from ganwalk.generators.loading import load_generator
+
+    generator = load_generator(name, device, on_bytes, **external)
+    return generator, make_reader(generator, class_index)
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:

@@ -42,7 +42,6 @@ cutoff_option = click.option(
     metavar="N",
     help="Truncate only the styles of the first N layers [default: of all].",
 )
-class_option = click.option("--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator.")
 found_class_option = click.option(
     "--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator [default: as discovered]."
 )
@@ -100,18 +99,14 @@ def classifier_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, classifier: Path | None, attributes_text: str | None, **kwargs: Any) -> Any:
-        from ganwalk.evaluation.factors import load_classifier, parse_attributes
+        from ganwalk.evaluation.factors import parse_attributes
 
         if attributes_text is not None and classifier is None:
             raise GanwalkError("--attributes names the outputs of a classifier: give it with --classifier FILE")
         names = None if attributes_text is None else parse_attributes(attributes_text)
 
-        def make_reader(generator: Any, class_index: int | None) -> Any:
-            if classifier is None:
-                return None
-            trust = kwargs["external"]["trust"]
-            return load_classifier(classifier, generator, trust=trust, attributes=names, class_index=class_index)
-
+        # Other processes are sent it by pickle.
+        make_reader = functools.partial(_make_reader, classifier, kwargs["external"]["trust"], names)
         return command(*args, make_reader=make_reader, **kwargs)
 
     options = (
@@ -123,6 +118,65 @@ def classifier_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         wrapped = option(wrapped)
     return wrapped
+
+
+def _make_reader(
+    classifier: Path | None, trust: bool, attributes: list[str] | None, generator: Any, class_index: int | None
+) -> Any:
+    from ganwalk.evaluation.factors import load_classifier
+
+    if classifier is None:
+        return None
+    return load_classifier(classifier, generator, trust=trust, attributes=attributes, class_index=class_index)
+
+
+def ledger_options(*modules: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Options of commands that run many jobs, handed to the command as one argument, a `Placement`.
+
+    Args:
+        modules: what other processes import first, while the command still prepares.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def wrapped(
+            *args: Any,
+            jobs: int | None,
+            shard: str | None,
+            cluster: str | None,
+            partition: str | None,
+            time_limit: int | None,
+            cluster_options: tuple[str, ...],
+            **kwargs: Any,
+        ) -> Any:
+            from ganwalk.ledger.placement import Placement, parse_options, parse_shard
+
+            where = Placement(
+                processes=jobs,
+                shard=None if shard is None else parse_shard(shard),
+                cluster=cluster,
+                partition=partition,
+                time_limit=time_limit,
+                options=parse_options(cluster_options),
+            )
+            with where.ready(modules, kwargs["threads"]) as ready:
+                return command(*args, where=ready, **kwargs)
+
+        for option in reversed(_LEDGER_OPTIONS):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
+
+
+_LEDGER_OPTIONS = (
+    click.option("--jobs", type=click.IntRange(1), help="Runs at once, which share the cores [default: 1]."),
+    click.option("--shard", metavar="I/N", help="Only each N-th run, from the I-th on; others run the rest."),
+    click.option("--cluster", metavar="NAME", help="Submit the runs to slurm, or to local processes."),
+    click.option("--partition", help="Partition of the cluster."),
+    click.option("--time-limit", type=click.IntRange(1), metavar="MINUTES", help="Of each job [default: a day]."),
+    click.option("--cluster-option", "cluster_options", multiple=True, metavar="KEY=VALUE", help="More for submitit."),
+)
 
 
 def newest_directions() -> Path:

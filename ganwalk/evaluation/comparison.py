@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import math
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.optimisation import Progress
@@ -16,13 +20,16 @@ from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.factors import FactorReader
-from ganwalk.evaluation.run import evaluate
+from ganwalk.evaluation.run import run_evaluation
 from ganwalk.evaluation.settings import EvaluationSettings
-from ganwalk.files import write_json
 from ganwalk.generators.base import Generator
+from ganwalk.ledger import Job, Ledger, Placement, Turn, run_jobs
+from ganwalk.ledger.running import OnProgress
+from ganwalk.options import completed
 
-# Told what runs, and the share of everything that is done.
-OnProgress = Callable[[str, float], None]
+# What runs share: the generator and what reads factors off its images, if it is not the generator's own.
+Scored = tuple[Generator, FactorReader | None]
+_CHECKPOINT, _DIRECTIONS = "checkpoint.pt", "directions.safetensors"
 
 
 @dataclass(frozen=True)
@@ -118,9 +125,9 @@ def summarise(values: Sequence[float]) -> Summary | None:
     if n == 1:
         return Summary(values[0], 0.0, math.inf, 1)
     std = statistics.stdev(values)
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
-    quantile = float(t.ppf(0.975, n - 1))
+    quantile = float(stdtrit(n - 1, 0.975))
     return Summary(statistics.fmean(values), std, quantile * std / math.sqrt(n), n)
 
 
@@ -137,6 +144,8 @@ def compare(
     threads: int | None = None,
     command: str = "",
     on_progress: OnProgress | None = None,
+    where: Placement | None = None,
+    load: Callable[[], Scored] | None = None,
 ) -> Comparison:
     """Runs every method with every seed and scores the directions on one batch that all share.
 
@@ -149,9 +158,12 @@ def compare(
         reader: what reads factors off the images; None takes the generator's own.
         folder: keeps each run's directions and scores, and what an interrupted run needs.
         resume: take runs from the folder that are there already.
+        where: the runs run; by default here, one after the other.
+        load: makes the generator and the reader anew where other processes run them; sent there by pickle.
     Raises:
-        GanwalkError: an unknown method, no method or seed, settings that do not fit the generator, or a run in the
-            folder that was made with other settings.
+        GanwalkError: an unknown method, no method or seed, settings that do not fit the generator, a run in the
+            folder that was made with other settings, or runs that failed.
+        SharesMissing: `where` is a share, and runs of others are not in the folder.
     """
     for name in methods:
         method_of(name)
@@ -159,128 +171,101 @@ def compare(
         raise GanwalkError(f"methods must be different ones of {', '.join(METHODS)}")
     if not seeds:
         raise GanwalkError("a comparison needs at least one seed")
+    if where is not None and where.elsewhere and load is None:
+        raise GanwalkError("other processes have to load the generator: give load")
     evaluation = evaluation or EvaluationSettings(reconstructor=False)
     settings.resolve(generator)
-    if folder is not None and not resume:
-        # What an earlier comparison left would be in the way of --resume.
-        for method in methods:
-            for seed in seeds:
-                for name in ("run.json", "checkpoint.pt", "directions.safetensors"):
-                    (_place(folder, method, seed) / name).unlink(missing_ok=True)
-    runs: list[Run] = []
-    factors: tuple[str, ...] = ()
-    total = len(methods) * len(seeds)
+    jobs = []
     for method in methods:
         for seed in seeds:
-            share = len(runs) / total
-            label = f"{method}, seed {seed}"
-
-            def inner(part: float, share: float = share, label: str = label) -> None:
-                if on_progress is not None:
-                    on_progress(label, share + part / total)
-
-            inner(0.0)
             chosen = replace(settings, method=method, seed=seed)
-            place = None if folder is None else _place(folder, method, seed)
-            run, names = _run(
-                generator,
-                chosen,
-                evaluation,
-                reader,
-                place,
-                resume=resume,
-                threads=threads,
-                on_part=inner,
-            )
-            runs.append(run)
-            factors = factors or names
-    if on_progress is not None:
-        on_progress("done", 1.0)
-    identity = generator.identity
-    return Comparison(identity.reference, settings.n_directions, factors, tuple(runs), command)
+            facts = _facts(generator, chosen, evaluation, reader)
+            jobs.append(Job(f"{method}-{seed}", facts, functools.partial(_run, chosen, evaluation)))
+    with contextlib.ExitStack() as stack:
+        root = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        results = run_jobs(
+            Ledger(root, leaves=(_CHECKPOINT, _DIRECTIONS), upgrade=_as_today),
+            jobs,
+            where=where,
+            resume=resume,
+            loaded=(generator, reader),
+            load=load,
+            threads=threads,
+            on_progress=on_progress,
+        )
+    factors = next((tuple(result["factors"]) for result in results if result["factors"]), ())
+    runs = tuple(Run(**result["run"]) for result in results)
+    return Comparison(generator.identity.reference, settings.n_directions, factors, runs, command)
 
 
-def _place(folder: Path, method: str, seed: int) -> Path:
-    return folder / f"{method}-{seed}"
+def _run(settings: DiscoverySettings, evaluation: EvaluationSettings, turn: Turn) -> dict[str, Any]:
+    """The job of a ledger: one run, and the names of the factors."""
+    from threadpoolctl import threadpool_limits
+
+    # BLAS sums in an order that depends on its threads, and the table should not depend on where a run was made.
+    with threadpool_limits(1, user_api="blas"):
+        return _scored_run(settings, evaluation, turn)
 
 
-def _run(
-    generator: Generator,
-    settings: DiscoverySettings,
-    evaluation: EvaluationSettings,
-    reader: FactorReader | None,
-    place: Path | None,
-    *,
-    resume: bool,
-    threads: int | None,
-    on_part: Callable[[float], None],
-) -> tuple[Run, tuple[str, ...]]:
-    """One run and the names of the factors, from the folder where it is finished."""
-    checkpoint = None
-    facts = _facts(generator, settings, evaluation, reader)
-    if place is not None:
-        checkpoint = place / "checkpoint.pt"
-        if resume and (place / "run.json").exists():
-            return _stored(place / "run.json", facts)
-
-    if place is not None and METHODS[settings.method].find is None:
-        place.mkdir(parents=True, exist_ok=True)
+def _scored_run(settings: DiscoverySettings, evaluation: EvaluationSettings, turn: Turn) -> dict[str, Any]:
+    generator, reader = turn.loaded
+    optimised = METHODS[settings.method].find is None
+    checkpoint = turn.folder / _CHECKPOINT
 
     def on_step(progress: Progress) -> None:
-        on_part(0.9 * progress.step / max(1, settings.steps))
+        turn.on_share(0.9 * progress.step / max(1, settings.steps))
 
     started = time.perf_counter()
     try:
         result = run_discovery(
             generator,
             settings,
-            threads=threads,
+            threads=turn.threads,
             checkpoint=checkpoint,
-            resume=resume and checkpoint is not None and checkpoint.exists(),
+            resume=checkpoint.exists(),
             on_step=on_step,
             compared=(),
         )
     except GanwalkError as error:
-        if METHODS[settings.method].find is None:
+        if optimised:
             raise
-        return Run(settings.method, settings.seed, 0.0, {}, refusal=str(error)), ()
+        return {"factors": (), "run": asdict(Run(settings.method, settings.seed, 0.0, {}, refusal=str(error)))}
     seconds = time.perf_counter() - started
-    if result.history and result.steps_done < settings.steps:
+    if optimised and result.steps_done < settings.steps:
         raise KeyboardInterrupt
-    scored = evaluate(generator, result.directions, reader=reader, threads=threads, **asdict(evaluation))
+    scored = run_evaluation(generator, result.directions, evaluation, reader=reader, threads=turn.threads)
     effects = scored.effects
     matrix = None if effects is None else [[round(value, 5) for value in row] for row in effects.matrix.tolist()]
     run = Run(settings.method, settings.seed, round(seconds, 3), scored.summary(), matrix)
-    names = () if effects is None else tuple(effects.factors)
-    if place is not None:
-        place.mkdir(parents=True, exist_ok=True)
-        result.directions.save(place / "directions.safetensors")
-        write_json(place / "run.json", {"facts": facts, "factors": names, "run": asdict(run)})
-        (place / "checkpoint.pt").unlink(missing_ok=True)
-    return run, names
+    result.directions.save(turn.folder / _DIRECTIONS)
+    checkpoint.unlink(missing_ok=True)
+    return {"factors": () if effects is None else tuple(effects.factors), "run": asdict(run)}
 
 
 def _facts(
     generator: Generator, settings: DiscoverySettings, evaluation: EvaluationSettings, reader: FactorReader | None
-) -> str:
-    """What must agree between a stored run and the one that is wanted, as JSON."""
+) -> dict[str, Any]:
+    """What must agree between a stored run and the one that is wanted."""
     identity = generator.identity
-    facts = {
+    return {
         "generator": identity.sha256 + identity.interface,
         "settings": asdict(settings),
         "evaluation": asdict(evaluation),
         "reader": None if reader is None else reader.identity,
     }
-    return json.dumps(facts, sort_keys=True)
 
 
-def _stored(path: Path, facts: str) -> tuple[Run, tuple[str, ...]]:
-    """A finished run of the folder; GanwalkError if it is another one's, or damaged."""
-    try:
-        stored = json.loads(path.read_text())
-        run, names, other = Run(**stored["run"]), tuple(stored["factors"]), stored["facts"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise GanwalkError(f"{path} is damaged: remove its folder, or run without --resume") from error
-    if other != facts:
-        raise GanwalkError(f"{path} was made with other settings: resume with them, or run without --resume")
-    return run, names
+def _as_today(document: dict[str, Any]) -> dict[str, Any]:
+    """A stored run as this version writes it.
+
+    Version 0.1.0 kept the facts as text, and the result beside them; options that it did not have mean what they meant.
+    """
+    if "result" not in document:
+        result = {"factors": document["factors"], "run": document["run"]}
+        document = {"facts": json.loads(document["facts"]), "result": result}
+    # Raises what a damaged file raises.
+    Run(**document["result"]["run"])
+    facts = dict(document["facts"])
+    facts["settings"] = completed(DiscoverySettings, facts["settings"])
+    facts["evaluation"] = completed(EvaluationSettings, facts["evaluation"])
+    return {**document, "facts": facts}

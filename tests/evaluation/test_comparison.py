@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ganwalk.evaluation import comparison as comparison_module
 from ganwalk.evaluation.comparison import Comparison, Run, compare, summarise
 from ganwalk.evaluation.comparison_outputs import as_markdown, as_table, ranked, write_comparison
 from ganwalk.evaluation.factors import ClassifierReader
+from ganwalk.evaluation.run import EvaluationSettings
 from tests.evaluation.test_factors import Brightness
 
 FAST = DiscoverySettings(n_directions=6, steps=2, batch=8)
@@ -62,16 +64,31 @@ def test_finished_runs_are_taken_from_the_folder(blobs, tmp_path, monkeypatch):
         patch.setattr(comparison_module, "run_discovery", None)
         again = compare(blobs, FAST, ["rtd", "pca"], [0], folder=tmp_path, resume=True)
     assert again == first
-    with pytest.raises(GanwalkError, match="other settings"):
+    with pytest.raises(GanwalkError, match=r"another settings\.steps: resume"):
         compare(blobs, replace(FAST, steps=3), ["rtd"], [0], folder=tmp_path, resume=True)
     left, right = (ClassifierReader(Brightness(), names, Path("c.ts"), "") for names in (["a", "b"], ["b", "a"]))
     compare(blobs, FAST, ["random"], [0], folder=tmp_path, reader=left)
     monkeypatch.setattr(comparison_module, "run_discovery", None)
-    with pytest.raises(GanwalkError, match="other settings"):
+    with pytest.raises(GanwalkError, match="another reader: resume"):
         compare(blobs, FAST, ["random"], [0], folder=tmp_path, reader=right, resume=True)
     (tmp_path / "pca-0" / "run.json").write_text("{}")
     with pytest.raises(GanwalkError, match="damaged"):
         compare(blobs, FAST, ["pca"], [0], folder=tmp_path, resume=True)
+
+
+def test_runs_of_version_0_1_0_are_taken_up(blobs, tmp_path, monkeypatch):
+    golden = Path(__file__).parents[1] / "golden"
+    for name in ("pca-0", "random-0"):
+        (tmp_path / name).mkdir()
+        shutil.copy(golden / f"comparison_0_1_0_{name}.json", tmp_path / name / "run.json")
+    monkeypatch.setattr(comparison_module, "run_discovery", None)
+    settings, evaluation = DiscoverySettings(n_directions=3), EvaluationSettings(8, reconstructor=False, seed=2**40)
+    resumed = {"evaluation": evaluation, "folder": tmp_path, "resume": True}
+    result = compare(blobs, settings, ["pca", "random"], [0], **resumed)
+    assert [round(run.scores["mcc"], 4) for run in result.runs] == [0.4985, 0.3933]
+    assert result.factors == blobs.factor_names and len(result.runs[0].effects) == 3
+    with pytest.raises(GanwalkError, match=r"another settings\.amplitude: resume"):
+        compare(blobs, replace(settings, amplitude=3.0), ["pca"], [0], **resumed)
 
 
 def test_a_fresh_comparison_is_not_held_up_by_an_old_one(blobs, tmp_path):
@@ -157,6 +174,25 @@ def test_the_command_goes_the_whole_way(run):
     assert code == 0 and Path("out/comparison.csv").read_text() == before
 
 
+def test_processes_and_shards_come_to_the_same_table(run):
+    def table(out):
+        return [
+            [cell for k, cell in enumerate(line.split(",")) if k != 2]
+            for line in Path(out, "comparison.csv").read_text().splitlines()
+        ]
+
+    options = ("--methods", "pca,rtd,sefa", "--seeds", 1)
+    for out, more in (("serial", []), ("two", ["--jobs", 2])):
+        code, text = run(*COMMAND, *options, "-o", out, *more)
+        assert code == 0, text
+    code, text = run(*COMMAND, *options, "-o", "shards", "--shard", "2/2")
+    assert code == 0 and "2 of 3 results are missing; next: the same command with --shard 1/2" in text
+    assert not Path("shards/report.md").exists()
+    code, text = run(*COMMAND, *options, "-o", "shards", "--shard", "1/2")
+    assert code == 0 and "next: ganwalk render" in text
+    assert table("two") == table("serial") == table("shards")
+
+
 def test_the_command_says_when_no_method_can_serve(run):
     code, text = run(*COMMAND, "--methods", "sefa", "--seeds", 1)
     assert code == 2 and "no method can serve this generator: this generator has no weights" in text
@@ -179,6 +215,8 @@ def test_the_command_refuses_in_one_line(run):
         (["-n", 7], "above the 6 dimensions of z"),
         (["--out", "file"], "is a file: choose a folder"),
         (["--layers", "0-1"], "needs directions in w"),
+        (["--shard", "3/2"], "--shard 3/2 does not exist"),
+        (["--cluster", "pbs"], "choose slurm or local"),
     ):
         code, text = run(*COMMAND, *arguments)
         assert code == 2 and message in text and len(text.strip().splitlines()) == 1, text

@@ -164,7 +164,7 @@ def test_a_failed_conversion_leaves_nothing(folder):
 
     with pytest.raises(KeyboardInterrupt):
         load_dsprites(progress=fail)
-    assert sorted(path.name for path in folder.iterdir()) == ["dsprites-v1.npy.lock", dsprites.FILE.name]
+    assert sorted(path.name for path in folder.iterdir()) == [dsprites.FILE.name]
 
 
 def test_a_damaged_cache_is_made_again(folder):
@@ -344,7 +344,7 @@ def test_faces3d_in_any_order_of_axes(folder, axes, compressed):
     others = {"name": "faces", "numbers": np.arange(12.0).reshape(3, 4), "bytes": np.zeros((5, 7), np.uint8)}
     expected = small_files.faces3d(folder / faces3d.FILE.name, axes, compressed, **others)
     assert np.array_equal(load_faces3d().images(np.arange(24)), expected)
-    assert sorted(path.suffix for path in folder.iterdir()) == [".lock", ".mat", ".npy"]
+    assert sorted(path.suffix for path in folder.iterdir()) == [".mat", ".npy"]
 
 
 @pytest.mark.parametrize("compressed", [False, True])

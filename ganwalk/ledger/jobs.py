@@ -1,0 +1,161 @@
+"""Jobs, and the folder that keeps what came of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganwalk.errors import GanwalkError, one_line
+from ganwalk.files import try_locked, write_json, write_text
+
+_FILE, _ERROR = "run.json", "error.txt"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a job is given when it runs.
+
+    Attributes:
+        folder: its own, which exists. What an interrupted run left there is its own too, to be continued.
+        loaded: what the jobs of a process share, such as a generator.
+        threads: that it may use; None for all cores.
+        on_share: to be told the share of the job that is done.
+    """
+
+    folder: Path
+    loaded: Any
+    threads: int | None
+    on_share: Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One result that is wanted.
+
+    Attributes:
+        name: readable; its folder's name, such as "rtd-3".
+        facts: everything that the result depends on, as JSON can hold it.
+        work: makes the result, JSON-able. Other processes are sent it by pickle: a function of a module, or a
+            `functools.partial` of one.
+    """
+
+    name: str
+    facts: Mapping[str, Any]
+    work: Callable[[Turn], Any]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A finished result with its facts."""
+
+    facts: dict[str, Any]
+    result: Any
+
+
+def as_they_are(document: dict[str, Any]) -> dict[str, Any]:
+    """Leaves stored documents as they are."""
+    return document
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The results of jobs, each in a folder of its own.
+
+    Attributes:
+        root: where these folders are.
+        leaves: names of the files that jobs write into their folders; starting anew removes them.
+        upgrade: turns a document {"facts", "result"} of an earlier version into today's: other layouts, and facts that
+            it lacks, which mean what their absence meant then.
+    """
+
+    root: Path
+    leaves: tuple[str, ...] = ()
+    upgrade: Callable[[dict[str, Any]], dict[str, Any]] = as_they_are
+
+    def folder(self, job: Job) -> Path:
+        """Where the job's files are."""
+        return self.root / job.name
+
+    def find(self, job: Job) -> Stored | None:
+        """The job's finished result, or None.
+
+        Raises:
+            GanwalkError: it was made with other facts, which are named, or its file is damaged.
+        """
+        path = self.folder(job) / _FILE
+        try:
+            document = self.upgrade(json.loads(path.read_text(encoding="utf-8")))
+            stored = Stored(dict(document["facts"]), document["result"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise GanwalkError(f"{path} is damaged: remove its folder, or run without --resume") from error
+        changed = differing(stored.facts, _plain(job.facts))
+        if changed:
+            raise GanwalkError(
+                f"{path} was made with another {', '.join(changed)}: resume with its options, or run without --resume"
+            )
+        return stored
+
+    def store(self, job: Job, result: Any, facts: Mapping[str, Any] | None = None) -> None:
+        """Keeps a result, with the job's facts or with those that it was really made with."""
+        self.folder(job).mkdir(parents=True, exist_ok=True)
+        document = {"facts": _plain(job.facts if facts is None else facts), "result": result}
+        write_json(self.folder(job) / _FILE, document)
+
+    def open(self, job: Job, *, resume: bool) -> None:
+        """Checks what is there of a job that is to be resumed, or removes it, unless another process is at it.
+
+        Raises:
+            GanwalkError: as `find`.
+        """
+        if resume:
+            self.find(job)
+        if self.folder(job).exists():
+            with self.claim(job) as mine:
+                for name in ((_ERROR,) if resume else (_ERROR, _FILE, *self.leaves)) if mine else ():
+                    (self.folder(job) / name).unlink(missing_ok=True)
+
+    def fail(self, job: Job, error: Exception) -> str:
+        """Keeps why the job failed, for the other processes that would try it, and returns it in one line."""
+        path = self.folder(job) / _ERROR
+        mine = isinstance(error, GanwalkError)
+        reason = one_line(str(error) if mine else f"{type(error).__name__}: {error} (its trace is in {path})")
+        if path.parent.is_dir():
+            write_text(path, "\n".join([reason, "", *traceback.format_exception(error)]))
+        return reason
+
+    def failure(self, job: Job) -> str | None:
+        """Why the job failed since it was opened, or None."""
+        try:
+            return (self.folder(job) / _ERROR).read_text(encoding="utf-8").partition("\n")[0]
+        except FileNotFoundError:
+            return None
+
+    @contextlib.contextmanager
+    def claim(self, job: Job) -> Iterator[bool]:
+        """Takes the job's lock, which ends with the process; False if another one holds it."""
+        self.folder(job).mkdir(parents=True, exist_ok=True)
+        with try_locked(self.folder(job) / _FILE) as mine:
+            yield mine
+
+
+def differing(before: Any, now: Any, path: str = "") -> list[str]:
+    """Names of the facts that differ, such as "settings.steps", in order."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        inner = [(f"{path}.{key}" if path else key, key) for key in sorted({*before, *now})]
+        nothing = object()
+        return [
+            name for where, key in inner for name in differing(before.get(key, nothing), now.get(key, nothing), where)
+        ]
+    return [] if before == now else [path]
+
+
+def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts as they come back from JSON."""
+    return json.loads(json.dumps(facts))
