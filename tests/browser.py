@@ -8,6 +8,8 @@ import pytest
 _SWITCHES = ("no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking")
 _SWITCHES += ("disable-component-update", "disable-sync")
 _HERE = ("", "127.0.0.1", "localhost")
+# Seconds that tests wait for what has to come. It is no measure of speed: only what hangs takes as long.
+PATIENCE = 300.0
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +19,7 @@ def browser():
     executable = shutil.which("chromium")
     if executable is None:
         pytest.skip("there is no chromium: apt install chromium")
-    # Other tests may keep the machine busy.
-    sync_api.expect.set_options(timeout=20_000)
+    sync_api.expect.set_options(timeout=1000 * PATIENCE)
     with sync_api.sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=executable, args=[f"--{switch}" for switch in _SWITCHES])
         yield launched
@@ -37,6 +38,7 @@ def new_page(browser):
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(1000 * PATIENCE)
         page.on("request", lambda request: faults.append(request.url) if _is_foreign(request.url) else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
