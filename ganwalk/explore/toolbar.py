@@ -10,8 +10,8 @@ from nicegui import ui
 
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.shortcuts import SHORTCUTS, in_words
-from ganwalk.explore.state import MAX_PSI, MAX_SEEDS, State
-from ganwalk.explore.widgets import IconButton
+from ganwalk.explore.state import MAX_PSI, MAX_SEEDS, State, read_number
+from ganwalk.explore.widgets import Field, IconButton
 from ganwalk.rendering.ranges import parse_seeds
 
 if TYPE_CHECKING:
@@ -27,19 +27,18 @@ class Toolbar:
         with ui.element("header").classes("toolbar"):
             with ui.element("h1"):
                 ui.label(f"ganwalk · {page.name}")
-            self._seeds = ui.input("Seeds").props("dense outlined").classes("seeds")
-            self._seeds.on("blur", self._set_seeds)
-            self._seeds.on("keydown.enter", lambda: self._seeds.run_method("blur"))
+            self._seeds = Field("Seeds", lambda text, _: self._set_seeds(text))
+            self._seeds.props("dense outlined").classes("seeds")
             IconButton("shuffle", "Shuffle: other samples (Space)", page.shuffle)
             self._psi = None
             if studio.truncates:
-                self._psi = ui.number("Truncation ψ", min=-MAX_PSI, max=MAX_PSI, step=0.05, format="%.4g")
-                self._psi.props("dense outlined").classes("short").on("change", self._set_psi)
+                self._psi = Field("Truncation ψ", lambda text, _: self._set_psi(text), number=True)
+                self._psi.props(f"min={-MAX_PSI} max={MAX_PSI} step=0.05 dense outlined").classes("short")
             self._class = None
             if studio.generator.c_dim:
-                self._class = ui.number("Class", min=0, max=studio.generator.c_dim - 1, step=1, precision=0)
-                self._class.props("dense outlined clearable placeholder=any stack-label").classes("short")
-                self._class.on("change", self._set_class).on("clear", self._set_class)
+                self._class = Field("Class", lambda text, _: self._set_class(text), number=True)
+                self._class.props(f"min=0 max={studio.generator.c_dim - 1} step=1").classes("short")
+                self._class.props("dense outlined clearable placeholder=any stack-label")
             self._side = None
             if len(studio.sides) > 1:
                 self._side = ui.toggle({0: "A", 1: "B"}, value=0, on_change=self._set_side).props("dense")
@@ -68,11 +67,11 @@ class Toolbar:
 
     def show(self, state: State) -> None:
         """Sets the controls to a state."""
-        self._seeds.set_value(format_seeds(state.seeds))
+        self._seeds.show(format_seeds(state.seeds))
         if self._psi is not None:
-            self._psi.set_value(state.truncation_psi)
+            self._psi.show(f"{state.truncation_psi:.4g}")
         if self._class is not None:
-            self._class.set_value(state.class_index)
+            self._class.show("" if state.class_index is None else str(state.class_index))
         if self._side is not None:
             self._side.set_value(state.side)
         self._undo.set_enabled(self._page.history.can_undo)
@@ -86,35 +85,28 @@ class Toolbar:
         """Lists the shortcuts."""
         self._help.open()
 
-    def _set_seeds(self) -> None:
+    def _set_seeds(self, text: str) -> None:
         page = self._page
         try:
-            seeds = tuple(parse_seeds(self._seeds.value or ""))
+            seeds = tuple(parse_seeds(text))
             if len(seeds) > MAX_SEEDS:
                 raise GanwalkError(f"{len(seeds)} samples do not fit side by side: at most {MAX_SEEDS} do")
         except GanwalkError as error:
             page.complain(str(error).replace("--seeds ", ""))
-            self._seeds.set_value(format_seeds(page.state.seeds))
             return
         page.change(replace(page.state, seeds=seeds))
 
-    def _set_psi(self) -> None:
-        assert self._psi is not None
-        page, value = self._page, self._psi.value
+    def _set_psi(self, text: str) -> None:
+        value = read_number(text)
         if value is not None and abs(value) <= MAX_PSI:
-            page.change(replace(page.state, truncation_psi=float(value)))
-        else:
-            self._psi.set_value(page.state.truncation_psi)
+            self._page.change(replace(self._page.state, truncation_psi=value))
 
-    def _set_class(self) -> None:
-        assert self._class is not None
-        page, value = self._page, self._class.value
+    def _set_class(self, text: str) -> None:
+        page, value = self._page, read_number(text)
         if value is None:
             page.change(replace(page.state, class_index=None))
-        elif float(value).is_integer() and 0 <= value < page.studio.generator.c_dim:
+        elif value.is_integer() and 0 <= value < page.studio.generator.c_dim:
             page.change(replace(page.state, class_index=int(value)))
-        else:
-            self._class.set_value(page.state.class_index)
 
     def _set_side(self) -> None:
         assert self._side is not None

@@ -30,7 +30,7 @@ from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ganwalk.labels import Label
 from ganwalk.rendering.images import traverse
-from tests.browser import PATIENCE
+from tests.browser import PATIENCE, Wire
 
 pytest.importorskip("nicegui")
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -245,6 +245,92 @@ def test_what_was_typed_is_kept_when_another_direction_is_clicked(open_page, ser
     page.get_by_label("Name").fill("")
     page.get_by_label("Name").press("Enter")
     expect(page.get_by_role("button", name="1", exact=True)).to_be_visible()
+
+
+def test_what_is_typed_before_the_page_is_connected_is_not_lost(new_page, served):
+    page = new_page()
+    wire = Wire(page, held="page")
+    page.goto(served[0])
+    seeds = page.get_by_label("Seeds")
+    seeds.fill("8,9")
+    seeds.press("Enter")
+    wire.release()
+    expect(page.locator(".pictures").first.locator("img")).to_have_count(2)
+    expect(seeds).to_have_value("8-9")
+    page.get_by_role("button", name="Undo (z)").click()
+    expect(seeds).to_have_value("1-4")
+
+
+@pytest.mark.parametrize("lost", ["what was typed", "its acknowledgement"])
+def test_what_was_typed_survives_a_broken_connection(new_page, served, lost):
+    page = new_page()
+    wire = Wire(page)
+    page.goto(served[0])
+    expect(page.locator("[data-state=full]")).to_be_visible()
+    seeds = page.get_by_label("Seeds")
+    seeds.fill("8,9")
+    wire.held, words = ("server", "8,9") if lost == "what was typed" else ("page", "8-9")
+    seeds.press("Enter")
+    wire.wait(words)
+    wire.cut()
+    expect(page.locator(".pictures").first.locator("img")).to_have_count(2)
+    expect(seeds).to_have_value("8-9")
+    expect(seeds).to_have_attribute("aria-busy", "false")
+
+
+def test_what_comes_twice_is_done_once(new_page, served):
+    page = new_page()
+    wire = Wire(page)
+    page.goto(served[0])
+    expect(page.locator("[data-state=full]")).to_be_visible()
+    seeds = page.get_by_label("Seeds")
+    seeds.fill("8,9")
+    seeds.press("Enter")
+    expect(seeds).to_have_value("8-9")
+    page.get_by_role("button", name="Undo (z)").click()
+    expect(seeds).to_have_value("1-4")
+    wire.repeat("8,9")
+    page.keyboard.press("j")
+    expect(page.get_by_role("heading", name="Direction 1", exact=True)).to_be_visible()
+    expect(seeds).to_have_value("1-4")
+
+
+def test_what_is_being_typed_stays_while_the_server_says_something(open_page, served):
+    first, second = open_page(served[0]), open_page(served[0])
+    seeds, name = first.get_by_label("Seeds"), second.get_by_label("Name")
+    seeds.fill("8,9")
+    name.fill("meanwhile")
+    name.press("Enter")
+    expect(first.get_by_role("button", name="0 · meanwhile", exact=True)).to_be_visible()
+    expect(seeds).to_have_value("8,9")
+    seeds.press("Enter")
+    expect(first.locator(".pictures").first.locator("img")).to_have_count(2)
+    name.fill("")
+    name.press("Enter")
+    expect(first.get_by_role("button", name="0", exact=True)).to_be_visible()
+
+
+def test_late_answers_do_not_take_a_slider_back(new_page, served):
+    """The second key is pressed before the answer to the first one has come, the third one after."""
+    page = new_page()
+    wire = Wire(page)
+    page.goto(f"{served[0]}?a=0=2")
+    expect(page.locator("[data-state=full]")).to_be_visible()
+    last = page.get_by_label("Last layer of direction 0", exact=True)
+    top = int(last.get_attribute("max"))
+    for control, key, said, ends in (
+        (last, "ArrowLeft", [f'"final":{top - 1}', f'"final":{top - 2}'], [f"@0-{top - 1}", f"@0-{top - 3}"]),
+        (amplitude(page, 1), "ArrowRight", ['"value":0.1', '"value":0.2'], ["1=0.1", "1=0.3"]),
+    ):
+        wire.held = "page"
+        for words in said:
+            control.press(key)
+            wire.wait(words)
+        wire.release(before=said[1])
+        expect(page).to_have_url(re.compile(ends[0]))
+        control.press(key)
+        wire.release()
+        expect(page).to_have_url(re.compile(ends[1]))
 
 
 def test_hostile_names_are_text(open_page, served):
