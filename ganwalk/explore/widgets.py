@@ -30,7 +30,8 @@ class Acknowledged(Element, esm={"ganwalk-delivery": "delivery"}):
                 act(*values)
             finally:
                 # Together with what `act` has set: the browser shows that from now on. What failed need not come again.
-                set_prop(self, "acknowledged", number)
+                if not self.is_deleted:
+                    set_prop(self, "acknowledged", number)
 
         self.on(name, handle)
 
