@@ -78,7 +78,6 @@ class Page:
 
     def change(self, state: State, *, dragging: bool = False) -> None:
         """Goes to another state; while `dragging`, there is more to come, and previews will do."""
-        self._leave(state)
         self.state, self._dragging = state, dragging
         if not dragging:
             if _pictured(state) != _pictured(self._settled):
@@ -137,8 +136,8 @@ class Page:
         """Takes an undo back."""
         self._travel(self.history.redo(self._settled))
 
-    def relabel(self, side: int, index: int, change: Callable[[Label], Label]) -> bool:
-        """Changes the label of a direction, in its file; False, and a complaint, if that cannot be."""
+    def relabel(self, side: int, index: int, change: Callable[[Label], Label]) -> None:
+        """Changes the label of a direction, in its file, or complains that it cannot be."""
         old = self.studio.sides[side].directions.labels[index]
         try:
             label = change(old)
@@ -146,13 +145,12 @@ class Page:
                 self.studio.label(side, index, label)
         except GanwalkError as error:
             self.complain(str(error))
-            return False
+            return
         if label != old:
             kept = self.studio.sides[side].path
             if kept is not None and (label.name, label.note) != (old.name, old.note):
                 ui.notify(f"saved in {kept}", position="bottom-left", timeout=2000)
             self._show()
-        return True
 
     def toggle_star(self) -> None:
         """Stars the selected direction, or takes the star away."""
@@ -201,16 +199,10 @@ class Page:
 
     def _travel(self, state: State) -> None:
         if state is not self._settled:
-            self._leave(state)
             self.state, self._dragging = state, False
             self._settle()
             self._show()
             self._wish()
-
-    def _leave(self, state: State) -> None:
-        """Keeps what was typed about a direction, if another one comes: its fields may hear of it before their blur."""
-        if (state.side, state.selected) != (self.state.side, self.state.selected):
-            self.panel.save()
 
     def _settle(self) -> None:
         """Makes the state one to come back to, by undo or by the address."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from nicegui import ui
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.meanings import MEANINGS
 from ganwalk.explore.state import State
-from ganwalk.labels import MAX_NAME, MAX_NOTE, Label
+from ganwalk.explore.widgets import Field
+from ganwalk.labels import MAX_NAME, MAX_NOTE
 from ganwalk.rendering.report.barcodes import draw_barcode
 from ganwalk.rendering.report.cards import Scores
 from ganwalk.rendering.report.markup import number, text
@@ -25,55 +27,44 @@ class Panel:
 
     def __init__(self, page: Page):
         self._page = page
-        self._of: tuple[int, int] = (0, 0)
-        self._label = Label()
         self._facts_of: tuple[object, ...] | None = None
         with ui.element("section").classes("panel").props('aria-label="Selected direction"'):
             with ui.element("h2"):
                 self._heading = ui.label()
-            self._name = ui.input("Name").props(f"maxlength={MAX_NAME} dense outlined")
-            self._note = ui.input("Note").props(f"maxlength={MAX_NOTE} dense outlined")
+            self._name = Field("Name", self._rename).props(f"maxlength={MAX_NAME} dense outlined")
+            self._note = Field("Note", self._annotate).props(f"maxlength={MAX_NOTE} dense outlined")
             self._place = ui.label().classes("place")
             self._facts = ui.element("div").classes("facts")
-        for field in (self._name, self._note):
-            field.on("blur", self.save)
-            field.on("keydown.enter", lambda field=field: field.run_method("blur"))
 
     def show(self, state: State) -> None:
-        """Shows the selected direction; what is being typed stays, while it was not changed elsewhere."""
+        """Shows the selected direction."""
         side = self._page.studio.sides[state.side]
         label, title = side.directions.labels[state.selected], side.directions.title(state.selected)
         self._heading.set_text(f"Direction {title}")
         self._place.set_text(f"kept in {side.path}" if side.path else "in no file: names last as long as this server")
-        other = self._of != (state.side, state.selected)
-        self._of = (state.side, state.selected)
-        if other or label.name != self._label.name:
-            self._name.set_value(label.name)
-        if other or label.note != self._label.note:
-            self._note.set_value(label.note)
-        self._label = label
-        facts_of = (*self._of, title, id(side.scores))
+        of = (state.side, state.selected)
+        self._name.show(label.name, of)
+        self._note.show(label.note, of)
+        facts_of = (*of, title, id(side.scores))
         if facts_of != self._facts_of:
             self._facts_of = facts_of
             self._facts.clear()
             with self._facts:
-                self._comparison(*self._of)
-                self._scores(*self._of)
+                self._comparison(*of)
+                self._scores(*of)
 
     @property
     def name_id(self) -> str:
         """HTML id of the field for the name."""
         return self._name.html_id
 
-    def save(self) -> None:
-        """Keeps the name and the note as they are typed, or puts back what was there, if they cannot be."""
+    def _rename(self, text: str, of: Sequence[int]) -> None:
+        side, index = of
+        self._page.relabel(side, index, lambda label: replace(label, name=text.strip()))
 
-        def changed(label: Label) -> Label:
-            return replace(label, name=(self._name.value or "").strip(), note=(self._note.value or "").strip())
-
-        if not self._page.relabel(*self._of, changed):
-            self._name.set_value(self._label.name)
-            self._note.set_value(self._label.note)
+    def _annotate(self, text: str, of: Sequence[int]) -> None:
+        side, index = of
+        self._page.relabel(side, index, lambda label: replace(label, note=text.strip()))
 
     def _comparison(self, side: int, index: int) -> None:
         closest = self._page.studio.closest(side, index)

@@ -1,6 +1,9 @@
 // An amplitude: a native slider, which brings its keys and its words for screen readers.
-// While it is held, it shows what the hand does, whatever the server says meanwhile.
+// While it is held, and until the server has acknowledged where it was let go, it shows what the hand did.
+import { delivery } from "ganwalk-delivery";
 export default {
+  mixins: [delivery],
+  emits: ["drag", "release"],
   template: `
     <span class="slider">
       <input type="range" :min="-reach" :max="reach" step="0.1" :value="shown" :aria-label="label" :style="way"
@@ -12,11 +15,14 @@ export default {
     return { shown: this.value, held: false, timer: null };
   },
   watch: {
-    value(value) {
-      if (!this.held) this.shown = value;
+    theirs() {
+      if (!this.held && !this.waiting) this.shown = this.value;
     },
   },
   computed: {
+    theirs() {
+      return [this.value, this.acknowledged];
+    },
     words() {
       const number = Math.round(this.shown * 100) / 100;
       return (number > 0 ? "+" : "") + String(number).replace("-", "−") + " σ";
@@ -36,7 +42,7 @@ export default {
     tell() {
       // At once, and then at most every 40 ms.
       const told = this.shown;
-      this.$emit("drag", told);
+      this.send("drag", told);
       this.timer = setTimeout(() => {
         this.timer = null;
         if (this.held && this.shown !== told) this.tell();
@@ -47,7 +53,7 @@ export default {
       clearTimeout(this.timer);
       this.timer = null;
       this.held = false;
-      this.$emit("release", this.shown);
+      this.send("release", this.shown);
     },
     zero() {
       this.held = true;

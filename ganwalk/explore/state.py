@@ -119,15 +119,15 @@ def from_query(values: Mapping[str, str], sides: tuple[Directions, ...], *, clas
         state = state.sampled(seeds=tuple(seeds[:MAX_SEEDS]))
     except (KeyError, GanwalkError):
         pass
-    psi = _number(values.get("psi", ""))
+    psi = read_number(values.get("psi", ""))
     if psi is not None and abs(psi) <= MAX_PSI:
         state = state.sampled(truncation_psi=psi)
-    cutoff = _number(values.get("cutoff", ""))
+    cutoff = read_number(values.get("cutoff", ""))
     if cutoff is not None and cutoff.is_integer() and 1 <= cutoff < layers:
         state = state.sampled(truncation_cutoff=int(cutoff))
     if values.get("class") == _ANY:
         state = state.sampled(class_index=None)
-    chosen = _number(values.get("class", ""))
+    chosen = read_number(values.get("class", ""))
     if chosen is not None and chosen.is_integer() and 0 <= chosen < classes:
         state = state.sampled(class_index=int(chosen))
     for side, (key, directions) in enumerate(zip("ab", sides, strict=False)):
@@ -143,13 +143,14 @@ def from_query(values: Mapping[str, str], sides: tuple[Directions, ...], *, clas
             state = state.moved(side, replace(move, amplitude=amplitude, layers=limits))
     if values.get("side") == "b" and len(sides) > 1:
         state = replace(state, side=1)
-    selected = _number(values.get("direction", ""))
+    selected = read_number(values.get("direction", ""))
     if selected is not None and selected.is_integer() and 0 <= selected < len(sides[state.side]):
         state = replace(state, selected=int(selected))
     return state
 
 
-def _number(text: str) -> float | None:
+def read_number(text: str) -> float | None:
+    """A finite number, or None."""
     try:
         value = float(text)
     except ValueError:

@@ -9,8 +9,8 @@ from nicegui import ui
 
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.shortcuts import SHORTCUTS, in_words
-from ganwalk.explore.state import MAX_PSI, MAX_SEEDS, State
-from ganwalk.explore.widgets import IconButton
+from ganwalk.explore.state import MAX_PSI, MAX_SEEDS, State, read_number
+from ganwalk.explore.widgets import Field, IconButton, set_prop
 from ganwalk.ranges import format_seeds, parse_seeds
 
 if TYPE_CHECKING:
@@ -26,25 +26,24 @@ class Toolbar:
         with ui.element("header").classes("toolbar"):
             with ui.element("h1"):
                 ui.label(f"ganwalk · {page.name}")
-            self._seeds = ui.input("Seeds").props("dense outlined").classes("seeds")
-            self._seeds.on("blur", self._set_seeds)
-            self._seeds.on("keydown.enter", lambda: self._seeds.run_method("blur"))
+            self._seeds = Field("Seeds", lambda text, _: self._set_seeds(text))
+            self._seeds.props("dense outlined").classes("seeds")
             IconButton("shuffle", "Shuffle: other samples (Space)", page.shuffle)
             self._psi = None
             if studio.truncates:
-                self._psi = ui.number("Truncation ψ", min=-MAX_PSI, max=MAX_PSI, step=0.05, format="%.4g")
-                self._psi.props("dense outlined").classes("short").on("change", self._set_psi)
+                self._psi = Field("Truncation ψ", lambda text, _: self._set_psi(text), number=True)
+                self._psi.props(f"min={-MAX_PSI} max={MAX_PSI} step=0.05 dense outlined").classes("short")
             self._cutoff = None
             if studio.truncates and studio.styled_layers > 1:
                 last = studio.styled_layers - 1
-                self._cutoff = ui.number("First ψ layers", min=1, max=last, step=1, precision=0)
-                self._cutoff.props("dense outlined clearable placeholder=all stack-label").classes("short")
-                self._cutoff.on("change", self._set_cutoff).on("clear", self._set_cutoff)
+                self._cutoff = Field("First ψ layers", lambda text, _: self._set_cutoff(text), number=True)
+                self._cutoff.props(f"min=1 max={last} step=1").classes("short")
+                self._cutoff.props("dense outlined clearable placeholder=all stack-label")
             self._class = None
             if studio.generator.c_dim:
-                self._class = ui.number("Class", min=0, max=studio.generator.c_dim - 1, step=1, precision=0)
-                self._class.props("dense outlined clearable placeholder=any stack-label").classes("short")
-                self._class.on("change", self._set_class).on("clear", self._set_class)
+                self._class = Field("Class", lambda text, _: self._set_class(text), number=True)
+                self._class.props(f"min=0 max={studio.generator.c_dim - 1} step=1").classes("short")
+                self._class.props("dense outlined clearable placeholder=any stack-label")
             self._side = None
             if len(studio.sides) > 1:
                 self._side = ui.toggle({0: "A", 1: "B"}, value=0, on_change=self._set_side).props("dense")
@@ -74,14 +73,15 @@ class Toolbar:
     def show(self, state: State) -> None:
         """Sets the controls to a state."""
         samples = state.samples
-        self._seeds.set_value(format_seeds(samples.seeds))
+        self._seeds.show(format_seeds(samples.seeds))
         if self._psi is not None:
-            self._psi.set_value(samples.truncation_psi)
+            self._psi.show(f"{samples.truncation_psi:.4g}")
         if self._cutoff is not None:
-            self._cutoff.set_value(samples.truncation_cutoff)
-            self._cutoff.set_enabled(samples.truncation_psi != 1)
+            cutoff = samples.truncation_cutoff
+            self._cutoff.show("" if cutoff is None else str(cutoff))
+            set_prop(self._cutoff, "disable", samples.truncation_psi == 1)
         if self._class is not None:
-            self._class.set_value(samples.class_index)
+            self._class.show("" if samples.class_index is None else str(samples.class_index))
         if self._side is not None:
             self._side.set_value(state.side)
         self._undo.set_enabled(self._page.history.can_undo)
@@ -95,45 +95,35 @@ class Toolbar:
         """Lists the shortcuts."""
         self._help.open()
 
-    def _set_seeds(self) -> None:
+    def _set_seeds(self, text: str) -> None:
         page = self._page
         try:
-            seeds = tuple(parse_seeds(self._seeds.value or ""))
+            seeds = tuple(parse_seeds(text))
             if len(seeds) > MAX_SEEDS:
                 raise GanwalkError(f"{len(seeds)} samples do not fit side by side: at most {MAX_SEEDS} do")
         except GanwalkError as error:
             page.complain(str(error).replace("--seeds ", ""))
-            self._seeds.set_value(format_seeds(page.state.samples.seeds))
             return
         page.change(page.state.sampled(seeds=seeds))
 
-    def _set_psi(self) -> None:
-        assert self._psi is not None
-        page, value = self._page, self._psi.value
+    def _set_psi(self, text: str) -> None:
+        value = read_number(text)
         if value is not None and abs(value) <= MAX_PSI:
-            page.change(page.state.sampled(truncation_psi=float(value)))
-        else:
-            self._psi.set_value(page.state.samples.truncation_psi)
+            self._page.change(self._page.state.sampled(truncation_psi=value))
 
-    def _set_cutoff(self) -> None:
-        assert self._cutoff is not None
-        page, value = self._page, self._cutoff.value
+    def _set_cutoff(self, text: str) -> None:
+        page, value = self._page, read_number(text)
         if value is None:
             page.change(page.state.sampled(truncation_cutoff=None))
-        elif float(value).is_integer() and 1 <= value < page.studio.styled_layers:
+        elif value.is_integer() and 1 <= value < page.studio.styled_layers:
             page.change(page.state.sampled(truncation_cutoff=int(value)))
-        else:
-            self._cutoff.set_value(page.state.samples.truncation_cutoff)
 
-    def _set_class(self) -> None:
-        assert self._class is not None
-        page, value = self._page, self._class.value
+    def _set_class(self, text: str) -> None:
+        page, value = self._page, read_number(text)
         if value is None:
             page.change(page.state.sampled(class_index=None))
-        elif float(value).is_integer() and 0 <= value < page.studio.generator.c_dim:
+        elif value.is_integer() and 0 <= value < page.studio.generator.c_dim:
             page.change(page.state.sampled(class_index=int(value)))
-        else:
-            self._class.set_value(page.state.samples.class_index)
 
     def _set_side(self) -> None:
         assert self._side is not None

@@ -1,4 +1,7 @@
-"""Controls that NiceGUI lacks: native sliders, which everybody's keyboard and screen reader know, and shortcuts."""
+"""Controls that NiceGUI lacks: native sliders, which everybody's keyboard and screen reader know, and shortcuts.
+
+Fields as well, since NiceGUI's own lose what is typed while a message of the server is on its way.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,53 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 
-class AmplitudeSlider(Element, component="slider.js"):
+class Acknowledged(Element, esm={"ganwalk-delivery": "delivery"}):
+    """An element that the browser sends numbered events to, in order, and again until they are acknowledged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.props["acknowledged"] = 0
+
+    def receive(self, name: str, act: Callable[..., None]) -> None:
+        """Has `act` called with the values of each event of that name, once."""
+
+        def handle(event: GenericEventArguments) -> None:
+            number, *values = event.args
+            if number <= self.props["acknowledged"]:
+                return
+            try:
+                act(*values)
+            finally:
+                # Together with what `act` has set: the browser shows that from now on. What failed need not come again.
+                if not self.is_deleted:
+                    set_prop(self, "acknowledged", number)
+
+        self.on(name, handle)
+
+
+class Field(Acknowledged, component="field.js"):
+    """A line of text that somebody types, or a number.
+
+    Args:
+        label: what it is called.
+        on_commit: called once with what was typed and the subject that it was typed about, when the field is left or
+            Enter is pressed.
+        number: only numbers can be typed.
+    """
+
+    def __init__(self, label: str, on_commit: Callable[[str, Sequence[int]], None], *, number: bool = False):
+        super().__init__()
+        self.props["label"], self.props["for"], self.props["number"] = label, self.html_id, number
+        self.props["value"], self.props["subject"] = "", []
+        self.receive("commit", on_commit)
+
+    def show(self, value: str, subject: Sequence[int] = ()) -> None:
+        """Shows a value, unless somebody is typing; of another subject than before in any case."""
+        set_prop(self, "subject", list(subject))
+        set_prop(self, "value", value)
+
+
+class AmplitudeSlider(Acknowledged, component="slider.js"):
     """A slider in σ with its value beside it.
 
     Args:
@@ -21,8 +70,8 @@ class AmplitudeSlider(Element, component="slider.js"):
     def __init__(self, reach: float, on_drag: Callable[[float], None], on_release: Callable[[float], None]):
         super().__init__()
         self.props["reach"], self.props["value"] = reach, 0.0
-        self.on("drag", lambda event: on_drag(_amplitude(event, reach)))
-        self.on("release", lambda event: on_release(_amplitude(event, reach)))
+        self.receive("drag", lambda amplitude: on_drag(_within(amplitude, reach)))
+        self.receive("release", lambda amplitude: on_release(_within(amplitude, reach)))
 
     def show(self, label: str, amplitude: float) -> None:
         """Moves the slider, unless somebody holds it."""
@@ -30,7 +79,7 @@ class AmplitudeSlider(Element, component="slider.js"):
         set_prop(self, "value", amplitude)
 
 
-class LayerSlider(Element, component="layers.js"):
+class LayerSlider(Acknowledged, component="layers.js"):
     """A first and a last layer on one track.
 
     Args:
@@ -43,11 +92,11 @@ class LayerSlider(Element, component="layers.js"):
         last = num_layers - 1
         self.props["last"], self.props["first"], self.props["final"] = last, 0, last
 
-        def release(event: GenericEventArguments) -> None:
-            first, final = (min(last, max(0, int(value))) for value in event.args)
+        def release(*layers: float) -> None:
+            first, final = (min(last, max(0, int(layer))) for layer in layers)
             on_release((min(first, final), final))
 
-        self.on("release", release)
+        self.receive("release", release)
 
     def show(self, name: str, layers: tuple[int, int]) -> None:
         """Moves both ends; `name` is whose layers they are."""
@@ -105,6 +154,6 @@ class IconButton:
         self._button.set_enabled(on)
 
 
-def _amplitude(event: GenericEventArguments, reach: float) -> float:
+def _within(amplitude: float, reach: float) -> float:
     """What a slider sent, within its ends: browsers send what they like."""
-    return round(min(reach, max(-reach, float(event.args))), 4)
+    return round(min(reach, max(-reach, float(amplitude))), 4)

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from ganwalk.explore.queue import Line, Newest, Superseded
+from tests.browser import PATIENCE
 
 
 def test_works_are_done_in_order_and_one_at_a_time():
@@ -34,12 +35,12 @@ def test_pages_take_turns():
 
         def make(wish, check):
             begun.set()
-            go_on.wait(5)
+            go_on.wait(PATIENCE)
             made.append(wish)
 
         first, second = (Newest(line, make, lambda wish, result: None, pytest.fail) for _ in range(2))
         first.ask("a1")
-        await asyncio.to_thread(begun.wait, 5)
+        await asyncio.to_thread(begun.wait, PATIENCE)
         second.ask("b1")
         await asyncio.sleep(0)
         for wish in ("a2", "a3"):
@@ -59,13 +60,13 @@ def test_half_done_work_can_give_way_to_a_newer_wish():
 
         def make(wish, check):
             begun.set()
-            go_on.wait(5)
+            go_on.wait(PATIENCE)
             check()
             return wish
 
         newest = Newest(line, make, lambda wish, result: shown.append(result), pytest.fail)
         newest.ask(1)
-        await asyncio.to_thread(begun.wait, 5)
+        await asyncio.to_thread(begun.wait, PATIENCE)
         newest.ask(2)
         go_on.set()
         while newest.busy:
@@ -101,10 +102,10 @@ def test_what_nobody_wishes_any_more_is_not_made():
 
         def hold():
             begun.set()
-            go_on.wait(5)
+            go_on.wait(PATIENCE)
 
         holding = asyncio.create_task(line.run(hold))
-        await asyncio.to_thread(begun.wait, 5)
+        await asyncio.to_thread(begun.wait, PATIENCE)
         newest = Newest(line, lambda wish, check: made.append(wish), lambda wish, result: None, pytest.fail)
         newest.ask(1)
         await asyncio.sleep(0)
