@@ -28,6 +28,9 @@ SUPPORTED = tuple((3, minor) for minor in range(10, 15))
 # A Python that cannot make environments is of no use here.
 _PROBE = "import ensurepip, sys, venv; print(*sys.version_info[:3], sys.executable)"
 _STAMP = ".installed"
+_NOT_MADE = "its environment could not be made"
+# What it exits with when nothing failed, but some environment could not be made, as without a connection.
+UNTESTED = 3
 
 Minor = tuple[int, int]
 
@@ -107,14 +110,14 @@ def places() -> Iterator[Path]:
 
 
 def choose(
-    found: Mapping[Minor, Interpreter], wanted: Sequence[Minor], besides: Minor | None = None
+    found: Mapping[Minor, Interpreter], wanted: Sequence[Minor], newer_than: Minor | None = None
 ) -> list[Interpreter]:
     """The Pythons to run: those wanted, or all.
 
     Args:
         found: by their minor versions.
         wanted: minor versions; none stands for all.
-        besides: if given, only the newest of them that is of another minor version.
+        newer_than: if given, only the newest of them, if it is newer than this.
     Raises:
         LookupError: one that is wanted was not found.
     """
@@ -122,9 +125,9 @@ def choose(
         has = ", ".join(map(_dotted, found)) or "none"
         raise LookupError(f"Python {', '.join(missing)} was not found on the path or in pyenv; found: {has}")
     chosen = [found[minor] for minor in sorted(set(wanted or found))]
-    if besides is None:
+    if newer_than is None:
         return chosen
-    return [interpreter for interpreter in chosen if interpreter.minor != besides][-1:]
+    return [interpreter for interpreter in chosen if interpreter.minor > newer_than][-1:]
 
 
 def python_of(environment: Path) -> Path:
@@ -190,17 +193,17 @@ def table(outcomes: Sequence[Outcome]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns its exit code."""
     options = _parser().parse_args(arguments)
-    besides = None
+    newer_than = None
     try:
-        if options.besides is not None:
-            besides = _minor_of(options.besides)
-        chosen = choose(find_pythons(list(places())), options.pythons, besides)
+        if options.newer_than is not None:
+            newer_than = _minor_of(options.newer_than)
+        chosen = choose(find_pythons(list(places())), options.pythons, newer_than)
     except LookupError as error:
         print(error.args[0])
         return 2
     if not chosen:
-        other = "" if besides is None else f" other than {_dotted(besides)}"
-        print(f"no Python from {_dotted(SUPPORTED[0])} to {_dotted(SUPPORTED[-1])}{other} was found: nothing to test")
+        newer = "" if newer_than is None else f" newer than {_dotted(newer_than)}"
+        print(f"no Python from {_dotted(SUPPORTED[0])} to {_dotted(SUPPORTED[-1])}{newer} was found: nothing to test")
         return 0
     outcomes = []
     for interpreter in chosen:
@@ -209,14 +212,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.install:
                 install(interpreter, environment)
         except subprocess.CalledProcessError:
-            outcomes.append(Outcome(str(interpreter), trouble="its environment could not be made"))
+            outcomes.append(Outcome(str(interpreter), trouble=_NOT_MADE))
             continue
         if probe(python_of(environment)) is None:
             outcomes.append(Outcome(str(interpreter), trouble=f"there is no environment {environment}"))
             continue
         outcomes.append(run_on(interpreter, environment, options.tier, options.arguments))
     print(f"\n{table(outcomes)}")
-    return int(any(outcome.trouble for outcome in outcomes))
+    troubles = {outcome.trouble for outcome in outcomes} - {""}
+    return UNTESTED if troubles == {_NOT_MADE} else int(bool(troubles))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -234,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="X.Y",
         help="only this; repeatable",
     )
-    parser.add_argument("--besides", type=Path, metavar="ENV", help="only the newest, of another version than ENV's")
+    parser.add_argument("--newer-than", type=Path, metavar="ENV", help="only the newest, if it is newer than ENV's")
     parser.add_argument("--tier", choices=TIERS, default="all", help="of the tests [default: all]")
     parser.add_argument(
         "--environments", type=Path, default=ROOT / ".venvs", metavar="FOLDER", help="where they are [default: .venvs]"

@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,8 +65,8 @@ def test_choice():
     found = {(3, minor): Interpreter((3, minor, 1), pythons.ROOT) for minor in (10, 11, 13)}
     assert [one.minor for one in choose(found, [])] == [(3, 10), (3, 11), (3, 13)]
     assert [one.minor for one in choose(found, [(3, 13), (3, 10)])] == [(3, 10), (3, 13)]
-    assert [one.minor for one in choose(found, [], besides=(3, 13))] == [(3, 11)]
-    assert choose({(3, 11): found[3, 11]}, [], besides=(3, 11)) == []
+    assert [one.minor for one in choose(found, [], newer_than=(3, 10))] == [(3, 13)]
+    assert choose(found, [], newer_than=(3, 13)) == []
     with pytest.raises(LookupError, match=r"Python 3.12 was not found .* found: 3.10, 3.11, 3.13"):
         choose(found, [(3, 12)])
 
@@ -82,7 +83,7 @@ def test_nothing_to_test_is_a_success(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main([]) == 0
     assert capsys.readouterr().out == "no Python from 3.10 to 3.14 was found: nothing to test\n"
-    assert main(["--besides", str(tmp_path)]) == 2
+    assert main(["--newer-than", str(tmp_path)]) == 2
     assert "is no environment" in capsys.readouterr().out
 
 
@@ -150,3 +151,26 @@ def test_an_environment_is_made_once_and_anew_when_something_changed(tmp_path, m
     assert [command[2] for command in ran[2:]] == ["pip"]
     pythons.install(Interpreter((3, 12, 2), python.path), environment)
     assert [command[2] for command in ran[3:]] == ["venv", "pip"]
+
+
+def test_an_environment_that_cannot_be_made_is_told_from_failing_tests(monkeypatch, capsys):
+    interpreter = Interpreter((3, 13, 1), Path(sys.executable))
+    monkeypatch.setattr(pythons, "find_pythons", lambda folders: {(3, 13): interpreter, (3, 12): interpreter})
+
+    def no_connection(*rest):
+        raise subprocess.CalledProcessError(1, "pip")
+
+    monkeypatch.setattr(pythons, "install", no_connection)
+    assert main([]) == pythons.UNTESTED
+    assert "could not be made" in capsys.readouterr().out
+    outcomes = iter([subprocess.CalledProcessError(1, "pip"), None])
+
+    def one_of_two(*rest):
+        error = next(outcomes)
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(pythons, "install", one_of_two)
+    monkeypatch.setattr(pythons, "probe", lambda path: interpreter)
+    monkeypatch.setattr(pythons, "run_on", lambda *rest: pythons.Outcome("3.13.1", failed=1, trouble="pytest"))
+    assert main([]) == 1
