@@ -7,18 +7,21 @@
     python benchmarks/directions.py scenes-settings       # settings of RTD on scenes, two seeds
     python benchmarks/directions.py figures               # tables and figures of what has been run
 
-Each part writes into benchmarks/results/directions/, and continues where it stopped. Seeds are held: 11 to 15 (of the
-run, and of the rotation that hides the axes of blobs); settings were chosen on seeds 1 to 8.
+Each part writes into benchmarks/results/directions/, and continues where it stopped; --jobs N runs several at once,
+--shard I/N a share of them. Seeds are held: 11 to 15 (of the run, and of the rotation that hides the axes of blobs);
+settings were chosen on seeds 1 to 8.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import json
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from matplotlib.figure import Figure
 
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.axes import axis_scores
 from ganwalk.evaluation.comparison import compare, summarise
 from ganwalk.evaluation.comparison_outputs import write_comparison
@@ -38,6 +42,9 @@ from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.files import write_json
 from ganwalk.generators.blobs import VARIANTS, BlobsConfig
 from ganwalk.generators.loading import load_generator, make_blobs
+from ganwalk.ledger import Job, Ledger, Placement, SharesMissing, Turn, run_jobs
+from ganwalk.ledger.placement import parse_shard
+from ganwalk.options import completed
 
 _PARTS = ["blobs", "ablations", "scenes", "scenes-settings", "figures"]
 _RESULTS = Path(__file__).resolve().parent / "results" / "directions"
@@ -91,11 +98,45 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def run_blobs(variant: str, seed: int, settings: DiscoverySettings, threads: int) -> dict[str, Any]:
+# What the settings of a row that names none were, beside what its key says: those of version 0.1.0.
+_UNNAMED: dict[str, Any] = {
+    "n_directions": 6,
+    "method": "rtd",
+    "space": None,
+    "subspace_dim": None,
+    "layers": None,
+    "layer": None,
+    "amplitude": 2.0,
+    "ramp": 0.5,
+    "equalize": True,
+    "start": "jacobian",
+    "steps": 200,
+    "batch": 64,
+    "directions_per_step": 4,
+    "both_signs": False,
+    "minimax": True,
+    "lr": 0.05,
+    "truncation_psi": 1.0,
+    "class_index": None,
+    "chunk": None,
+    "evaluate_every": 50,
+}
+
+
+@dataclass(frozen=True)
+class Running:
+    """How jobs are run: the folder of their ledgers, where, and the threads of each process."""
+
+    work: Path
+    where: Placement
+    threads: int | None
+
+
+def run_blobs(config: BlobsConfig, settings: DiscoverySettings, turn: Turn) -> dict[str, Any]:
     """One discovery on blobs with the given seed, of the run and of the hidden rotation: |cosine|, MCC, seconds."""
-    generator = make_blobs(BlobsConfig(variant=variant, seed=seed))
+    generator = make_blobs(config)
     started = time.perf_counter()
-    result = run_discovery(generator, replace(settings, seed=seed), threads=threads, compared=())
+    result = run_discovery(generator, settings, threads=turn.threads, compared=())
     seconds = time.perf_counter() - started
     scores = axis_scores(generator, result.directions)
     cosines = {name: round(float(scores.cosines[:, k].max()), 5) for k, name in enumerate(scores.axes)}
@@ -107,94 +148,152 @@ def run_blobs(variant: str, seed: int, settings: DiscoverySettings, threads: int
     }
 
 
-def fill(path: Path, jobs: dict[str, Any]) -> dict[str, Any]:
-    """Runs the jobs (key → function) that the file does not hold yet, and saves after each."""
-    done: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+def blobs_job(key: str, variant: str, settings: DiscoverySettings) -> Job:
+    """The job whose row has this key."""
+    config = BlobsConfig(variant=variant, seed=settings.seed)
+    return Job(folder_name(key), _blobs_facts(config, asdict(settings)), functools.partial(run_blobs, config, settings))
+
+
+def _blobs_facts(config: BlobsConfig, settings: dict[str, Any]) -> dict[str, Any]:
+    return {"generator": asdict(config), "settings": settings}
+
+
+def unnamed_facts(key: str) -> dict[str, Any]:
+    """Facts of a row without any: its key is variant/method/seed, or the ablation/variant/seed."""
+    first, second, seed = key.split("/")
+    variant, change = (second, ABLATIONS[first]) if first in ABLATIONS else (first, {"method": second})
+    config = BlobsConfig(variant=variant, seed=int(seed))
+    return _blobs_facts(config, {**_UNNAMED, **change, "seed": int(seed)})
+
+
+def as_today(document: dict[str, Any]) -> dict[str, Any]:
+    """A stored row whose settings are complete: options that came later mean what their absence meant."""
+    facts = document["facts"]
+    return {**document, "facts": {**facts, "settings": completed(DiscoverySettings, facts["settings"])}}
+
+
+def folder_name(key: str) -> str:
+    """The name of a row's job."""
+    return key.replace("/", "-").replace(", ", "-").replace(" ", "-")
+
+
+def fill(path: Path, jobs: dict[str, Job], running: Running, load: Callable[[], Any] | None = None) -> None:
+    """Runs the jobs (by key) that have no row in the file and no result in the ledger, and adds their rows."""
+    rows: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    ledger = Ledger(running.work / path.stem, upgrade=as_today)
     for key, job in jobs.items():
-        if key not in done:
-            done[key] = job()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, done)
-            print(key, {name: value for name, value in done[key].items() if name != "cosine_by_axis"}, flush=True)
-    return done
+        if key in rows:
+            facts = rows[key].get("facts") or unnamed_facts(key)
+            ledger.adopt(job, facts, rows[key], f"{key} in {path}")
+    results = run_jobs(
+        ledger,
+        list(jobs.values()),
+        where=running.where,
+        resume=True,
+        loaded=None if load is None else load(),
+        load=load,
+        threads=running.threads,
+        on_progress=show,
+    )
+    new = {key: {**result, "facts": jobs[key].facts} for key, result in zip(jobs, results, strict=True)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, {**new, **rows})
 
 
-def study_blobs(results: Path, variants: Sequence[str], seeds: Sequence[int], steps: int, threads: int) -> None:
+def show(what: str, share: float) -> None:
+    """Progress."""
+    print(f"\r{what}: {100 * share:.0f} %   ", end="", file=sys.stderr)
+
+
+def study_blobs(results: Path, variants: Sequence[str], seeds: Sequence[int], steps: int, running: Running) -> None:
     jobs = {}
     for variant in variants:
         for method in _BLOBS_METHODS:
-            settings = replace(_DEFAULTS, method=method, steps=steps)
             for seed in seeds:
-
-                def job(variant: str = variant, seed: int = seed, settings: DiscoverySettings = settings) -> Any:
-                    return run_blobs(variant, seed, settings, threads)
-
-                jobs[f"{variant}/{method}/{seed}"] = job
-    fill(results / "blobs.json", jobs)
+                key = f"{variant}/{method}/{seed}"
+                jobs[key] = blobs_job(key, variant, replace(_DEFAULTS, method=method, steps=steps, seed=seed))
+    fill(results / "blobs.json", jobs, running)
 
 
-def study_ablations(results: Path, variants: Sequence[str], seeds: Sequence[int], steps: int, threads: int) -> None:
+def study_ablations(results: Path, variants: Sequence[str], seeds: Sequence[int], steps: int, running: Running) -> None:
     jobs = {}
     for name, change in ABLATIONS.items():
-        settings = replace(_DEFAULTS, **{"steps": steps, **change})
         for variant in variants:
             for seed in seeds:
-
-                def job(variant: str = variant, seed: int = seed, settings: DiscoverySettings = settings) -> Any:
-                    return run_blobs(variant, seed, settings, threads)
-
-                jobs[f"{name}/{variant}/{seed}"] = job
-    fill(results / "ablations.json", jobs)
+                key = f"{name}/{variant}/{seed}"
+                jobs[key] = blobs_job(key, variant, replace(_DEFAULTS, **{"steps": steps, "seed": seed, **change}))
+    fill(results / "ablations.json", jobs, running)
 
 
-def study_scenes(results: Path, work: Path, scope: Scope, methods: Sequence[str], threads: int) -> None:
-    """Methods on scenes; every run is kept in `work`, so that methods can be run apart and put together afterwards.
+def study_scenes(results: Path, scope: Scope, methods: Sequence[str], running: Running) -> None:
+    """Methods on scenes; every run is kept, so that methods can be run apart and put together afterwards.
 
     The Hessian penalty, the slowest, gets one seed.
     """
-    generator = load_generator("scenes")
-    parts = [
-        compare(
-            generator,
-            DiscoverySettings(n_directions=scope.directions, steps=scope.steps),
-            [method],
-            scope.seeds[:1] if method == "hessian" else scope.seeds,
-            evaluation=EvaluationSettings(samples=scope.samples, reconstructor=False),
-            folder=work / "scenes",
-            resume=True,
-            threads=threads,
-            command="python benchmarks/directions.py scenes",
-            on_progress=lambda what, share: print(f"\r{what}: {100 * share:.0f} %   ", end="", file=sys.stderr),
-        )
-        for method in methods
-    ]
-    if set(methods) == set(scope.methods):
+    generator, _ = load_scenes()
+    parts = []
+    for method in methods:
+        with told_of_shares():
+            part = compare(
+                generator,
+                DiscoverySettings(n_directions=scope.directions, steps=scope.steps),
+                [method],
+                scope.seeds[:1] if method == "hessian" else scope.seeds,
+                evaluation=EvaluationSettings(samples=scope.samples, reconstructor=False),
+                folder=running.work / "scenes",
+                resume=True,
+                threads=running.threads,
+                command="python benchmarks/directions.py scenes",
+                on_progress=show,
+                where=running.where,
+                load=load_scenes,
+            )
+            parts.append(part)
+    if {run.method for part in parts for run in part.runs} == set(scope.methods):
         runs = tuple(run for part in parts for run in part.runs)
         write_comparison(replace(parts[-1], runs=runs), results / "scenes")
 
 
-def study_scenes_settings(results: Path, scope: Scope, threads: int) -> None:
-    """Settings of RTD on scenes, scored by the effect matrix; the defaults are in the comparison of methods."""
-    generator = load_generator("scenes")
+def load_scenes() -> tuple[Any, None]:
+    """What runs on scenes share; the generator has a reader of its own."""
+    return load_generator("scenes"), None
+
+
+def run_scenes(settings: DiscoverySettings, samples: int, turn: Turn) -> dict[str, Any]:
+    """One discovery on scenes, scored by the effect matrix."""
+    generator, _ = turn.loaded
     reader = factor_reader(generator)
     assert reader is not None
+    started = time.perf_counter()
+    result = run_discovery(generator, settings, threads=turn.threads, compared=())
+    seconds = time.perf_counter() - started
+    scores = effect_scores(generator, result.directions, reader, samples=samples)
+    values = {key: getattr(scores, key) for key in ("overall", "disentanglement", "completeness", "gap")}
+    return {**{key: round(value, 5) for key, value in values.items()}, "seconds": round(seconds, 1)}
+
+
+def study_scenes_settings(results: Path, scope: Scope, running: Running) -> None:
+    """Settings of RTD on scenes; the defaults are in the comparison of methods."""
+    sha256 = load_scenes()[0].identity.sha256
+    samples = scope.samples or 100
     jobs = {}
     for name in scope.scenes_settings:
-        change = SCENES_SETTINGS[name]
         for seed in scope.seeds[:2]:
             base = DiscoverySettings(n_directions=scope.directions, steps=scope.steps, seed=seed)
-            changed = replace(base, **change)
+            settings = replace(base, **SCENES_SETTINGS[name])
+            facts = {"generator": sha256, "settings": asdict(settings), "samples": samples}
+            key = f"{name}/scenes/{seed}"
+            jobs[key] = Job(folder_name(key), facts, functools.partial(run_scenes, settings, samples))
+    fill(results / "scenes-settings.json", jobs, running, load_scenes)
 
-            def job(settings: DiscoverySettings = changed) -> Any:
-                started = time.perf_counter()
-                result = run_discovery(generator, settings, threads=threads, compared=())
-                seconds = time.perf_counter() - started
-                scores = effect_scores(generator, result.directions, reader, samples=scope.samples or 100)
-                values = {key: getattr(scores, key) for key in ("overall", "disentanglement", "completeness", "gap")}
-                return {**{key: round(value, 5) for key, value in values.items()}, "seconds": round(seconds, 1)}
 
-            jobs[f"{name}/scenes/{seed}"] = job
-    fill(results / "scenes-settings.json", jobs)
+@contextlib.contextmanager
+def told_of_shares() -> Iterator[None]:
+    """Says which share is to be run next, where this one is done and others are not."""
+    try:
+        yield
+    except SharesMissing as missing:
+        print(f"\n{missing}")
 
 
 def table(done: dict[str, Any], score: str = "mean_cosine") -> dict[str, dict[str, list[float]]]:
@@ -301,28 +400,43 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few steps and seeds, into a scratch folder")
     parser.add_argument("--work", type=Path, default=Path("runs/directions"), help="folder of runs and scratch results")
     parser.add_argument("--methods", help="only these on scenes, whose report needs all of them")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once")
+    parser.add_argument("--shard", metavar="I/N", help="only each N-th run, from the I-th on")
+    parser.add_argument("--threads", type=int, help="of each run [default: the cores, shared out]")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
     scope = _QUICK if arguments.quick else _WHOLE
     work = arguments.work / "quick" if arguments.quick else arguments.work
     results = work if arguments.quick else _RESULTS
     docs = results if arguments.quick else _RESULTS.parents[2] / "docs"
-    threads = arguments.threads
     parts = arguments.parts or _PARTS
     if not set(parts) <= set(_PARTS):
         parser.error(f"parts are {', '.join(_PARTS)}, not {' '.join(parts)}")
-    if "blobs" in parts:
-        study_blobs(results, scope.variants, scope.seeds, scope.steps, threads)
-    if "ablations" in parts:
-        study_ablations(results, scope.ablated, scope.seeds[:2], scope.steps, threads)
-    if "scenes" in parts:
+    try:
+        shard = None if arguments.shard is None else parse_shard(arguments.shard)
+        running = Running(work, Placement(processes=arguments.jobs, shard=shard), arguments.threads)
         methods = arguments.methods.split(",") if arguments.methods else scope.methods
-        study_scenes(results, work, scope, methods, threads)
-    if "scenes-settings" in parts:
-        study_scenes_settings(results, scope, threads)
+        run_parts(parts, scope, results, methods, running)
+    except GanwalkError as error:
+        sys.exit(f"\n{error}")
     if "figures" in parts:
         figures(results, docs)
+
+
+def run_parts(parts: Sequence[str], scope: Scope, results: Path, methods: Sequence[str], running: Running) -> None:
+    """Runs what the parts lack."""
+    if "blobs" in parts:
+        with told_of_shares():
+            study_blobs(results, scope.variants, scope.seeds, scope.steps, running)
+    if "ablations" in parts:
+        with told_of_shares():
+            study_ablations(results, scope.ablated, scope.seeds[:2], scope.steps, running)
+    if "scenes" in parts:
+        study_scenes(results, scope, methods, running)
+    if "scenes-settings" in parts:
+        with told_of_shares():
+            study_scenes_settings(results, scope, running)
 
 
 if __name__ == "__main__":

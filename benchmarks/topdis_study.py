@@ -12,13 +12,13 @@ are kept as small files in benchmarks/results/vae/. Settings were chosen with se
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ganwalk.errors import GanwalkError
 from ganwalk.files import atomic_path, write_json, write_text
+from ganwalk.ledger import Job, Ledger, Placement, SharesMissing, Turn, run_jobs
+from ganwalk.ledger.placement import parse_shard
 from ganwalk.sheets import save_picture, side_by_side
 from vae.outputs import LABELS, SHARES
-from vae.settings import TopDisSettings, TrainingSettings, to_json
+from vae.settings import TopDisSettings, TrainingSettings, from_json, to_json
 
 ROOT = Path(__file__).resolve().parents[1]
 _RESULTS = Path(__file__).resolve().parent / "results" / "vae"
@@ -104,27 +107,27 @@ _QUICK = Scope(
 
 
 @dataclass(frozen=True)
-class Job:
+class Training:
     """One training."""
 
     name: str
     settings: TrainingSettings
 
 
-def jobs(scope: Scope) -> list[Job]:
+def trainings(scope: Scope) -> list[Training]:
     """All trainings, one data set after the other: the first seed of everything, the others, what was changed."""
     found = []
     for dataset in scope.datasets:
         for turn in range(max(len(seeds) for seeds in scope.seeds.values())):
             for objective in scope.objectives:
                 for seed in scope.seeds.get(objective, (_SEED,))[turn : turn + 1]:
-                    found += [_job(scope, dataset, objective, kind, seed) for kind in COMPARED]
+                    found += [_training(scope, dataset, objective, kind, seed) for kind in COMPARED]
     for dataset, objective, kind, seeds in scope.extra:
-        found += [_job(scope, dataset, objective, kind, seed) for seed in seeds]
+        found += [_training(scope, dataset, objective, kind, seed) for seed in seeds]
     return found
 
 
-def _job(scope: Scope, dataset: str, objective: str, kind: str, seed: int) -> Job:
+def _training(scope: Scope, dataset: str, objective: str, kind: str, seed: int) -> Training:
     settings = replace(
         _BASE,
         dataset=dataset,
@@ -134,21 +137,50 @@ def _job(scope: Scope, dataset: str, objective: str, kind: str, seed: int) -> Jo
         steps=scope.steps,
         seed=seed,
     )
-    return Job(f"{dataset}-{objective}-{kind}-{seed}", settings)
+    return Training(f"{dataset}-{objective}-{kind}-{seed}", settings)
 
 
-def train(job: Job, work: Path, results: Path, metrics: str) -> None:
-    """Trains, or continues, one job and keeps its scores, its history and the time of this call."""
-    result = results / f"{job.name}.json"
-    if result.exists():
-        return
-    folder = work / job.name
-    folder.mkdir(parents=True, exist_ok=True)
-    config = work / f"{job.name}.json"
-    write_json(config, to_json(job.settings))
-    start = ["--resume"] if (folder / "checkpoint.pt").exists() else ["--config", str(config), "--overwrite"]
-    looks = ["--look-every", str(max(20, job.settings.steps // 4))]
-    command = [sys.executable, "-m", "vae.train", *start, "--out", str(folder), "--metrics", metrics, *looks, "-q"]
+def train(chosen: Sequence[Training], work: Path, results: Path, metrics: str, where: Placement) -> None:
+    """Trains, or continues, what has no result yet, and keeps scores and histories in the folder of results."""
+    ledger = Ledger(work, upgrade=as_today)
+    jobs = [
+        Job(
+            training.name,
+            _facts(to_json(training.settings), metrics),
+            functools.partial(run_training, training.settings, metrics),
+        )
+        for training in chosen
+    ]
+    for job in jobs:
+        path = results / f"{job.name}.json"
+        if path.exists():
+            result = json.loads(path.read_text())
+            ledger.adopt(job, _facts(result.pop("settings"), result["metrics"]), result, str(path))
+    try:
+        run_jobs(ledger, jobs, where=where, resume=True, on_progress=_show)
+    finally:
+        for job in jobs:
+            _export(ledger, job, results)
+
+
+def as_today(document: dict[str, Any]) -> dict[str, Any]:
+    """A stored training whose settings are complete: options that came later mean what their absence meant."""
+    facts = document["facts"]
+    settings = from_json(facts["settings"], "what was trained", written=True)
+    return {**document, "facts": {**facts, "settings": to_json(settings)}}
+
+
+def _facts(settings: dict[str, Any], metrics: str) -> dict[str, Any]:
+    return {"settings": settings, "metrics": metrics}
+
+
+def run_training(settings: TrainingSettings, metrics: str, turn: Turn) -> dict[str, Any]:
+    """The job of a training: its scores, and the seconds of a call that made all of it."""
+    config = turn.folder.with_name(f"{turn.folder.name}.json")
+    write_json(config, to_json(settings))
+    start = ["--resume"] if (turn.folder / "checkpoint.pt").exists() else ["--config", str(config), "--overwrite"]
+    looks = ["--look-every", str(max(20, settings.steps // 4))]
+    command = [sys.executable, "-m", "vae.train", *start, "--out", str(turn.folder), "--metrics", metrics, *looks, "-q"]
     began = time.perf_counter()
     ran = subprocess.run(
         [*command, "--threads", "1"],
@@ -158,19 +190,29 @@ def train(job: Job, work: Path, results: Path, metrics: str) -> None:
         text=True,
     )
     if ran.returncode:
-        print(f"{job.name} failed: {ran.stderr.strip()[-500:]}", flush=True)
-        return
-    scores = json.loads((folder / "scores.json").read_text())
-    history = (folder / "metrics.csv").read_text()
-    seconds = None if "--resume" in start else round(time.perf_counter() - began)
-    write_json(result, {**scores, "settings": to_json(job.settings), "seconds": seconds})
-    write_text(results / f"{job.name}.csv", history)
-    print(f"{job.name}: MIG {scores['scores']['mig']:.3f}, {seconds} s", flush=True)
+        raise GanwalkError(f"vae.train says {ran.stderr.strip()[-500:]}")
+    scores = json.loads((turn.folder / "scores.json").read_text())
+    return {**scores, "seconds": None if "--resume" in start else round(time.perf_counter() - began)}
+
+
+def _export(ledger: Ledger, job: Job, results: Path) -> None:
+    """Keeps a finished training's scores and history as small files."""
+    path, stored = results / f"{job.name}.json", ledger.find(job)
+    if stored is not None and not path.exists():
+        result = {**stored.result}
+        seconds = result.pop("seconds")
+        write_json(path, {**result, "settings": job.facts["settings"], "seconds": seconds})
+        write_text(path.with_suffix(".csv"), (ledger.folder(job) / "metrics.csv").read_text())
+        print(f"\n{job.name}: MIG {result['scores']['mig']:.3f}, {seconds} s", flush=True)
+
+
+def _show(what: str, share: float) -> None:
+    print(f"\r{what}: {100 * share:.0f} %   ", end="", file=sys.stderr)
 
 
 def load(scope: Scope, results: Path) -> dict[str, dict[str, Any]]:
     """Results by name of their job, those that exist."""
-    paths = {job.name: results / f"{job.name}.json" for job in jobs(scope)}
+    paths = {training.name: results / f"{training.name}.json" for training in trainings(scope)}
     return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
 
 
@@ -359,6 +401,7 @@ def main() -> None:
     parser.add_argument("part", nargs="?", choices=["train", "gradients", "figures"], help="default: all")
     parser.add_argument("--quick", action="store_true", help="a small version, to see that everything runs")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once, one thread each")
+    parser.add_argument("--shard", metavar="I/N", help="only each N-th training, from the I-th on")
     parser.add_argument("--only", default="", help="only trainings whose name contains this")
     parser.add_argument("--work", type=Path, default=_WORK, help="where the trainings are")
     arguments = parser.parse_args()
@@ -367,9 +410,15 @@ def main() -> None:
         scope, results, pictures = _QUICK, arguments.work / "results", arguments.work / "results"
     results.mkdir(parents=True, exist_ok=True)
     if arguments.part in (None, "train"):
-        chosen = [job for job in jobs(scope) if arguments.only in job.name]
-        with ThreadPoolExecutor(arguments.jobs) as pool:
-            list(pool.map(lambda job: train(job, arguments.work, results, scope.metrics), chosen))
+        chosen = [training for training in trainings(scope) if arguments.only in training.name]
+        try:
+            shard = None if arguments.shard is None else parse_shard(arguments.shard)
+            where = Placement(processes=arguments.jobs, shard=shard)
+            train(chosen, arguments.work, results, scope.metrics, where)
+        except SharesMissing as missing:
+            print(f"\n{missing}")
+        except GanwalkError as error:
+            sys.exit(f"\n{error}")
     if arguments.part in (None, "gradients"):
         measure_gradients(scope, arguments.work, results, 3 if arguments.quick else 150)
     if arguments.part in (None, "figures"):

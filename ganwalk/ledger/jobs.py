@@ -102,11 +102,23 @@ class Ledger:
             )
         return stored
 
-    def store(self, job: Job, result: Any, facts: Mapping[str, Any] | None = None) -> None:
-        """Keeps a result, with the job's facts or with those that it was really made with."""
+    def store(self, job: Job, result: Any) -> None:
+        """Keeps the job's result."""
         self.folder(job).mkdir(parents=True, exist_ok=True)
-        document = {"facts": _plain(job.facts if facts is None else facts), "result": result}
-        write_json(self.folder(job) / _FILE, document)
+        write_json(self.folder(job) / _FILE, {"facts": _plain(job.facts), "result": result})
+
+    def adopt(self, job: Job, facts: Mapping[str, Any], result: Any, source: str) -> None:
+        """Keeps a result that `source` names, unless there is one.
+
+        Raises:
+            GanwalkError: it was made with other facts, which are named.
+        """
+        if self.find(job) is None:
+            document = self.upgrade({"facts": dict(facts), "result": result})
+            changed = differing(_plain(document["facts"]), _plain(job.facts))
+            if changed:
+                raise GanwalkError(f"{source} was made with another {', '.join(changed)}: remove it to run it again")
+            self.store(job, result)
 
     def open(self, job: Job, *, resume: bool) -> None:
         """Checks what is there of a job that is to be resumed, or removes it, unless another process is at it.
