@@ -114,7 +114,7 @@ def test_generators(monkeypatch, name):
     centre = mean_style(here, 20)
     with accelerator(monkeypatch) as traffic:
         there = moved(copied)
-        z, c = sample_z(there, 3, seed=0, device=DEVICE), sample_labels(there, 3, None, seed=0, device=DEVICE)
+        z, c = sample_z(there, 3, seed=0), sample_labels(there, 3, None, seed=0)
         leaf = z.clone().requires_grad_()
         close(mean_style(there, 20), centre)
         traffic.to_cpu.clear()
@@ -135,12 +135,12 @@ def test_batches_and_their_shifts(monkeypatch, name, space):
     here, copied = pair(name)
     view = View(space, None, here.num_layers - 1, "random", 1.0, None, chunk=2)
     step = torch.randn(here.w_dim if space == "w" else here.z_dim, generator=torch.Generator().manual_seed(0))
-    latents = sample_latents(here, view, 3, 0, "cpu").requires_grad_()
+    latents = sample_latents(here, view, 3, 0).requires_grad_()
     expected = features(here, view, shift_latents(latents, step, None), 5)
     (gradient,) = torch.autograd.grad(expected.square().mean(), latents)
     with accelerator(monkeypatch):
         there = moved(copied)
-        latents = sample_latents(there, view, 3, 0, DEVICE).requires_grad_()
+        latents = sample_latents(there, view, 3, 0).requires_grad_()
         images = features(there, view, shift_latents(latents, step.to(DEVICE), None), 5)
         close(images, expected)
         (found,) = torch.autograd.grad(images.square().mean(), latents)
@@ -155,9 +155,9 @@ def test_discovery_by_every_method(monkeypatch, method):
     expected = run_discovery(here, settings, compared=())
     with accelerator(monkeypatch):
         there = moved(copied)
-        found = run_discovery(there, settings, device=DEVICE, compared=())
+        found = run_discovery(there, settings, compared=())
         assert torch.allclose(found.directions.vectors, expected.directions.vectors, atol=1e-3)
-        assert len(held_barcodes(there, found.settings, found.bases[0], DEVICE)) == 2
+        assert len(held_barcodes(there, found.settings, found.bases[0])) == 2
 
 
 def test_scores(monkeypatch):
@@ -167,7 +167,7 @@ def test_scores(monkeypatch):
     def scored(generator, device):
         found = directions.to(device)
         view = view_of(generator, found)
-        how = {"seed": 0, "device": device}
+        how = {"seed": 0}
         axes = axis_scores(generator, found, samples=20, **how)
         effects = effect_scores(generator, found, factor_reader(generator), samples=4, amplitude=1.0, **how)
         topology, barcodes = topology_scores(generator, found, view, batch=6, amplitude=1.0, **how)
@@ -196,7 +196,7 @@ def test_previews(monkeypatch):
     z = sample_z(here, 2, seed=1)
     with accelerator(monkeypatch):
         found = fit_preview(moved(copied))
-        remote = sample_z(copied, 2, seed=1, device=DEVICE)
+        remote = sample_z(copied, 2, seed=1)
         assert found.fit == pytest.approx(expected.fit, abs=1e-2)
         assert torch.allclose(
             found.synthesis(found.mapping(remote)).cpu(), expected.synthesis(expected.mapping(z)), atol=1e-2
