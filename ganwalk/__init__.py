@@ -11,7 +11,9 @@ Names are imported when they are first used: `import ganwalk` alone loads neithe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ganwalk.faces import names_from
 
 __version__ = "0.1.0"
 
@@ -23,6 +25,7 @@ _HOMES = {
     "discover": "ganwalk.discovery",
     "evaluate": "ganwalk.evaluation",
     "load_generator": "ganwalk.generators.loading",
+    "rtd": "ganwalk.rtd",
 }
 
 __all__ = [
@@ -44,12 +47,4 @@ if TYPE_CHECKING:
     from ganwalk.generators.loading import load_generator
     from ganwalk.rtd import RTDLoss, cross_barcode
 
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    if name == "rtd":
-        return importlib.import_module("ganwalk.rtd")
-    raise AttributeError(f"module 'ganwalk' has no attribute {name!r}")
+__getattr__ = names_from(__name__, _HOMES)

@@ -12,18 +12,16 @@ pictures). Of ganwalk only `ganwalk.rtd` and its foundations (errors, files, dow
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ganwalk.faces import names_from
 
 __all__ = ["TopDis"]
 
 if TYPE_CHECKING:
     from vae.topdis import TopDis
 
+_HOMES = {"TopDis": "vae.topdis"}
 
-def __getattr__(name: str) -> Any:
-    # Imported when it is used: `import vae.data` alone should not load torch.
-    if name == "TopDis":
-        from vae.topdis import TopDis
-
-        return TopDis
-    raise AttributeError(f"module 'vae' has no attribute {name!r}")
+# `import vae.data` alone should not load torch.
+__getattr__ = names_from(__name__, _HOMES)

@@ -5,7 +5,9 @@ Names are imported when they are first used: `ganwalk.discovery.settings`, for c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ganwalk.faces import names_from
 
 _HOMES = {
     "DiscoveryResult": "ganwalk.discovery.run",
@@ -20,10 +22,4 @@ if TYPE_CHECKING:
     from ganwalk.discovery.run import DiscoveryResult, discover, run_discovery
     from ganwalk.discovery.settings import DiscoverySettings
 
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'ganwalk.discovery' has no attribute {name!r}")
+__getattr__ = names_from(__name__, _HOMES)

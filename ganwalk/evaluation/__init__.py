@@ -5,7 +5,9 @@ Names are imported when they are first used: `ganwalk.evaluation.settings`, for 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ganwalk.faces import names_from
 
 _HOMES = {
     "AxisScores": "ganwalk.evaluation.axes",
@@ -44,10 +46,4 @@ if TYPE_CHECKING:
     from ganwalk.evaluation.run import Evaluation, evaluate
     from ganwalk.evaluation.settings import EvaluationSettings
 
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'ganwalk.evaluation' has no attribute {name!r}")
+__getattr__ = names_from(__name__, _HOMES)

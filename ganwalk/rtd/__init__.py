@@ -23,7 +23,9 @@ Names are imported when they are first used: `ganwalk.rtd.choices`, for command 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ganwalk.faces import names_from
 
 _HOMES = {
     "Barcode": "ganwalk.rtd.barcode",
@@ -55,10 +57,4 @@ if TYPE_CHECKING:
     from ganwalk.rtd.loss import RTDLoss, rtd, rtd_from_distances
     from ganwalk.rtd.plot import plot_barcode, plot_barcodes
 
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'ganwalk.rtd' has no attribute {name!r}")
+__getattr__ = names_from(__name__, _HOMES)

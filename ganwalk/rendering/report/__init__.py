@@ -5,7 +5,9 @@ Names are imported when they are first used: `settings`, for command lines, load
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ganwalk.faces import names_from
 
 _HOMES = {
     "ReportSettings": "ganwalk.rendering.report.settings",
@@ -19,10 +21,4 @@ if TYPE_CHECKING:
     from ganwalk.rendering.report.page import check_report, write_report
     from ganwalk.rendering.report.settings import ReportSettings
 
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'ganwalk.rendering.report' has no attribute {name!r}")
+__getattr__ = names_from(__name__, _HOMES)
