@@ -33,6 +33,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import atomic_path, write_json, write_text
 from ganwalk.ledger import Job, Ledger, Placement, SharesMissing, Turn, run_jobs
 from ganwalk.ledger.placement import parse_shard
+from ganwalk.options import options_of
 from ganwalk.sheets import save_picture, side_by_side
 from vae.outputs import LABELS, SHARES
 from vae.settings import TopDisSettings, TrainingSettings, from_json, to_json
@@ -342,7 +343,7 @@ def measure_gradients(scope: Scope, work: Path, results: Path, batches: int = 15
     from vae.models import sample
     from vae.run_folder import load_model
     from vae.step import draw_step, load_images, reconstruction_loss
-    from vae.topdis import SHIFT_GRADIENTS, TopDis
+    from vae.topdis import TopDis
 
     found = {}
     for dataset in scope.datasets:
@@ -352,7 +353,10 @@ def measure_gradients(scope: Scope, work: Path, results: Path, batches: int = 15
         model = load_model(run).requires_grad_(True)
         data = load_dataset(dataset, resolution=model.config.resolution)
         parameters = list(model.parameters())
-        norms: dict[str, list[float]] = {"reconstruction": [], **{name: [] for name in SHIFT_GRADIENTS}}
+        norms: dict[str, list[float]] = {
+            "reconstruction": [],
+            **{name: [] for name in options_of(TopDisSettings)["shift_gradient"].choices},
+        }
         for batch in range(batches):
             draw = draw_step(data, 64, seed=_SEED, step=batch)
             images = load_images(data, draw.first, "cpu")
@@ -360,7 +364,7 @@ def measure_gradients(scope: Scope, work: Path, results: Path, batches: int = 15
             z = sample(mean, log_variance, torch.randn(mean.shape, generator=draw.rng))
             seed = int(draw.rng.initial_seed())
             losses = {"reconstruction": reconstruction_loss(model.decode(z), images)}
-            for name in SHIFT_GRADIENTS:
+            for name in options_of(TopDisSettings)["shift_gradient"].choices:
                 term, rng = TopDis(shift_gradient=name, threads=1), torch.Generator().manual_seed(seed)
                 losses[name] = term(model.decode, z, probabilities=model.latent_weights.norm(dim=0), rng=rng)
             for name, loss in losses.items():

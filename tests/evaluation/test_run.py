@@ -16,6 +16,7 @@ from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.outputs import write_outputs
 from ganwalk.evaluation.run import evaluate
+from ganwalk.evaluation.settings import Sizes
 from ganwalk.generators.loading import load_generator
 from tests.evaluation.known import axes_of, rotated
 from tests.evaluation.test_factors import Brightness
@@ -55,7 +56,7 @@ def test_the_same_seed_gives_the_same_numbers():
 
 
 def test_stages_are_told(monkeypatch):
-    monkeypatch.setattr("ganwalk.evaluation.run._SMALL", (4, 4, 128))
+    monkeypatch.setattr("ganwalk.evaluation.settings._SMALL", Sizes(4, 4, 128))
     generator, told = load_generator("blobs"), []
     directions = axes_of(generator).select([1, 5])
     found = evaluate(generator, directions, on_progress=lambda *what: told.append(what))
@@ -98,8 +99,8 @@ def test_files_hold_what_was_measured(tmp_path):
     [
         ({"samples": 3}, "samples must be at least 4"),
         ({"amplitude": math.nan}, "amplitude must be above 0"),
-        ({"truncation_psi": 0.0}, "not 0, where all images are one"),
-        ({"class_index": 0}, "class 0 does not exist"),
+        ({"truncation_psi": 0.0}, "must not be 0, where all images are one"),
+        ({"class_index": 0}, "not class-conditional"),
         ({"chunk": 0}, "chunk must be at least 1"),
     ],
 )
@@ -135,7 +136,7 @@ def test_the_command_refuses_in_one_line(saved, run):
         (["--classifier", "no.ts"], "does not exist"),
         (["--directions", "no.safetensors"], "does not exist"),
         (["--generator", "blobs-dead"], "not the generator of these directions"),
-        (["--class", 1], "class 1 does not exist"),
+        (["--class", 1], "not class-conditional"),
         (["--out", "file"], "is a file: choose a folder"),
         (["--device", "nowhere"], "device 'nowhere'"),
         (["--truncation", 0], "all images are one"),
