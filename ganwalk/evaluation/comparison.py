@@ -24,7 +24,7 @@ from ganwalk.evaluation.run import run_evaluation
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.generators.base import Generator
 from ganwalk.ledger import Job, Ledger, Placement, Turn, run_jobs
-from ganwalk.ledger.running import OnProgress
+from ganwalk.ledger.turns import OnProgress
 from ganwalk.options import completed
 
 # What runs share: the generator and what reads factors off its images, if it is not the generator's own.

@@ -11,7 +11,7 @@ from typing import Any
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.ledger.jobs import Job, Ledger
 from ganwalk.ledger.placement import Placement
-from ganwalk.ledger.running import Board, take_turns
+from ganwalk.ledger.turns import Board, take_turns
 
 # How often a job whose process is lost is submitted.
 _ATTEMPTS = 3

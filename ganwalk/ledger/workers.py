@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ganwalk.ledger.jobs import Job, Ledger
-from ganwalk.ledger.running import Board, take_turns
+from ganwalk.ledger.turns import Board, take_turns
 
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _POLL_SECONDS = 0.1
