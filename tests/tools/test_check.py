@@ -21,7 +21,7 @@ from tools.suite import NO_TESTS, ROOT
         ("vae/step.py", "tests/vae"),
         ("vae/metrics/mig.py", "tests/vae/metrics"),
         ("tools/check.py", "tests/tools"),
-        ("benchmarks/rtd.py", "tests/test_benchmarks.py"),
+        ("benchmarks/rtd.py", "tests/benchmarks"),
         ("README.md", "tests/test_readme.py"),
         ("docs/explorer.md", "tests/test_readme.py"),
         ("tests/rtd/test_loss.py", "tests/rtd/test_loss.py"),

@@ -1,0 +1,25 @@
+"""Benchmarks that are run as commands."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_jobs_finds_equal_tables(tmp_path):
+    options = ["--seeds", "1", "--repeats", "1", "--results", str(tmp_path)]
+    ran = subprocess.run([sys.executable, "benchmarks/jobs.py", *options], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads((tmp_path / "jobs.json").read_text())["seeds"]["1"]["equal"] is True
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_metrics_names_what_it_lacks(tmp_path):
+    command = [sys.executable, "benchmarks/metrics.py", "--reference", str(tmp_path)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 1 and "is no checkout of disentanglement_lib" in ran.stderr
