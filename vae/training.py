@@ -100,6 +100,7 @@ def train(
             chosen.gamma,
             shift=chosen.shift,
             shift_gradient=chosen.shift_gradient,
+            scale_gradient=chosen.scale_gradient,
             p=chosen.p,
             card=chosen.card,
             threads=threads,

@@ -12,6 +12,7 @@ import torch
 
 from ganwalk import parallel
 from ganwalk.errors import GanwalkError
+from ganwalk.options import options_of
 from tests.vae.squares import Squares
 from vae.objectives import OBJECTIVES
 from vae.settings import CHECKPOINT_FILE, TopDisSettings, TrainingSettings
@@ -62,6 +63,32 @@ def test_plain_gradients_are_those_of_the_loss():
     assert result.logs["reconstruction"].item() == pytest.approx(expected.sum(dim=(1, 2, 3)).mean().item(), rel=1e-5)
     total = result.logs["reconstruction"] + 4 * result.logs["kl"]
     assert result.logs["loss"].item() == pytest.approx(total.item(), rel=1e-5)
+
+
+TERM_CHANGES = {
+    "gamma": 2.0,
+    "delay": 0.0,
+    "shift": 0.25,
+    "sampler": "uniform",
+    "codes": "mean",
+    "shift_gradient": "exact",
+    "scale_gradient": "constant",
+    "orthogonal": False,
+    "every": 2,
+    "p": 2.0,
+    "card": 1,
+}
+
+
+@pytest.mark.slow
+def test_every_option_of_the_term_changes_the_training(tmp_path):
+    assert set(TERM_CHANGES) == set(options_of(TopDisSettings))
+    # With other seeds, both samplers may draw the same dimensions in so few steps.
+    settings = replace(SHORT, seed=1)
+    usual = train(settings, Squares(), tmp_path).model
+    for name, value in TERM_CHANGES.items():
+        changed = replace(settings, topdis=replace(settings.topdis, **{name: value}))
+        assert not same(train(changed, Squares(), tmp_path).model, usual), name
 
 
 def test_topology_adds_its_gradient():
