@@ -56,6 +56,7 @@ def discover(
     optimisation (--start, --steps, --per-step, --lr, --resume) serve rtd and hessian: other methods have a closed form.
     """
     set_up_torch(device, threads)
+    from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.discovery.run import run_discovery
     from ganwalk.generators.loading import load_generator
     from ganwalk.rendering.discovery import write_outputs
@@ -78,7 +79,7 @@ def discover(
     if result.history and result.steps_done < settings.steps:
         click.echo(f"stopped at step {result.steps_done} of {settings.steps}; continue: the same command with --resume")
         sys.exit(130)
-    where = "" if out == DEFAULT_OUT else f" --directions {quoted(out / 'directions.safetensors')}"
+    where = "" if out == DEFAULT_OUT else f" --directions {quoted(out / DIRECTIONS_FILE)}"
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction 0")
 
 

@@ -25,7 +25,7 @@ from ganwalk.commands.options import (
 )
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
-from ganwalk.evaluation.settings import EvaluationSettings
+from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings
 from ganwalk.options.command_line import settings_options
 from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, set_up_torch
 
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 # The scoring batch of comparisons shares no latent with the discoveries' own.
 SCORING = EvaluationSettings(reconstructor=False, seed=2**40)
-# What makes batches the ones of a discovery.
-_OF_BATCHES = ("truncation_psi", "truncation_cutoff", "class_index")
 
 
 @click.command(epilog="Example: ganwalk evaluate --directions ganwalk-out/directions.safetensors --amplitude 2")
@@ -106,7 +104,7 @@ def evaluate(
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Seeds per method, from 0.")
 @click.option("-o", "--out", type=PATH, default=Path("ganwalk-comparison"), show_default=True, help="Folder.")
 @settings_options("settings", DiscoverySettings(n_directions=10), without=("method", "seed"))
-@settings_options("scoring", SCORING, without=("amplitude", "chunk", "seed", *_OF_BATCHES))
+@settings_options("scoring", SCORING, without=("amplitude", "chunk", "seed", *OF_BATCHES))
 @click.option("--resume", is_flag=True, help="Keep the finished runs in --out, and continue the interrupted one.")
 @ledger_options("ganwalk.evaluation.comparison")
 @common_options
@@ -133,6 +131,7 @@ def compare(
     elsewhere. Writes report.md, comparison.png, comparison.csv, comparison.json and every run's directions into --out.
     """
     set_up_torch(device, threads)
+    from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.evaluation.comparison import compare as run_comparison
     from ganwalk.evaluation.comparison_outputs import as_table, ranked, write_comparison
     from ganwalk.ledger import SharesMissing
@@ -142,7 +141,7 @@ def compare(
         generator, reader = load(on_bytes)
     make_folder(out)
     # Directions are scored on batches like those that they were found on.
-    shared = {name: getattr(settings, name) for name in ("chunk", *_OF_BATCHES)}
+    shared = {name: getattr(settings, name) for name in ("chunk", *OF_BATCHES)}
     scoring = replace(scoring, **shared)
     hidden = quiet or not sys.stderr.isatty()
     try:
@@ -175,7 +174,7 @@ def compare(
     click.echo(f"wrote {out}/: {', '.join(path.name for path in reversed(written))}, runs/")
     first = ranked(comparison)[0]
     run = next(run for run in comparison.runs if run.method == first)
-    file = out / "runs" / f"{run.method}-{run.seed}" / "directions.safetensors"
+    file = out / "runs" / f"{run.method}-{run.seed}" / DIRECTIONS_FILE
     again = code_again(generator, name, external)
     click.echo(f"next: ganwalk render --directions {quoted(file)}{again} --direction all")
 

@@ -181,7 +181,9 @@ _LEDGER_OPTIONS = (
 
 def newest_directions() -> Path:
     """The directions file written last in this folder or one below it."""
-    found = [*Path().glob("directions.safetensors"), *Path().glob("*/directions.safetensors")]
+    from ganwalk.directions import DIRECTIONS_FILE
+
+    found = [*Path().glob(DIRECTIONS_FILE), *Path().glob(f"*/{DIRECTIONS_FILE}")]
     if not found:
         raise GanwalkError("no directions here: run ganwalk discover first, or give --directions FILE")
     return max(found, key=lambda path: path.stat().st_mtime)

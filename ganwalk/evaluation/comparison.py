@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ganwalk.directions import DIRECTIONS_FILE
 from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.run import run_discovery
@@ -29,7 +30,7 @@ from ganwalk.options import completed
 
 # What runs share: the generator and what reads factors off its images, if it is not the generator's own.
 Scored = tuple[Generator, FactorReader | None]
-_CHECKPOINT, _DIRECTIONS = "checkpoint.pt", "directions.safetensors"
+_CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ def compare(
     with contextlib.ExitStack() as stack:
         root = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         results = run_jobs(
-            Ledger(root, leaves=(_CHECKPOINT, _DIRECTIONS), upgrade=_as_today),
+            Ledger(root, leaves=(_CHECKPOINT, DIRECTIONS_FILE), upgrade=_as_today),
             jobs,
             where=where,
             resume=resume,
@@ -237,7 +238,7 @@ def _scored_run(settings: DiscoverySettings, evaluation: EvaluationSettings, tur
     effects = scored.effects
     matrix = None if effects is None else [[round(value, 5) for value in row] for row in effects.matrix.tolist()]
     run = Run(settings.method, settings.seed, round(seconds, 3), scored.summary(), matrix)
-    result.directions.save(turn.folder / _DIRECTIONS)
+    result.directions.save(turn.folder / DIRECTIONS_FILE)
     checkpoint.unlink(missing_ok=True)
     return {"factors": () if effects is None else tuple(effects.factors), "run": asdict(run)}
 

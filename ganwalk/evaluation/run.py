@@ -16,7 +16,7 @@ from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
 from ganwalk.evaluation.effects import EffectScores, effect_scores, owned_factors
 from ganwalk.evaluation.factors import FactorReader, factor_reader
 from ganwalk.evaluation.reconstructor import Reconstruction, reconstruct
-from ganwalk.evaluation.settings import EvaluationSettings, default_sizes
+from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings, default_sizes
 from ganwalk.evaluation.unsupervised import ChangeScores, change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator, device_of
@@ -177,9 +177,7 @@ def run_evaluation(
     directions.check(generator)
     reader = reader or factor_reader(generator)
     sizes = default_sizes(generator)
-    batch: dict[str, Any] = {
-        name: getattr(options, name) for name in ("truncation_psi", "truncation_cutoff", "class_index")
-    }
+    batch: dict[str, Any] = {name: getattr(options, name) for name in OF_BATCHES}
     how: dict[str, Any] = {"amplitude": options.amplitude, "seed": options.seed}
     view = view_of(generator, directions, chunk=options.chunk, **batch)
 

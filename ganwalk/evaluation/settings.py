@@ -11,6 +11,8 @@ from ganwalk.options import check_settings, option
 if TYPE_CHECKING:
     from ganwalk.generators.base import Generator
 
+# Settings by which batches are drawn: of discoveries, too.
+OF_BATCHES = ("truncation_psi", "truncation_cutoff", "class_index")
 # Beyond it, images have long been saturated, and numbers overflow.
 _MAX_AMPLITUDE = 1000.0
 

@@ -76,6 +76,19 @@ def test_generators_without_factors_are_scored_without_labels(toy):
     json.dumps(found.to_json(), allow_nan=False)
 
 
+def test_truncation_of_the_first_layers_reaches_every_batch(toy):
+    directions = Directions(torch.eye(12)[:2], torch.ones(2), "w", toy.identity)
+    scores = [
+        evaluate(toy, directions, samples=6, reconstructor=False, truncation_psi=0.3, truncation_cutoff=cutoff)
+        for cutoff in (None, 2)
+    ]
+    for name in ("rtd", "displacement"):
+        assert not torch.equal(*(getattr(found.topology, name) for found in scores))
+    assert not torch.equal(*(found.changes.straightness for found in scores))
+    with pytest.raises(GanwalkError, match="has no effect without truncation"):
+        evaluate(toy, directions, truncation_cutoff=2)
+
+
 def test_files_hold_what_was_measured(tmp_path):
     generator = load_generator("blobs-dead")
     directions = replace(axes_of(generator), vectors=generator.rotation.flip(0), scales=torch.ones(16))
