@@ -35,10 +35,11 @@ def load_checkpoint(path: Path, run: str) -> Progress:
         raise GanwalkError(f"nothing to resume: {path} does not exist; run without --resume")
     try:
         saved = torch.load(path, weights_only=True)
-        saved_run, progress = saved["fingerprint"], Progress(**saved["progress"])
+        before = completed(DiscoverySettings, json.loads(saved["fingerprint"]))
+        progress = Progress(**saved["progress"])
     except Exception as error:
         raise GanwalkError(f"{path} is not a checkpoint of ganwalk discover: run without --resume") from error
-    before, now = completed(DiscoverySettings, json.loads(saved_run)), json.loads(run)
+    now = json.loads(run)
     changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
     if changed:
         raise GanwalkError(

@@ -140,6 +140,10 @@ def test_a_checkpoint_of_another_run_is_refused(toy, tmp_path):
     run_discovery(toy, FAST, checkpoint=checkpoint)
     with pytest.raises(GanwalkError, match="another batch, lr"):
         run_discovery(toy, replace(FAST, batch=9, lr=0.1), checkpoint=checkpoint, resume=True)
+    saved = torch.load(checkpoint, weights_only=True)
+    torch.save({**saved, "fingerprint": "no JSON"}, checkpoint)
+    with pytest.raises(GanwalkError, match="not a checkpoint"):
+        load_checkpoint(checkpoint, "{}")
     checkpoint.write_bytes(b"not a checkpoint")
     with pytest.raises(GanwalkError, match="not a checkpoint"):
         load_checkpoint(checkpoint, "{}")
