@@ -9,10 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+_T = TypeVar("_T")
+_ALONE: ContextVar[bool] = ContextVar("alone", default=False)
 
 
 def own_device(device: str) -> str:
@@ -23,11 +28,11 @@ def own_device(device: str) -> str:
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[None]:
-    """Joins the processes of torchrun, gloo for a CPU and NCCL for CUDA, and leaves them at the end."""
+    """Joins the processes of torchrun, gloo for tensors on the CPU, NCCL for CUDA, and leaves them at the end."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or not dist.is_available():
         yield
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield
     finally:
@@ -55,5 +60,50 @@ def average(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [part.view_as(tensor) for part, tensor in zip(flat.split(sizes), tensors, strict=True)]
 
 
+def total(tensor: Tensor) -> Tensor:
+    """Sum of a tensor over the processes."""
+    if _active():
+        tensor = tensor.clone()
+        dist.all_reduce(tensor)
+    return tensor
+
+
+def gather(tensor: Tensor) -> list[Tensor]:
+    """The tensors of all processes, which have one shape, in their order."""
+    if not _active():
+        return [tensor]
+    parts = [torch.empty_like(tensor) for _ in range(processes())]
+    dist.all_gather(parts, tensor.contiguous())
+    return parts
+
+
+def gather_objects(value: _T) -> list[_T]:
+    """The values of all processes, of any kind, in their order."""
+    if not _active():
+        return [value]
+    parts: list[_T] = [value] * processes()
+    dist.all_gather_object(parts, value)
+    return parts
+
+
+def shared(value: _T) -> _T:
+    """The first process's value on all of them."""
+    if not _active():
+        return value
+    holder = [value]
+    dist.broadcast_object_list(holder, src=0)
+    return holder[0]
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Within it this process is the only one: what it does, the others do not."""
+    token = _ALONE.set(True)
+    try:
+        yield
+    finally:
+        _ALONE.reset(token)
+
+
 def _active() -> bool:
-    return dist.is_available() and dist.is_initialized()
+    return dist.is_available() and dist.is_initialized() and not _ALONE.get()

@@ -9,7 +9,7 @@ from torch import nn
 
 from ganwalk.directions import shift_latents
 from ganwalk.discovery.methods import METHODS
-from ganwalk.discovery.run import held_barcodes, run_discovery
+from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.evaluation import axis_scores, effect_scores, factor_reader
@@ -152,12 +152,12 @@ def test_discovery_by_every_method(monkeypatch, method):
     here, copied = pair("blobs correlated" if method != "sefa" else "stylegan2")
     here.identity = copied.identity = make_blobs(BlobsConfig()).identity
     settings = DiscoverySettings(n_directions=2, method=method, steps=1, batch=5)
-    expected = run_discovery(here, settings, compared=())
+    expected = run_discovery(here, settings)
     with accelerator(monkeypatch):
         there = moved(copied)
-        found = run_discovery(there, settings, compared=())
+        found = run_discovery(there, settings)
         assert torch.allclose(found.directions.vectors, expected.directions.vectors, atol=1e-3)
-        assert len(held_barcodes(there, found.settings, found.bases[0])) == 2
+        assert len(found.bases[0].scores.barcodes) == 2
 
 
 def test_scores(monkeypatch):

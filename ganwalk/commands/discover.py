@@ -18,11 +18,16 @@ from ganwalk.commands.options import (
     external_options,
 )
 from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import settings_options
+from ganwalk.quantities import spoken_duration
 from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, set_up_torch
 
 if TYPE_CHECKING:
-    from ganwalk.discovery.run import DiscoveryResult
+    from ganwalk.discovery.results import DiscoveryResult
+
+# Seconds above which a run says how long it will take, and above which it says how to shorten it.
+_LONG, _VERY_LONG = 60.0, 900.0
 
 
 @click.command(epilog="Example: ganwalk discover --generator ffhq.pkl --n-directions 20")
@@ -52,50 +57,139 @@ def discover(
 ) -> None:
     """Find directions along which batches of images keep their shape, or those of a baseline.
 
-    Writes directions.safetensors, metrics.json, loss.png, barcodes.png and preview.png into --out. The options of the
-    optimisation (--start, --steps, --per-step, --lr, --resume) serve rtd and hessian: other methods have a closed form.
+    Writes directions.safetensors, metrics.json, loss.png, barcodes.png and preview.png into --out; on large networks
+    first ones within a minute or two, while the search goes on. What was synthesised stays in images.safetensors, so
+    that another run on the same generator takes seconds. The options of the optimisation (--search to --resume) serve
+    rtd, and in part hessian: other methods have a closed form. torchrun shares the work among processes.
     """
+    import torch
+
+    from ganwalk import parallel
+
+    device = parallel.own_device(device)
     set_up_torch(device, threads)
     from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.discovery.run import run_discovery
     from ganwalk.generators.loading import load_generator
-    from ganwalk.rendering.discovery import write_outputs
+    from ganwalk.rendering.discovery import picture_generator, write_outputs
 
-    with download_watch(quiet) as on_bytes:
-        generator = load_generator(name, device, on_bytes, **external)
-    make_folder(out)
-    with _discovery_watch(settings.steps, quiet) as on_step:
-        result = run_discovery(
-            generator,
-            settings,
-            threads=threads,
-            checkpoint=out / "checkpoint.pt",
-            resume=resume,
-            on_step=on_step,
-        )
-    written = write_outputs(result, generator, out)
+    with parallel.process_group(torch.device(device)), _told_how_to_continue(out):
+        leader = parallel.rank() == 0
+        quiet = quiet or not leader
+        with download_watch(quiet) as on_bytes:
+            generator = load_generator(name, device, on_bytes, **external)
+        if leader:
+            make_folder(out)
+        shown: list[Any] = []
+
+        def write(result: DiscoveryResult) -> list[Path]:
+            """Writes a result; what draws its pictures is made once."""
+            if not shown:
+                shown.append(picture_generator(generator))
+            return write_outputs(result, generator, out, shown[0])
+
+        with _discovery_watch(generator, settings, quiet) as on_phase:
+            result = run_discovery(
+                generator,
+                settings,
+                threads=threads,
+                checkpoint=out / "checkpoint.pt",
+                resume=resume,
+                on_phase=on_phase,
+                on_early=write if leader else None,
+            )
+            on_phase("pictures", 0.0, "")
+            if not leader:
+                return
+            written = write(result)
     _print_result(result, profile)
     click.echo(f"wrote {out}/: {', '.join(path.name for path in reversed(written))}")
-    if result.history and result.steps_done < settings.steps:
-        click.echo(f"stopped at step {result.steps_done} of {settings.steps}; continue: the same command with --resume")
-        sys.exit(130)
+    if result.ended:
+        why = "the budget is spent" if result.ended == "budget" else "stopped"
+        click.echo(f"{why} {_where(result)}; continue: the same command with --resume")
+        if result.ended == "interrupt":
+            sys.exit(130)
     where = "" if out == DEFAULT_OUT else f" --directions {quoted(out / DIRECTIONS_FILE)}"
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction 0")
 
 
+def _where(result: DiscoveryResult) -> str:
+    """Where the steps ended."""
+    if result.polish is not None:
+        return f"at step {result.polish.steps} of {result.settings.polish} of the polish"
+    return f"at step {result.steps_done} of {result.settings.steps}"
+
+
 @contextlib.contextmanager
-def _discovery_watch(steps: int, quiet: bool) -> Iterator[Callable[[Any], None]]:
-    """A callback for every step, with a progress bar."""
-    with progress_bar(steps, "discovering", quiet or not sys.stderr.isatty()) as advance:
+def _told_how_to_continue(out: Path) -> Iterator[None]:
+    """Ctrl-C names what continues; so does the end of another process of torchrun, which torch tells in many."""
+    from ganwalk import parallel
+    from ganwalk.discovery.student.images import IMAGES_FILE
 
-        def on_step(progress: Any) -> None:
-            last = progress.history[-1]
-            advance(progress.step, f"loss {last.get('loss', last.get('held')):.3f}")
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (out / IMAGES_FILE).exists() and parallel.rank() == 0:
+            click.echo("to continue: the same command with --resume", err=True)
+        raise
+    except RuntimeError as error:
+        if parallel.processes() == 1 or isinstance(error, GanwalkError):
+            raise
+        raise GanwalkError(
+            f"another process of this run has ended: start it again with --resume, it continues from {out}"
+        ) from error
 
-        yield on_step
+
+@contextlib.contextmanager
+def _discovery_watch(
+    generator: Any, settings: DiscoverySettings, quiet: bool
+) -> Iterator[Callable[[str, float, str], None]]:
+    """A callback for every phase, with one progress bar for all; says first what will take long."""
+    from ganwalk.discovery.plan import Plan, plan
+    from ganwalk.rendering.discovery import picture_seconds
+
+    if quiet:
+        yield lambda phase, share, note: None
+        return
+    settings = settings.resolve(generator)
+    planned: Plan = plan(generator, settings, compared=settings.compared, pictures=picture_seconds(generator))
+    if planned.seconds > _LONG and settings.budget is None:
+        click.echo(_announcement(planned.seconds, settings), err=True)
+    with progress_bar(1000, "discovering", not sys.stderr.isatty()) as advance:
+        reached = 0
+
+        def on_phase(phase: str, share: float, note: str) -> None:
+            nonlocal reached
+            # More images than planned lead back to an earlier phase, but no bar goes back.
+            reached = max(reached, int(1000 * planned.share(phase, share)))
+            advance(reached, f"{phase} {note}".strip())
+
+        yield on_phase
+
+
+def _announcement(seconds: float, settings: DiscoverySettings) -> str:
+    """What people are told before a run that takes more than a minute, and how it becomes shorter."""
+    about = f"this will take about {spoken_duration(seconds)} here (layer {settings.layer} is compared)"
+    if seconds < _VERY_LONG:
+        return about
+    shorter = "--search student" if settings.search == "direct" and settings.method == "rtd" else "--effort quick"
+    return f"{about}: {shorter}, an earlier --layer or --budget 10m shortens it"
 
 
 def _print_result(result: DiscoveryResult, profile: bool) -> None:
+    for notice in result.notices:
+        click.echo(f"note: {notice}")
+    if result.student is not None:
+        student = result.student
+        click.echo(
+            f"student of {student.images} images: explains {100 * student.r2:.0f} % of images held back "
+            f"(layer {result.settings.layer}, coordinates with {100 * student.captured:.0f} % of its variance)"
+        )
+    if result.polish is not None:
+        polish = result.polish
+        outcome = "kept" if polish.kept else "not kept: no better"
+        change = f"held RTD {polish.before:.4f} to {polish.after:.4f}"
+        click.echo(f"polish of {polish.steps} steps on the generator: {change}, {outcome}")
     click.echo(f"{'basis':<8} {'mean RTD':>9} {'mean image change':>18}")
     for basis in result.bases:
         scores = basis.scores

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ganwalk.faces import names_from
 
 _HOMES = {
-    "DiscoveryResult": "ganwalk.discovery.run",
+    "DiscoveryResult": "ganwalk.discovery.results",
     "DiscoverySettings": "ganwalk.discovery.settings",
     "discover": "ganwalk.discovery.run",
     "run_discovery": "ganwalk.discovery.run",
@@ -19,7 +19,8 @@ _HOMES = {
 __all__ = ["DiscoveryResult", "DiscoverySettings", "discover", "run_discovery"]
 
 if TYPE_CHECKING:
-    from ganwalk.discovery.run import DiscoveryResult, discover, run_discovery
+    from ganwalk.discovery.results import DiscoveryResult
+    from ganwalk.discovery.run import discover, run_discovery
     from ganwalk.discovery.settings import DiscoverySettings
 
 __getattr__ = names_from(__name__, _HOMES)

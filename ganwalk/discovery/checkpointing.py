@@ -4,32 +4,54 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
 
+from ganwalk import parallel
 from ganwalk.discovery.optimisation import Progress
+from ganwalk.discovery.results import StudentReport
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
 from ganwalk.options import completed
 
+# Settings that a continued run may change: memory, time and what the result is compared with are no part of the search.
+_FREE = ("budget", "memory", "compared")
+
+
+@dataclass(frozen=True)
+class Polishing:
+    """What steps on a network begin with after a search on a student.
+
+    Attributes:
+        student: of that search.
+        before: mean RTD of its basis on the network's held batch.
+    """
+
+    student: StudentReport
+    before: float
+
 
 def fingerprint(settings: DiscoverySettings, generator_sha256: str) -> str:
     """What must agree between the run that stopped and the one that continues, as JSON."""
-    return json.dumps({"generator": generator_sha256, **asdict(settings)}, sort_keys=True)
+    kept = {name: value for name, value in asdict(settings).items() if name not in _FREE}
+    return json.dumps({"generator": generator_sha256, **kept}, sort_keys=True)
 
 
-def save_checkpoint(path: Path, progress: Progress, run: str) -> None:
-    """Writes a run's progress atomically."""
+def save_checkpoint(path: Path, progress: Progress, run: str, polishing: Polishing | None = None) -> None:
+    """Writes a run's progress atomically; of several processes, the first does."""
+    if parallel.rank() != 0:
+        return
     state = {field.name: getattr(progress, field.name) for field in fields(progress)}
     buffer = io.BytesIO()
-    torch.save({"fingerprint": run, "progress": state}, buffer)
+    polish = None if polishing is None else asdict(polishing)
+    torch.save({"fingerprint": run, "progress": state, "polishing": polish}, buffer)
     write_bytes(path, buffer.getvalue())
 
 
-def load_checkpoint(path: Path, run: str) -> Progress:
+def load_checkpoint(path: Path, run: str) -> tuple[Progress, Polishing | None]:
     """The progress saved at `path`; GanwalkError if there is none, or if it is another run's."""
     if not path.exists():
         raise GanwalkError(f"nothing to resume: {path} does not exist; run without --resume")
@@ -37,13 +59,23 @@ def load_checkpoint(path: Path, run: str) -> Progress:
         saved = torch.load(path, weights_only=True)
         before = completed(DiscoverySettings, json.loads(saved["fingerprint"]))
         progress = Progress(**saved["progress"])
+        polish = saved.get("polishing")
+        polishing = None if polish is None else Polishing(StudentReport(**polish["student"]), float(polish["before"]))
     except Exception as error:
         raise GanwalkError(f"{path} is not a checkpoint of ganwalk discover: run without --resume") from error
-    now = json.loads(run)
-    changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+    now = completed(DiscoverySettings, json.loads(run))
+    if before["scored"] is None:
+        # Before there was this setting.
+        before["scored"] = before["batch"]
+    changed = sorted(key for key in {*before, *now} if _as_json(before.get(key)) != _as_json(now.get(key)))
+    changed = [key for key in changed if key not in _FREE]
     if changed:
         raise GanwalkError(
             f"{path} belongs to a run with another {', '.join(changed)}: "
             "resume with its options, or run without --resume"
         )
-    return progress
+    return progress, polishing
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value)

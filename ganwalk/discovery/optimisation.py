@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from ganwalk import parallel
 from ganwalk.discovery.jacobian import image_gram
 from ganwalk.discovery.objectives.base import Objective, Timing
 from ganwalk.discovery.rotation import random_rotation, rotate
@@ -95,6 +96,8 @@ def optimise(
     *,
     timing: Timing | None = None,
     on_step: Callable[[Progress], None] | None = None,
+    evaluated: bool = True,
+    stop: Callable[[], bool] | None = None,
 ) -> None:
     """Runs the steps that `progress` still lacks, in place, with Adam on the parameters of the rotation.
 
@@ -102,6 +105,8 @@ def optimise(
 
     Args:
         on_step: called after every step (checkpoints, progress bars).
+        evaluated: score the held batch now and then, and equalise the shifts anew.
+        stop: asked before every step whether to leave it there.
     """
     timing = timing or Timing()
     view = settings.view()
@@ -109,9 +114,9 @@ def optimise(
     optimizer = torch.optim.Adam([skew], settings.lr)
     if progress.optimizer:
         optimizer.load_state_dict(progress.optimizer)
-    if progress.step == 0 and not progress.history:
+    if evaluated and progress.step == 0 and not progress.history:
         _commit(progress, _evaluated(settings, subspace, objective, progress, timing))
-    while progress.step < settings.steps:
+    while progress.step < settings.steps and not (stop is not None and parallel.shared(stop())):
         seed = (settings.seed * _STEP_SEEDS + progress.step) % _START_SEED
         # The learning rate falls along half a cosine, so that the basis settles.
         optimizer.param_groups[0]["lr"] = settings.lr * _cosine(progress.step / settings.steps)
@@ -129,7 +134,7 @@ def optimise(
             step=progress.step + 1,
             history=[*progress.history, {"step": progress.step + 1, "loss": value}],
         )
-        if after.step % settings.evaluate_every == 0 or after.step == settings.steps:
+        if evaluated and (after.step % settings.evaluate_every == 0 or after.step == settings.steps):
             after = _evaluated(settings, subspace, objective, after, timing)
         _commit(progress, after)
         if on_step is not None:
@@ -161,10 +166,15 @@ def equalize(
     for _ in range(rounds):
         if (scores.displacement / max(target, 1e-12) - 1).abs().max() < _EQUALIZE_TOLERANCE:
             break
-        wanted = target / scores.displacement.double().clamp_min(1e-12)
-        factors = (factors * wanted).clamp(*_EQUALIZE_RANGE)
+        factors = equal_factors(scores.displacement, factors, target)
         scores = score(subspace.steps(vectors, factors * amplitude))
     return scores, factors, target
+
+
+def equal_factors(displacement: Tensor, factors: Tensor, target: float) -> Tensor:
+    """Factors (n,) of shifts that would all change the image by `target`, if its change (n,) grew with the shift."""
+    wanted = target / displacement.double().clamp_min(1e-12)
+    return (factors * wanted).clamp(*_EQUALIZE_RANGE)
 
 
 def _evaluated(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganwalk.discovery.sketch import Sketch
 from ganwalk.discovery.spectra import check_count, leading_eigenvectors_of, with_fixed_signs
 from ganwalk.discovery.subspace import latent_subspace
 from ganwalk.discovery.view import View, features, sample_latents
@@ -16,7 +17,6 @@ from ganwalk.generators.base import Generator
 
 _SAMPLES = 2000
 _SAMPLES_PER_DIMENSION = 8
-_MAX_VALUES = 2**14
 _ITERATIONS = 12
 # Below this share of the first component's variance there is only rounding: the products are float32.
 _ROUNDING = 1e-6
@@ -43,25 +43,12 @@ def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> T
 
 
 def _sampled_features(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
-    """Features (samples, values) float32 on the CPU, in bounded memory.
-
-    Larger ones are sketched to 2¹⁴ values: each value is added, with a random sign, to a random place (count sketch:
-    Charikar, Chen & Farach-Colton, ICALP 2002). Inner products, which are all that is needed, keep their expectation,
-    with an error below 1 % of the norms. Pooling would be as cheap, but would lose what varies from pixel to pixel.
-    """
+    """Sketched features (samples, values) float32 on the CPU, in bounded memory."""
     rows = []
-    places = signs = None
+    sketch = Sketch(seed)
     with torch.no_grad():
         for start in range(0, len(latents), view.chunk):
-            part = features(generator, view, latents[start : start + view.chunk], seed + start).flatten(1)
-            values = part.shape[1]
-            if values > _MAX_VALUES:
-                if places is None or signs is None:
-                    rng = torch.Generator().manual_seed(seed)
-                    places = torch.randint(_MAX_VALUES, (values,), generator=rng).to(part.device)
-                    signs = (torch.randint(2, (values,), generator=rng) * 2 - 1).to(part)
-                part = part.new_zeros(len(part), _MAX_VALUES).index_add_(1, places, part * signs)
-            rows.append(part.float().cpu())
+            rows.append(sketch(features(generator, view, latents[start : start + view.chunk], seed + start)))
     return torch.cat(rows)
 
 

@@ -1,99 +1,48 @@
-"""A whole discovery: subspace, method, comparison with the simplest baselines, the result."""
+"""A whole discovery: subspace, search, scores, the result."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganwalk import __version__
 from ganwalk.directions import Directions
 from ganwalk.discovery import jacobian
-from ganwalk.discovery.checkpointing import fingerprint, load_checkpoint, save_checkpoint
+from ganwalk.discovery.checkpointing import Polishing, fingerprint, load_checkpoint, save_checkpoint
 from ganwalk.discovery.methods import METHODS, method_of
-from ganwalk.discovery.objectives.base import HELD_SEED, Objective, Timing
-from ganwalk.discovery.objectives.rtd import RTDObjective
-from ganwalk.discovery.optimisation import Progress, equalize, optimise, start
-from ganwalk.discovery.scores import BasisScores, shift_barcodes
+from ganwalk.discovery.objectives.base import HELD_SEED, Timing
+from ganwalk.discovery.optimisation import Progress, equal_factors, equalize, optimise, start
+from ganwalk.discovery.results import Basis, DiscoveryResult, Polish, as_directions
+from ganwalk.discovery.scores import BasisScores, Changes, image_changes, score_basis
 from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.student.images import IMAGES_FILE
+from ganwalk.discovery.student.search import (
+    SHIFTED_COMPONENTS,
+    USABLE,
+    OnPhase,
+    StudentSearch,
+    search_on_students,
+    student_settings,
+)
 from ganwalk.discovery.subspace import Subspace, latent_subspace
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator
-from ganwalk.rtd import Barcode, RTDLoss
+from ganwalk.generators.base import Generator, space_dim
+from ganwalk.rtd import RTDLoss
 
 _SAVE_EVERY_SECONDS = 5.0
-# What every result is compared with in the same run.
-COMPARED = ("pca", "random")
-
-
-@dataclass(frozen=True)
-class Basis:
-    """A basis on the held batch, sorted by effect.
-
-    Attributes:
-        name: the method that found it.
-        vectors: (n, d) orthonormal.
-        scales: (n,) latent standard deviations along them.
-        effects: (n,) mean image change of a shift by `amplitude` standard deviations.
-        steps: (n, d) the shifts that were scored: of that length, or of the length that equalises the image change.
-        scores: of `steps`.
-    """
-
-    name: str
-    vectors: Tensor
-    scales: Tensor
-    effects: Tensor
-    steps: Tensor
-    scores: BasisScores
-
-
-@dataclass(frozen=True)
-class DiscoveryResult:
-    """What a discovery leaves.
-
-    Attributes:
-        directions: the artifact.
-        bases: the found one first, then PCA's and a random one, scored alike.
-        explained: share of the latent variance inside the subspace.
-        settings: resolved settings.
-        history, steps_done: of the optimisation; empty and 0 for a closed form.
-        timing: seconds spent in this process.
-    """
-
-    directions: Directions
-    bases: tuple[Basis, ...]
-    explained: float
-    settings: DiscoverySettings
-    history: list[dict[str, float]]
-    steps_done: int
-    timing: Timing
-
-    def metrics(self) -> dict[str, Any]:
-        """Everything measured, as JSON-able values."""
-        found = self.bases[0]
-        return {
-            "rtd": [round(float(v), 6) for v in found.scores.rtd],
-            "displacement": [round(float(v), 6) for v in found.scores.displacement],
-            "scale": [round(float(v), 6) for v in found.scales],
-            "effect": [round(float(v), 6) for v in found.effects],
-            "bases": {
-                basis.name: {
-                    "mean_rtd": round(basis.scores.mean_rtd, 6),
-                    "mean_displacement": round(basis.scores.mean_displacement, 6),
-                }
-                for basis in self.bases
-            },
-            "subspace_explained_variance": round(self.explained, 6),
-            "steps_done": self.steps_done,
-            "settings": asdict(self.settings),
-            "history": self.history,
-        }
+# Of the steps on a network after a search on a student: they only correct what the student got wrong.
+POLISH_BATCH = 32
+POLISH_DIRECTIONS = 2
+_POLISH_LR = 0.1
+# Share of a budget after which no more images are made, and another one after which the steps end: scores follow.
+_BUDGET_IMAGES = 0.45
+_BUDGET_STEPS = 0.75
 
 
 def discover(
@@ -122,65 +71,94 @@ def run_discovery(
     threads: int | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
+    images: Path | None = None,
     on_step: Callable[[Progress], None] | None = None,
-    compared: Sequence[str] = COMPARED,
+    on_phase: OnPhase | None = None,
+    on_early: Callable[[DiscoveryResult], object] | None = None,
+    compared: Sequence[str] | None = None,
 ) -> DiscoveryResult:
-    """Finds directions of a generator by the method of the settings, and scores them beside two baselines.
+    """Finds directions of a generator by the method of the settings, and scores them.
 
     Args:
         generator: a module from `load_generator`.
         settings: options; None entries are chosen for the generator.
         threads: threads of the topology engine.
         checkpoint: file that is kept up to date every few seconds, and read with `resume`.
-        on_step: called after each step. If it raises KeyboardInterrupt, the basis as it stands is returned.
-        compared: closed forms that are scored beside the result.
+        images: file of what is synthesised for students, which other runs on this generator can share; by default
+            beside the checkpoint.
+        on_step: called after each step on the generator. If it raises KeyboardInterrupt, the basis as it stands is
+            returned.
+        on_phase: told the phase ("images", "student", "search", "steps", "polish", "scores", "baselines"), its share
+            that is done, and a note.
+        on_early: given the results of first students, scored on these, while the search goes on.
+        compared: closed forms that are scored beside the result; None takes those of the settings.
     Raises:
         GanwalkError: settings that do not fit the generator or the method, or nothing to resume.
     """
     settings = settings.resolve(generator)
-    objective = method_of(settings.method).objective
-    loss = RTDLoss(minimax=settings.minimax, scale_gradient=settings.scale_gradient, threads=threads)
-    timing = Timing()
-    progress = None
-    if objective is None:
-        if resume:
-            raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
-        subspace = _latent_statistics(generator, settings)
-        vectors = closed_form(generator, settings, settings.method)
-    else:
-        subspace = search_space(generator, settings)
-        progress = _optimised(
-            generator,
-            settings,
-            subspace,
-            objective(generator, settings, loss),
-            timing,
-            checkpoint=checkpoint,
-            resume=resume,
-            on_step=on_step,
-        )
-        vectors = progress.rotation() @ subspace.components
-    target = 0.0 if progress is None else progress.target
-    found = score_vectors(generator, settings, subspace, loss, settings.method, vectors, target=target)
-    if settings.equalize:
-        target = target or float(found.effects.square().mean().sqrt())
-    bases = [found]
-    for name in compared:
-        if name == settings.method:
-            continue
-        # A baseline that cannot serve this generator is no reason to lose the result.
-        with contextlib.suppress(GanwalkError):
-            baseline = closed_form(generator, settings, name)
-            bases.append(score_vectors(generator, settings, subspace, loss, name, baseline, target=target))
-    return DiscoveryResult(
-        as_directions(generator, settings, found),
-        tuple(bases),
-        subspace.explained,
+    run = _Run(
+        generator,
         settings,
-        [] if progress is None else progress.history,
-        0 if progress is None else progress.step,
-        timing,
+        RTDLoss(minimax=settings.minimax, scale_gradient=settings.scale_gradient, threads=threads),
+        Timing(),
+        time.monotonic(),
+        checkpoint,
+        resume,
+        checkpoint.with_name(IMAGES_FILE) if images is None and checkpoint is not None else images,
+        on_step,
+        on_phase or (lambda phase, share, note: None),
+        on_early,
     )
+    if method_of(settings.method).objective is None:
+        result = _closed(run)
+    elif settings.search == "direct":
+        result = _searched_directly(run)
+    else:
+        result = _searched_on_student(run)
+    return _compared(run, result, settings.compared if compared is None else compared)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the parts of one discovery share; see `run_discovery`."""
+
+    generator: Generator
+    settings: DiscoverySettings
+    loss: RTDLoss
+    timing: Timing
+    started: float
+    checkpoint: Path | None
+    resume: bool
+    images: Path | None
+    on_step: Callable[[Progress], None] | None
+    on_phase: OnPhase
+    on_early: Callable[[DiscoveryResult], object] | None
+
+    def out_of(self, share: float) -> Callable[[], bool] | None:
+        """Asks whether a share of the budget is spent; None without a budget."""
+        budget = self.settings.budget
+        return None if budget is None else lambda: time.monotonic() - self.started > share * budget
+
+    @property
+    def fingerprint(self) -> str:
+        identity = self.generator.identity
+        return fingerprint(self.settings, identity.sha256 + identity.interface)
+
+    def sharing(self, phase: str) -> Callable[[float], None]:
+        """Takes the share of a phase that is done."""
+        return lambda share: self.on_phase(phase, share, "")
+
+    def result(self, subspace: Subspace, found: Basis) -> DiscoveryResult:
+        """The result of a basis, without what is known of its search."""
+        return DiscoveryResult(
+            as_directions(self.generator, self.settings, found),
+            (found,),
+            subspace.explained,
+            self.settings,
+            [],
+            0,
+            self.timing,
+        )
 
 
 def search_space(generator: Generator, settings: DiscoverySettings) -> Subspace:
@@ -216,23 +194,6 @@ def closed_form(generator: Generator, settings: DiscoverySettings, name: str) ->
     return find(generator, settings.view(), settings.n_directions, seed=settings.seed)
 
 
-def as_directions(generator: Generator, settings: DiscoverySettings, basis: Basis) -> Directions:
-    """The artifact of a scored basis and resolved settings."""
-    assert settings.space is not None
-    return Directions(
-        vectors=basis.vectors,
-        scales=basis.scales,
-        space=settings.space,
-        layers=settings.layers,
-        generator=generator.identity,
-        method=basis.name,
-        settings=asdict(settings),
-        seed=settings.seed,
-        version=__version__,
-        effects=basis.effects,
-    )
-
-
 def score_vectors(
     generator: Generator,
     settings: DiscoverySettings,
@@ -242,71 +203,317 @@ def score_vectors(
     vectors: Tensor,
     *,
     target: float = 0.0,
+    factors: Tensor | None = None,
+    scores: BasisScores | None = None,
+    on_share: Callable[[float], None] | None = None,
 ) -> Basis:
     """Orthonormal vectors (n, d) with their scores on the held batch, sorted by falling effect on the image.
 
     Args:
         target: image change that equalised shifts are to make; 0 stands for the root mean square of these vectors' own.
+        factors: (n,) that equalise their shifts, where they are known.
+        scores: of the shifts with these factors, where they are known.
+        on_share: called with the share of the work that is done.
     """
-    objective = RTDObjective(generator, settings, loss)
+    view, seed = settings.view(), settings.seed + HELD_SEED
+    assert settings.scored is not None
+    tell = on_share or (lambda share: None)
     ones = torch.ones(len(vectors), dtype=torch.float64)
-    plain = objective.scores(subspace.steps(vectors, settings.amplitude))
-    scores, factors = plain, ones
-    if settings.equalize:
-        scores, factors, _ = equalize(
-            objective.scores, plain, subspace, vectors, settings.amplitude, ones, target, rounds=3
+
+    def changes(steps: Tensor) -> Changes:
+        return image_changes(
+            generator, view, steps, batch=settings.measured, seed=seed, on_share=lambda share: tell(share / 3)
         )
+
+    plain = changes(subspace.steps(vectors, settings.amplitude))
+    if factors is None and settings.equalize and settings.search == "direct":
+        _, factors, _ = equalize(changes, plain, subspace, vectors, settings.amplitude, ones, target, rounds=3)
+    elif factors is None and settings.equalize:
+        # From few images; to measure the outcome again would take as long as all else.
+        target = target or float(plain.displacement.square().mean().sqrt())
+        factors = equal_factors(plain.displacement, ones, target)
+    steps = subspace.steps(vectors, settings.amplitude * (ones if factors is None else factors))
+    if scores is None:
+        scores = score_steps(generator, settings, loss, steps, lambda share: tell((1 + 2 * share) / 3))
     order = plain.displacement.argsort(descending=True)
     return Basis(
         name=name,
         vectors=vectors.float()[order],
         scales=subspace.scales(vectors).float()[order],
         effects=plain.displacement[order],
-        steps=subspace.steps(vectors, factors * settings.amplitude)[order],
-        scores=BasisScores(scores.rtd[order], scores.displacement[order]),
+        steps=steps[order],
+        scores=scores.ordered(order),
     )
 
 
-def held_barcodes(generator: Generator, settings: DiscoverySettings, basis: Basis) -> list[Barcode]:
-    """Cross-barcodes (mode "min") between the held batch and its shift along each direction of a scored basis."""
-    seed = settings.seed + HELD_SEED
-    return shift_barcodes(generator, settings.view(), basis.steps, batch=settings.batch, seed=seed)
-
-
-def _optimised(
+def score_steps(
     generator: Generator,
     settings: DiscoverySettings,
-    subspace: Subspace,
-    objective: Objective,
-    timing: Timing,
-    *,
-    checkpoint: Path | None,
-    resume: bool,
-    on_step: Callable[[Progress], None] | None,
-) -> Progress:
-    """Runs an optimisation to its end or to an interrupt, with checkpoints."""
-    identity = generator.identity
-    run = fingerprint(settings, identity.sha256 + identity.interface)
-    if resume and checkpoint is not None:
-        progress = load_checkpoint(checkpoint, run)
+    loss: RTDLoss,
+    steps: Tensor,
+    on_share: Callable[[float], None] | None = None,
+) -> BasisScores:
+    """Scores and barcodes of shifts (n, d) on the held batch of resolved settings."""
+    assert settings.scored is not None
+    return score_basis(
+        generator,
+        settings.view(),
+        steps,
+        loss,
+        batch=settings.scored,
+        seed=settings.seed + HELD_SEED,
+        with_barcodes=True,
+        on_share=on_share,
+    )
+
+
+def _closed(run: _Run) -> DiscoveryResult:
+    """The directions of a method with a closed form."""
+    settings = run.settings
+    if run.resume:
+        raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
+    subspace = _latent_statistics(run.generator, settings)
+    run.on_phase("search", 0.0, "")
+    vectors = closed_form(run.generator, settings, settings.method)
+    found = score_vectors(
+        run.generator, settings, subspace, run.loss, settings.method, vectors, on_share=run.sharing("scores")
+    )
+    return run.result(subspace, found)
+
+
+def _searched_directly(run: _Run, notices: tuple[str, ...] = ()) -> DiscoveryResult:
+    """The whole optimisation on the generator itself."""
+    generator, settings = run.generator, run.settings
+    make = method_of(settings.method).objective
+    assert make is not None
+    subspace = search_space(generator, settings)
+    if run.resume and run.checkpoint is not None:
+        progress, _ = load_checkpoint(run.checkpoint, run.fingerprint)
     else:
+        run.on_phase("start", 0.0, "")
         progress = start(generator, settings, subspace)
+    ended = _stepped(run, "steps", settings, subspace, progress)
+    vectors = progress.rotation() @ subspace.components
+    found = score_vectors(
+        generator,
+        settings,
+        subspace,
+        run.loss,
+        settings.method,
+        vectors,
+        target=progress.target,
+        on_share=run.sharing("scores"),
+    )
+    return replace(
+        run.result(subspace, found),
+        history=progress.history,
+        steps_done=progress.step,
+        target=progress.target,
+        ended=ended,
+        notices=notices,
+    )
+
+
+def _searched_on_student(run: _Run) -> DiscoveryResult:
+    """The optimisation on a student of the generator, and a few steps on the generator itself."""
+    generator, settings = run.generator, run.settings
+    assert settings.space is not None and settings.subspace_dim is not None and settings.polish is not None
+    dim = settings.subspace_dim
+    shifted = max(dim, min(SHIFTED_COMPONENTS, space_dim(generator, settings.space)))
+    wide = search_space(generator, replace(settings, subspace_dim=shifted))
+    subspace = wide.first(dim)
+    if run.resume and run.checkpoint is not None and run.checkpoint.exists():
+        progress, polishing = load_checkpoint(run.checkpoint, run.fingerprint)
+        if polishing is None:
+            return _searched_directly(run)
+    else:
+        if run.resume and (run.images is None or not run.images.exists()):
+            raise GanwalkError(f"nothing to resume: {run.checkpoint} does not exist; run without --resume")
+        found = _student(run, wide, subspace)
+        r2 = found.report.r2
+        if settings.search == "auto" and r2 < USABLE:
+            run.on_phase("steps", 0.0, "searching on the generator itself: no student explains it")
+            notice = (
+                f"a student of {found.report.images} images explains too little (R² {r2:.2f}): "
+                "the search was on the generator itself"
+            )
+            return _searched_directly(replace(run, resume=False), (notice,))
+        progress = Progress(
+            found.progress.rotation(),
+            torch.zeros_like(found.progress.skew),
+            {},
+            found.progress.factors,
+            found.progress.target,
+        )
+        polishing = Polishing(found.report, 0.0)
+    scored = None
+    if polishing.before == 0.0:
+        scored = score_steps(
+            generator, settings, run.loss, _steps(settings, subspace, progress), run.sharing("scores before")
+        )
+        polishing = replace(polishing, before=scored.mean_rtd)
+    unpolished = progress.base @ subspace.components
+    ended, polish = "", None
+    if settings.polish > 0:
+        options = replace(
+            settings,
+            steps=settings.polish,
+            batch=min(settings.batch, POLISH_BATCH),
+            directions_per_step=min(settings.directions_per_step, POLISH_DIRECTIONS),
+            lr=_POLISH_LR * settings.lr,
+            ramp=1.0,
+        )
+        ended = _stepped(run, "polish", options, subspace, progress, polishing)
+        after = score_steps(generator, settings, run.loss, _steps(settings, subspace, progress), run.sharing("scores"))
+        polish = Polish(progress.step, polishing.before, after.mean_rtd)
+        if polish.kept:
+            unpolished, scored = progress.rotation() @ subspace.components, after
+    best = score_vectors(
+        generator,
+        settings,
+        subspace,
+        run.loss,
+        settings.method,
+        unpolished,
+        factors=progress.factors,
+        scores=scored,
+        on_share=run.sharing("effects"),
+    )
+    return replace(
+        run.result(subspace, best),
+        history=polishing.student.history,
+        steps_done=settings.steps,
+        target=progress.target,
+        student=polishing.student,
+        polish=polish,
+        ended=ended,
+    )
+
+
+def _student(run: _Run, wide: Subspace, subspace: Subspace) -> StudentSearch:
+    """The last of better and better students; results of earlier ones are handed out while the search goes on."""
+    settings = run.settings
+    found = None
+    for found in search_on_students(
+        run.generator,
+        settings,
+        wide,
+        subspace,
+        run.loss,
+        kept=run.images,
+        on_phase=run.on_phase,
+        stop=run.out_of(_BUDGET_IMAGES),
+    ):
+        if not found.final and run.on_early is not None:
+            run.on_phase("early pictures", 0.0, "")
+            run.on_early(_early(run, found, subspace))
+    assert found is not None
+    return found
+
+
+def _early(run: _Run, found: StudentSearch, subspace: Subspace) -> DiscoveryResult:
+    """The result of a student, scored on it."""
+    progress = found.progress
+    basis = score_vectors(
+        found.student,
+        student_settings(run.settings),
+        subspace,
+        run.loss,
+        run.settings.method,
+        progress.rotation() @ subspace.components,
+        factors=progress.factors,
+    )
+    return replace(
+        run.result(subspace, basis),
+        history=progress.history,
+        steps_done=progress.step,
+        student=found.report,
+        early=True,
+    )
+
+
+def _steps(settings: DiscoverySettings, subspace: Subspace, progress: Progress) -> Tensor:
+    """Shifts (n, d) along the basis as it stands, with the factors that equalise them."""
+    return subspace.steps(progress.rotation() @ subspace.components, progress.factors * settings.amplitude)
+
+
+def _stepped(
+    run: _Run,
+    phase: str,
+    settings: DiscoverySettings,
+    subspace: Subspace,
+    progress: Progress,
+    polishing: Polishing | None = None,
+) -> str:
+    """Runs an optimisation on the generator, with checkpoints, to its end, to that of the budget, or to an interrupt.
+
+    Returns:
+        What ended it early: "budget", "interrupt", or nothing.
+    """
+    make = method_of(settings.method).objective
+    assert make is not None
+    objective = make(run.generator, settings, run.loss)
+    name = run.fingerprint
     saved_at = time.monotonic()
 
     def after_step(progress: Progress) -> None:
         nonlocal saved_at
-        if checkpoint is not None and time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
-            save_checkpoint(checkpoint, progress, run)
+        if run.checkpoint is not None and time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
+            save_checkpoint(run.checkpoint, progress, name, polishing)
             saved_at = time.monotonic()
-        if on_step is not None:
-            on_step(progress)
+        last = progress.history[-1]
+        run.on_phase(phase, progress.step / settings.steps, f"loss {last.get('loss', last.get('held')):.3f}")
+        if run.on_step is not None:
+            run.on_step(progress)
 
+    run.on_phase(phase, progress.step / max(1, settings.steps), "")
     try:
-        optimise(generator, settings, subspace, objective, progress, timing=timing, on_step=after_step)
+        optimise(
+            run.generator,
+            settings,
+            subspace,
+            objective,
+            progress,
+            timing=run.timing,
+            on_step=after_step,
+            evaluated=polishing is None,
+            stop=run.out_of(_BUDGET_STEPS),
+        )
     except KeyboardInterrupt:
-        if progress.step == 0:
+        if progress.step == 0 and polishing is None:
             raise
+        return "interrupt"
     finally:
-        if checkpoint is not None and progress.step > 0:
-            save_checkpoint(checkpoint, progress, run)
-    return progress
+        if run.checkpoint is not None and (progress.step > 0 or polishing is not None):
+            save_checkpoint(run.checkpoint, progress, name, polishing)
+    return "" if progress.step >= settings.steps else "budget"
+
+
+def _compared(run: _Run, result: DiscoveryResult, names: Sequence[str]) -> DiscoveryResult:
+    """The result with the bases of closed forms beside it, scored alike."""
+    found, settings = result.bases[0], run.settings
+    names = [name for name in names if name != settings.method]
+    if not names:
+        return result
+    target = result.target
+    if settings.equalize:
+        target = target or float(found.effects.square().mean().sqrt())
+    subspace = _latent_statistics(run.generator, settings)
+    bases = [found]
+    for name in names:
+        # A baseline that cannot serve this generator is no reason to lose the result.
+        with contextlib.suppress(GanwalkError):
+            vectors = closed_form(run.generator, settings, name)
+            bases.append(
+                score_vectors(
+                    run.generator,
+                    settings,
+                    subspace,
+                    run.loss,
+                    name,
+                    vectors,
+                    target=target,
+                    on_share=run.sharing(f"baseline {name}"),
+                )
+            )
+    return replace(result, bases=tuple(bases))

@@ -6,13 +6,53 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ganwalk.errors import GanwalkError
-from ganwalk.options import check_settings, option
+from ganwalk.options import TextForm, check_settings, option
+from ganwalk.quantities import BYTES, DURATION
 from ganwalk.ranges import LAYERS
 from ganwalk.rtd.choices import SCALE_GRADIENTS
 
 if TYPE_CHECKING:
     from ganwalk.discovery.view import View
     from ganwalk.generators.base import Generator
+
+SEARCHES = ("auto", "student", "direct")
+PRECISIONS = ("auto", "float32", "bfloat16")
+# Methods that are optimised, and those of them that mean the same on a student, whose features keep distances only.
+OPTIMISED = ("rtd", "hessian")
+ON_STUDENT = ("rtd",)
+# Baselines that have a closed form and can serve nearly every generator.
+COMPARABLE = ("pca", "random", "sefa", "jacobian")
+# Weights below which a network is smaller than its student would be.
+_SMALL_NETWORK = 2**18
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is made of a generator if nobody says.
+
+    Attributes:
+        images: that a student is fitted to, at first.
+        polish: steps on the network itself after a search on a student.
+        scored: images that the result is scored on.
+    """
+
+    images: int
+    polish: int
+    scored: int
+
+
+EFFORTS = {"quick": Effort(1024, 0, 16), "normal": Effort(3072, 8, 32), "thorough": Effort(9216, 40, 64)}
+
+
+def _parse_compared(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    for name in names:
+        if name not in COMPARABLE:
+            raise GanwalkError(f"cannot compare with {name!r:.40}: choose of {', '.join(COMPARABLE)}")
+    return tuple(dict.fromkeys(names))
+
+
+COMPARED = TextForm("NAME,NAME", _parse_compared, ",".join)
 
 
 @dataclass(frozen=True)
@@ -64,9 +104,57 @@ class DiscoverySettings:
     class_index: int | None = option(
         None, "Class of a conditional generator.", "--class", at_least=0, shown="drawn anew for each image"
     )
-    chunk: int | None = option(
-        None, "Images synthesised at once (memory).", at_least=1, shown="64, fewer for large networks"
+    search: str = option(
+        "auto",
+        "Where rtd searches: on a student, a small network fitted to features of the generator, or directly on the "
+        "generator. auto: a student, unless the generator is smaller than one, or no student explains it.",
+        choices=SEARCHES,
+        absent="direct",
     )
+    effort: str = option(
+        "normal",
+        "Sets --images, --polish and --scored where they are not given.",
+        choices=tuple(EFFORTS),
+    )
+    images: int | None = option(
+        None,
+        "Images that a student is fitted to; more are made while it explains too little.",
+        at_least=256,
+        shown="by --effort: 1024, 3072 or 9216",
+    )
+    polish: int | None = option(
+        None,
+        "Steps on the generator itself after the search on a student.",
+        at_least=0,
+        shown="by --effort: 0, 8 or 40",
+    )
+    scored: int | None = option(
+        None,
+        "Images that the result is scored on.",
+        at_least=4,
+        why="fewer have no topology to compare",
+        shown="by --effort: 16, 32 or 64; after a direct search, the batch",
+    )
+    compared: tuple[str, ...] = option(
+        (),
+        "Score these baselines beside the result: pca, random, sefa, jacobian.",
+        "--compare",
+        text=COMPARED,
+    )
+    precision: str = option(
+        "auto",
+        "Arithmetic of the synthesis. auto: bfloat16 above 128 px where the processor computes in it.",
+        choices=PRECISIONS,
+        absent="float32",
+    )
+    memory: float = option(3e9, "Memory that the process may take; decides --chunk.", above=0, text=BYTES)
+    budget: float | None = option(
+        None, "Stop searching after about this time, such as 10m, with the best so far.", above=0, text=DURATION
+    )
+    chunk: int | None = option(
+        None, "Images synthesised at once.", at_least=1, shown="64, fewer for large networks, by --memory"
+    )
+    image_seed: int = option(0, "Fixes the images that a student is fitted to.", at_least=0, at_most=2**40, typed=False)
     evaluate_every: int = option(
         50,
         "Steps between two evaluations on the held batch, which also equalise the shifts anew.",
@@ -81,7 +169,7 @@ class DiscoverySettings:
     def resolve(self, generator: Generator) -> DiscoverySettings:
         """These settings with every None filled in and every value checked against the generator."""
         from ganwalk.discovery.subspace import resolve_space
-        from ganwalk.discovery.view import default_chunk, default_layer
+        from ganwalk.discovery.view import IMAGE_DISTANCE_LIMIT, default_chunk, default_layer, default_precision
         from ganwalk.generators.base import check_class, check_layer, check_layers, check_truncation, space_dim
 
         space = resolve_space(generator, self.space)
@@ -106,20 +194,42 @@ class DiscoverySettings:
             )
         check_class(generator, self.class_index)
         check_truncation(generator, self.truncation_psi, self.truncation_cutoff)
+        optimised = self.method in OPTIMISED
+        alone = optimised and self.method not in ON_STUDENT
+        if alone and self.search == "student":
+            raise GanwalkError(f"{self.method} cannot search on a student: use --search direct")
+        search = "direct" if self.search == "auto" and (alone or _is_small(generator)) else self.search
+        effort = EFFORTS[self.effort]
+        scored = self.batch if search == "direct" else effort.scored
+        if not optimised and generator.resolution > IMAGE_DISTANCE_LIMIT:
+            # Directions that take a second should not be scored for minutes.
+            scored = min(scored, effort.scored // 2)
         return replace(
             self,
             space=space,
             subspace_dim=subspace_dim,
             layer=layer,
-            chunk=default_chunk(generator, layer) if self.chunk is None else self.chunk,
+            chunk=default_chunk(generator, layer, self.memory) if self.chunk is None else self.chunk,
+            search=search,
+            images=effort.images if self.images is None and search != "direct" else self.images,
+            polish=effort.polish if self.polish is None and search != "direct" else self.polish,
+            scored=scored if self.scored is None else self.scored,
+            precision=default_precision(generator) if self.precision == "auto" else self.precision,
             directions_per_step=min(self.directions_per_step, self.n_directions),
         )
+
+    @property
+    def measured(self) -> int:
+        """Images that effects are measured on, and shifts equalised; only for resolved settings."""
+        assert self.scored is not None
+        return self.scored if self.search == "direct" else max(4, self.scored // 2)
 
     def view(self) -> View:
         """How latents become points; only for resolved settings."""
         from ganwalk.discovery.view import View
 
         assert self.space is not None and self.layer is not None and self.chunk is not None
+        assert self.precision != "auto"
         return View(
             space=self.space,
             layers=self.layers,
@@ -129,4 +239,14 @@ class DiscoverySettings:
             truncation_cutoff=self.truncation_cutoff,
             class_index=self.class_index,
             chunk=self.chunk,
+            precision=self.precision,
         )
+
+
+def _is_small(generator: Generator) -> bool:
+    """Whether a network has fewer weights than a student; of code that holds none, nobody knows."""
+    from torch import nn
+
+    weights = sum(weight.numel() for weight in generator.parameters()) if isinstance(generator, nn.Module) else 0
+    hidden = weights == 0 and generator.identity.architecture == "python"
+    return weights < _SMALL_NETWORK and not hidden

@@ -32,6 +32,12 @@ class Subspace:
     covariance: Tensor
     explained: float
 
+    def first(self, dim: int) -> Subspace:
+        """The subspace of the first `dim` components."""
+        components = self.components[:dim]
+        explained = (components @ self.covariance * components).sum() / self.covariance.trace()
+        return Subspace(self.space, components, self.covariance, float(explained))
+
     def scales(self, vectors: Tensor) -> Tensor:
         """Standard deviations (n,) of the latents along unit vectors (n, d)."""
         return (vectors @ self.covariance * vectors).sum(dim=1).clamp_min(1e-24).sqrt()

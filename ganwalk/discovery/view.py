@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ganwalk.generators.base import Generator, Noise, sample_labels, sample_z
+from ganwalk.generators.base import Generator, Noise, device_of, sample_labels, sample_z
 
 # Pixels on a side up to which distances are taken between images by default; above it, between features.
 IMAGE_DISTANCE_LIMIT = 128
 FEATURE_DISTANCE_LIMIT = 32
 DEFAULT_CHUNK = 64
-# Values of the largest feature map of a chunk: 16 maps of 512 channels and 32 px, with which the gradient of a
+# Values of the largest feature map of a chunk in 3 GB: 16 maps of 512 channels and 32 px, with which the gradient of a
 # 1024 px network takes some 2 GB.
+DEFAULT_MEMORY = 3 * 10**9
 _CHUNK_VALUES = 2**23
 
 
@@ -32,6 +33,7 @@ class View:
         class_index: class of a conditional generator; None draws classes.
         chunk: latents synthesised at once; larger batches are recomputed chunk by chunk in the backward pass.
         truncation_cutoff: truncate only this many first layers; None truncates all.
+        precision: "float32", or "bfloat16" for the synthesis; features are float32 in either case.
     """
 
     space: str
@@ -42,6 +44,7 @@ class View:
     class_index: int | None
     chunk: int
     truncation_cutoff: int | None = None
+    precision: str = "float32"
 
     def styles(self, generator: Generator, z: Tensor, c: Tensor | None) -> Tensor:
         """Styles (n, num_layers, w_dim) of latent codes (n, z_dim) and labels, truncated."""
@@ -60,13 +63,33 @@ def default_layer(generator: Generator) -> int:
     return max(k for k, size in enumerate(generator.layer_resolutions) if size <= limit)
 
 
-def default_chunk(generator: Generator, layer: int) -> int:
-    """Images to synthesise at once up to a layer: few where feature maps are large, as published networks have them."""
+def default_chunk(generator: Generator, layer: int, memory: float = DEFAULT_MEMORY) -> int:
+    """Images to synthesise at once up to a layer: few where feature maps are large, as published networks have them.
+
+    Args:
+        memory: bytes that the process may take, gradients included.
+    """
     if generator.resolution <= IMAGE_DISTANCE_LIMIT:
         return DEFAULT_CHUNK
     size = generator.layer_resolutions[layer]
     channels = max(1, min(512, 2**15 // size))
-    return max(1, min(DEFAULT_CHUNK, _CHUNK_VALUES // (channels * size**2)))
+    values = int(_CHUNK_VALUES * memory / DEFAULT_MEMORY)
+    return max(1, min(DEFAULT_CHUNK, values // (channels * size**2)))
+
+
+def default_precision(generator: Generator) -> str:
+    """bfloat16 for large networks on processors that compute in it, otherwise float32."""
+    if generator.resolution <= IMAGE_DISTANCE_LIMIT:
+        return "float32"
+    device = device_of(generator)
+    if device.type == "cuda":
+        able = torch.cuda.is_bf16_supported()
+    elif device.type == "cpu":
+        # A torch that cannot tell is an old one.
+        able = any(getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in ("avx512_bf16", "amx_tile"))
+    else:
+        able = False
+    return "bfloat16" if able else "float32"
 
 
 def sample_latents(generator: Generator, view: View, n: int, seed: int) -> Tensor:
@@ -79,14 +102,28 @@ def sample_latents(generator: Generator, view: View, n: int, seed: int) -> Tenso
         return view.styles(generator, z, c)
 
 
+def latent_styles(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
+    """Styles (n, num_layers, w_dim) of latents from `sample_latents`: themselves, or those that codes z map to."""
+    if view.space == "w":
+        return latents
+    c = sample_labels(generator, len(latents), view.class_index, seed)
+    return view.styles(generator, latents, c)
+
+
+def style_features(generator: Generator, view: View, styles: Tensor, seed: int) -> Tensor:
+    """Images or features (n, …) of styles (n, num_layers, w_dim), all at once, in the view's precision."""
+    if view.precision == "float32":
+        return generator.synthesis(styles, until=view.layer, noise=view.noise, seed=seed)
+    with torch.autocast(styles.device.type, torch.bfloat16):
+        made = generator.synthesis(styles, until=view.layer, noise=view.noise, seed=seed)
+    return made.float()
+
+
 def features(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
     """Images or features (n, …) of latents; bounded memory, forwards and backwards."""
 
     def synthesise(part: Tensor, start: int) -> Tensor:
-        if view.space == "z":
-            c = sample_labels(generator, len(part), view.class_index, seed + start)
-            part = view.styles(generator, part, c)
-        return generator.synthesis(part, until=view.layer, noise=view.noise, seed=seed + start)
+        return style_features(generator, view, latent_styles(generator, view, part, seed + start), seed + start)
 
     if len(latents) <= view.chunk:
         return synthesise(latents, 0)

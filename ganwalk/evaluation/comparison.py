@@ -232,7 +232,7 @@ def _scored_run(settings: DiscoverySettings, evaluation: EvaluationSettings, tur
             raise
         return {"factors": (), "run": asdict(Run(settings.method, settings.seed, 0.0, {}, refusal=str(error)))}
     seconds = time.perf_counter() - started
-    if optimised and result.steps_done < settings.steps:
+    if result.ended == "interrupt":
         raise KeyboardInterrupt
     scored = run_evaluation(generator, result.directions, evaluation, reader=reader, threads=turn.threads)
     effects = scored.effects

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions, shift_latents
-from ganwalk.discovery.view import View, sample_latents
+from ganwalk.discovery.view import View, latent_styles, sample_latents
 from ganwalk.evaluation.assignment import assign
 from ganwalk.evaluation.factors import FactorReader, size_of_change, spread
-from ganwalk.evaluation.views import latent_styles, view_of
+from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator
 
 # An effect below a tenth of a factor's standard deviation, per standard deviation of the latents, covers nothing.

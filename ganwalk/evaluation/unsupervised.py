@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions, shift_latents
-from ganwalk.discovery.scores import BasisScores, score_basis, shift_barcodes
+from ganwalk.discovery.scores import BasisScores, score_basis
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.generators.base import Generator, device_of
 from ganwalk.rtd import Barcode, RTDLoss
@@ -62,9 +61,9 @@ def topology_scores(
 ) -> tuple[BasisScores, list[Barcode]]:
     """RTD, displacement and barcode of every direction at one amplitude, on a batch as discovery holds one back."""
     steps = torch.stack([directions.step(i, amplitude) for i in range(len(directions))]).to(device_of(generator))
-    batched: dict[str, Any] = {"batch": batch, "seed": seed}
-    scores = score_basis(generator, view, steps, RTDLoss(threads=threads), **batched)
-    return scores, shift_barcodes(generator, view, steps, **batched)
+    loss = RTDLoss(threads=threads)
+    scores = score_basis(generator, view, steps, loss, batch=batch, seed=seed, with_barcodes=True)
+    return scores, scores.barcodes
 
 
 def change_scores(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from ganwalk.directions import Directions
 from ganwalk.discovery.view import View, default_chunk, default_layer
-from ganwalk.generators.base import Generator, sample_labels
+from ganwalk.generators.base import Generator
 
 
 def view_of(
@@ -41,11 +39,3 @@ def view_of(
         class_index=class_index,
         chunk=default_chunk(generator, layer) if chunk is None else chunk,
     )
-
-
-def latent_styles(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
-    """Styles (n, num_layers, w_dim) of latents from `sample_latents`: themselves, or those that codes z map to."""
-    if view.space == "w":
-        return latents
-    c = sample_labels(generator, len(latents), view.class_index, seed)
-    return view.styles(generator, latents, c)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ganwalk.directions import DIRECTIONS_FILE
-from ganwalk.discovery.run import DiscoveryResult, held_barcodes
+from ganwalk.discovery.results import DiscoveryResult
 from ganwalk.files import atomic_path, write_json
 from ganwalk.generators.base import Generator
+from ganwalk.generators.preview import fit_preview
 from ganwalk.rendering.grids import overview_grid
 from ganwalk.rtd import plot_barcodes
 from ganwalk.samples import DrawnSamples
@@ -16,12 +17,30 @@ from ganwalk.sheets import save_picture
 
 # Barcodes drawn: more panels than this are too small to read.
 _BARCODES = 12
+# Pixels on a side up to which the sheet is made of whole images, of so many columns; of previews, fewer will do.
+_WHOLE_PICTURES = 128
+_COLUMNS, _FEW_COLUMNS = 7, 5
 
 
-def write_outputs(result: DiscoveryResult, generator: Generator, out: Path) -> list[Path]:
+def picture_generator(generator: Generator) -> Any:
+    """What draws the sheet of a discovery: the generator, or a preview of it where images take long."""
+    if generator.resolution <= _WHOLE_PICTURES:
+        return generator
+    return fit_preview(generator) or generator
+
+
+def picture_seconds(generator: Generator) -> float:
+    """Roughly what the pictures of a discovery take."""
+    return 3.0 if generator.resolution <= _WHOLE_PICTURES else 20.0
+
+
+def write_outputs(result: DiscoveryResult, generator: Generator, out: Path, shown: Any = None) -> list[Path]:
     """Writes everything into the folder `out` and returns the paths, the directions last.
 
-    The pictures come first: directions that exist are directions whose run is complete.
+    The pictures come first: directions that exist are directions whose pictures are theirs.
+
+    Args:
+        shown: what draws the sheet, from `picture_generator`; None makes it.
     """
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / name for name in ("loss.png", "barcodes.png", "preview.png", "metrics.json", DIRECTIONS_FILE)]
@@ -33,15 +52,17 @@ def write_outputs(result: DiscoveryResult, generator: Generator, out: Path) -> l
         loss.unlink(missing_ok=True)
         paths.remove(loss)
     found = result.bases[0]
-    bars = held_barcodes(generator, result.settings, found)[:_BARCODES]
+    bars = found.scores.barcodes[:_BARCODES]
     titles = [f"direction {k}" for k in range(len(bars))]
     with atomic_path(barcodes) as partial:
         plot_barcodes(bars, partial, titles=titles)
+    shown = picture_generator(generator) if shown is None else shown
     picture = overview_grid(
-        generator,
+        shown,
         result.directions,
         DrawnSamples((result.settings.seed,), class_index=result.settings.class_index),
         amplitude=result.settings.amplitude,
+        steps=_COLUMNS if shown is generator else _FEW_COLUMNS,
         batch=result.settings.view().chunk,
     )
     save_picture(picture, preview)

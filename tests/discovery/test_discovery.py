@@ -9,7 +9,7 @@ import torch
 import ganwalk
 from ganwalk.discovery import optimisation
 from ganwalk.discovery.checkpointing import load_checkpoint
-from ganwalk.discovery.run import held_barcodes, run_discovery, search_space
+from ganwalk.discovery.run import run_discovery, search_space
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import View, default_layer, features, sample_latents
 from ganwalk.errors import GanwalkError
@@ -38,7 +38,7 @@ def alignment(vectors, axes):
 def test_the_true_axes_of_blobs_are_found(variant, start, enough):
     blobs = make_blobs(BlobsConfig(variant=variant, resolution=16))
     settings = DiscoverySettings(n_directions=6, start=start, steps=120, batch=48, directions_per_step=6, seed=1)
-    result = run_discovery(blobs, settings)
+    result = run_discovery(blobs, settings, compared=("pca", "random"))
     alignments = {basis.name: alignment(basis.vectors, blobs.axes) for basis in result.bases}
     assert list(alignments) == ["rtd", "pca", "random"]
     assert alignments["rtd"] > enough > 0.8 > alignments["random"]
@@ -51,7 +51,7 @@ def test_z_with_dead_dimensions_is_searched_where_the_image_changes():
 
 
 def test_directions_are_orthonormal_sorted_and_described(toy):
-    result = run_discovery(toy, FAST)
+    result = run_discovery(toy, replace(FAST, compared=("pca", "random")))
     directions = result.directions
     assert torch.allclose(directions.vectors @ directions.vectors.T, torch.eye(4), atol=1e-5)
     assert (directions.effects.diff() <= 0).all()
@@ -59,7 +59,7 @@ def test_directions_are_orthonormal_sorted_and_described(toy):
     assert directions.settings["layer"] == toy.num_layers - 1
     metrics = json.loads(json.dumps(result.metrics(), allow_nan=False))
     assert set(metrics["bases"]) == {"rtd", "pca", "random"} and len(metrics["rtd"]) == 4
-    barcodes = held_barcodes(toy, result.settings, result.bases[0])
+    barcodes = result.bases[0].scores.barcodes
     assert len(barcodes) == 4
     # Distances are in units of their 0.9 quantile: most bars lie below one.
     assert all(0 < float(barcode.births.mean()) < 1.2 for barcode in barcodes)
@@ -112,7 +112,7 @@ def test_an_interrupt_anywhere_finds_a_step_whole_or_not_done(toy, tmp_path, mon
 
     with monkeypatch.context() as patch:
         patch.setattr(optimisation, name, interrupted)
-        stopped = run_discovery(toy, FAST, checkpoint=checkpoint, compared=())
+        stopped = run_discovery(toy, FAST, checkpoint=checkpoint)
     assert 0 < stopped.steps_done < FAST.steps
     resumed = run_discovery(toy, FAST, checkpoint=checkpoint, resume=True)
     assert torch.equal(resumed.directions.vectors, whole.directions.vectors) and resumed.history == whole.history
@@ -129,7 +129,7 @@ def test_runs_of_different_seeds_share_no_batch(toy, monkeypatch):
 
     monkeypatch.setattr(optimisation, "sample_latents", sample)
     for seed in (0, 1, 2):
-        run_discovery(toy, replace(FAST, seed=seed), compared=())
+        run_discovery(toy, replace(FAST, seed=seed))
     assert len(seen) == len(set(seen)) == 3 * FAST.steps
 
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from ganwalk.commands import group
 from ganwalk.discovery.methods import METHODS
 from ganwalk.discovery.run import run_discovery
-from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.settings import COMPARABLE, ON_STUDENT, OPTIMISED, DiscoverySettings
 from ganwalk.errors import GanwalkError
 
 FAST = DiscoverySettings(n_directions=3, steps=2, batch=8)
@@ -57,3 +57,9 @@ def test_a_random_basis_lies_in_the_span_of_the_components(toy):
     assert (found["random"] @ found["pca"].T).square().sum() == pytest.approx(3, abs=1e-4)
     other = run_discovery(toy, replace(FAST, method="random", seed=1)).directions.vectors
     assert not torch.allclose(found["random"].abs(), other.abs(), atol=1e-2)
+
+
+def test_the_settings_know_which_methods_are_optimised():
+    assert set(OPTIMISED) == {name for name, method in METHODS.items() if method.objective is not None}
+    assert set(ON_STUDENT) <= set(OPTIMISED)
+    assert set(COMPARABLE) == {name for name, method in METHODS.items() if method.find is not None}

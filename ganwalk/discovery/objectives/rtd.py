@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganwalk import parallel
 from ganwalk.directions import shift_latents
 from ganwalk.discovery.objectives.base import HELD_SEED, HeldScores, Timing, check_finite
 from ganwalk.discovery.scores import BasisScores, score_basis
@@ -42,17 +43,25 @@ class RTDObjective:
             signed = torch.cat([signed, -signed])
         with torch.no_grad():
             reference = features(self.generator, view, latents, seed)
-        shifted = [features(self.generator, view, shift_latents(latents, step, view.layers), seed) for step in signed]
         mark = timing.lap("synthesis", mark)
-        clouds = [cloud.detach().requires_grad_() for cloud in shifted]
-        for cloud in clouds:
+        # Direction by direction, so that the memory is that of one; processes share them.
+        leaves = signed.detach().requires_grad_()
+        total = torch.zeros(())
+        for index in range(parallel.rank(), len(leaves), parallel.processes()):
+            shifted = features(self.generator, view, shift_latents(latents, leaves[index], view.layers), seed)
+            mark = timing.lap("synthesis", mark)
+            cloud = shifted.detach().requires_grad_()
             check_finite(cloud)
-        value = self.loss(reference, clouds).mean()
-        gradients = torch.autograd.grad(value, clouds)
-        mark = timing.lap("topology", mark)
-        torch.autograd.backward(shifted, gradients)
+            value = self.loss(reference, [cloud]).sum() / len(leaves)
+            (gradient,) = torch.autograd.grad(value, cloud)
+            mark = timing.lap("topology", mark)
+            shifted.backward(gradient)
+            mark = timing.lap("backward", mark)
+            total += value.detach().cpu()
+        gradients = torch.zeros_like(signed) if leaves.grad is None else leaves.grad
+        signed.backward(parallel.total(gradients))
         timing.lap("backward", mark)
-        return value.item()
+        return parallel.total(total).item()
 
     def held(self, steps: Tensor) -> HeldScores:
         """Mean RTD over all directions and both signs."""

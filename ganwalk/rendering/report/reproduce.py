@@ -27,14 +27,15 @@ def discover_command(directions: Directions, generator: Generator) -> str | None
     if directions.settings.get("method") != directions.method:
         return None
     values = completed(DiscoverySettings, directions.settings)
-    if isinstance(values["layers"], list):
-        values["layers"] = tuple(values["layers"])
+    # JSON has no tuples.
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     try:
-        settings = build_record(DiscoverySettings, values)
-        plain = settings.resolve(generator)
+        stored = build_record(DiscoverySettings, values)
+        settings = stored.resolve(generator)
     except GanwalkError:
         return None
-    if plain != settings:
+    # What an older version did not store may be filled in; what is stored is resolved already.
+    if any(getattr(settings, name) != getattr(stored, name) for name in directions.settings):
         return None
     base = DiscoverySettings()
     given = command_words(settings, base, is_default=lambda name: _is_default(name, settings, base, generator))
