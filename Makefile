@@ -1,6 +1,7 @@
 # make demo: discover directions of the shipped generator and draw them
 # make check: lint, types, the quick tests of what changed · make test: lint, types, all tests
 # make test-pythons: the tests on every Python here, with the newest dependencies · make bench: the benchmarks
+# Not in it, as it takes long: python benchmarks/discovery.py, what whole discoveries cost
 # make docs: docs/options.md from the options as they are
 # Every target sets up .venv by itself, once.
 PYTHON ?= python3
