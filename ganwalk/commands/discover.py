@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -122,10 +123,19 @@ def _where(result: DiscoveryResult) -> str:
 
 @contextlib.contextmanager
 def _told_how_to_continue(out: Path) -> Iterator[None]:
-    """Ctrl-C names what continues; so does the end of another process of torchrun, which torch tells in many."""
+    """Ctrl-C names what continues; so does the end of another process of torchrun, which torch tells in many lines."""
     from ganwalk import parallel
     from ganwalk.discovery.student.images import IMAGES_FILE
 
+    together = parallel.processes() > 1
+    message = f"another process of this run has ended: start it again with --resume, it continues from {out}"
+
+    def on_terminated(number: int, frame: Any) -> None:
+        # torchrun ends the other processes when one is gone; as an error, it lets the checkpoint be written.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise GanwalkError(message)
+
+    before = signal.signal(signal.SIGTERM, on_terminated) if together else None
     try:
         yield
     except KeyboardInterrupt:
@@ -133,11 +143,14 @@ def _told_how_to_continue(out: Path) -> Iterator[None]:
             click.echo("to continue: the same command with --resume", err=True)
         raise
     except RuntimeError as error:
-        if parallel.processes() == 1 or isinstance(error, GanwalkError):
+        # gloo has no error of its own for a process that is gone.
+        if not together or not any(name in str(error).lower() for name in ("gloo", "nccl", "connection")):
             raise
-        raise GanwalkError(
-            f"another process of this run has ended: start it again with --resume, it continues from {out}"
-        ) from error
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise GanwalkError(message) from error
+    finally:
+        if together and signal.getsignal(signal.SIGTERM) is on_terminated:
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -346,13 +346,13 @@ def _searched_on_student(run: _Run) -> DiscoveryResult:
             found.progress.target,
         )
         polishing = Polishing(found.report, 0.0)
+    best = progress.base @ subspace.components
     scored = None
     if polishing.before == 0.0:
         scored = score_steps(
             generator, settings, run.loss, _steps(settings, subspace, progress), run.sharing("scores before")
         )
         polishing = replace(polishing, before=scored.mean_rtd)
-    unpolished = progress.base @ subspace.components
     ended, polish = "", None
     if settings.polish > 0:
         options = replace(
@@ -367,20 +367,20 @@ def _searched_on_student(run: _Run) -> DiscoveryResult:
         after = score_steps(generator, settings, run.loss, _steps(settings, subspace, progress), run.sharing("scores"))
         polish = Polish(progress.step, polishing.before, after.mean_rtd)
         if polish.kept:
-            unpolished, scored = progress.rotation() @ subspace.components, after
-    best = score_vectors(
+            best, scored = progress.rotation() @ subspace.components, after
+    basis = score_vectors(
         generator,
         settings,
         subspace,
         run.loss,
         settings.method,
-        unpolished,
+        best,
         factors=progress.factors,
         scores=scored,
         on_share=run.sharing("effects"),
     )
     return replace(
-        run.result(subspace, best),
+        run.result(subspace, basis),
         history=polishing.student.history,
         steps_done=settings.steps,
         target=progress.target,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 _WIDTH = 384
 _HIDDEN = 2
 _BATCH = 256
-_STEPS = 1500
+_STEPS = (300, 1500)
 _LR = 2e-3
 _WEIGHT_DECAY = 1e-2
 # Share of the images that nothing is fitted to: one such part chooses, another one judges.
@@ -71,7 +71,6 @@ def fit_network(
     coordinates: Tensor,
     *,
     seed: int = 0,
-    steps: int = _STEPS,
     device: torch.device | str = "cpu",
     on_share: Callable[[float], None] | None = None,
 ) -> Fit:
@@ -86,6 +85,8 @@ def fit_network(
         device: where the network is trained.
     """
     n = len(inputs)
+    # Few images are memorised before long.
+    steps = min(max(n // 2, _STEPS[0]), _STEPS[1])
     held = max(1, min(_MAX_HELD, int(_HELD * n)))
     training, choosing, judging = slice(0, n - 2 * held), slice(n - 2 * held, n - held), slice(n - held, n)
     rng = torch.Generator().manual_seed(seed)
