@@ -38,8 +38,8 @@ from ganwalk.rtd import RTDLoss
 _SAVE_EVERY_SECONDS = 5.0
 # Of the steps on a network after a search on a student: they only correct what the student got wrong.
 POLISH_BATCH = 32
-POLISH_DIRECTIONS = 2
-_POLISH_LR = 0.1
+POLISH_DIRECTIONS = 4
+_POLISH_LR = 0.04
 # Share of a budget after which no more images are made, and another one after which the steps end: scores follow.
 _BUDGET_IMAGES = 0.45
 _BUDGET_STEPS = 0.75
