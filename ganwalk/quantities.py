@@ -32,15 +32,6 @@ def format_duration(value: float) -> str:
     return _words(value, {"s": 1, "m": 60, "h": 3600})
 
 
-def spoken_duration(seconds: float) -> str:
-    """Roughly, for people: "40 seconds", "12 minutes", "3.5 hours"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
-    if seconds < 90 * 60:
-        return f"{round(seconds / 60)} minutes"
-    return f"{seconds / 3600:.1f} hours"
-
-
 def _amount(text: str, units: dict[str, int], expected: str) -> float:
     match = _AMOUNT.fullmatch(text)
     if match is None or match[2].upper() not in units or float(match[1]) == 0:

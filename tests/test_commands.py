@@ -320,3 +320,25 @@ def test_truncation_can_stop_at_a_layer(run, refused, tmp_path):
     Path("directions.safetensors").unlink()
     assert run("discover", "-g", "blobs", *FAST)[0] == 0
     assert "no styles of layers" in refused("render", "-d", 0, "--truncation", "0.5", "--truncation-cutoff", 1)
+
+
+def test_render_and_report_say_beforehand_that_they_take_long(run, monkeypatch):
+    assert run("discover", "--generator", "blobs", *FAST)[0] == 0
+    monkeypatch.setattr("ganwalk.generators.timing.seconds_per_latent", lambda *args, **options: 4.0)
+    small = ["--seeds", "1-2", "--steps", "2"]
+    assert run("render", "-d", 0, *small)[2] == ""
+    rendering = "rendering takes about {} minutes on this machine: fewer --steps"
+    assert run("render", "-d", 0, "--seeds", "1-8", "--steps", 3)[2] == (
+        rendering.format(2) + " or --seeds shorten it\n"
+    )
+    assert run("render", "-d", "all", "--steps", 10, "--gif", "-o", "all.png")[2] == (
+        rendering.format(12) + " shorten it, or no animation\n"
+    )
+    assert run("render", "-d", 0, "--seeds", "1-8", "--steps", 3, "-q")[2] == ""
+    # Three directions, two samples: 2 · (3 · 12 + 1) pictures.
+    report = ["report", "--no-evaluate"]
+    assert run(*report)[2] == rendering.format(5) + " or --seeds shorten it\n"
+    assert run(*report, "-q")[2] == run(*report, *small)[2] == ""
+    monkeypatch.setattr("ganwalk.evaluation.plan.seconds_per_latent", lambda *args, **options: 1.0)
+    err = run("report", *small)[2]
+    assert err.startswith("evaluating takes about") and err.endswith("--no-evaluate leaves it out\n")

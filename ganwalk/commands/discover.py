@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     DEFAULT_OUT,
     PATH,
@@ -18,17 +19,13 @@ from ganwalk.commands.options import (
     common_options,
     external_options,
 )
-from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.settings import ON_STUDENT, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import settings_options
-from ganwalk.quantities import spoken_duration
 from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, set_up_torch
 
 if TYPE_CHECKING:
     from ganwalk.discovery.results import DiscoveryResult
-
-# Seconds above which a run says how long it will take, and above which it says how to shorten it.
-_LONG, _VERY_LONG = 60.0, 900.0
 
 
 @click.command(epilog="Example: ganwalk discover --generator ffhq.pkl --n-directions 20")
@@ -166,8 +163,8 @@ def _discovery_watch(
         return
     settings = settings.resolve(generator)
     planned: Plan = plan(generator, settings, compared=settings.compared, pictures=picture_seconds(generator))
-    if planned.seconds > _LONG and settings.budget is None:
-        click.echo(_announcement(planned.seconds, settings), err=True)
+    if settings.budget is None:
+        announce("this discovery", planned.seconds, _remedy(settings), quiet)
     with progress_bar(1000, "discovering", not sys.stderr.isatty()) as advance:
         reached = 0
 
@@ -180,13 +177,10 @@ def _discovery_watch(
         yield on_phase
 
 
-def _announcement(seconds: float, settings: DiscoverySettings) -> str:
-    """What people are told before a run that takes more than a minute, and how it becomes shorter."""
-    about = f"this will take about {spoken_duration(seconds)} here (layer {settings.layer} is compared)"
-    if seconds < _VERY_LONG:
-        return about
-    shorter = "--search student" if settings.search == "direct" and settings.method == "rtd" else "--effort quick"
-    return f"{about}: {shorter}, an earlier --layer or --budget 10m shortens it"
+def _remedy(settings: DiscoverySettings) -> str:
+    """What makes a run shorter, and what it looks at."""
+    shorter = "--search student" if settings.search == "direct" and settings.method in ON_STUDENT else "--effort quick"
+    return f"{shorter}, --budget 10m or an earlier --layer than {settings.layer} shortens it"
 
 
 def _print_result(result: DiscoveryResult, profile: bool) -> None:

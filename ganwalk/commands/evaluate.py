@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     PATH,
     classifier_options,
@@ -27,7 +28,7 @@ from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings
 from ganwalk.options.command_line import settings_options
-from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, set_up_torch
+from ganwalk.terminal import download_watch, late_bar, make_folder, progress_bar, quoted, set_up_torch
 
 if TYPE_CHECKING:
     from ganwalk.evaluation import Evaluation
@@ -75,7 +76,8 @@ def evaluate(
     reader = make_reader(generator, settings.class_index)
     folder = out or path.parent
     make_folder(folder)
-    with progress_bar(100, "evaluating", quiet or not sys.stderr.isatty()) as advance:
+    # Late: it would stand where the estimate is to be told.
+    with late_bar("evaluating", quiet or not sys.stderr.isatty()) as advance:
         evaluation = run_evaluation(
             generator,
             directions,
@@ -83,6 +85,9 @@ def evaluate(
             reader=reader,
             threads=threads,
             on_progress=lambda stage, share: advance(round(100 * share), stage),
+            on_estimate=lambda seconds: announce(
+                "evaluating", seconds, "fewer --samples or --no-reconstructor shorten it", quiet
+            ),
         )
     written = write_outputs(evaluation, folder)
     _print_evaluation(evaluation)
@@ -218,3 +223,6 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         click.echo("  ".join([f"{row['direction']:<9}", *(f"{cell:>12}" for cell in shown)]))
     for name, value in evaluation.summary().items():
         click.echo(f"{name.replace('_', ' '):<30} {'-' if value is None else f'{value:.3f}'}")
+    if evaluation.compared is not None:
+        layer, resolution = evaluation.compared
+        click.echo(f"scores without labels are of features of layer {layer} ({resolution} px), not of whole images")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     PATH,
     batch_option,
@@ -38,7 +39,11 @@ from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
 @directions_option
 @generator_option
 @click.option("-o", "--out", type=PATH, help="PNG to write [default: beside the directions].")
-@click.option("--seeds", "seeds_text", default="1-6", show_default=True, help="Samples, such as 1-6 or 3,8,20-22.")
+@click.option(
+    "--seeds",
+    "seeds_text",
+    help="Samples, such as 1-6 or 3,8,20-22 [default: 1-6, or 1-3 above 512 px; the first one for all directions].",
+)
 @reach_option
 @click.option("--steps", type=click.IntRange(2), default=7, show_default=True, help="Pictures from end to end.")
 @truncation_option
@@ -56,7 +61,7 @@ def render(
     directions_path: Path | None,
     name: str | None,
     out: Path | None,
-    seeds_text: str,
+    seeds_text: str | None,
     amplitude: float,
     steps: int,
     truncation: float,
@@ -80,9 +85,10 @@ def render(
     from ganwalk.directions import Directions
     from ganwalk.edits import Move
     from ganwalk.generators.loading import load_directions_generator
+    from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.ranges import parse_layers, parse_seeds
-    from ganwalk.rendering.animation import save_animation
-    from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid
+    from ganwalk.rendering.animation import FRAMES, save_animation
+    from ganwalk.rendering.grids import combination_grid, default_seeds, overview_grid, traversal_grid
     from ganwalk.rendering.ranges import parse_edit
     from ganwalk.samples import DrawnSamples
     from ganwalk.sheets import save_picture
@@ -92,7 +98,7 @@ def render(
     path = directions_path or newest_directions()
     directions = Directions.load(path)
     class_index = directions.class_index if class_index is None else class_index
-    samples = DrawnSamples(tuple(parse_seeds(seeds_text)), truncation, truncation_cutoff, class_index)
+    seeds = None if seeds_text is None else tuple(parse_seeds(seeds_text))
     layers = parse_layers(layers_text) if layers_text else None
     index = None if direction in (None, "all") else directions.find(direction)
     if combine is not None:
@@ -103,12 +109,18 @@ def render(
         edits, stem_name = [[Move(k, amplitude, layers)] for k in directions.visible()], "overview"
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
+    samples = DrawnSamples(seeds or default_seeds(generator), truncation, truncation_cutoff, class_index)
     stem = out or path.parent / f"{stem_name}.png"
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
     reach: dict[str, Any] = {"amplitude": amplitude, "layers": layers}
     hidden = quiet or not sys.stderr.isatty()
     written = [stem]
+    samples = samples if len(edits) == 1 else samples.select([0])
+    if not quiet:
+        pictures = len(edits) * len(samples) * (steps + FRAMES * (gif + mp4))
+        remedy = f"fewer --steps{' or --seeds' * (len(edits) == 1)} shorten it" + ", or no animation" * (gif or mp4)
+        announce("rendering", pictures * seconds_per_latent(generator), remedy, quiet)
     with progress_bar(100, "rendering", hidden) as advance:
         progress = percent(advance)
         if combine is not None:
@@ -121,7 +133,7 @@ def render(
             )
         else:
             picture = overview_grid(
-                generator, directions, samples.select([0]), steps=steps, batch=batch, progress=progress, **reach
+                generator, directions, samples, steps=steps, batch=batch, progress=progress, **reach
             )
     save_picture(picture, stem)
     for suffix in [".gif"] * gif + [".mp4"] * mp4:
@@ -132,7 +144,7 @@ def render(
                 generator,
                 directions,
                 edits,
-                samples if len(edits) == 1 else samples.select([0]),
+                samples,
                 there_and_back=combine is None,
                 batch=batch,
                 progress=percent(advance),

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     PATH,
     code_again,
@@ -22,7 +23,7 @@ from ganwalk.commands.options import (
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.options.command_line import settings_options
 from ganwalk.rendering.report.settings import ReportSettings
-from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
+from ganwalk.terminal import download_watch, late_bar, progress_bar, quoted, set_up_torch
 
 
 @click.command(epilog="Example: ganwalk report --seeds 1-3 --out smile.html")
@@ -60,7 +61,9 @@ def report(
     from ganwalk.evaluation.run import run_evaluation
     from ganwalk.evaluation.stored import evaluation_beside, load_evaluation
     from ganwalk.generators.loading import load_directions_generator
+    from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.rendering.report import check_report, write_report
+    from ganwalk.rendering.report.page import count_pictures
 
     path = directions_path or newest_directions()
     directions = Directions.load(path)
@@ -73,7 +76,8 @@ def report(
     target = out or path.parent / "report.html"
     check_report(target, generator, directions, settings)
     if scored and evaluation is None:
-        with progress_bar(100, "evaluating", without_bar) as advance:
+        # Late: it would stand where the estimate is to be told.
+        with late_bar("evaluating", without_bar) as advance:
             evaluation = run_evaluation(
                 generator,
                 directions,
@@ -85,7 +89,12 @@ def report(
                 ),
                 threads=threads,
                 on_progress=lambda stage, share: advance(round(100 * share), stage),
+                on_estimate=lambda seconds: announce("evaluating", seconds, "--no-evaluate leaves it out", quiet),
             ).to_json()
+    settings = settings.resolve(generator)
+    if not quiet:
+        seconds = count_pictures(directions, settings) * seconds_per_latent(generator)
+        announce("rendering", seconds, "fewer --steps or --seeds shorten it", quiet)
     with progress_bar(100, "rendering", without_bar) as advance:
         write_report(
             target,

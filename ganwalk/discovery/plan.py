@@ -13,6 +13,7 @@ from ganwalk.discovery.run import POLISH_BATCH, POLISH_DIRECTIONS
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import features, sample_latents
 from ganwalk.generators.base import Generator
+from ganwalk.generators.timing import seconds_per_latent
 
 # Images that the speed is measured on, after as many to warm up.
 _PROBE = 4
@@ -60,7 +61,7 @@ def plan(
         pictures: seconds of the pictures that follow.
     """
     assert settings.scored is not None
-    forward = _seconds_per_image(generator, settings, gradient=False)
+    forward = seconds_per_latent(generator, settings.layer, batch=min(_PROBE, settings.view().chunk))
     n = settings.n_directions
     effects = 2 * n * settings.measured * forward
     scores = 2 * n * settings.scored * forward
@@ -72,7 +73,7 @@ def plan(
             Phase("scores", effects + scores),
         ]
     elif settings.search == "direct":
-        both = _seconds_per_image(generator, settings, gradient=True)
+        both = _seconds_with_gradient(generator, settings)
         again = 1 if settings.batch <= (settings.chunk or settings.batch) else 2
         step = settings.batch * (forward + settings.directions_per_step * (both + (again - 1) * forward))
         held = (settings.steps // settings.evaluate_every + 1) * 2 * n * settings.batch * forward
@@ -91,7 +92,7 @@ def plan(
             Phase("scores before", scores),
         ]
         if settings.polish:
-            both = _seconds_per_image(generator, settings, gradient=True)
+            both = _seconds_with_gradient(generator, settings)
             batch = min(settings.batch, POLISH_BATCH)
             directions = min(settings.directions_per_step, POLISH_DIRECTIONS)
             step = batch * (forward + directions * (both + forward))
@@ -113,19 +114,16 @@ def _closed_form_seconds(name: str, n: int, forward: float) -> float:
     return 3 * forward * _JACOBIAN_LATENTS * columns * _JACOBIAN_ITERATIONS
 
 
-def _seconds_per_image(generator: Generator, settings: DiscoverySettings, *, gradient: bool) -> float:
-    """Of one image's features, with their gradient or without."""
+def _seconds_with_gradient(generator: Generator, settings: DiscoverySettings) -> float:
+    """Of the features of one latent, with their gradient."""
     view = settings.view()
     count = min(_PROBE, view.chunk)
-    latents = sample_latents(generator, view, count, settings.seed).requires_grad_(gradient)
-    began = time.perf_counter()
+    latents = sample_latents(generator, view, count, settings.seed).requires_grad_()
+    began = 0.0
     for _ in range(2):
         began = time.perf_counter()
-        with torch.set_grad_enabled(gradient):
-            made = features(generator, view, latents, 0)
-            # Reading a value waits for the device.
-            value = made.float().mean()
-            if gradient:
-                torch.autograd.grad(value, latents)
-            float(value)
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(features(generator, view, latents, 0).mean(), latents)
+        # Reading a value waits for the device.
+        float(gradient.flatten()[0])
     return (time.perf_counter() - began) / count

@@ -2,6 +2,9 @@
 
 It tells whether directions can be told apart, not whether each moves one factor: on `blobs`, a random rotation of the
 true axes is told apart as well as these. Directions that do nothing, or the same as others, do lower it.
+
+Of large generators the network sees the features that are compared, not images: hundreds of images would be made to be
+averaged down to a few pixels.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ _BATCH = 64
 _PAIRS_PER_LATENT = 4
 # Shortest shift in amplitudes; the longest is one more.
 _SHORTEST = 0.5
+# Channels that the network sees of features, their principal components; images have fewer.
+_CHANNELS = 16
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,16 @@ def reconstruct(
 
     Shifts have a random sign and length, from half to one and a half amplitudes. Unlike in the paper, the network may
     also answer "nothing was walked", and is shown such pairs: otherwise a direction that does nothing would be known by
-    just that. Images are averaged down to `SIZE` pixels. The random state of torch is left as it was.
+    just that. Images, or features, are averaged down to `SIZE` pixels. The random state of torch is left as it was.
 
     Args:
-        view: with the image as its layer.
+        view: with the layer that the network sees.
         pairs: pairs made in all, of which a quarter is held back; at least sixteen for each answer.
         epochs: how often the training sees each pair, on average.
     """
     rng = torch.Generator().manual_seed(seed)
     answers = len(directions) + 1
-    latents = -(-max(pairs, 16 * answers) // _PAIRS_PER_LATENT)
+    latents = _latents(len(directions), pairs)
     held = -(-latents // 4)
 
     def on_made(share: float) -> None:
@@ -98,9 +103,19 @@ def reconstruct(
     return Reconstruction(recall, float(error), len(training.labels))
 
 
+def latents_of_pairs(n: int, pairs: int) -> int:
+    """Latents that `reconstruct` of n directions synthesises, the unshifted ones and the shifted."""
+    return _latents(n, pairs) * (1 + _PAIRS_PER_LATENT)
+
+
+def _latents(n: int, pairs: int) -> int:
+    """Latents that so many pairs start from, or more, where there are many directions."""
+    return -(-max(pairs, 16 * (n + 1)) // _PAIRS_PER_LATENT)
+
+
 @dataclass(frozen=True)
 class _Pairs:
-    """Pairs of images as inputs (m, 2·channels, h, w), the direction of each (m,), and its signed amplitude (m,)."""
+    """Pairs of images or features: inputs (m, 2·channels, h, w), directions (m,), and signed amplitudes (m,)."""
 
     inputs: Tensor
     labels: Tensor
@@ -135,6 +150,7 @@ def _make_pairs(
     vectors = torch.stack([directions.step(i, amplitude) for i in range(n)])
     vectors = torch.cat([vectors, torch.zeros_like(vectors[:1])])
     inputs = []
+    components: Tensor | None = None
     with torch.no_grad():
         codes = sample_latents(generator, view, latents, seed)
         for start in range(0, latents, view.chunk):
@@ -146,6 +162,9 @@ def _make_pairs(
                 step = vectors[labels[mine].to(vectors.device)].to(part) * amounts[mine, None].to(part)
                 step = step[:, None] if part.ndim == 3 else step
                 after.append(_small(features(generator, view, shift_latents(part, step, view.layers), seed + start)))
+            if before.shape[1] > _CHANNELS:
+                components = _components(torch.cat([before, *after])) if components is None else components
+                before, *after = (torch.einsum("nchw,cd->ndhw", maps, components) for maps in (before, *after))
             changes = torch.stack([image - before for image in after], dim=1)
             inputs.append(torch.cat([before[:, None].expand_as(changes), changes], dim=2).flatten(0, 1))
             on_share(min(1.0, (start + len(part)) / latents))
@@ -154,6 +173,14 @@ def _make_pairs(
     # Changes may be faint; the network sees them at the scale of the images.
     joined[:, channels:] /= joined[:, channels:].square().mean().sqrt().clamp_min(1e-8)
     return _Pairs(joined, labels.to(joined.device), amounts.to(joined.device))
+
+
+def _components(maps: Tensor) -> Tensor:
+    """Principal components (channels, _CHANNELS) of the channels over all places of maps (n, channels, h, w)."""
+    columns = maps.transpose(0, 1).flatten(1)
+    columns = columns - columns.mean(dim=1, keepdim=True)
+    vectors = torch.linalg.eigh((columns @ columns.T).cpu().double()).eigenvectors[:, -_CHANNELS:]
+    return vectors.to(maps.device, maps.dtype)
 
 
 class _Network(nn.Module):

@@ -15,6 +15,7 @@ from ganwalk.discovery.scores import BasisScores
 from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
 from ganwalk.evaluation.effects import EffectScores, effect_scores, owned_factors
 from ganwalk.evaluation.factors import FactorReader, factor_reader
+from ganwalk.evaluation.plan import MAX_POINTS, plan
 from ganwalk.evaluation.reconstructor import Reconstruction, reconstruct
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings, default_sizes
 from ganwalk.evaluation.unsupervised import ChangeScores, change_scores, topology_scores
@@ -24,8 +25,6 @@ from ganwalk.rtd import Barcode
 
 # Told what is being measured, and the share of everything that is done.
 OnProgress = Callable[[str, float], None]
-# Points of the clouds between which RTD is taken.
-_MAX_POINTS = 64
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class Evaluation:
 
     Attributes:
         generator, method, space, layers, directions: what was scored.
+        compared: layer whose features the scores without labels compare, and their size; None of images.
         fingerprint: of the directions, by which a file of scores is told to be theirs.
         settings: how, with the samples filled in.
         axes: against the true axes, where the generator knows them.
@@ -50,6 +50,7 @@ class Evaluation:
     space: str
     layers: tuple[int, int] | None
     directions: int
+    compared: tuple[int, int] | None
     fingerprint: str
     settings: EvaluationSettings
     axes: AxisScores | None
@@ -107,6 +108,9 @@ class Evaluation:
             "space": self.space,
             "layers": self.layers,
             "version": __version__,
+            "compared": None
+            if self.compared is None
+            else dict(zip(("layer", "resolution"), self.compared, strict=True)),
             "fingerprint": self.fingerprint,
             "settings": asdict(self.settings),
             "summary": self.summary(),
@@ -157,6 +161,7 @@ def run_evaluation(
     reader: FactorReader | None = None,
     threads: int | None = None,
     on_progress: OnProgress | None = None,
+    on_estimate: Callable[[float], None] | None = None,
 ) -> Evaluation:
     """Scores directions: against known axes and factors where there are any, and without labels in any case.
 
@@ -167,6 +172,7 @@ def run_evaluation(
             for the generator (`factors.factor_reader`): of `blobs` and `scenes`.
         threads: threads of the topology engine; None takes all cores.
         on_progress: told what is being measured, and the share of everything that is done.
+        on_estimate: told, before anything slow begins, about how many seconds it takes.
     Raises:
         GanwalkError: the directions or the settings do not fit the generator.
     """
@@ -181,12 +187,18 @@ def run_evaluation(
     how: dict[str, Any] = {"amplitude": options.amplitude, "seed": options.seed}
     view = view_of(generator, directions, chunk=options.chunk, **batch)
 
-    stages = ["effects"] * (reader is not None) + ["topology", "changes"] + ["reconstructor"] * options.reconstructor
+    stages = plan(generator, directions, options, view, reader)
+    total = sum(stage.seconds for stage in stages)
+    if on_estimate is not None:
+        on_estimate(total)
 
-    def share_of(stage: str) -> Callable[[float], None]:
+    def share_of(name: str) -> Callable[[float], None]:
+        index = next(index for index, stage in enumerate(stages) if stage.name == name)
+        before = sum(stage.seconds for stage in stages[:index])
+
         def on_share(share: float) -> None:
             if on_progress is not None:
-                on_progress(stage, (stages.index(stage) + share) / len(stages))
+                on_progress(name, (before + share * stages[index].seconds) / total)
 
         on_share(0.0)
         return on_share
@@ -205,17 +217,21 @@ def run_evaluation(
             **batch,
             **how,
         )
-    share_of("topology")
     topology, barcodes = topology_scores(
-        generator, directions, view, batch=min(samples, _MAX_POINTS), threads=threads, **how
+        generator,
+        directions,
+        view,
+        batch=min(samples, MAX_POINTS),
+        threads=threads,
+        on_share=share_of("topology"),
+        **how,
     )
     changes = change_scores(
         generator, directions, view, samples=min(samples, sizes.changes), on_share=share_of("changes"), **how
     )
     if options.reconstructor:
-        images = view_of(generator, directions, layer=generator.num_layers - 1, chunk=options.chunk, **batch)
         reconstruction = reconstruct(
-            generator, directions, images, pairs=sizes.pairs, on_share=share_of("reconstructor"), **how
+            generator, directions, view, pairs=sizes.pairs, on_share=share_of("reconstructor"), **how
         )
     return Evaluation(
         generator=directions.generator.reference,
@@ -223,6 +239,9 @@ def run_evaluation(
         space=directions.space,
         layers=directions.layers,
         directions=len(directions),
+        compared=None
+        if view.layer == generator.num_layers - 1
+        else (view.layer, generator.layer_resolutions[view.layer]),
         fingerprint=directions.fingerprint(),
         settings=options,
         axes=axes,

@@ -60,7 +60,7 @@ class EvaluationSettings:
     class_index: int | None = option(
         None, "Class of a conditional generator.", "--class", at_least=0, shown="as discovered"
     )
-    reconstructor: bool = option(True, "Train a network that tells directions apart (the slowest part).")
+    reconstructor: bool = option(True, "Train a network that tells directions apart (slow).")
     chunk: int | None = option(
         None, "Images synthesised at once (memory).", at_least=1, shown="64, fewer for large networks"
     )

@@ -53,6 +53,7 @@ def _sound(facts: dict[str, Any], n: int) -> bool:
         and all(map(_is_plain, rows))
         and _is_plain(facts.get("summary"))
         and _is_plain(facts.get("settings"))
+        and (facts.get("compared") is None or _is_plain(facts["compared"]))
         and _is_list(barcodes, n)
         and all(map(_is_barcode, barcodes))
         and _is_table(facts.get("effects"), "matrix", n)

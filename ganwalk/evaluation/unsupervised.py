@@ -17,9 +17,11 @@ from ganwalk.directions import Directions, shift_latents
 from ganwalk.discovery.scores import BasisScores, score_basis
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.generators.base import Generator, device_of
+from ganwalk.generators.timing import Watched
 from ganwalk.rtd import Barcode, RTDLoss
 
-# Steps that the path along a direction is cut into, and the partners each direction is combined with.
+# Steps that the path along a direction is cut into (even: halfway is no shift), and the partners each direction is
+# combined with.
 PATH_STEPS = 4
 PARTNERS = 2
 # Mean change, relative to the standard deviation of the features of an image, below which nothing happens.
@@ -58,12 +60,27 @@ def topology_scores(
     amplitude: float = 1.0,
     seed: int = 0,
     threads: int | None = None,
+    on_share: Callable[[float], None] | None = None,
 ) -> tuple[BasisScores, list[Barcode]]:
     """RTD, displacement and barcode of every direction at one amplitude, on a batch as discovery holds one back."""
+    done, total = 0, latents_of_topology(len(directions), batch)
+
+    def on_latents(count: int) -> None:
+        nonlocal done
+        done += count
+        if on_share is not None:
+            on_share(min(1.0, done / total))
+
+    watched = Watched(generator, on_latents)
     steps = torch.stack([directions.step(i, amplitude) for i in range(len(directions))]).to(device_of(generator))
     loss = RTDLoss(threads=threads)
-    scores = score_basis(generator, view, steps, loss, batch=batch, seed=seed, with_barcodes=True)
+    scores = score_basis(watched, view, steps, loss, batch=batch, seed=seed, with_barcodes=True)
     return scores, scores.barcodes
+
+
+def latents_of_topology(n: int, batch: int) -> int:
+    """Latents that `topology_scores` of n directions synthesises: both signs of each."""
+    return batch * (1 + 2 * n)
 
 
 def change_scores(
@@ -88,7 +105,7 @@ def change_scores(
     Each direction is combined with the `PARTNERS` that follow it, the first following the last.
     """
     n = len(directions)
-    pairs = sorted({tuple(sorted((i, (i + k) % n))) for i in range(n) for k in range(1, min(PARTNERS, n - 1) + 1)})
+    pairs = _pairs(n)
     straightness, change = (torch.zeros(n, dtype=torch.float64) for _ in range(2))
     cosine, interaction = (torch.zeros(n, n, dtype=torch.float64) for _ in range(2))
     deviation = 0.0
@@ -113,7 +130,7 @@ def change_scores(
             norms = (lengths.T[:, :, None] * lengths.T[:, None, :]).clamp_min(_TINY)
             cosine += (products / norms).sum(dim=0).cpu().double()
             for i, step in enumerate(steps):
-                straightness[i] += float(_straightness(look, step, reference + deltas[i]).sum())
+                straightness[i] += float(_straightness(look, step, reference, reference + deltas[i]).sum())
             for i, j in pairs:
                 mixed = (look(steps[i] + steps[j]) - reference - deltas[i] - deltas[j]).norm(dim=1)
                 # The mixed term is the same for i after j and for j after i.
@@ -132,12 +149,26 @@ def change_scores(
     )
 
 
-def _straightness(look: Callable[[Tensor], Tensor], step: Tensor, end: Tensor) -> Tensor:
-    """Chord over path (b,) from minus the step to the step, where the features are `end`."""
+def latents_of_changes(n: int, samples: int) -> int:
+    """Latents that `change_scores` of n directions synthesises; the first tells how large features are."""
+    return 1 + samples * (1 + n + n * (PATH_STEPS - 1) + len(_pairs(n)))
+
+
+def _pairs(n: int) -> list[tuple[int, int]]:
+    """Each of n directions with its partners."""
+    pairs = {
+        (min(i, j), max(i, j)) for i in range(n) for j in ((i + k) % n for k in range(1, min(PARTNERS, n - 1) + 1))
+    }
+    return sorted(pairs)
+
+
+def _straightness(look: Callable[[Tensor], Tensor], step: Tensor, middle: Tensor, end: Tensor) -> Tensor:
+    """Chord over path (b,) from minus the step to the step, given the features unshifted and at the end."""
     start = previous = look(-step)
     length = torch.zeros(len(end), device=end.device)
+    known = {PATH_STEPS // 2: middle, PATH_STEPS: end}
     for k in range(1, PATH_STEPS + 1):
-        here = end if k == PATH_STEPS else look((2 * k / PATH_STEPS - 1) * step)
+        here = known[k] if k in known else look((2 * k / PATH_STEPS - 1) * step)
         length += (here - previous).norm(dim=1)
         previous = here
     return (end - start).norm(dim=1) / length.clamp_min(_TINY)

@@ -5,21 +5,23 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ganwalk.directions import Directions, save_label
 from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.sides import Side
-from ganwalk.explore.state import State
-from ganwalk.generators.base import sample_labels, sample_z
+from ganwalk.explore.state import State, start_state
+from ganwalk.generators.base import device_of, sample_labels, sample_z
 from ganwalk.generators.preview import Preview, fit_preview
 from ganwalk.labels import Label
-from ganwalk.rendering.images import traverse
-from ganwalk.samples import DrawnSamples, Samples
+from ganwalk.rendering.images import from_bytes, traverse
+from ganwalk.samples import Samples
 
 # Seconds for an image, beyond which dragging a slider shows previews.
 _SLOW = 0.15
@@ -62,10 +64,19 @@ class Studio:
         # Those that have a style of their own: what truncation and moves can be limited to.
         self.styled_layers = generator.num_layers if generator.style_based else 1
         self._kept: OrderedDict[Any, np.ndarray] = OrderedDict()
-        self.seconds = self._time_of_an_image()
         self.preview: Preview | None = None
+        # What a page shows first: whatever is tried out on whole images is tried out on these.
+        self._first = start_state(self.directions, generator.c_dim).samples
+        self.seconds = self._time_of_an_image()
         if preview == "always" or (preview == "auto" and self.seconds > _SLOW):
-            fitted = fit_preview(generator, on_progress=on_progress)
+            fitted = fit_preview(
+                generator,
+                samples=len(self._first),
+                seed=self._first.seeds[0],
+                class_index=self._first.class_index,
+                image_of=self._image,
+                on_progress=on_progress,
+            )
             if fitted is not None and (preview == "always" or fitted.fit >= _FAITHFUL):
                 self.preview = fitted
         # Grows with every change that other pages should show too.
@@ -82,32 +93,45 @@ class Studio:
         """Pixels (h, w, 3) of every sample, for each side.
 
         Args:
-            small: previews, where there are any.
+            small: previews, where there are any, of what there is no whole picture of yet.
             check: called before each image is made; what it raises ends the work.
         """
-        return [
-            [self._picture(side, sample, state, small and self.preview is not None, check) for sample in state.samples]
-            for side in range(len(self.sides))
-        ]
+        small = small and self.preview is not None
+        return [self._row(side, state, small, check) for side in range(len(self.sides))]
 
-    def _picture(
-        self, side: int, sample: Samples, state: State, small: bool, check: Callable[[], None] | None
-    ) -> np.ndarray:
-        moves = moves_of(state.edits[side])
-        # Where nothing is walked, the sides agree.
-        key = (side if moves else -1, tuple(moves), sample, small)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        if check is not None:
-            check()
+    def _row(self, side: int, state: State, small: bool, check: Callable[[], None] | None) -> list[np.ndarray]:
+        """Pixels of every sample for one side. Previews are made together: one by one, they take a third longer."""
+        moves, samples = moves_of(state.edits[side]), list(state.samples)
         generator: Any = self.preview if small else self.generator
         directions = self.sides[side].directions
-        picture = traverse(generator, directions, moves, [1.0], sample, batch=self.batch)[0, 0]
+        row: dict[int, np.ndarray] = {}
+        for k, sample in enumerate(samples):
+            # A whole picture that is there already is better than a preview.
+            for key in (_key(side, moves, sample, size) for size in ((False, True) if small else (False,))):
+                if k not in row and key in self._kept:
+                    self._kept.move_to_end(key)
+                    row[k] = self._kept[key]
+        missing = [k for k in range(len(samples)) if k not in row]
+        for group in filter(None, [missing] if small else [[k] for k in missing]):
+            if check is not None:
+                check()
+            chosen = state.samples.select(group)
+            made = traverse(generator, directions, moves, [1.0], chosen, batch=self.batch)[:, 0]
+            for k, picture in zip(group, made, strict=True):
+                # A copy: kept as a part, it would keep the others in memory, too.
+                row[k] = picture.copy()
+                self._keep(_key(side, moves, samples[k], small), row[k])
+        return [row[k] for k in range(len(samples))]
+
+    def _keep(self, key: Any, picture: np.ndarray) -> None:
         self._kept[key] = picture
         while sum(kept.nbytes for kept in self._kept.values()) > _KEPT:
             self._kept.popitem(last=False)
-        return picture
+
+    def _image(self, seed: int) -> Tensor:
+        """The image (1, 3, h, w) that a page shows of a seed at first."""
+        pixels = self._row(0, State(replace(self._first, seeds=(seed,))), False, None)[0]
+        return from_bytes(pixels[None]).to(device_of(self.generator))
 
     def latents(self, state: State, side: int) -> np.ndarray:
         """Styles (len(state.samples), num_layers, w_dim) of the edited samples: what the synthesis is given."""
@@ -156,9 +180,9 @@ class Studio:
     def _time_of_an_image(self) -> float:
         """Seconds for one image, the second one: the first pays for whatever is set up once."""
         seconds = 0.0
-        for _ in range(2):
+        for seed in self._first.seeds[:2]:
             began = time.perf_counter()
-            traverse(self.generator, self.sides[0].directions, [], [0.0], DrawnSamples((0,)), batch=1)
+            self._image(seed)
             seconds = time.perf_counter() - began
         return seconds
 
@@ -171,6 +195,11 @@ def _truncates(generator: Any) -> bool:
     except GanwalkError:
         return False
     return True
+
+
+def _key(side: int, moves: Sequence[Move], sample: Samples, small: bool) -> tuple[Any, ...]:
+    """By which a picture is kept: where nothing is walked, the sides agree."""
+    return (side if moves else -1, tuple(moves), sample, small)
 
 
 def moves_of(edit: tuple[Move, ...]) -> list[Move]:

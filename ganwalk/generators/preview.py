@@ -32,7 +32,7 @@ class Preview:
     Attributes:
         generator: the whole one.
         layer: where the synthesis stops.
-        weights: (channels + 1, img_channels), the last row the constant.
+        weights: (channels + 1, colours), the last row the constant.
         resolution: of the previews.
         fit: share of the variance of unseen small images that the previews explain (R²).
     """
@@ -53,7 +53,7 @@ class Preview:
     def synthesis(
         self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None
     ) -> Tensor:
-        """Small images (n, img_channels, resolution, resolution) of styles; GanwalkError if a layer is asked for."""
+        """Small images (n, colours, resolution, resolution) of styles; GanwalkError if a layer is asked for."""
         if until is not None:
             raise GanwalkError("a preview has no layers: ask the whole generator for features")
         features = _features(self.generator, w, self.layer, self.resolution, noise, seed)
@@ -61,13 +61,21 @@ class Preview:
 
 
 def fit_preview(
-    generator: Generator, *, samples: int = 4, seed: int = 0, on_progress: Callable[[int, int], None] | None = None
+    generator: Generator,
+    *,
+    samples: int = 4,
+    seed: int = 0,
+    class_index: int | None = None,
+    image_of: Callable[[int], Tensor] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Preview | None:
     """A preview fitted on a few samples, half as many again tell how well; None if no layer is early enough.
 
     Args:
         samples: whole images that are made for the fit.
-        seed: of the samples.
+        seed: of the first sample, the others follow; most faithful is a preview of what it was fitted on.
+        class_index: of a conditional generator; None draws classes.
+        image_of: the image (1, colours, h, w) of a seed, where somebody needs it besides; None makes it.
         on_progress: called with images done and images in all.
     """
     chosen = _preview_layer(generator)
@@ -79,9 +87,10 @@ def fit_preview(
     with torch.no_grad():
         for k in range(samples + held):
             z = sample_z(generator, 1, seed + k)
-            w = generator.mapping(z, sample_labels(generator, 1, None, seed + k))
+            w = generator.mapping(z, sample_labels(generator, 1, class_index, seed + k))
+            image = generator.synthesis(w) if image_of is None else image_of(seed + k)
             inputs.append(_columns(_features(generator, w, layer, resolution, "const", None)))
-            targets.append(_columns(functional.adaptive_avg_pool2d(generator.synthesis(w), resolution)))
+            targets.append(_columns(functional.adaptive_avg_pool2d(image, resolution)))
             if on_progress is not None:
                 on_progress(k + 1, samples + held)
         x, y = torch.cat(inputs[:samples]).cpu().double(), torch.cat(targets[:samples]).cpu().double()

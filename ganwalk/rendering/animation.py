@@ -17,6 +17,8 @@ from ganwalk.rendering.images import Progress, traverse
 from ganwalk.samples import Samples
 from ganwalk.sheets import cell_size, resize, write_gif
 
+# Of a loop, if nobody says.
+FRAMES = 48
 _COLUMNS = 6
 _GAP = 4
 # Of one frame: about an 8K picture.
@@ -31,7 +33,7 @@ def save_animation(
     samples: Samples,
     *,
     there_and_back: bool = True,
-    frames: int = 48,
+    frames: int = FRAMES,
     fps: int = 24,
     batch: int = 8,
     progress: Progress | None = None,

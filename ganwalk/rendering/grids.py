@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,9 +13,17 @@ from ganwalk.directions import Directions
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
-from ganwalk.rendering.images import Progress, traverse
+from ganwalk.rendering.images import Progress, is_zero, traverse, unmoved_pictures
 from ganwalk.samples import Samples, describe_truncation
 from ganwalk.sheets import Sheet
+
+# Pixels on a side beyond which an image takes a second or more, and a grid shows fewer samples if nobody says how many.
+_LARGE = 512
+
+
+def default_seeds(generator: Generator) -> tuple[int, ...]:
+    """The samples of a grid about one direction, if nobody names them."""
+    return tuple(range(1, 7)) if generator.resolution <= _LARGE else (1, 2, 3)
 
 
 def traversal_grid(
@@ -125,7 +134,8 @@ def overview_grid(
         raise GanwalkError(f"an overview is of one sample, not of {len(sample)}")
     amplitudes = _spread(-amplitude, amplitude, steps)
     shown = directions.visible()
-    counter = _Counter(progress, len(shown) * steps)
+    zeros = sum(map(is_zero, amplitudes))
+    counter = _Counter(progress, len(shown) * (steps - zeros) + zeros)
     shares = _shares(directions)
     canvas = _sheet(
         generator,
@@ -134,9 +144,11 @@ def overview_grid(
         [directions.title(index) for index in shown],
         None if shares is None else [shares[index] for index in shown],
     )
+    making: dict[str, Any] = {"batch": batch, "on_images": counter}
+    unmoved = unmoved_pictures(generator, directions, amplitudes, sample, **making)
     for row, index in enumerate(shown):
         moves = [Move(index, 1.0, layers)]
-        cells = traverse(generator, directions, moves, amplitudes, sample, batch=batch, on_images=counter)
+        cells = traverse(generator, directions, moves, amplitudes, sample, unmoved=unmoved, **making)
         canvas.paste(row, cells[0])
     hidden = len(directions) - len(shown)
     title = f"{len(shown)} directions{f' ({hidden} hidden)' if hidden else ''}, {sample.labels[0]}"
@@ -152,12 +164,12 @@ def _sheet(
     shares: Sequence[float] | None = None,
 ) -> Sheet:
     """An empty sheet with a column for each multiple of an edit, of which zero is marked."""
-    middle = [column for column, fraction in enumerate(fractions) if abs(fraction) < 1e-9]
+    middle = [column for column, fraction in enumerate(fractions) if is_zero(fraction)]
     return Sheet(generator.resolution, labels, rows, shares, middle)
 
 
 def _amplitude_labels(amplitudes: Sequence[float]) -> list[str]:
-    return ["0" if abs(a) < 1e-9 else f"{a:+.2g} σ".replace("-", "−") for a in amplitudes]
+    return ["0" if is_zero(a) else f"{a:+.2g} σ".replace("-", "−") for a in amplitudes]
 
 
 class _Counter:

@@ -15,9 +15,14 @@ import ganwalk
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.outputs import write_outputs
-from ganwalk.evaluation.run import evaluate
-from ganwalk.evaluation.settings import Sizes
+from ganwalk.evaluation.reconstructor import latents_of_pairs
+from ganwalk.evaluation.run import evaluate, run_evaluation
+from ganwalk.evaluation.settings import EvaluationSettings, Sizes
+from ganwalk.evaluation.stored import load_evaluation
+from ganwalk.evaluation.unsupervised import latents_of_changes, latents_of_topology
+from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.loading import load_generator
+from ganwalk.generators.timing import Watched
 from tests.evaluation.known import axes_of, rotated
 from tests.evaluation.test_factors import Brightness
 
@@ -74,6 +79,49 @@ def test_generators_without_factors_are_scored_without_labels(toy):
     rows = found.rows()
     assert rows[2]["distinctness"] is None and rows[0]["distinctness"] > 0 and "factor" not in rows[0]
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_of_large_generators_no_image_is_made(toy, monkeypatch):
+    directions = Directions(torch.eye(12)[:3], torch.ones(3), "w", toy.identity)
+    assert evaluate(toy, directions, samples=4, reconstructor=False).to_json()["compared"] is None
+    monkeypatch.setattr("ganwalk.discovery.view.IMAGE_DISTANCE_LIMIT", 8)
+    monkeypatch.setattr("ganwalk.discovery.view.FEATURE_DISTANCE_LIMIT", 8)
+    monkeypatch.setattr("ganwalk.evaluation.settings._LARGE", Sizes(5, 4, 64))
+    made, estimates = [], []
+    watched = Watched(toy, made.append)
+    shapes = set()
+    toy.synthesis.register_forward_hook(lambda module, inputs, output: shapes.add(tuple(output.shape[1:])))
+    found = run_evaluation(watched, directions, EvaluationSettings(), on_estimate=estimates.append)
+    assert shapes == {(8, 8, 8)} and len(found.reconstruction.recall) == 3
+    assert found.to_json()["compared"] == {"layer": 2, "resolution": 8}
+    counted = latents_of_topology(3, 5) + latents_of_changes(3, 4) + latents_of_pairs(3, 64)
+    # What is more is the two batches that the estimate is of.
+    assert sum(made) == counted + 2 * 4 and len(estimates) == 1 and estimates[0] > 0
+    write_outputs(found, Path("."))
+    assert load_evaluation(Path("evaluation.json"), directions)["compared"] == {"layer": 2, "resolution": 8}
+
+
+def test_what_takes_long_says_so_first_unless_nobody_is_to_be_told(saved, run, monkeypatch):
+    monkeypatch.setattr("ganwalk.evaluation.plan.seconds_per_latent", lambda *args, **options: 1.0)
+    arguments = ["evaluate", "--samples", 4, "--no-reconstructor"]
+    notice = "evaluating takes about 4 minutes on this machine: fewer --samples or --no-reconstructor shorten it"
+    # Six directions: 4 · (13 + 7) latents for the topology, 4 · (1 + 6 + 18 + 12) for the changes.
+    code, text = run(*arguments)
+    assert code == 0 and notice in text.splitlines()
+    assert "takes about" not in run(*arguments, "-q")[1]
+    monkeypatch.setattr("ganwalk.evaluation.plan.seconds_per_latent", lambda *args, **options: 0.2)
+    assert "takes about" not in run(*arguments)[1]
+
+
+def test_the_command_says_that_scores_are_of_features(run, toy, monkeypatch):
+    write_native(toy.config, dict(toy.state_dict()), Path("toy.safetensors"))
+    identity = load_generator("toy.safetensors").identity
+    Directions(torch.eye(12)[:2], torch.ones(2), "w", identity).save("directions.safetensors")
+    arguments = ["evaluate", "--samples", 4, "--no-reconstructor", "-q"]
+    assert "features" not in run(*arguments)[1]
+    monkeypatch.setattr("ganwalk.discovery.view.IMAGE_DISTANCE_LIMIT", 8)
+    monkeypatch.setattr("ganwalk.discovery.view.FEATURE_DISTANCE_LIMIT", 8)
+    assert "scores without labels are of features of layer 2 (8 px), not of whole images" in run(*arguments)[1]
 
 
 def test_truncation_of_the_first_layers_reaches_every_batch(toy):

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from ganwalk.directions import Directions
-from ganwalk.evaluation.unsupervised import change_scores, topology_scores
+from ganwalk.evaluation.unsupervised import change_scores, latents_of_changes, latents_of_topology, topology_scores
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.loading import load_generator
+from ganwalk.generators.timing import Watched
 from tests.evaluation.known import axes_of, rotated
 from tests.evaluation.linear import Planes
 
@@ -82,6 +83,20 @@ def test_topology_has_a_value_for_each_direction_and_none_for_what_is_dead():
     dead = load_generator("blobs-dead")
     nothing = replace(axes_of(dead), vectors=dead.rotation[10:12], scales=torch.ones(2))
     assert topology_scores(dead, nothing, view_of(dead, nothing), batch=16)[0].mean_displacement < 1e-6
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_as_much_is_synthesised_as_is_announced(toy, n):
+    made, shares = [], []
+    watched = Watched(toy, made.append)
+    directions = Directions(torch.eye(12)[:n], torch.ones(n), "w", toy.identity)
+    view = view_of(toy, directions)
+    change_scores(watched, directions, view, samples=6)
+    assert sum(made) == latents_of_changes(n, 6)
+    made.clear()
+    topology_scores(watched, directions, view, batch=5, on_share=shares.append)
+    assert sum(made) == latents_of_topology(n, 5)
+    assert shares == sorted(shares) and shares[-1] == 1 and len(shares) > n
 
 
 def test_directions_of_late_layers_are_seen(toy):

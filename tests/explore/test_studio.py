@@ -16,7 +16,7 @@ from ganwalk.evaluation.run import evaluate
 from ganwalk.explore import studio as module
 from ganwalk.explore.queue import Superseded
 from ganwalk.explore.sides import Side, found_side, open_side
-from ganwalk.explore.state import State
+from ganwalk.explore.state import State, start_state
 from ganwalk.explore.studio import Studio
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.progan import ProGAN, ProGANConfig
@@ -168,6 +168,27 @@ def test_slow_generators_get_previews(scenes, found, monkeypatch):
     assert Studio(scenes, [Side(found, None)], preview="always").preview is not None
     monkeypatch.setattr(module, "_SLOW", 1e9)
     assert Studio(scenes, [Side(found, None)]).preview is None
+
+
+def test_a_page_shows_at_first_what_previews_were_fitted_on(scenes, found, monkeypatch):
+    made = []
+    handle = scenes.synthesis.register_forward_hook(lambda module, inputs, output: made.append(tuple(output.shape)))
+    studio = Studio(scenes, [Side(found, None)], preview="always")
+    wholes = [shape for shape in made if shape[-1] == 64]
+    # Four that pages show at first, two more that tell how faithful previews are: none is made twice.
+    assert sum(shape[0] for shape in wholes) == 6
+    made.clear()
+    state = start_state(studio.directions, 0)
+    first = studio.pictures(state, small=True)[0]
+    assert made == [] and all(picture.shape == (64, 64, 3) for picture in first)
+    # Previews of all samples are one batch.
+    walked = state.moved(0, Move(0, 2.0))
+    assert studio.pictures(walked, small=True)[0][3].shape == (32, 32, 3) and [shape[0] for shape in made] == [4]
+    studio.pictures(walked, small=True)
+    assert len(made) == 1
+    handle.remove()
+    truth = traverse(scenes, found, [], [1.0], state.samples.select([2]), batch=1)[0, 0]
+    np.testing.assert_array_equal(first[2], truth)
 
 
 def test_it_is_seen_whether_samples_can_be_truncated(scenes, found):

@@ -17,8 +17,8 @@ from ganwalk.generators.blobs import Blobs, BlobsConfig
 from ganwalk.labels import Label
 from ganwalk.ranges import parse_layers, parse_seeds
 from ganwalk.rendering.animation import save_animation
-from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid
-from ganwalk.rendering.images import to_bytes, traverse
+from ganwalk.rendering.grids import combination_grid, default_seeds, overview_grid, traversal_grid
+from ganwalk.rendering.images import from_bytes, to_bytes, traverse, unmoved_pictures
 from ganwalk.rendering.ranges import format_edit, parse_edit
 from ganwalk.samples import DrawnSamples
 from ganwalk.sheets import cell_size, save_picture
@@ -76,9 +76,35 @@ def test_overview_has_a_row_per_direction_and_reports_progress(large):
     generator, directions = large
     calls = []
     picture = overview_grid(generator, directions, DrawnSamples((3,)), steps=5, progress=lambda *c: calls.append(c))
-    assert calls[-1] == (30, 30) and [done for done, _ in calls] == sorted(done for done, _ in calls)
+    # The sample itself is the middle of every row, and made once.
+    assert calls[-1] == (25, 25) and [done for done, _ in calls] == sorted(done for done, _ in calls)
     one = overview_grid(generator, directions, DrawnSamples((3,)), steps=2)
     assert picture.width > 5 * 96 and picture.height > 6 * 96 and one.height == picture.height
+
+
+def test_known_pictures_of_the_samples_are_not_made_again(toy):
+    directions = Directions(torch.eye(12)[:2], torch.ones(2), "w", toy.identity)
+    walked = (toy, directions, [Move(1)], [-1.0, 0.0, 2.0], DrawnSamples((0, 1)))
+    unmoved = unmoved_pictures(toy, directions, walked[3], walked[4], batch=8)
+    sizes = []
+    expected = traverse(*walked, batch=8)
+    toy.synthesis.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
+    found = traverse(*walked, batch=8, unmoved=unmoved)
+    assert sizes == [4] and np.abs(found.astype(int) - expected).max() <= 1
+    alone = traverse(toy, directions, [Move(1)], [0.0], walked[4], batch=8, unmoved=unmoved)
+    assert sizes == [4] and np.array_equal(alone[:, 0], unmoved)
+    assert unmoved_pictures(toy, directions, [-1.0, 1.0], walked[4], batch=8) is None
+
+
+def test_pixels_become_images_and_back():
+    pixels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+    assert np.array_equal(to_bytes(from_bytes(pixels)), pixels)
+
+
+def test_grids_of_slow_generators_have_fewer_samples(toy):
+    assert default_seeds(toy) == (1, 2, 3, 4, 5, 6)
+    toy.resolution = 1024
+    assert default_seeds(toy) == (1, 2, 3)
 
 
 def test_captions_are_drawn_within_the_picture(large):

@@ -25,6 +25,7 @@ from ganwalk.labels import Label
 from ganwalk.rendering.images import to_bytes
 from ganwalk.rendering.report import ReportSettings, write_report
 from ganwalk.rendering.report.barcodes import BarcodeAxes, draw_barcode
+from ganwalk.rendering.report.page import count_pictures
 from ganwalk.rendering.report.reproduce import discover_command, report_command
 from ganwalk.rendering.report.strips import DIRECTION_BYTES, encode_strip
 
@@ -275,11 +276,11 @@ def test_twenty_directions_of_noise_stay_below_15_mb(tmp_path):
         "axes": None,
     }
     path = tmp_path / "noise.html"
-    settings = ReportSettings(seeds=(1,))
+    settings = ReportSettings(seeds=(1,), steps=13)
     calls = []
     write_report(path, Noise(), directions, settings, evaluation=facts, progress=lambda *call: calls.append(call))
     assert 8e6 < path.stat().st_size < 15e6
-    assert calls[-1] == (260, 260) and [done for done, _ in calls] == sorted(done for done, _ in calls)
+    assert calls[-1] == (241, 241) and [done for done, _ in calls] == sorted(done for done, _ in calls)
 
 
 @pytest.mark.parametrize("share", [2, 60, 10_000])
@@ -386,6 +387,36 @@ def test_the_report_command_names_what_differs(toy):
     assert shlex.split(command) == expected
     plain = replace(directions, generator=toy.identity)
     assert report_command(plain, "directions.safetensors", ReportSettings(), True) == "ganwalk report"
+
+
+def test_less_is_shown_of_slow_generators_if_nobody_says_how_much(toy, tmp_path):
+    directions = Directions(torch.eye(12)[:2], torch.ones(2), "w", toy.identity)
+    shapes = {}
+    for resolution in (128, 256, 1024):
+        toy.resolution = resolution
+        settings = ReportSettings().resolve(toy)
+        shapes[resolution] = (settings.seeds, settings.steps, count_pictures(directions, settings))
+    # The samples themselves, and what is shifted.
+    assert shapes == {128: ((1, 2), 13, 2 + 48), 256: ((1,), 5, 1 + 8), 1024: ((1,), 3, 1 + 4)}
+    asked = ReportSettings(seeds=(4, 5), steps=2)
+    assert asked.resolve(toy) == asked and count_pictures(directions, asked) == 8
+    made = []
+    toy.synthesis.register_forward_hook(lambda module, inputs, output: made.append(len(output)))
+    toy.resolution = 1024
+    write_report(tmp_path / "report.html", toy, directions)
+    assert sum(made) == 5
+    written = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "samples of seed 1," in written and "ganwalk report --no-evaluate" in written
+
+
+def test_scores_of_features_are_called_that(rendered, tmp_path):
+    path, generator, directions, facts = rendered
+    assert "not of whole images" not in path.read_text(encoding="utf-8")
+    features = {**facts, "compared": {"layer": 6, "resolution": 32}}
+    write_report(tmp_path / "report.html", generator, directions, FAST, evaluation=features)
+    assert "of features of layer 6 (32 px), not of whole images" in (tmp_path / "report.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_settings_and_paths_that_cannot_be(toy, tmp_path):

@@ -19,12 +19,12 @@ from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_text
 from ganwalk.generators.base import Generator, check_layers
-from ganwalk.rendering.images import Progress, traverse
+from ganwalk.rendering.images import Progress, is_zero, traverse, unmoved_pictures
 from ganwalk.rendering.report.cards import Scores, card
 from ganwalk.rendering.report.markup import file_name, text
 from ganwalk.rendering.report.reproduce import discover_command, report_command
 from ganwalk.rendering.report.settings import ReportSettings
-from ganwalk.rendering.report.strips import DIRECTION_BYTES, Strip, encode_strip
+from ganwalk.rendering.report.strips import DIRECTION_BYTES, encode_strip
 from ganwalk.rendering.report.tables import (
     SCORES,
     direction_table,
@@ -48,7 +48,7 @@ def check_report(path: Path, generator: Generator, directions: Directions, setti
         raise GanwalkError(f"cannot write {path}: {path.parent} is no folder")
     directions.check(generator)
     check_layers(generator, settings.layers, directions.space)
-    settings.samples.check(generator)
+    settings.resolve(generator).samples.check(generator)
 
 
 def write_report(
@@ -74,17 +74,29 @@ def write_report(
     Raises:
         GanwalkError: the directions do not fit the generator, or the file cannot be written.
     """
-    path, settings = Path(path), settings or ReportSettings()
+    path, given = Path(path), settings or ReportSettings()
+    settings = given.resolve(generator)
     check_report(path, generator, directions, settings)
-    shown = list(range(len(directions))) if settings.hidden else directions.visible()
-    amplitudes = [float(a) for a in np.linspace(-settings.amplitude, settings.amplitude, settings.steps)]
+    shown = _shown(directions, settings)
+    amplitudes = _amplitudes(settings)
     scores = Scores.of(evaluation) if evaluation else None
-    total = len(shown) * len(settings.samples) * settings.steps
+    done, total = 0, count_pictures(directions, settings)
+
+    def count(images: int) -> None:
+        nonlocal done
+        done += images
+        if progress is not None:
+            progress(done, total)
+
+    making: dict[str, Any] = {"batch": settings.batch, "on_images": count}
+    unmoved = [unmoved_pictures(generator, directions, amplitudes, sample, **making) for sample in settings.samples]
     cards = []
-    for done, index in enumerate(shown):
-        strips = _strips(
-            generator, directions, index, amplitudes, settings, progress, done * total // len(shown), total
-        )
+    for index in shown:
+        moves = [Move(index, 1.0, settings.layers)]
+        strips = []
+        for sample, picture in zip(settings.samples, unmoved, strict=True):
+            pictures = traverse(generator, directions, moves, amplitudes, sample, unmoved=picture, **making)[0]
+            strips.append(encode_strip(pictures, DIRECTION_BYTES // len(settings.samples)))
         cards.append(card(directions, index, settings.samples, strips, amplitudes, scores))
     style, script = (_piece(name) for name in ("style.css", "script.js"))
     name = text(file_name(directions.generator.reference), 120)
@@ -98,7 +110,7 @@ def write_report(
             title=f"Directions of {name}",
             facts=_facts(directions, shown),
             remarks=_remarks(directions, shown, settings),
-            commands=_commands(generator, directions, directions_file, settings, evaluation),
+            commands=_commands(generator, directions, directions_file, given, evaluation),
             settings=_all_settings(directions, settings, evaluation),
             contents="".join(f"<li>{link(directions, index)}</li>" for index in shown),
             scores=_score_section(directions, shown, evaluation),
@@ -109,30 +121,20 @@ def write_report(
     )
 
 
-def _strips(
-    generator: Generator,
-    directions: Directions,
-    index: int,
-    amplitudes: Sequence[float],
-    settings: ReportSettings,
-    progress: Progress | None,
-    done: int,
-    total: int,
-) -> list[Strip]:
-    """The strips of one direction, a sample at a time."""
+def count_pictures(directions: Directions, settings: ReportSettings) -> int:
+    """Images that `write_report` makes with resolved settings: those of the samples themselves once only."""
+    amplitudes = _amplitudes(settings)
+    zeros = sum(map(is_zero, amplitudes))
+    return len(settings.samples) * (len(_shown(directions, settings)) * (len(amplitudes) - zeros) + zeros)
 
-    def count(images: int) -> None:
-        nonlocal done
-        done += images
-        if progress is not None:
-            progress(done, total)
 
-    samples, moves = settings.samples, [Move(index, 1.0, settings.layers)]
-    strips = []
-    for sample in samples:
-        pictures = traverse(generator, directions, moves, amplitudes, sample, batch=settings.batch, on_images=count)[0]
-        strips.append(encode_strip(pictures, DIRECTION_BYTES // len(samples)))
-    return strips
+def _shown(directions: Directions, settings: ReportSettings) -> list[int]:
+    return list(range(len(directions))) if settings.hidden else directions.visible()
+
+
+def _amplitudes(settings: ReportSettings) -> list[float]:
+    assert settings.steps is not None
+    return [float(a) for a in np.linspace(-settings.amplitude, settings.amplitude, settings.steps)]
 
 
 def _facts(directions: Directions, shown: Sequence[int]) -> str:
@@ -213,14 +215,20 @@ def _score_section(directions: Directions, shown: Sequence[int], evaluation: dic
     """Scores of all directions and of each, and the matrices behind them."""
     if evaluation is None:
         return "<p>This report was written without scores.</p>"
-    how = evaluation["settings"]
+    how, compared = evaluation["settings"], evaluation.get("compared")
     length = f"{text(how.get('amplitude'), 20)} σ on {text(how.get('samples'), 20)} samples"
     left_out = " Directions that are left out below count here." * (len(shown) < len(directions))
+    features = ""
+    if compared:
+        features = (
+            f" Scores that need no labels are of features of layer {text(compared.get('layer'), 20)} "
+            f"({text(compared.get('resolution'), 20)} px), not of whole images."
+        )
     parts = [
-        f"<p>From shifts by {length}.{left_out} Scores that need no labels say less than they seem to: on a generator "
-        "whose true axes are known, a random rotation of them has nearly the same mean RTD, paths as straight, and is "
-        "told apart by a network as well; of these scores, only distinctness tells the two apart. Look at the "
-        "pictures, too.</p>",
+        f"<p>From shifts by {length}.{left_out}{features} Scores that need no labels say less than they seem to: on a "
+        "generator whose true axes are known, a random rotation of them has nearly the same mean RTD, paths as "
+        "straight, and is told apart by a network as well; of these scores, only distinctness tells the two apart. "
+        "Look at the pictures, too.</p>",
         summary_table(evaluation["summary"]),
         direction_table(directions, shown, evaluation["directions"]),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ganwalk.errors import GanwalkError
@@ -10,20 +10,29 @@ from ganwalk.options import check_settings, option
 from ganwalk.ranges import LAYERS, SEEDS
 
 if TYPE_CHECKING:
+    from ganwalk.generators.base import Generator
     from ganwalk.samples import Samples
+
+# By pixels on a side up to which it holds: the samples, and the pictures of each, that a report shows if nobody says.
+_SHOWN = ((128, (1, 2), 13), (512, (1,), 5))
+_SHOWN_OF_LARGER = ((1,), 3)
 
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """Options of `ganwalk report`.
+    """Options of `ganwalk report`; None means: chosen for the generator.
 
     Raises:
         GanwalkError: on construction, if there is nothing to show, or too much for one strip.
     """
 
-    seeds: tuple[int, ...] = option((1, 2), "Samples that every direction is shown on.", text=SEEDS)
+    seeds: tuple[int, ...] | None = option(
+        None, "Samples that every direction is shown on.", text=SEEDS, shown="1,2, or 1 above 128 px"
+    )
     amplitude: float = option(3.0, "Ends of the strips, in standard deviations along a direction.", above=0)
-    steps: int = option(13, "Pictures from end to end.", at_least=2, at_most=101)
+    steps: int | None = option(
+        None, "Pictures from end to end.", at_least=2, at_most=101, shown="13, or 5 above 128 px, 3 above 512"
+    )
     truncation_psi: float = option(1.0, "Truncation psi of the samples.", "--truncation")
     truncation_cutoff: int | None = option(None, "Truncate only this many first layers.", at_least=1, shown="all")
     class_index: int | None = option(
@@ -35,12 +44,23 @@ class ReportSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if not self.seeds:
+        if self.seeds == ():
             raise GanwalkError("a report needs at least one sample: give --seeds such as 1-2")
+
+    def resolve(self, generator: Generator) -> ReportSettings:
+        """These settings with the samples and steps filled in."""
+        sized = ((seeds, steps) for limit, seeds, steps in _SHOWN if generator.resolution <= limit)
+        seeds, steps = next(sized, _SHOWN_OF_LARGER)
+        return replace(
+            self,
+            seeds=seeds if self.seeds is None else self.seeds,
+            steps=steps if self.steps is None else self.steps,
+        )
 
     @property
     def samples(self) -> Samples:
-        """What every direction is shown on."""
+        """What every direction is shown on; of resolved settings."""
         from ganwalk.samples import DrawnSamples
 
+        assert self.seeds is not None
         return DrawnSamples(self.seeds, self.truncation_psi, self.truncation_cutoff, self.class_index)

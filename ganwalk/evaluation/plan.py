@@ -1,0 +1,61 @@
+"""What an evaluation synthesises, stage by stage: for estimates of its time, and a bar that keeps pace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ganwalk.directions import Directions
+from ganwalk.discovery.view import View, default_chunk
+from ganwalk.evaluation.factors import FactorReader
+from ganwalk.evaluation.reconstructor import latents_of_pairs
+from ganwalk.evaluation.settings import EvaluationSettings, default_sizes
+from ganwalk.evaluation.unsupervised import latents_of_changes, latents_of_topology
+from ganwalk.generators.base import Generator
+from ganwalk.generators.timing import seconds_per_latent
+
+# Points of the clouds between which RTD is taken.
+MAX_POINTS = 64
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of an evaluation.
+
+    Attributes:
+        name: such as "topology".
+        seconds: that its synthesis takes here, roughly.
+    """
+
+    name: str
+    seconds: float
+
+
+def plan(
+    generator: Generator,
+    directions: Directions,
+    settings: EvaluationSettings,
+    view: View,
+    reader: FactorReader | None,
+) -> list[Stage]:
+    """The stages in their order, timed on a few latents.
+
+    Args:
+        settings: with the samples filled in.
+        view: of the unsupervised scores.
+    """
+    assert settings.samples is not None
+    n, sizes = len(directions), default_sizes(generator)
+    counts = {
+        "topology": latents_of_topology(n, min(settings.samples, MAX_POINTS)),
+        "changes": latents_of_changes(n, min(settings.samples, sizes.changes)),
+    }
+    if settings.reconstructor:
+        counts["reconstructor"] = latents_of_pairs(n, sizes.pairs)
+    each = seconds_per_latent(generator, view.layer, batch=min(4, view.chunk))
+    stages = [Stage(name, count * each) for name, count in counts.items()]
+    if reader is None:
+        return stages
+    last = generator.num_layers - 1
+    images = settings.samples * (1 + 2 * n) * reader.needs_images
+    cost = seconds_per_latent(generator, batch=min(4, default_chunk(generator, last))) if images else 0.0
+    return [Stage("effects", images * cost), *stages]
