@@ -11,6 +11,7 @@ differs by direction in w, does not enter. Weighted by it, the method would be a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -18,38 +19,54 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from ganwalk.directions import shift_latents
-from ganwalk.discovery.spectra import check_count, leading_eigenvectors_of
+from ganwalk.discovery.spectra import check_count, leading_eigenvectors, with_fixed_signs
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 
 DEFAULT_SAMPLES = 16
-_ITERATIONS = 3
+# Dimensions up to which JᵀJ is written down; above, it is estimated from more latents.
+_EXACT_DIM = 32
+_SKETCH_SAMPLES = 96
+_PROBES = 8
+_PROBES_PER_DIRECTION = 4
+# Tangents in one pass through the network, and the values of their features, of each of which it keeps a few.
+_TOGETHER = 8
+_PASS_VALUES = 2**24
+# Values of the tangents that are held for their inner products: 1 GB.
+_HELD_VALUES = 2**28
 
 
 def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> Tensor:
     """(n, d) float64 orthonormal rows in view.space, strongest first, on the CPU: leading eigenvectors of mean JᵀJ.
 
-    Ramesh et al. 2018; Wang & Ponce 2021. The mean is over 16 latents. Matrix-free: exact in small spaces, by
-    randomised subspace iteration in large ones (Halko et al. 2011).
+    Ramesh et al. 2018; Wang & Ponce 2021. In spaces of up to 32 dimensions JᵀJ is the exact mean over 16 latents. In
+    larger ones it is estimated from more latents by backward passes alone: sᵀJ of random signs s, one for each value of
+    the features, has the second moment JᵀJ (Hutchinson 1989). JᵀJ differs so much between latents that 96 of them, with
+    8 vectors of signs each, come nearer to the mean than 16 without the signs' error. Where it does not differ,
+    directions whose eigenvalues are within a tenth of each other mix.
 
     Raises:
         GanwalkError: n is above the dimension of the space, or the features do not depend on the latents.
     """
     d = check_count(generator, view, n)
-
-    def product(columns: Tensor) -> Tensor:
-        return _mean_product(generator, view, columns, DEFAULT_SAMPLES, seed)
-
-    values, vectors = leading_eigenvectors_of(product, d, n, iterations=_ITERATIONS, seed=seed)
-    if not torch.isfinite(values).all():
+    if d <= _EXACT_DIM:
+        eye = torch.eye(d, dtype=torch.float64)
+        known = image_gram(generator, view, eye, samples=DEFAULT_SAMPLES, seed=seed, together=_TOGETHER)
+    else:
+        known = _probed(generator, view, max(_PROBES, math.ceil(_PROBES_PER_DIRECTION * n / _SKETCH_SAMPLES)), seed)
+    if not torch.isfinite(known).all():
         raise GanwalkError("the generator's derivatives are not finite: the jacobian method cannot serve it")
-    if values[0] <= 0:
+    if not known.any():
         raise GanwalkError(f"the features of layer {view.layer} do not depend on the latents: use a higher --layer")
-    return vectors
+    if d <= _EXACT_DIM:
+        return leading_eigenvectors(known, n)[1]
+    return with_fixed_signs(torch.linalg.svd(known, full_matrices=False).Vh[:n])
 
 
-def image_gram(generator: Generator, view: View, basis: Tensor, *, samples: int, seed: int) -> Tensor:
+def image_gram(
+    generator: Generator, view: View, basis: Tensor, *, samples: int, seed: int, together: int = 1
+) -> Tensor:
     """Mean of B·JᵀJ·Bᵀ over random latents, (k, k) float64 on the CPU, symmetric.
 
     Entry (i, j) is the inner product of the features' changes along basis rows i and j, per unit of shift, summed over
@@ -59,9 +76,17 @@ def image_gram(generator: Generator, view: View, basis: Tensor, *, samples: int,
         basis: rows B (k, d) in view.space.
         samples: latents in the mean.
         seed: of the latents, labels and noise.
+        together: rows that go through the network at once; fewer where the features are large, and one after the other
+            where an operation cannot be batched. More than 1 is faster, and the same up to rounding.
     """
     rows = basis.cpu().double()
-    gram = rows @ _mean_product(generator, view, rows.T, samples, seed)
+    if together == 1:
+        gram = rows @ _mean_product(generator, view, rows.T, samples, seed)
+    else:
+        latents = sample_latents(generator, view, samples, seed)
+        directions = rows.to(latents)
+        chunks = _Chunk.all_of(generator, view, latents, seed)
+        gram = torch.stack([chunk.gram(directions, together) for chunk in chunks]).sum(dim=0) / samples
     return (gram + gram.T) / 2
 
 
@@ -76,19 +101,52 @@ def _mean_product(generator: Generator, view: View, columns: Tensor, samples: in
     return total.T / samples
 
 
-class _Chunk:
-    """Derivatives of the features of a few latents by a shift that they share."""
+def _probed(generator: Generator, view: View, probes: int, seed: int) -> Tensor:
+    """Rows sᵀJ (latents · probes, d) float64, on the CPU, of random signs s."""
+    latents = sample_latents(generator, view, _SKETCH_SAMPLES, seed)
+    rng = torch.Generator().manual_seed(seed)
+    rows = []
+    for chunk in _Chunk.all_of(generator, view, latents, seed, shared=False):
+        pulled = [chunk.pull_back(chunk.random_signs(rng)) for _ in range(probes)]
+        rows.append(torch.cat(pulled).flatten(0, -2).cpu().double())
+    return torch.cat(rows)
 
-    def __init__(self, generator: Generator, view: View, latents: Tensor, seed: int):
+
+class _Chunk:
+    """Derivatives of the features of a few latents by a shift that they share, or by one shift for each."""
+
+    def __init__(self, generator: Generator, view: View, latents: Tensor, seed: int, shared: bool):
         self._generator, self._view, self._latents, self._seed = generator, view, latents, seed
-        self._shift = latents.new_zeros(latents.shape[-1], requires_grad=True)
+        shape = latents.shape[-1:] if shared else (len(latents), *[1] * (latents.ndim - 2), latents.shape[-1])
+        self._shift = latents.new_zeros(shape, requires_grad=True)
         self._features = self._shifted(self._shift)
 
     @classmethod
-    def all_of(cls, generator: Generator, view: View, latents: Tensor, seed: int) -> Iterator[_Chunk]:
+    def all_of(
+        cls, generator: Generator, view: View, latents: Tensor, seed: int, *, shared: bool = True
+    ) -> Iterator[_Chunk]:
         """The latents by chunks of the view's size, with the labels and noise that `features` gives them as a whole."""
         for start in range(0, len(latents), view.chunk):
-            yield cls(generator, view, latents[start : start + view.chunk], seed + start)
+            yield cls(generator, view, latents[start : start + view.chunk], seed + start, shared)
+
+    def random_signs(self, rng: torch.Generator) -> Tensor:
+        """-1 or 1 for every value of the features; the same on every device."""
+        return torch.randint(2, self._features.shape, generator=rng, dtype=torch.float32).to(self._features) * 2 - 1
+
+    def gram(self, directions: Tensor, together: int) -> Tensor:
+        """Inner products (k, k) of J·direction over k rows, float64, on the CPU; `together` of them in a pass at most.
+
+        They are held for that where they fit; otherwise each is pulled back.
+        """
+        values = self._features.numel()
+        parts = directions.split(max(1, min(together, _PASS_VALUES // values)))
+        if len(directions) * values > _HELD_VALUES:
+            pulled = [self.pull_back(tangent) for part in parts for tangent in self._push_forward_together(part)]
+            return directions.cpu().double() @ torch.stack(pulled).cpu().double().T
+        pushed = directions.new_empty(len(directions), values)
+        for rows, part in zip(pushed.split(len(parts[0])), parts, strict=True):
+            rows.copy_(self._push_forward_together(part).flatten(1))
+        return (pushed @ pushed.T).cpu().double()
 
     def _shifted(self, shift: Tensor) -> Tensor:
         # Gradients on, whatever the caller set: without, layers overwrite their input, and tangents with it.
@@ -109,6 +167,24 @@ class _Chunk:
             pass
         return self._push_forward_by_reverse(direction)
 
+    def _push_forward_together(self, directions: Tensor) -> Tensor:
+        """J·direction of every row (k, d): in one pass, or one after the other where an operation cannot be batched."""
+        origin = torch.zeros_like(directions[0])
+
+        def push_forward(direction: Tensor) -> Tensor:
+            return torch.func.jvp(self._shifted, (origin,), (direction,))[1]
+
+        try:
+            # Noise that a network draws by itself is the same for all tangents.
+            tangents = torch.func.vmap(push_forward, randomness="same")(directions)
+            # Zeros stand for a tangent that got lost, too.
+            if tangents.any():
+                return tangents
+        except (NotImplementedError, RuntimeError):
+            # As in `push_forward`.
+            pass
+        return torch.stack([self.push_forward(direction) for direction in directions])
+
     def _push_forward_by_reverse(self, direction: Tensor) -> Tensor:
         """Jᵀu is linear in u, so that its derivative by u along the direction is J·direction."""
         probe = torch.zeros_like(self._features, requires_grad=True)
@@ -118,7 +194,7 @@ class _Chunk:
         return torch.autograd.grad(pulled, probe, direction, retain_graph=True)[0]
 
     def pull_back(self, cotangent: Tensor) -> Tensor:
-        """Jᵀ·cotangent, (d,), summed over the latents."""
+        """Jᵀ·cotangent in the shape of the shift: (d,) is summed over the latents."""
         if not self._features.requires_grad:
             return torch.zeros_like(self._shift)
         pulled = torch.autograd.grad(self._features, self._shift, cotangent, retain_graph=True, allow_unused=True)[0]
