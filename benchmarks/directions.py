@@ -49,7 +49,8 @@ from ganwalk.options import completed
 _PARTS = ["blobs", "ablations", "scenes", "scenes-settings", "figures"]
 _RESULTS = Path(__file__).resolve().parent / "results" / "directions"
 _BLOBS_METHODS = ("rtd", "jacobian", "pca", "hessian", "random")
-_DEFAULTS = DiscoverySettings(n_directions=6)
+# The study is of the search on the generator itself; benchmarks/students.py has that on students.
+_DEFAULTS = DiscoverySettings(n_directions=6, search="direct")
 
 
 # The same on scenes, where a run takes minutes.
@@ -236,7 +237,7 @@ def study_scenes(results: Path, scope: Scope, methods: Sequence[str], running: R
         with told_of_shares():
             part = compare(
                 generator,
-                DiscoverySettings(n_directions=scope.directions, steps=scope.steps),
+                DiscoverySettings(n_directions=scope.directions, steps=scope.steps, search="direct"),
                 [method],
                 scope.seeds[:1] if method == "hessian" else scope.seeds,
                 evaluation=EvaluationSettings(samples=scope.samples, reconstructor=False),
@@ -279,7 +280,7 @@ def study_scenes_settings(results: Path, scope: Scope, running: Running) -> None
     jobs = {}
     for name in scope.scenes_settings:
         for seed in scope.seeds[:2]:
-            base = DiscoverySettings(n_directions=scope.directions, steps=scope.steps, seed=seed)
+            base = DiscoverySettings(n_directions=scope.directions, steps=scope.steps, search="direct", seed=seed)
             settings = replace(base, **SCENES_SETTINGS[name])
             facts = {"generator": sha256, "settings": asdict(settings), "samples": samples}
             key = f"{name}/scenes/{seed}"

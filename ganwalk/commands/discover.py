@@ -69,7 +69,7 @@ def discover(
     from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.discovery.run import run_discovery
     from ganwalk.generators.loading import load_generator
-    from ganwalk.rendering.discovery import picture_generator, write_outputs
+    from ganwalk.rendering.discovery import sheet_of, write_outputs
 
     with parallel.process_group(torch.device(device)), _told_how_to_continue(out):
         leader = parallel.rank() == 0
@@ -83,7 +83,7 @@ def discover(
         def write(result: DiscoveryResult) -> list[Path]:
             """Writes a result; what draws its pictures is made once."""
             if not shown:
-                shown.append(picture_generator(generator))
+                shown.append(sheet_of(generator))
             return write_outputs(result, generator, out, shown[0])
 
         with _discovery_watch(generator, settings, quiet) as on_phase:
@@ -156,13 +156,13 @@ def _discovery_watch(
 ) -> Iterator[Callable[[str, float, str], None]]:
     """A callback for every phase, with one progress bar for all; says first what will take long."""
     from ganwalk.discovery.plan import Plan, plan
-    from ganwalk.rendering.discovery import picture_seconds
+    from ganwalk.rendering.discovery import sheet_seconds
 
     if quiet:
         yield lambda phase, share, note: None
         return
     settings = settings.resolve(generator)
-    planned: Plan = plan(generator, settings, compared=settings.compared, pictures=picture_seconds(generator))
+    planned: Plan = plan(generator, settings, compared=settings.compared, pictures=sheet_seconds(generator))
     if settings.budget is None:
         announce("this discovery", planned.seconds, _remedy(settings), quiet)
     with progress_bar(1000, "discovering", not sys.stderr.isatty()) as advance:

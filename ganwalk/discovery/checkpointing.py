@@ -65,8 +65,8 @@ def load_checkpoint(path: Path, run: str) -> tuple[Progress, Polishing | None]:
         raise GanwalkError(f"{path} is not a checkpoint of ganwalk discover: run without --resume") from error
     now = completed(DiscoverySettings, json.loads(run))
     if before["scored"] is None:
-        # Before there was this setting.
-        before["scored"] = before["batch"]
+        # Before there were these settings.
+        before |= {"scored": before["batch"], "precision": "float32"}
     changed = sorted(key for key in {*before, *now} if _as_json(before.get(key)) != _as_json(now.get(key)))
     changed = [key for key in changed if key not in _FREE]
     if changed:

@@ -27,8 +27,8 @@ from ganwalk.generators.base import Generator
 DEFAULT_SAMPLES = 16
 # Dimensions up to which JᵀJ is written down; above, it is estimated from more latents.
 _EXACT_DIM = 32
-_SKETCH_SAMPLES = 96
-_PROBES = 8
+SKETCH_SAMPLES = 96
+PROBES = 8
 _PROBES_PER_DIRECTION = 4
 # Tangents in one pass through the network, and the values of their features, of each of which it keeps a few.
 _TOGETHER = 8
@@ -54,7 +54,7 @@ def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> T
         eye = torch.eye(d, dtype=torch.float64)
         known = image_gram(generator, view, eye, samples=DEFAULT_SAMPLES, seed=seed, together=_TOGETHER)
     else:
-        known = _probed(generator, view, max(_PROBES, math.ceil(_PROBES_PER_DIRECTION * n / _SKETCH_SAMPLES)), seed)
+        known = _probed(generator, view, max(PROBES, math.ceil(_PROBES_PER_DIRECTION * n / SKETCH_SAMPLES)), seed)
     if not torch.isfinite(known).all():
         raise GanwalkError("the generator's derivatives are not finite: the jacobian method cannot serve it")
     if not known.any():
@@ -103,7 +103,7 @@ def _mean_product(generator: Generator, view: View, columns: Tensor, samples: in
 
 def _probed(generator: Generator, view: View, probes: int, seed: int) -> Tensor:
     """Rows sᵀJ (latents · probes, d) float64, on the CPU, of random signs s."""
-    latents = sample_latents(generator, view, _SKETCH_SAMPLES, seed)
+    latents = sample_latents(generator, view, SKETCH_SAMPLES, seed)
     rng = torch.Generator().manual_seed(seed)
     rows = []
     for chunk in _Chunk.all_of(generator, view, latents, seed, shared=False):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ganwalk.discovery.jacobian import PROBES, SKETCH_SAMPLES
 from ganwalk.discovery.methods import method_of
 from ganwalk.discovery.run import POLISH_BATCH, POLISH_DIRECTIONS
 from ganwalk.discovery.settings import DiscoverySettings
@@ -19,8 +20,8 @@ from ganwalk.generators.timing import seconds_per_latent
 _PROBE = 4
 # Fitting a student and searching on it, which depend little on the generator.
 _FIT, _SEARCH_STEP = 12.0, 0.03
-# Latents and block products of the Jacobian method.
-_JACOBIAN_LATENTS, _JACOBIAN_ITERATIONS, _JACOBIAN_OVERSAMPLING = 8, 3, 10
+# A backward pass in units of a forward one.
+_BACKWARD = 1.25
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def plan(
     phases: list[Phase] = []
     if method.objective is None:
         phases += [
-            Phase("search", _closed_form_seconds(settings.method, n, forward)),
+            Phase("search", _closed_form_seconds(settings.method, forward)),
             Phase("scores", effects + scores),
         ]
     elif settings.search == "direct":
@@ -99,7 +100,7 @@ def plan(
             phases += [Phase("polish", settings.polish * step), Phase("scores", scores)]
         phases.append(Phase("effects", effects))
     phases += [
-        Phase(f"baseline {name}", _closed_form_seconds(name, n, forward) + effects + scores)
+        Phase(f"baseline {name}", _closed_form_seconds(name, forward) + effects + scores)
         for name in compared
         if name != settings.method
     ]
@@ -107,11 +108,10 @@ def plan(
     return Plan(tuple(phases))
 
 
-def _closed_form_seconds(name: str, n: int, forward: float) -> float:
+def _closed_form_seconds(name: str, forward: float) -> float:
     if name != "jacobian":
         return 2.0
-    columns = n + _JACOBIAN_OVERSAMPLING
-    return 3 * forward * _JACOBIAN_LATENTS * columns * _JACOBIAN_ITERATIONS
+    return forward * SKETCH_SAMPLES * (1 + PROBES * _BACKWARD)
 
 
 def _seconds_with_gradient(generator: Generator, settings: DiscoverySettings) -> float:

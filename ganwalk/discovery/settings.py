@@ -145,7 +145,6 @@ class DiscoverySettings:
         "auto",
         "Arithmetic of the synthesis. auto: bfloat16 above 128 px where the processor computes in it.",
         choices=PRECISIONS,
-        absent="float32",
     )
     memory: float = option(3e9, "Memory that the process may take; decides --chunk.", above=0, text=BYTES)
     budget: float | None = option(

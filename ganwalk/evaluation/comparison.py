@@ -18,7 +18,8 @@ from ganwalk.directions import DIRECTIONS_FILE
 from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.run import run_discovery
-from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.settings import OPTIMISED, DiscoverySettings
+from ganwalk.discovery.student.images import IMAGES_FILE
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.factors import FactorReader
 from ganwalk.evaluation.run import run_evaluation
@@ -31,6 +32,8 @@ from ganwalk.options import completed
 # What runs share: the generator and what reads factors off its images, if it is not the generator's own.
 Scored = tuple[Generator, FactorReader | None]
 _CHECKPOINT = "checkpoint.pt"
+# Settings without which a run finds the same.
+_NO_FACTS = ("memory", "budget", "compared")
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,7 @@ def _scored_run(settings: DiscoverySettings, evaluation: EvaluationSettings, tur
             checkpoint=checkpoint,
             resume=checkpoint.exists(),
             on_step=on_step,
+            images=turn.folder.parent / IMAGES_FILE,
             compared=(),
         )
     except GanwalkError as error:
@@ -250,7 +254,7 @@ def _facts(
     identity = generator.identity
     return {
         "generator": identity.sha256 + identity.interface,
-        "settings": asdict(settings),
+        "settings": {name: value for name, value in asdict(settings).items() if name not in _NO_FACTS},
         "evaluation": asdict(evaluation),
         "reader": None if reader is None else reader.identity,
     }
@@ -267,6 +271,10 @@ def _as_today(document: dict[str, Any]) -> dict[str, Any]:
     # Raises what a damaged file raises.
     Run(**document["result"]["run"])
     facts = dict(document["facts"])
-    facts["settings"] = completed(DiscoverySettings, facts["settings"])
+    settings = completed(DiscoverySettings, facts["settings"])
+    if settings["method"] not in OPTIMISED:
+        # What has a closed form searches nowhere.
+        settings["search"] = DiscoverySettings().search
+    facts["settings"] = {name: value for name, value in settings.items() if name not in _NO_FACTS}
     facts["evaluation"] = completed(EvaluationSettings, facts["evaluation"])
     return {**document, "facts": facts}

@@ -18,15 +18,13 @@ from ganwalk.errors import GanwalkError
 from ganwalk.explore.sides import Side
 from ganwalk.explore.state import State, start_state
 from ganwalk.generators.base import device_of, sample_labels, sample_z
-from ganwalk.generators.preview import Preview, fit_preview
+from ganwalk.generators.preview import FAITHFUL, Preview, fit_preview
 from ganwalk.labels import Label
 from ganwalk.rendering.images import from_bytes, traverse
 from ganwalk.samples import Samples
 
 # Seconds for an image, beyond which dragging a slider shows previews.
 _SLOW = 0.15
-# Least R² of previews that are shown without having been asked for.
-_FAITHFUL = 0.5
 # Of pictures that are kept, in bytes: undoing, and the side that did not change, cost nothing.
 _KEPT = 2**27
 
@@ -77,7 +75,7 @@ class Studio:
                 image_of=self._image,
                 on_progress=on_progress,
             )
-            if fitted is not None and (preview == "always" or fitted.fit >= _FAITHFUL):
+            if fitted is not None and (preview == "always" or fitted.fit >= FAITHFUL):
                 self.preview = fitted
         # Grows with every change that other pages should show too.
         self.version = 0

@@ -21,6 +21,8 @@ from ganwalk.generators.base import Generator, Noise, device_of, sample_labels, 
 
 # Pixels on a side of a preview: enough to see what moves.
 PREVIEW_RESOLUTION = 64
+# Share of unseen images (R²) from which previews show what the images do.
+FAITHFUL = 0.5
 # Relative weight of the ridge: features are many and correlated, samples few.
 _RIDGE = 1e-3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from ganwalk.directions import DIRECTIONS_FILE
 from ganwalk.discovery.results import DiscoveryResult
 from ganwalk.files import atomic_path, write_json
 from ganwalk.generators.base import Generator
-from ganwalk.generators.preview import fit_preview
+from ganwalk.generators.preview import FAITHFUL, fit_preview
 from ganwalk.rendering.grids import overview_grid
 from ganwalk.rtd import plot_barcodes
 from ganwalk.samples import DrawnSamples
@@ -17,30 +18,50 @@ from ganwalk.sheets import save_picture
 
 # Barcodes drawn: more panels than this are too small to read.
 _BARCODES = 12
-# Pixels on a side up to which the sheet is made of whole images, of so many columns; of previews, fewer will do.
+# Pixels on a side up to which the sheet is made of whole images, and directions shown where each takes a second.
 _WHOLE_PICTURES = 128
-_COLUMNS, _FEW_COLUMNS = 7, 5
+_FEW_ROWS = 6
 
 
-def picture_generator(generator: Generator) -> Any:
-    """What draws the sheet of a discovery: the generator, or a preview of it where images take long."""
+@dataclass(frozen=True)
+class Sheet:
+    """How the sheet of a discovery is drawn.
+
+    Attributes:
+        generator: what draws it: the generator, or a preview of it.
+        columns: amplitudes.
+        rows: directions at most; None shows all.
+        note: for the caption.
+    """
+
+    generator: Any
+    columns: int
+    rows: int | None = None
+    note: str = ""
+
+
+def sheet_of(generator: Generator) -> Sheet:
+    """The sheet that takes seconds: whole images, previews where images take long, or few images where these fail."""
     if generator.resolution <= _WHOLE_PICTURES:
-        return generator
-    return fit_preview(generator) or generator
+        return Sheet(generator, 7)
+    preview = fit_preview(generator)
+    if preview is not None and preview.fit >= FAITHFUL:
+        return Sheet(preview, 5, note=f"previews of {preview.resolution} px")
+    return Sheet(generator, 3, _FEW_ROWS)
 
 
-def picture_seconds(generator: Generator) -> float:
+def sheet_seconds(generator: Generator) -> float:
     """Roughly what the pictures of a discovery take."""
     return 3.0 if generator.resolution <= _WHOLE_PICTURES else 20.0
 
 
-def write_outputs(result: DiscoveryResult, generator: Generator, out: Path, shown: Any = None) -> list[Path]:
+def write_outputs(result: DiscoveryResult, generator: Generator, out: Path, sheet: Sheet | None = None) -> list[Path]:
     """Writes everything into the folder `out` and returns the paths, the directions last.
 
     The pictures come first: directions that exist are directions whose pictures are theirs.
 
     Args:
-        shown: what draws the sheet, from `picture_generator`; None makes it.
+        sheet: how pictures are drawn, from `sheet_of`; None makes it.
     """
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / name for name in ("loss.png", "barcodes.png", "preview.png", "metrics.json", DIRECTIONS_FILE)]
@@ -56,13 +77,15 @@ def write_outputs(result: DiscoveryResult, generator: Generator, out: Path, show
     titles = [f"direction {k}" for k in range(len(bars))]
     with atomic_path(barcodes) as partial:
         plot_barcodes(bars, partial, titles=titles)
-    shown = picture_generator(generator) if shown is None else shown
+    sheet = sheet or sheet_of(generator)
     picture = overview_grid(
-        shown,
+        sheet.generator,
         result.directions,
         DrawnSamples((result.settings.seed,), class_index=result.settings.class_index),
         amplitude=result.settings.amplitude,
-        steps=_COLUMNS if shown is generator else _FEW_COLUMNS,
+        steps=sheet.columns,
+        most=sheet.rows,
+        note=sheet.note,
         batch=result.settings.view().chunk,
     )
     save_picture(picture, preview)

@@ -120,6 +120,8 @@ def overview_grid(
     steps: int = 7,
     layers: tuple[int, int] | None = None,
     batch: int = 8,
+    most: int | None = None,
+    note: str = "",
     progress: Progress | None = None,
 ) -> Image.Image:
     """One row per direction, for one sample; otherwise as `traversal_grid`.
@@ -127,13 +129,18 @@ def overview_grid(
     Hidden directions are left out. A bar below each index shows the direction's effect as a share of the strongest
     one's, where it was measured.
 
+    Args:
+        most: show only so many directions, the first ones.
+        note: what else the caption says.
+
     Raises:
         GanwalkError: also if there are several samples.
     """
     if len(sample) != 1:
         raise GanwalkError(f"an overview is of one sample, not of {len(sample)}")
     amplitudes = _spread(-amplitude, amplitude, steps)
-    shown = directions.visible()
+    visible = directions.visible()
+    shown = visible[:most]
     zeros = sum(map(is_zero, amplitudes))
     counter = _Counter(progress, len(shown) * (steps - zeros) + zeros)
     shares = _shares(directions)
@@ -150,9 +157,10 @@ def overview_grid(
         moves = [Move(index, 1.0, layers)]
         cells = traverse(generator, directions, moves, amplitudes, sample, unmoved=unmoved, **making)
         canvas.paste(row, cells[0])
-    hidden = len(directions) - len(shown)
-    title = f"{len(shown)} directions{f' ({hidden} hidden)' if hidden else ''}, {sample.labels[0]}"
-    caption = _caption(title, directions, f"±{amplitude:g} σ", sample, layers)
+    hidden = len(directions) - len(visible)
+    count = f"first {len(shown)} of {len(visible)}" if len(shown) < len(visible) else f"{len(visible)}"
+    title = f"{count} directions{f' ({hidden} hidden)' if hidden else ''}, {sample.labels[0]}"
+    caption = " · ".join(filter(None, (_caption(title, directions, f"±{amplitude:g} σ", sample, layers), note)))
     return canvas.finish(caption if shares is None else f"{caption} · bars: image change")
 
 

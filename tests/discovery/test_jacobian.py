@@ -74,8 +74,8 @@ def test_a_large_linear_generator_is_sketched():
 
 def test_as_many_directions_as_a_large_space_has(monkeypatch):
     sketched(monkeypatch)
-    monkeypatch.setattr(jacobian, "_SKETCH_SAMPLES", 2)
-    monkeypatch.setattr(jacobian, "_PROBES", 1)
+    monkeypatch.setattr(jacobian, "SKETCH_SAMPLES", 2)
+    monkeypatch.setattr(jacobian, "PROBES", 1)
     generator, _ = linear_generator(40)
     found = find(generator, IN_Z, 40)
     assert torch.allclose(found @ found.T, torch.eye(40, dtype=torch.float64), atol=1e-10)

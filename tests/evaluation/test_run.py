@@ -104,8 +104,8 @@ def test_of_large_generators_no_image_is_made(toy, monkeypatch):
 def test_what_takes_long_says_so_first_unless_nobody_is_to_be_told(saved, run, monkeypatch):
     monkeypatch.setattr("ganwalk.evaluation.plan.seconds_per_latent", lambda *args, **options: 1.0)
     arguments = ["evaluate", "--samples", 4, "--no-reconstructor"]
-    notice = "evaluating takes about 4 minutes on this machine: fewer --samples or --no-reconstructor shorten it"
-    # Six directions: 4 · (13 + 7) latents for the topology, 4 · (1 + 6 + 18 + 12) for the changes.
+    notice = "evaluating takes about 3 minutes on this machine: fewer --samples or --no-reconstructor shorten it"
+    # Six directions: 4 · 13 latents for the topology, 4 · (1 + 6 + 18 + 12) for the changes.
     code, text = run(*arguments)
     assert code == 0 and notice in text.splitlines()
     assert "takes about" not in run(*arguments, "-q")[1]

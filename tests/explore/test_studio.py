@@ -163,7 +163,7 @@ def test_slow_generators_get_previews(scenes, found, monkeypatch):
     studio = Studio(scenes, [Side(found, None)])
     assert studio.preview is not None and studio.pictures(EDITED, small=True)[0][0].shape == (32, 32, 3)
     assert studio.pictures(EDITED)[0][0].shape == (64, 64, 3)
-    monkeypatch.setattr(module, "_FAITHFUL", 1.0)
+    monkeypatch.setattr(module, "FAITHFUL", 1.0)
     assert Studio(scenes, [Side(found, None)]).preview is None
     assert Studio(scenes, [Side(found, None)], preview="always").preview is not None
     monkeypatch.setattr(module, "_SLOW", 1e9)

@@ -34,8 +34,8 @@ def shorter(monkeypatch):
 def test_the_generator_makes_few_images_and_the_result_is_its_own(toy):
     counted = Counted(toy)
     result = run_discovery(counted, FAST)
-    # Images of the student, three steps of a reference and two shifts, scores before and after, effects.
-    assert counted.images <= 256 + 3 * 3 * 12 + 2 * (8 + 2 * 4 * 8) + 4 + 2 * 4 * 4
+    # Images of the student, three steps of a reference and four shifts, scores before and after, effects.
+    assert counted.images <= 256 + 3 * 5 * 12 + 2 * (8 + 2 * 4 * 8) + 4 + 2 * 4 * 4
     vectors = result.directions.vectors
     assert torch.allclose(vectors @ vectors.T, torch.eye(4), atol=1e-5)
     assert result.directions.generator == toy.identity and result.ended == ""
