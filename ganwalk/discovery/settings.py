@@ -41,7 +41,7 @@ class Effort:
     scored: int
 
 
-EFFORTS = {"quick": Effort(1024, 0, 16), "normal": Effort(3072, 8, 32), "thorough": Effort(9216, 40, 64)}
+EFFORTS = {"quick": Effort(1024, 0, 16), "normal": Effort(3072, 6, 32), "thorough": Effort(9216, 40, 64)}
 
 
 def _parse_compared(text: str) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ class DiscoverySettings:
         None,
         "Steps on the generator itself after the search on a student.",
         at_least=0,
-        shown="by --effort: 0, 8 or 40",
+        shown="by --effort: 0, 6 or 40",
     )
     scored: int | None = option(
         None,
@@ -202,7 +202,7 @@ class DiscoverySettings:
         scored = self.batch if search == "direct" else effort.scored
         if not optimised and generator.resolution > IMAGE_DISTANCE_LIMIT:
             # Directions that take a second should not be scored for minutes.
-            scored = min(scored, effort.scored // 2)
+            scored = min(scored, max(4, 3 * effort.scored // 8))
         return replace(
             self,
             space=space,

@@ -20,7 +20,9 @@ from ganwalk.sheets import save_picture
 _BARCODES = 12
 # Pixels on a side up to which the sheet is made of whole images, and directions shown where each takes a second.
 _WHOLE_PICTURES = 128
-_FEW_ROWS = 6
+_FEW_ROWS = 4
+# Whole images that previews are fitted to.
+_FITTED = 3
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def sheet_of(generator: Generator) -> Sheet:
     """The sheet that takes seconds: whole images, previews where images take long, or few images where these fail."""
     if generator.resolution <= _WHOLE_PICTURES:
         return Sheet(generator, 7)
-    preview = fit_preview(generator)
+    preview = fit_preview(generator, samples=_FITTED)
     if preview is not None and preview.fit >= FAITHFUL:
         return Sheet(preview, 5, note=f"previews of {preview.resolution} px")
     return Sheet(generator, 3, _FEW_ROWS)

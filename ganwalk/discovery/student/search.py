@@ -26,7 +26,7 @@ SHIFTED_COMPONENTS = 20
 # Searches shift by up to the amplitude, times what equalises the image change: mostly less than two.
 _REACH = 2.0
 # Held R² with which more images are no longer worth their time, and what they must add to it otherwise.
-_GOOD = 0.85
+_GOOD = 0.75
 _GAIN = 0.02
 # As good as it gets: an early student that reaches this is the last.
 _PERFECT = 0.97
