@@ -54,3 +54,7 @@ def test_codes_of_one_factor_each_score_higher_than_their_rotation(example):
     scores = {row[:22].strip(): [float(value) for value in row[22:].split()] for row in rows[1:15]}
     for name in ("MIG", "SAP", "DCI disentanglement", "FactorVAE score"):
         assert scores[name][0] > scores[name][1] + 0.2
+
+
+def test_faces_say_how_they_are_found(example):
+    assert example("faces.py").rstrip().endswith("ganwalk discover --generator examples.faces:faces --n-directions 8")

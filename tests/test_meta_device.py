@@ -11,6 +11,7 @@ from ganwalk.directions import shift_latents
 from ganwalk.discovery.methods import METHODS
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.student.fitting import Network
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.evaluation import axis_scores, effect_scores, factor_reader
 from ganwalk.evaluation.reconstructor import reconstruct
@@ -158,6 +159,33 @@ def test_discovery_by_every_method(monkeypatch, method):
         found = run_discovery(there, settings)
         assert torch.allclose(found.directions.vectors, expected.directions.vectors, atol=1e-3)
         assert len(found.bases[0].scores.barcodes) == 2
+
+
+def test_discovery_on_a_student(monkeypatch):
+    monkeypatch.setattr("ganwalk.discovery.student.fitting._STEPS", (30, 30))
+    monkeypatch.setattr("ganwalk.discovery.student.search._DOUBLINGS", 0)
+    here, copied = pair("stylegan2")
+    here.identity = copied.identity = make_blobs(BlobsConfig()).identity
+    settings = DiscoverySettings(
+        n_directions=2, search="student", images=256, steps=2, batch=5, polish=1, scored=4, precision="float32"
+    )
+    expected = run_discovery(here, settings)
+
+    def back(module):
+        for part in module.modules():
+            for name, parameter in part._parameters.items():
+                part._parameters[name] = nn.Parameter(parameter.detach().cpu(), parameter.requires_grad)
+            for name, buffer in part._buffers.items():
+                part._buffers[name] = buffer.cpu()
+        return module
+
+    with accelerator(monkeypatch):
+        # A module's own ways there and back keep its tensors, and put values of another kind into them.
+        monkeypatch.setattr(Network, "to", lambda network, device: moved(network))
+        monkeypatch.setattr(Network, "cpu", back)
+        found = run_discovery(moved(copied), settings)
+        assert torch.allclose(found.directions.vectors, expected.directions.vectors, atol=5e-3)
+        assert found.student.r2 == pytest.approx(expected.student.r2, abs=0.02)
 
 
 def test_scores(monkeypatch):

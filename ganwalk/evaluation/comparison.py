@@ -16,7 +16,6 @@ from typing import Any
 
 from ganwalk.directions import DIRECTIONS_FILE
 from ganwalk.discovery.methods import METHODS, method_of
-from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import OPTIMISED, DiscoverySettings
 from ganwalk.discovery.student.images import IMAGES_FILE
@@ -32,6 +31,15 @@ from ganwalk.options import completed
 # What runs share: the generator and what reads factors off its images, if it is not the generator's own.
 Scored = tuple[Generator, FactorReader | None]
 _CHECKPOINT = "checkpoint.pt"
+# Shares of a run at the start and the end of its longest phases; its evaluation follows.
+_PHASES = {
+    "images": (0.0, 0.4),
+    "student": (0.4, 0.6),
+    "search": (0.6, 0.7),
+    "polish": (0.7, 0.8),
+    "steps": (0.0, 0.8),
+    "scores": (0.8, 0.9),
+}
 # Settings without which a run finds the same.
 _NO_FACTS = ("memory", "budget", "compared")
 
@@ -216,8 +224,10 @@ def _scored_run(settings: DiscoverySettings, evaluation: EvaluationSettings, tur
     optimised = METHODS[settings.method].find is None
     checkpoint = turn.folder / _CHECKPOINT
 
-    def on_step(progress: Progress) -> None:
-        turn.on_share(0.9 * progress.step / max(1, settings.steps))
+    def on_phase(phase: str, share: float, note: str) -> None:
+        if phase in _PHASES:
+            first, last = _PHASES[phase]
+            turn.on_share(first + (last - first) * share)
 
     started = time.perf_counter()
     try:
@@ -227,7 +237,7 @@ def _scored_run(settings: DiscoverySettings, evaluation: EvaluationSettings, tur
             threads=turn.threads,
             checkpoint=checkpoint,
             resume=checkpoint.exists(),
-            on_step=on_step,
+            on_phase=on_phase,
             images=turn.folder.parent / IMAGES_FILE,
             compared=(),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganwalk.discovery.student.fitting import Network
@@ -28,7 +29,7 @@ def told_apart(view: View, num_layers: int) -> tuple[int, ...]:
 
 def inputs_of(styles: Tensor, layers: tuple[int, ...]) -> Tensor:
     """What a student is given (n, len(layers)·w_dim) of styles (n, num_layers, w_dim)."""
-    return styles[:, list(layers)].flatten(1)
+    return torch.cat([styles[:, layer] for layer in layers], dim=1)
 
 
 @dataclass(frozen=True)
