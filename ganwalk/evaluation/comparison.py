@@ -264,7 +264,7 @@ def _facts(
     identity = generator.identity
     return {
         "generator": identity.sha256 + identity.interface,
-        "settings": {name: value for name, value in asdict(settings).items() if name not in _NO_FACTS},
+        "settings": _that_matter(asdict(settings)),
         "evaluation": asdict(evaluation),
         "reader": None if reader is None else reader.identity,
     }
@@ -281,10 +281,13 @@ def _as_today(document: dict[str, Any]) -> dict[str, Any]:
     # Raises what a damaged file raises.
     Run(**document["result"]["run"])
     facts = dict(document["facts"])
-    settings = completed(DiscoverySettings, facts["settings"])
-    if settings["method"] not in OPTIMISED:
-        # What has a closed form searches nowhere.
-        settings["search"] = DiscoverySettings().search
-    facts["settings"] = {name: value for name, value in settings.items() if name not in _NO_FACTS}
+    facts["settings"] = _that_matter(completed(DiscoverySettings, facts["settings"]))
     facts["evaluation"] = completed(EvaluationSettings, facts["evaluation"])
     return {**document, "facts": facts}
+
+
+def _that_matter(settings: dict[str, Any]) -> dict[str, Any]:
+    """Those settings of a run, by name, without which it would find something else."""
+    # What has a closed form searches nowhere.
+    without = _NO_FACTS if settings["method"] in OPTIMISED else (*_NO_FACTS, "search")
+    return {name: value for name, value in settings.items() if name not in without}
