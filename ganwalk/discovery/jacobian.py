@@ -35,6 +35,8 @@ _TOGETHER = 8
 _PASS_VALUES = 2**24
 # Values of the tangents that are held for their inner products: 1 GB.
 _HELD_VALUES = 2**28
+# Values that are summed up in single precision.
+_BLOCK = 2**14
 
 
 def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> Tensor:
@@ -146,7 +148,8 @@ class _Chunk:
         pushed = directions.new_empty(len(directions), values)
         for rows, part in zip(pushed.split(len(parts[0])), parts, strict=True):
             rows.copy_(self._push_forward_together(part).flatten(1))
-        return (pushed @ pushed.T).cpu().double()
+        blocks = [block @ block.T for block in pushed.split(_BLOCK, dim=1)]
+        return torch.stack(blocks).cpu().double().sum(dim=0)
 
     def _shifted(self, shift: Tensor) -> Tensor:
         # Gradients on, whatever the caller set: without, layers overwrite their input, and tangents with it.

@@ -100,6 +100,14 @@ def test_shifts_of_their_own_add_up_to_a_shared_one(toy, space, layers):
     assert torch.allclose(each.sum(dim=0), total, rtol=1e-3, atol=1e-4 * float(total.abs().max()))
 
 
+def test_inner_products_of_many_values_are_precise():
+    generator, matrix = linear_generator(6, size=512)
+    basis = torch.eye(6)[:2]
+    columns = matrix.double()[:, :2]
+    found = gram_of(generator, IN_Z, basis, samples=4, together=2)
+    assert torch.allclose(found, columns.T @ columns, rtol=1e-5)
+
+
 @pytest.mark.parametrize("limit", ["_PASS_VALUES", "_HELD_VALUES"])
 def test_memory_is_bounded_with_the_same_result(toy, monkeypatch, limit):
     basis = torch.linalg.qr(torch.randn(12, 5, generator=torch.Generator().manual_seed(0))).Q.T
