@@ -485,7 +485,7 @@ def plot(document: dict[str, Any], cases: Sequence[Case], path: Path) -> None:
     seconds = [rows[case.name]["seconds"] for case in shown]
     goals = [GOALS[case.name] for case in shown if case.name in GOALS]
     axes.set_xscale("log")
-    axes.set_xlim(min(seconds + goals) / 2, max(seconds + goals) * 20)
+    axes.set_xlim(min(seconds + goals) / 2, max(seconds + goals) * 100)
     axes.xaxis.set_major_formatter("{x:,g}")
     blue, grey, orange = "#1f4e9c", "#8a8f99", "#c2571a"
     for at, (case, spent) in enumerate(zip(shown, seconds, strict=True)):

@@ -46,13 +46,6 @@ SCENES: dict[str, tuple[dict[str, Any], int]] = {
     "effort quick": ({"effort": "quick"}, 5),
     "9,216 images": ({"images": 9216}, 2),
     "features of 16 px": ({"layer": 4}, 2),
-    "bfloat16": ({"precision": "bfloat16"}, 2),
-    "polish of 40 steps": ({"polish": 40}, 2),
-    "batch 32": ({"batch": 32}, 2),
-    "100 steps": ({"steps": 100}, 2),
-    "400 steps": ({"steps": 400}, 2),
-    "shifts not equalised": ({"equalize": False}, 2),
-    "direct": ({"search": "direct"}, 2),
     "direct, 50 steps of 32 images": ({"search": "direct", "steps": 50, "batch": 32}, 2),
 }
 BLOBS: dict[str, dict[str, Any]] = {"defaults": {}, "student": {"search": "student"}}
@@ -90,10 +83,19 @@ def run_blobs(config: BlobsConfig, settings: DiscoverySettings, turn: Turn) -> d
     return row
 
 
-def study_scenes(results: Path, running: Running, base: DiscoverySettings, seeds: Sequence[int], samples: int) -> None:
+def study_scenes(
+    results: Path,
+    running: Running,
+    base: DiscoverySettings,
+    seeds: Sequence[int],
+    samples: int,
+    names: Sequence[str] = tuple(SCENES),
+) -> None:
+    """The named settings on scenes, each with its seeds."""
     sha256 = load_scenes()[0].identity.sha256
     jobs = {}
-    for name, (change, count) in SCENES.items():
+    for name in names:
+        change, count = SCENES[name]
         for seed in seeds[:count]:
             settings = replace(base, **{"seed": seed, "image_seed": seed, **change})
             facts = {"generator": sha256, "settings": asdict(settings), "samples": samples}
@@ -143,6 +145,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few steps and seeds, into a scratch folder")
     parser.add_argument("--work", type=Path, default=Path("runs/students"), help="folder of runs and scratch results")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once")
+    parser.add_argument("--only", choices=SCENES, action="append", help="these settings on scenes; may be repeated")
     parser.add_argument("--threads", type=int, help="of each run [default: the cores, shared out]")
     arguments = parser.parse_args()
     if arguments.threads is not None:
@@ -158,7 +161,7 @@ def main() -> None:
         base = DiscoverySettings(n_directions=3, images=256, steps=1, polish=1, batch=8, scored=4)
         seeds, samples, variants = (11,), 8, ("curved",)
     if "scenes" in parts:
-        study_scenes(results, running, base, seeds, samples)
+        study_scenes(results, running, base, seeds, samples, arguments.only or tuple(SCENES))
     if "blobs" in parts:
         study_blobs(results, running, base, variants, seeds)
     if "figures" in parts:
