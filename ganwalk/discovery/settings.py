@@ -244,8 +244,8 @@ class DiscoverySettings:
 
 def _is_small(generator: Generator) -> bool:
     """Whether a network has fewer weights than a student; of code that holds none, nobody knows."""
-    from torch import nn
-
-    weights = sum(weight.numel() for weight in generator.parameters()) if isinstance(generator, nn.Module) else 0
+    # Wrappers hand it on; what is no module has none.
+    parameters = getattr(generator, "parameters", tuple)
+    weights = sum(weight.numel() for weight in parameters())
     hidden = weights == 0 and generator.identity.architecture == "python"
     return weights < _SMALL_NETWORK and not hidden

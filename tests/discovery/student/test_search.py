@@ -19,6 +19,8 @@ from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.student import search as search_module
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.native import write_native
+from ganwalk.generators.loading import load_generator
+from ganwalk.generators.timing import Watched
 from tests.discovery.student.test_images import Counted
 
 ROOT = Path(__file__).parents[3]
@@ -139,6 +141,9 @@ def test_effort_memory_and_baselines(toy):
     for values in (images, polish, scored):
         assert values == sorted(set(values))
     assert DiscoverySettings(n_directions=4).resolve(toy).search == "direct"
+    scenes = load_generator("scenes")
+    for generator in (scenes, Watched(scenes, print)):
+        assert DiscoverySettings(n_directions=4).resolve(generator).search == "auto"
     with pytest.raises(GanwalkError, match="hessian cannot search on a student"):
         DiscoverySettings(n_directions=4, method="hessian", search="student").resolve(toy)
     result = run_discovery(toy, replace(FAST, polish=0, compared=("pca", "sefa")))
