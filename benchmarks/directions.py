@@ -138,6 +138,9 @@ def run_blobs(config: BlobsConfig, settings: DiscoverySettings, turn: Turn) -> d
     generator = make_blobs(config)
     started = time.perf_counter()
     result = run_discovery(generator, settings, threads=turn.threads, compared=())
+    if result.ended:
+        # A basis as it stood is no row.
+        raise KeyboardInterrupt
     seconds = time.perf_counter() - started
     scores = axis_scores(generator, result.directions)
     cosines = {name: round(float(scores.cosines[:, k].max()), 5) for k, name in enumerate(scores.axes)}
@@ -267,6 +270,9 @@ def run_scenes(settings: DiscoverySettings, samples: int, turn: Turn) -> dict[st
     assert reader is not None
     started = time.perf_counter()
     result = run_discovery(generator, settings, threads=turn.threads, compared=())
+    if result.ended:
+        # A basis as it stood is no row.
+        raise KeyboardInterrupt
     seconds = time.perf_counter() - started
     scores = effect_scores(generator, result.directions, reader, samples=samples)
     values = {key: getattr(scores, key) for key in ("overall", "disentanglement", "completeness", "gap")}

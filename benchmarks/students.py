@@ -59,6 +59,9 @@ def run_scenes(settings: DiscoverySettings, samples: int, turn: Turn) -> dict[st
     made = []
     began, cpu = time.perf_counter(), time.process_time()
     result = run_discovery(Watched(generator, made.append), settings, threads=turn.threads)
+    if result.ended:
+        # A basis as it stood is no row.
+        raise KeyboardInterrupt
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     scores = effect_scores(generator, result.directions, reader, samples=samples)
     row = {name: round(getattr(scores, name), 5) for name in ("overall", "disentanglement", "completeness", "gap")}
@@ -76,6 +79,9 @@ def run_blobs(config: BlobsConfig, settings: DiscoverySettings, turn: Turn) -> d
     generator = make_blobs(config)
     began = time.perf_counter()
     result = run_discovery(generator, settings, threads=turn.threads)
+    if result.ended:
+        # A basis as it stood is no row.
+        raise KeyboardInterrupt
     row = {"mean_cosine": round(axis_scores(generator, result.directions).mean_cosine, 5)}
     row["seconds"] = round(time.perf_counter() - began, 1)
     if result.student is not None:
