@@ -137,7 +137,7 @@ def run_blobs(config: BlobsConfig, settings: DiscoverySettings, turn: Turn) -> d
     """One discovery on blobs with the given seed, of the run and of the hidden rotation: |cosine|, MCC, seconds."""
     generator = make_blobs(config)
     started = time.perf_counter()
-    result = run_discovery(generator, settings, threads=turn.threads, compared=())
+    result = run_discovery(generator, settings, threads=turn.threads)
     if result.ended:
         # A basis as it stood is no row.
         raise KeyboardInterrupt
@@ -269,7 +269,7 @@ def run_scenes(settings: DiscoverySettings, samples: int, turn: Turn) -> dict[st
     reader = factor_reader(generator)
     assert reader is not None
     started = time.perf_counter()
-    result = run_discovery(generator, settings, threads=turn.threads, compared=())
+    result = run_discovery(generator, settings, threads=turn.threads)
     if result.ended:
         # A basis as it stood is no row.
         raise KeyboardInterrupt

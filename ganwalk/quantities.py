@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from ganwalk.errors import GanwalkError
 from ganwalk.options.fields import TextForm
@@ -42,10 +43,15 @@ def _amount(text: str, units: dict[str, int], expected: str) -> float:
 def _words(value: float, units: dict[str, int]) -> str:
     """In the largest unit that leaves a short number."""
     for unit, size in sorted(units.items(), key=lambda item: -item[1]):
-        shown = f"{value / size:g}"
+        shown = _digits(value / size)
         if value >= size and float(shown) * size == value and len(shown) <= 6:
             return f"{shown}{unit}"
-    return f"{value:.17g}"
+    return _digits(value)
+
+
+def _digits(value: float) -> str:
+    """A number without an exponent, which `_amount` does not know."""
+    return format(Decimal(repr(value)), "f").removesuffix(".0")
 
 
 BYTES = TextForm("SIZE", parse_bytes, format_bytes)

@@ -17,7 +17,9 @@ import torch
 from PIL import Image
 
 from ganwalk.commands import group
+from ganwalk.commands.discover import _remedy
 from ganwalk.directions import Directions
+from ganwalk.discovery.settings import COMPARABLE, DiscoverySettings
 from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -58,6 +60,30 @@ def test_discover_then_render(run):
     assert {f"direction-1{s}" for s in (".png", ".gif", ".mp4")} <= set(os.listdir("ganwalk-out"))
     code, out, _ = run("render", "--direction", "all", "--out", "all.png", "-q")
     assert code == 0 and Path("all.png").exists()
+
+
+def test_every_baseline_can_be_drawn_beside_the_result(run, refused):
+    code, out, _ = run("discover", "-g", "scenes", *FAST, "--search", "direct", "--compare", ",".join(COMPARABLE), "-q")
+    assert code == 0 and all(any(line.startswith(name) for line in out.splitlines()) for name in COMPARABLE)
+    assert set(json.loads(Path("ganwalk-out/metrics.json").read_text())["bases"]) == {"rtd", *COMPARABLE}
+    assert Path("ganwalk-out/loss.png").exists()
+    assert "choose of pca, random" in refused("discover", "-g", "scenes", "--compare", "hessian")
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        ({}, "--effort quick, --budget 10m or an earlier --layer than 6 shortens it"),
+        ({"search": "direct"}, "--search student, --budget 10m or an earlier --layer than 6 shortens it"),
+        (
+            {"method": "hessian", "search": "direct"},
+            "fewer --steps, --budget 10m or an earlier --layer than 6 shortens it",
+        ),
+        ({"method": "pca", "layer": 0}, "a smaller --scored shortens it"),
+    ],
+)
+def test_what_takes_long_is_shortened_by_what_it_heeds(change, remedy):
+    assert _remedy(DiscoverySettings(**{"layer": 6, **change})) == remedy
 
 
 @pytest.mark.slow

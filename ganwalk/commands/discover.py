@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from ganwalk.commands.options import (
     common_options,
     external_options,
 )
-from ganwalk.discovery.settings import ON_STUDENT, DiscoverySettings
+from ganwalk.discovery.settings import ON_STUDENT, OPTIMISED, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import settings_options
 from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, set_up_torch
@@ -78,13 +79,11 @@ def discover(
             generator = load_generator(name, device, on_bytes, **external)
         if leader:
             make_folder(out)
-        shown: list[Any] = []
+        # What draws the pictures of early results draws those of the last.
+        sheet = functools.cache(functools.partial(sheet_of, generator))
 
         def write(result: DiscoveryResult) -> list[Path]:
-            """Writes a result; what draws its pictures is made once."""
-            if not shown:
-                shown.append(sheet_of(generator))
-            return write_outputs(result, generator, out, shown[0])
+            return write_outputs(result, generator, out, sheet())
 
         with _discovery_watch(generator, settings, quiet) as on_phase:
             result = run_discovery(
@@ -155,14 +154,14 @@ def _discovery_watch(
     generator: Any, settings: DiscoverySettings, quiet: bool
 ) -> Iterator[Callable[[str, float, str], None]]:
     """A callback for every phase, with one progress bar for all; says first what will take long."""
-    from ganwalk.discovery.plan import Plan, plan
+    from ganwalk.discovery.plan import plan
     from ganwalk.rendering.discovery import sheet_seconds
 
     if quiet:
         yield lambda phase, share, note: None
         return
     settings = settings.resolve(generator)
-    planned: Plan = plan(generator, settings, compared=settings.compared, pictures=sheet_seconds(generator))
+    planned = plan(generator, settings, pictures=sheet_seconds(generator))
     if settings.budget is None:
         announce("this discovery", planned.seconds, _remedy(settings), quiet)
     with progress_bar(1000, "discovering", not sys.stderr.isatty()) as advance:
@@ -178,9 +177,17 @@ def _discovery_watch(
 
 
 def _remedy(settings: DiscoverySettings) -> str:
-    """What makes a run shorter, and what it looks at."""
-    shorter = "--search student" if settings.search == "direct" and settings.method in ON_STUDENT else "--effort quick"
-    return f"{shorter}, --budget 10m or an earlier --layer than {settings.layer} shortens it"
+    """What makes a run shorter; `settings` are resolved."""
+    if settings.method not in OPTIMISED:
+        shorter = ["a smaller --scored"]
+    elif settings.search == "direct":
+        shorter = ["--search student" if settings.method in ON_STUDENT else "fewer --steps", "--budget 10m"]
+    else:
+        shorter = ["--effort quick", "--budget 10m"]
+    if settings.layer:
+        shorter.append(f"an earlier --layer than {settings.layer}")
+    *first, last = shorter
+    return f"{', '.join(first)} or {last} shortens it" if first else f"{last} shortens it"
 
 
 def _print_result(result: DiscoveryResult, profile: bool) -> None:

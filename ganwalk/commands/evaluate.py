@@ -108,7 +108,7 @@ def evaluate(
 )
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Seeds per method, from 0.")
 @click.option("-o", "--out", type=PATH, default=Path("ganwalk-comparison"), show_default=True, help="Folder.")
-@settings_options("settings", DiscoverySettings(n_directions=10), without=("method", "seed"))
+@settings_options("settings", DiscoverySettings(n_directions=10), without=("method", "seed", "compared"))
 @settings_options("scoring", SCORING, without=("amplitude", "chunk", "seed", *OF_BATCHES))
 @click.option("--resume", is_flag=True, help="Keep the finished runs in --out, and continue the interrupted one.")
 @ledger_options("ganwalk.evaluation.comparison")

@@ -12,13 +12,10 @@ import torch
 from ganwalk import parallel
 from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.results import StudentReport
-from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.settings import APART, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
 from ganwalk.options import completed
-
-# Settings that a continued run may change: memory, time and what the result is compared with are no part of the search.
-_FREE = ("budget", "memory", "compared")
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Polishing:
 
 def fingerprint(settings: DiscoverySettings, generator_sha256: str) -> str:
     """What must agree between the run that stopped and the one that continues, as JSON."""
-    kept = {name: value for name, value in asdict(settings).items() if name not in _FREE}
+    kept = {name: value for name, value in asdict(settings).items() if name not in APART}
     return json.dumps({"generator": generator_sha256, **kept}, sort_keys=True)
 
 
@@ -63,19 +60,14 @@ def load_checkpoint(path: Path, run: str) -> tuple[Progress, Polishing | None]:
         polishing = None if polish is None else Polishing(StudentReport(**polish["student"]), float(polish["before"]))
     except Exception as error:
         raise GanwalkError(f"{path} is not a checkpoint of ganwalk discover: run without --resume") from error
-    now = completed(DiscoverySettings, json.loads(run))
+    now = json.loads(run)
     if before["scored"] is None:
         # Before there were these settings.
         before |= {"scored": before["batch"], "precision": "float32"}
-    changed = sorted(key for key in {*before, *now} if _as_json(before.get(key)) != _as_json(now.get(key)))
-    changed = [key for key in changed if key not in _FREE]
+    changed = sorted(key for key in {*before, *now} - {*APART} if before.get(key) != now.get(key))
     if changed:
         raise GanwalkError(
             f"{path} belongs to a run with another {', '.join(changed)}: "
             "resume with its options, or run without --resume"
         )
     return progress, polishing
-
-
-def _as_json(value: object) -> str:
-    return json.dumps(value)

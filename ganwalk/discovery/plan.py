@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
 from ganwalk.discovery.jacobian import PROBES, SKETCH_SAMPLES
 from ganwalk.discovery.methods import method_of
-from ganwalk.discovery.run import POLISH_BATCH, POLISH_DIRECTIONS
+from ganwalk.discovery.run import polish_settings
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import features, sample_latents
 from ganwalk.generators.base import Generator
 from ganwalk.generators.timing import seconds_per_latent
+from ganwalk.phases import Phase, Phases
 
 # Images that the speed is measured on, after as many to warm up.
 _PROBE = 4
@@ -24,41 +23,10 @@ _FIT, _SEARCH_STEP = 12.0, 0.03
 _BACKWARD = 1.25
 
 
-@dataclass(frozen=True)
-class Phase:
-    """A part of a discovery, as `run_discovery` names it, and the seconds that it should take."""
-
-    name: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The phases of a discovery, in their order."""
-
-    phases: tuple[Phase, ...]
-
-    @property
-    def seconds(self) -> float:
-        return sum(phase.seconds for phase in self.phases)
-
-    def share(self, name: str, share: float) -> float:
-        """The share of everything that is done when this share of a phase is."""
-        before = 0.0
-        for phase in self.phases:
-            if phase.name == name:
-                return min(1.0, (before + share * phase.seconds) / max(self.seconds, 1e-9))
-            before += phase.seconds
-        return 0.0
-
-
-def plan(
-    generator: Generator, settings: DiscoverySettings, *, compared: Sequence[str] = (), pictures: float = 0.0
-) -> Plan:
-    """The phases that resolved settings need, from the speed of a few images.
+def plan(generator: Generator, settings: DiscoverySettings, *, pictures: float = 0.0) -> Phases:
+    """The phases of `run_discovery` that resolved settings need, from the speed of a few images.
 
     Args:
-        compared: baselines that are scored.
         pictures: seconds of the pictures that follow.
     """
     assert settings.scored is not None
@@ -75,13 +43,11 @@ def plan(
         ]
     elif settings.search == "direct":
         both = _seconds_with_gradient(generator, settings)
-        again = 1 if settings.batch <= (settings.chunk or settings.batch) else 2
-        step = settings.batch * (forward + settings.directions_per_step * (both + (again - 1) * forward))
         held = (settings.steps // settings.evaluate_every + 1) * 2 * n * settings.batch * forward
         starting = settings.batch * n * (both + 2 * forward) if settings.start == "jacobian" else 0.0
         phases += [
             Phase("start", starting),
-            Phase("steps", settings.steps * step + held),
+            Phase("steps", _seconds_of_steps(settings, forward, both) + held),
             Phase("scores", 2 * effects + scores),
         ]
     else:
@@ -94,18 +60,23 @@ def plan(
         ]
         if settings.polish:
             both = _seconds_with_gradient(generator, settings)
-            batch = min(settings.batch, POLISH_BATCH)
-            directions = min(settings.directions_per_step, POLISH_DIRECTIONS)
-            step = batch * (forward + directions * (both + forward))
-            phases += [Phase("polish", settings.polish * step), Phase("scores", scores)]
+            polish = _seconds_of_steps(polish_settings(settings), forward, both)
+            phases += [Phase("polish", polish), Phase("scores", scores)]
         phases.append(Phase("effects", effects))
     phases += [
         Phase(f"baseline {name}", _closed_form_seconds(name, forward) + effects + scores)
-        for name in compared
+        for name in settings.compared
         if name != settings.method
     ]
     phases.append(Phase("pictures", pictures))
-    return Plan(tuple(phases))
+    return Phases(phases)
+
+
+def _seconds_of_steps(settings: DiscoverySettings, forward: float, both: float) -> float:
+    """Of all steps on the generator: a reference, and shifted images with their gradients, made again if in chunks."""
+    assert settings.chunk is not None
+    again = forward if settings.batch > settings.chunk else 0.0
+    return settings.steps * settings.batch * (forward + settings.directions_per_step * (both + again))
 
 
 def _closed_form_seconds(name: str, forward: float) -> float:

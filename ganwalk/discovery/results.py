@@ -81,8 +81,8 @@ class DiscoveryResult:
         bases: the found one first, then those that it was compared with, scored alike.
         explained: share of the latent variance inside the subspace.
         settings: resolved settings.
-        history, steps_done: of the optimisation; empty and 0 for a closed form.
         timing: seconds spent in this process.
+        history, steps_done: of the optimisation; empty and 0 for a closed form.
         student: of a search on a student; None for any other.
         polish: of a search on a student that ended on the network; None for any other.
         target: image change that the search equalised shifts to; 0 for a closed form.
@@ -95,9 +95,9 @@ class DiscoveryResult:
     bases: tuple[Basis, ...]
     explained: float
     settings: DiscoverySettings
-    history: list[dict[str, float]]
-    steps_done: int
     timing: Timing
+    history: list[dict[str, float]] = field(default_factory=list)
+    steps_done: int = 0
     student: StudentReport | None = None
     polish: Polish | None = None
     target: float = 0.0

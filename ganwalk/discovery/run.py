@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,8 @@ from ganwalk.rtd import RTDLoss
 
 _SAVE_EVERY_SECONDS = 5.0
 # Of the steps on a network after a search on a student: they only correct what the student got wrong.
-POLISH_BATCH = 32
-POLISH_DIRECTIONS = 4
+_POLISH_BATCH = 32
+_POLISH_DIRECTIONS = 4
 _POLISH_LR = 0.04
 # Share of a budget after which no more images are made, and another one after which the steps end: scores follow.
 _BUDGET_IMAGES = 0.45
@@ -75,7 +75,6 @@ def run_discovery(
     on_step: Callable[[Progress], None] | None = None,
     on_phase: OnPhase | None = None,
     on_early: Callable[[DiscoveryResult], object] | None = None,
-    compared: Sequence[str] | None = None,
 ) -> DiscoveryResult:
     """Finds directions of a generator by the method of the settings, and scores them.
 
@@ -91,7 +90,6 @@ def run_discovery(
         on_phase: told the phase ("images", "student", "search", "steps", "polish", "scores", "baselines"), its share
             that is done, and a note.
         on_early: given the results of first students, scored on these, while the search goes on.
-        compared: closed forms that are scored beside the result; None takes those of the settings.
     Raises:
         GanwalkError: settings that do not fit the generator or the method, or nothing to resume.
     """
@@ -115,7 +113,7 @@ def run_discovery(
         result = _searched_directly(run)
     else:
         result = _searched_on_student(run)
-    return _compared(run, result, settings.compared if compared is None else compared)
+    return _compared(run, result)
 
 
 @dataclass(frozen=True)
@@ -148,16 +146,15 @@ class _Run:
         """Takes the share of a phase that is done."""
         return lambda share: self.on_phase(phase, share, "")
 
-    def result(self, subspace: Subspace, found: Basis) -> DiscoveryResult:
-        """The result of a basis, without what is known of its search."""
+    def result(self, subspace: Subspace, found: Basis, **search: Any) -> DiscoveryResult:
+        """The result of a basis, and what is known of its search: further fields of `DiscoveryResult`."""
         return DiscoveryResult(
-            as_directions(self.generator, self.settings, found),
-            (found,),
-            subspace.explained,
-            self.settings,
-            [],
-            0,
-            self.timing,
+            directions=as_directions(self.generator, self.settings, found),
+            bases=(found,),
+            explained=subspace.explained,
+            settings=self.settings,
+            timing=self.timing,
+            **search,
         )
 
 
@@ -304,8 +301,9 @@ def _searched_directly(run: _Run, notices: tuple[str, ...] = ()) -> DiscoveryRes
         target=progress.target,
         on_share=run.sharing("scores"),
     )
-    return replace(
-        run.result(subspace, found),
+    return run.result(
+        subspace,
+        found,
         history=progress.history,
         steps_done=progress.step,
         target=progress.target,
@@ -322,6 +320,7 @@ def _searched_on_student(run: _Run) -> DiscoveryResult:
     shifted = max(dim, min(SHIFTED_COMPONENTS, space_dim(generator, settings.space)))
     wide = search_space(generator, replace(settings, subspace_dim=shifted))
     subspace = wide.first(dim)
+    scored = None
     if run.resume and run.checkpoint is not None and run.checkpoint.exists():
         progress, polishing = load_checkpoint(run.checkpoint, run.fingerprint)
         if polishing is None:
@@ -345,25 +344,13 @@ def _searched_on_student(run: _Run) -> DiscoveryResult:
             found.progress.factors,
             found.progress.target,
         )
-        polishing = Polishing(found.report, 0.0)
+        steps = _steps(settings, subspace, progress)
+        scored = score_steps(generator, settings, run.loss, steps, run.sharing("scores before"))
+        polishing = Polishing(found.report, scored.mean_rtd)
     best = progress.base @ subspace.components
-    scored = None
-    if polishing.before == 0.0:
-        scored = score_steps(
-            generator, settings, run.loss, _steps(settings, subspace, progress), run.sharing("scores before")
-        )
-        polishing = replace(polishing, before=scored.mean_rtd)
     ended, polish = "", None
     if settings.polish > 0:
-        options = replace(
-            settings,
-            steps=settings.polish,
-            batch=min(settings.batch, POLISH_BATCH),
-            directions_per_step=min(settings.directions_per_step, POLISH_DIRECTIONS),
-            lr=_POLISH_LR * settings.lr,
-            ramp=1.0,
-        )
-        ended = _stepped(run, "polish", options, subspace, progress, polishing)
+        ended = _stepped(run, "polish", polish_settings(settings), subspace, progress, polishing)
         after = score_steps(generator, settings, run.loss, _steps(settings, subspace, progress), run.sharing("scores"))
         polish = Polish(progress.step, polishing.before, after.mean_rtd)
         if polish.kept:
@@ -379,14 +366,28 @@ def _searched_on_student(run: _Run) -> DiscoveryResult:
         scores=scored,
         on_share=run.sharing("effects"),
     )
-    return replace(
-        run.result(subspace, basis),
+    return run.result(
+        subspace,
+        basis,
         history=polishing.student.history,
         steps_done=settings.steps,
         target=progress.target,
         student=polishing.student,
         polish=polish,
         ended=ended,
+    )
+
+
+def polish_settings(settings: DiscoverySettings) -> DiscoverySettings:
+    """The settings of the steps on the generator that follow a search on a student, of resolved ones."""
+    assert settings.polish is not None
+    return replace(
+        settings,
+        steps=settings.polish,
+        batch=min(settings.batch, _POLISH_BATCH),
+        directions_per_step=min(settings.directions_per_step, _POLISH_DIRECTIONS),
+        lr=_POLISH_LR * settings.lr,
+        ramp=1.0,
     )
 
 
@@ -423,8 +424,9 @@ def _early(run: _Run, found: StudentSearch, subspace: Subspace) -> DiscoveryResu
         progress.rotation() @ subspace.components,
         factors=progress.factors,
     )
-    return replace(
-        run.result(subspace, basis),
+    return run.result(
+        subspace,
+        basis,
         history=progress.history,
         steps_done=progress.step,
         student=found.report,
@@ -489,10 +491,10 @@ def _stepped(
     return "" if progress.step >= settings.steps else "budget"
 
 
-def _compared(run: _Run, result: DiscoveryResult, names: Sequence[str]) -> DiscoveryResult:
+def _compared(run: _Run, result: DiscoveryResult) -> DiscoveryResult:
     """The result with the bases of closed forms beside it, scored alike."""
     found, settings = result.bases[0], run.settings
-    names = [name for name in names if name != settings.method]
+    names = [name for name in settings.compared if name != settings.method]
     if not names:
         return result
     target = result.target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,7 +81,7 @@ def score_basis(
 
     Args:
         with_barcodes: of each direction, from the same images.
-        on_share: called with the share of the directions that is done.
+        on_share: called with the share of the synthesis that is done.
     """
     distances: list[Tensor] = []
 
@@ -112,15 +113,19 @@ def _measured(
     mine = {}
     with torch.no_grad():
         latents = sample_latents(generator, view, batch, seed)
-        reference = features(generator, view, latents, seed)
         shifts = steps.to(device_of(generator))
-        for index in range(parallel.rank(), len(steps), parallel.processes()):
-            both = [
-                features(generator, view, shift_latents(latents, sign * shifts[index], view.layers), seed)
-                for sign in (1, -1)
-            ]
-            mine[index] = measure(reference, both)
+        chosen = range(parallel.rank(), len(steps), parallel.processes())
+        batches = itertools.count(1)
+
+        def made(latents: Tensor) -> Tensor:
+            made = features(generator, view, latents, seed)
             if on_share is not None:
-                on_share((index + 1) / len(steps))
+                on_share(next(batches) / (1 + 2 * len(chosen)))
+            return made
+
+        reference = made(latents)
+        for index in chosen:
+            both = [made(shift_latents(latents, sign * shifts[index], view.layers)) for sign in (1, -1)]
+            mine[index] = measure(reference, both)
     found = {index: value for part in parallel.gather_objects(mine) for index, value in part.items()}
     return [found[index] for index in range(len(steps))]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SEARCHES = ("auto", "student", "direct")
 PRECISIONS = ("auto", "float32", "bfloat16")
+# Settings that are no part of a search: a run that was stopped may continue with others, and finds the same.
+APART = ("budget", "memory", "compared")
 # Methods that are optimised, and those of them that mean the same on a student, whose features keep distances only.
 OPTIMISED = ("rtd", "hessian")
 ON_STUDENT = ("rtd",)

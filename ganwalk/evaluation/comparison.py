@@ -17,7 +17,7 @@ from typing import Any
 from ganwalk.directions import DIRECTIONS_FILE
 from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.run import run_discovery
-from ganwalk.discovery.settings import OPTIMISED, DiscoverySettings
+from ganwalk.discovery.settings import APART, OPTIMISED, DiscoverySettings
 from ganwalk.discovery.student.images import IMAGES_FILE
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.factors import FactorReader
@@ -40,8 +40,6 @@ _PHASES = {
     "steps": (0.0, 0.8),
     "scores": (0.8, 0.9),
 }
-# Settings without which a run finds the same.
-_NO_FACTS = ("memory", "budget", "compared")
 
 
 @dataclass(frozen=True)
@@ -190,7 +188,7 @@ def compare(
     jobs = []
     for method in methods:
         for seed in seeds:
-            chosen = replace(settings, method=method, seed=seed)
+            chosen = replace(settings, method=method, seed=seed, compared=())
             facts = _facts(generator, chosen, evaluation, reader)
             jobs.append(Job(f"{method}-{seed}", facts, functools.partial(_run, chosen, evaluation)))
     with contextlib.ExitStack() as stack:
@@ -239,7 +237,6 @@ def _scored_run(settings: DiscoverySettings, evaluation: EvaluationSettings, tur
             resume=checkpoint.exists(),
             on_phase=on_phase,
             images=turn.folder.parent / IMAGES_FILE,
-            compared=(),
         )
     except GanwalkError as error:
         if optimised:
@@ -289,5 +286,5 @@ def _as_today(document: dict[str, Any]) -> dict[str, Any]:
 def _that_matter(settings: dict[str, Any]) -> dict[str, Any]:
     """Those settings of a run, by name, without which it would find something else."""
     # What has a closed form searches nowhere.
-    without = _NO_FACTS if settings["method"] in OPTIMISED else (*_NO_FACTS, "search")
+    without = APART if settings["method"] in OPTIMISED else (*APART, "search")
     return {name: value for name, value in settings.items() if name not in without}

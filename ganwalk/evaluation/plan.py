@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ganwalk.directions import Directions
 from ganwalk.discovery.view import View, default_chunk
 from ganwalk.evaluation.factors import FactorReader
@@ -12,22 +10,10 @@ from ganwalk.evaluation.settings import EvaluationSettings, default_sizes
 from ganwalk.evaluation.unsupervised import latents_of_changes, latents_of_topology
 from ganwalk.generators.base import Generator
 from ganwalk.generators.timing import seconds_per_latent
+from ganwalk.phases import Phase, Phases
 
 # Points of the clouds between which RTD is taken.
 MAX_POINTS = 64
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of an evaluation.
-
-    Attributes:
-        name: such as "topology".
-        seconds: that its synthesis takes here, roughly.
-    """
-
-    name: str
-    seconds: float
 
 
 def plan(
@@ -36,7 +22,7 @@ def plan(
     settings: EvaluationSettings,
     view: View,
     reader: FactorReader | None,
-) -> list[Stage]:
+) -> Phases:
     """The stages in their order, timed on a few latents.
 
     Args:
@@ -52,10 +38,10 @@ def plan(
     if settings.reconstructor:
         counts["reconstructor"] = latents_of_pairs(n, sizes.pairs)
     each = seconds_per_latent(generator, view.layer, batch=min(4, view.chunk))
-    stages = [Stage(name, count * each) for name, count in counts.items()]
+    phases = [Phase(name, count * each) for name, count in counts.items()]
     if reader is None:
-        return stages
+        return Phases(phases)
     last = generator.num_layers - 1
     images = settings.samples * (1 + 2 * n) * reader.needs_images
     cost = seconds_per_latent(generator, batch=min(4, default_chunk(generator, last))) if images else 0.0
-    return [Stage("effects", images * cost), *stages]
+    return Phases([Phase("effects", images * cost), *phases])

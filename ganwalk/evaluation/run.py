@@ -188,17 +188,13 @@ def run_evaluation(
     view = view_of(generator, directions, chunk=options.chunk, **batch)
 
     stages = plan(generator, directions, options, view, reader)
-    total = sum(stage.seconds for stage in stages)
     if on_estimate is not None:
-        on_estimate(total)
+        on_estimate(stages.seconds)
 
     def share_of(name: str) -> Callable[[float], None]:
-        index = next(index for index, stage in enumerate(stages) if stage.name == name)
-        before = sum(stage.seconds for stage in stages[:index])
-
         def on_share(share: float) -> None:
             if on_progress is not None:
-                on_progress(name, (before + share * stages[index].seconds) / total)
+                on_progress(name, stages.share(name, share))
 
         on_share(0.0)
         return on_share

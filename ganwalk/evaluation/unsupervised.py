@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,6 @@ from ganwalk.directions import Directions, shift_latents
 from ganwalk.discovery.scores import BasisScores, score_basis
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.generators.base import Generator, device_of
-from ganwalk.generators.timing import Watched
 from ganwalk.rtd import Barcode, RTDLoss
 
 # Steps that the path along a direction is cut into (even: halfway is no shift), and the partners each direction is
@@ -63,18 +63,10 @@ def topology_scores(
     on_share: Callable[[float], None] | None = None,
 ) -> tuple[BasisScores, list[Barcode]]:
     """RTD, displacement and barcode of every direction at one amplitude, on a batch as discovery holds one back."""
-    done, total = 0, latents_of_topology(len(directions), batch)
-
-    def on_latents(count: int) -> None:
-        nonlocal done
-        done += count
-        if on_share is not None:
-            on_share(min(1.0, done / total))
-
-    watched = Watched(generator, on_latents)
     steps = torch.stack([directions.step(i, amplitude) for i in range(len(directions))]).to(device_of(generator))
     loss = RTDLoss(threads=threads)
-    scores = score_basis(watched, view, steps, loss, batch=batch, seed=seed, with_barcodes=True)
+    how: dict[str, Any] = {"batch": batch, "seed": seed, "with_barcodes": True, "on_share": on_share}
+    scores = score_basis(generator, view, steps, loss, **how)
     return scores, scores.barcodes
 
 

@@ -119,5 +119,5 @@ def found_side(
         equalize=False,
         batch=16,
     )
-    found = run_discovery(generator, settings, compared=()).directions
+    found = run_discovery(generator, settings).directions
     return Side(found.to(device_of(generator)), None)

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, Noise, device_of, sample_labels, sample_z
+from ganwalk.generators.wrapper import Wrapper
 
 # Pixels on a side of a preview: enough to see what moves.
 PREVIEW_RESOLUTION = 64
@@ -28,7 +29,7 @@ _RIDGE = 1e-3
 
 
 @dataclass(frozen=True)
-class Preview:
+class Preview(Wrapper):
     """A generator of small images, to be walked like the one whose first layers it runs.
 
     Attributes:
@@ -44,13 +45,6 @@ class Preview:
     weights: Tensor
     resolution: int
     fit: float
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.generator, name)
-
-    def mapping(self, *args: Any, **kwargs: Any) -> Tensor:
-        """As the whole generator's."""
-        return self.generator.mapping(*args, **kwargs)
 
     def synthesis(
         self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganwalk.generators.base import Generator, sample_labels, sample_z
+from ganwalk.generators.wrapper import Wrapper
 
 # Seconds from which the first call, that sets things up, is taken for what all take.
 _SLOW = 0.5
@@ -30,7 +31,7 @@ def seconds_per_latent(generator: Generator, until: int | None = None, *, batch:
     return seconds / batch
 
 
-class Watched:
+class Watched(Wrapper):
     """A generator that tells how many latents it has synthesised.
 
     Args:
@@ -39,13 +40,10 @@ class Watched:
     """
 
     def __init__(self, generator: Generator, on_latents: Callable[[int], None]):
-        self._generator, self._on_latents = generator, on_latents
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._generator, name)
+        self.generator, self._on_latents = generator, on_latents
 
     def synthesis(self, w: Tensor, **options: Any) -> Tensor:
         """As the generator's."""
-        made = self._generator.synthesis(w, **options)
+        made = self.generator.synthesis(w, **options)
         self._on_latents(len(w))
         return made

@@ -116,7 +116,12 @@ def plot_history(result: DiscoveryResult, path: Path) -> None:
         ms=3,
         label="held batch, all directions",
     )
-    styles = {"pca": ("#c2571a", "--"), "random": ("#5b5b5b", ":")}
+    styles: dict[str, Any] = {
+        "pca": ("#c2571a", "--"),
+        "random": ("#5b5b5b", ":"),
+        "sefa": ("#2e7d4f", "-."),
+        "jacobian": ("#7a4fa3", (0, (1, 1))),
+    }
     topological = result.settings.method == "rtd"
     for basis in result.bases[1:] if topological else ():
         colour, line = styles[basis.name]

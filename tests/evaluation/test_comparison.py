@@ -161,6 +161,11 @@ def test_impossible_comparisons_are_refused(blobs, methods, seeds, message):
 COMMAND = ("compare", "-g", "blobs", "-n", 3, "--steps", 1, "--samples", 8, "--threads", 1)
 
 
+def test_the_command_offers_no_baselines_beside_its_methods(run):
+    code, text = run(*COMMAND, "--compare", "pca")
+    assert code == 2 and "No such option" in text
+
+
 @pytest.mark.slow
 def test_the_command_goes_the_whole_way(run):
     code, text = run(*COMMAND, "--methods", "rtd,sefa", "--seeds", 2, "-o", "out")

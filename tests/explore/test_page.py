@@ -79,7 +79,7 @@ def scenes():
 def found(scenes):
     """Four principal components, with their scores."""
     directions = run_discovery(
-        scenes, DiscoverySettings(n_directions=4, method="pca", batch=8, equalize=False), compared=()
+        scenes, DiscoverySettings(n_directions=4, method="pca", batch=8, equalize=False)
     ).directions
     return directions, evaluate(scenes, directions, samples=8, reconstructor=False, threads=1)
 

@@ -35,7 +35,7 @@ def scenes():
 @pytest.fixture(scope="module")
 def found(scenes):
     settings = DiscoverySettings(n_directions=4, method="pca", batch=8, equalize=False)
-    return run_discovery(scenes, settings, compared=()).directions
+    return run_discovery(scenes, settings).directions
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from ganwalk.discovery.student.fitting import Network
 from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, Noise, broadcast_styles
+from ganwalk.generators.wrapper import Wrapper
 
 
 def told_apart(view: View, num_layers: int) -> tuple[int, ...]:
@@ -33,7 +34,7 @@ def inputs_of(styles: Tensor, layers: tuple[int, ...]) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Student:
+class Student(Wrapper):
     """A generator whose only features are coordinates (n, k) of the features of a network's layer.
 
     Attributes:
@@ -49,13 +50,6 @@ class Student:
     told: tuple[int, ...]
     network: Network
     unit: float
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.generator, name)
-
-    def mapping(self, *args: Any, **kwargs: Any) -> Tensor:
-        """As the network's."""
-        return self.generator.mapping(*args, **kwargs)
 
     def synthesis(
         self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None

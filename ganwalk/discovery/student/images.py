@@ -57,7 +57,7 @@ class Images:
         """The same images with coordinates, whether there are enough for a pilot or not."""
         if self.reduction is not None:
             return self
-        reduction = fit_reduction(self.sketches)
+        reduction = fit_reduction(self.sketches[:_PILOT])
         coordinates = reduction(self.sketches)
         captured = coordinates.square().sum() / (self.sketches - reduction.mean).square().sum().clamp_min(1e-30)
         return replace(self, coordinates=coordinates, reduction=reduction, captured=float(captured))
@@ -75,18 +75,7 @@ class Images:
             coordinates = torch.cat([self.coordinates, self.reduction(sketches)])
             return replace(self, inputs=joined, coordinates=coordinates)
         grown = replace(self, inputs=joined, sketches=_joined(self.sketches, sketches), values=values)
-        if len(joined) < _PILOT:
-            return grown
-        pilot = fit_reduction(grown.sketches[:_PILOT])
-        coordinates = pilot(grown.sketches)
-        captured = coordinates.square().sum() / (grown.sketches - pilot.mean).square().sum().clamp_min(1e-30)
-        return replace(
-            grown,
-            sketches=grown.sketches[:0],
-            coordinates=coordinates,
-            reduction=pilot,
-            captured=float(captured),
-        )
+        return grown if len(joined) < _PILOT else replace(grown.reduced(), sketches=grown.sketches[:0])
 
 
 def draw_images(
@@ -112,10 +101,9 @@ def draw_images(
         if kept is not None and parallel.rank() == 0:
             kept.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(kept))
-        images = _load(kept, facts)
-        images = parallel.shared(images)
-        blocks = -(-count // BLOCK)
-        done = len(images) // BLOCK
+        images = parallel.shared(_load(kept, facts))
+        found, blocks = len(images), -(-count // BLOCK)
+        done = found // BLOCK
         sketch, saved_at = Sketch(shifts.seed), time.monotonic()
         try:
             while done < blocks and not (done and stop is not None and parallel.shared(stop())):
@@ -129,7 +117,7 @@ def draw_images(
                     _save(kept, images, facts)
                     saved_at = time.monotonic()
         finally:
-            if kept is not None and len(images):
+            if len(images) > found:
                 _save(kept, images, facts)
     return images.first(blocks * BLOCK) if len(images) > blocks * BLOCK else images
 

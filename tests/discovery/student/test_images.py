@@ -65,8 +65,10 @@ def test_kept_images_are_not_made_again(counted, tmp_path):
     assert counted.images == 2 * BLOCK
     more = draw_images(counted, shifts, 3 * BLOCK, kept)
     assert counted.images == 3 * BLOCK
+    written = kept.stat()
     again = draw_images(counted, shifts, 2 * BLOCK, kept)
     assert counted.images == 3 * BLOCK
+    assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
     whole = draw_images(counted, shifts, 3 * BLOCK)
     assert torch.equal(more.sketches, whole.sketches) and torch.equal(more.inputs, whole.inputs)
     assert torch.equal(few.sketches, again.sketches)
