@@ -28,7 +28,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/ganwalk discover --generator scenes --n-directions 10 --out $(OUT)
+	$(BIN)/ganwalk discover --generator scenes --n-directions 10 --out $(OUT) --force
 	$(BIN)/ganwalk render --directions $(OUT)/directions.safetensors --direction all
 	$(BIN)/ganwalk render --directions $(OUT)/directions.safetensors --direction 0 --gif
 

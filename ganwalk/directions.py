@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.files import locked, write_bytes
+from ganwalk.files import write_bytes
 from ganwalk.generators.base import SPACES, Generator, GeneratorIdentity, check_layers, space_dim
 from ganwalk.labels import Label, check_unique, find_direction
 from ganwalk.records import build_record
@@ -42,6 +42,7 @@ class Directions:
         settings: JSON-able settings of the method.
         seed: seed of the method.
         version: version of ganwalk that wrote them.
+        created: when they were found, as `ganwalk.files.timestamp`; empty in files of versions that did not say.
         effects: (n,) mean image change of a shift, or None if it was not measured.
         labels: names and notes that people gave, one per direction; empty ones where nothing was given.
     Raises:
@@ -57,6 +58,7 @@ class Directions:
     settings: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     version: str = ""
+    created: str = ""
     effects: Tensor | None = None
     labels: tuple[Label, ...] = ()
 
@@ -179,6 +181,8 @@ class Directions:
             "seed": self.seed,
             "version": self.version,
         }
+        if self.created:
+            facts["created"] = self.created
         if any(label != Label() for label in self.labels):
             facts["labels"] = [asdict(label) for label in self.labels]
         try:
@@ -233,29 +237,6 @@ class Directions:
             raise GanwalkError(f"{path} is damaged: its description cannot be read") from error
 
 
-def save_label(path: Path | str, index: int, label: Label, fingerprint: str) -> Directions:
-    """Writes the label of one direction into a directions file, and returns what the file holds then.
-
-    Others may write into the same file: it is read again under a lock, and only this label changes.
-
-    Args:
-        fingerprint: of the directions that the label is meant for.
-    Raises:
-        GanwalkError: the file holds other directions by now, has that name already, or cannot be written.
-    """
-    path = Path(path)
-    try:
-        with locked(path):
-            directions = Directions.load(path)
-            if directions.fingerprint() != fingerprint:
-                raise GanwalkError(f"{path} holds other directions by now: load it again")
-            directions = directions.labelled(index, label)
-            directions.save(path)
-    except OSError as error:
-        raise GanwalkError(f"cannot write beside {path}: {error.strerror or error}") from error
-    return directions
-
-
 def shift_latents(latents: Tensor, step: Tensor, layers: tuple[int, int] | None) -> Tensor:
     """Latents plus step (d,): codes z (n, d) as they are, styles (n, num_layers, d) on every layer of the range."""
     if latents.ndim == 2 or layers is None:
@@ -283,6 +264,7 @@ def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:
         settings=dict(facts["settings"]),
         seed=int(facts["seed"]),
         version=str(facts["version"]),
+        created=str(facts.get("created", "")),
         effects=tensors.get("effects"),
         labels=_labels(facts.get("labels", [])),
     )

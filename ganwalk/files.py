@@ -1,44 +1,140 @@
-"""Atomic writes (a file is there whole or not at all), locks between processes, and the cache folder."""
+"""Atomic writes (a file is there whole or not at all), locks between processes, folders of results, the cache."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ganwalk.errors import GanwalkError
+from ganwalk.errors import GanwalkError, one_line
+
+# Of a lock's file: the owner in words.
+_MAX_OWNER = 500
+_REMEDIES = {
+    errno.ENOSPC: "free some space, or choose another place",
+    errno.EDQUOT: "free some space, or choose another place",
+    errno.EACCES: "choose a place that you may write to",
+    errno.EPERM: "choose a place that you may write to",
+    errno.EROFS: "choose a place that you may write to",
+    errno.ENOTDIR: "a part of its path is a file; choose another folder",
+    errno.EEXIST: "a part of its path is a file; choose another folder",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path`, with its suffix; renamed to `path` on success, removed on any failure.
 
+    Folders that are missing are made, and removed again on a failure.
+
     Raises:
         GanwalkError: the folder cannot be written to, the disk is full, or `path` is a folder or a device.
     """
     path = Path(path)
+    with contextlib.ExitStack() as stack:
+        try:
+            # A rename would replace even /dev/null.
+            if path.exists() and not path.is_file():
+                raise GanwalkError(f"cannot write {path}: it is a folder or a device; choose another name")
+            stack.enter_context(made_folder(path.parent))
+            handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+            os.close(handle)
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        partial = Path(name)
+        try:
+            yield partial
+            publish(partial, path)
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Makes a folder and its parents; at the end those of them that are empty go again.
+
+    Raises:
+        GanwalkError: a file is in its place, or it cannot be made.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
-        # A rename would replace even /dev/null.
-        if path.exists() and not path.is_file():
-            raise GanwalkError(f"cannot write {path}: it is a folder or a device; choose another name")
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise GanwalkError(f"{folder} is a file: choose another folder") from None
     except OSError as error:
-        raise _cannot_write(path, error) from error
-    partial = Path(name)
+        raise _cannot_write(folder, error) from error
     try:
-        yield partial
-        publish(partial, path)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
+        yield
     finally:
-        partial.unlink(missing_ok=True)
+        for place in missing:
+            with contextlib.suppress(OSError):
+                place.rmdir()
+
+
+@contextlib.contextmanager
+def owned_folder(folder: Path) -> Iterator[None]:
+    """Makes a folder for the results of one run, which has it for itself; a run that leaves nothing leaves no folder.
+
+    Raises:
+        GanwalkError: another run writes into it, or it cannot be made.
+    """
+    lock = folder / ".run"
+    with made_folder(folder), contextlib.ExitStack() as stack:
+        try:
+            held = stack.enter_context(try_locked(lock))
+        except OSError as error:
+            raise _cannot_write(folder, error) from error
+        if not held:
+            owner = lock_owner(lock)
+            raise GanwalkError(
+                f"{folder} belongs to another run{owner}: wait for it, or choose another folder with --out"
+            )
+        yield
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Refuses, before anything slow is done, a file that nobody asked to replace or that cannot be written.
+
+    Raises:
+        GanwalkError: with the remedy.
+    """
+    if path.exists() and not force:
+        raise GanwalkError(f"{path} exists: choose another name, or replace it with --force")
+    place = next(place for place in (path.parent.absolute(), *path.parent.absolute().parents) if place.exists())
+    if not place.is_dir():
+        raise _cannot_write(path, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+    if not os.access(place, os.W_OK):
+        raise _cannot_write(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def timestamp() -> str:
+    """The time as files hold it, in UTC: 2026-01-31T12:00:00Z.
+
+    The environment variable SOURCE_DATE_EPOCH (reproducible-builds.org) stands for the clock, so that equal results can
+    be equal files.
+    """
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return as_timestamp(int(fixed) if fixed.isdecimal() else time.time())
+
+
+def as_timestamp(seconds: float) -> str:
+    """Seconds since 1970 as `timestamp` writes them; of no possible time, an empty text."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def publish(partial: Path, path: Path) -> None:
@@ -105,19 +201,36 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[No
 @contextlib.contextmanager
 def try_locked(path: Path) -> Iterator[bool]:
     """Holds the lock of `locked` if it is free, and tells whether it was."""
-    lock = path.with_name(path.name + ".lock")
+    lock = _lock_of(path)
     file = _open_locked(lock)
     if file is None:
         yield False
         return
     with file:
         try:
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}, since {timestamp()}".encode())
+            file.flush()
             yield True
         finally:
             # While it is held: whoever opened the file meanwhile sees that it is no longer the one of that name.
             # Windows removes no open file, and there it stays; so it does in a folder of others.
             with contextlib.suppress(OSError):
                 lock.unlink()
+
+
+def lock_owner(path: Path) -> str:
+    """Who holds the lock of `path`, in brackets; nothing if that cannot be read."""
+    try:
+        with _lock_of(path).open("rb") as file:
+            owner = file.read(_MAX_OWNER).decode(errors="replace").strip()
+    except OSError:
+        return ""
+    return f" ({one_line(owner, _MAX_OWNER)})" if owner else ""
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
 
 
 def _open_locked(lock: Path) -> BinaryIO | None:
@@ -156,6 +269,6 @@ def _umask() -> int:
 
 def _cannot_write(path: Path, error: OSError) -> GanwalkError:
     reason = error.strerror or str(error)
-    return GanwalkError(
-        f"cannot write {path}: {reason}; free some space or choose another place (--out, GANWALK_CACHE)"
-    )
+    remedy = _REMEDIES.get(error.errno or 0, "choose another place")
+    in_cache = cache_folder() in path.parents
+    return GanwalkError(f"cannot write {path}: {reason}; {remedy}{' with GANWALK_CACHE' if in_cache else ''}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import atomic_path
@@ -115,10 +116,13 @@ def side_by_side(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
     return whole
 
 
-def save_picture(picture: Image.Image, path: Path | str) -> None:
-    """Writes a PNG atomically."""
+def save_picture(picture: Image.Image, path: Path | str, mark: str = "") -> None:
+    """Writes a PNG atomically, with a mark among its texts that tells what it is of (`ganwalk.rendering.naming`)."""
+    texts = PngInfo()
+    if mark:
+        texts.add_text("Source", mark)
     with atomic_path(path) as partial:
-        picture.save(partial, optimize=True)
+        picture.save(partial, optimize=True, pnginfo=texts)
 
 
 def _check_size(width: int, height: int, remedy: str) -> None:

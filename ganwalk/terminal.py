@@ -1,4 +1,4 @@
-"""What every command line of the project shares: errors in one line, progress bars, the device, folders."""
+"""What every command line of the project shares: errors in one line, progress bars, the device."""
 
 from __future__ import annotations
 
@@ -123,11 +123,3 @@ def set_up_torch(device: str, threads: int | None) -> None:
 def quoted(path: Path | str) -> str:
     """A path as a shell takes it, for the command to run next."""
     return shlex.quote(str(path))
-
-
-def make_folder(path: Path) -> None:
-    """Makes a folder for results; GanwalkError if a file is in its place."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise GanwalkError(f"{path} is a file: choose a folder with --out") from None

@@ -57,7 +57,7 @@ def test_discover_then_render(run):
     assert metrics["settings"]["n_directions"] == 3 and metrics["steps_done"] == 2
     code, out, _ = run("render", "--direction", 1, "--seeds", "1-2", "--steps", 3, "--gif", "--mp4", "-q")
     assert code == 0 and "next: ganwalk render --direction all" in out
-    assert {f"direction-1{s}" for s in (".png", ".gif", ".mp4")} <= set(os.listdir("ganwalk-out"))
+    assert {f"direction-1-seeds-1-2-steps-3{s}" for s in (".png", ".gif", ".mp4")} <= set(os.listdir("ganwalk-out"))
     code, out, _ = run("render", "--direction", "all", "--out", "all.png", "-q")
     assert code == 0 and Path("all.png").exists()
 
@@ -173,7 +173,7 @@ def test_bad_paths_and_names(refused):
     assert "is a folder" in refused("discover", "-g", ".")
     assert "unknown generator 'ffhq'" in refused("discover", "-g", "ffhq")
     Path("file").write_text("")
-    assert "is a file: choose a folder" in refused("discover", "-g", "blobs", "--out", "file")
+    assert "is a file: choose another folder" in refused("discover", "-g", "blobs", "--out", "file")
     assert "run ganwalk discover first" in refused("render", "-d", "0")
     assert "does not exist" in refused("render", "-d", "0", "--directions", "no.safetensors")
     assert "device 'nowhere'" in refused("discover", "-g", "blobs", "--device", "nowhere")
@@ -313,12 +313,12 @@ def test_directions_of_a_class_are_drawn_and_scored_in_it(run, tmp_path):
     found.save(tmp_path / "directions.safetensors")
     pictures = []
     for options in ([], ["--class", "2"], ["--class", "1"]):
-        code, _, err = run("render", "-d", "0", "--seeds", "1", "--out", "out.png", *options)
+        code, _, err = run("render", "-d", "0", "--seeds", "1", "--out", "out.png", "--force", *options)
         assert code == 0, err
         pictures.append((tmp_path / "out.png").read_bytes())
     assert pictures[0] == pictures[1] != pictures[2]
     assert run("report", "--seeds", "1", "--steps", "2", "--no-evaluate")[0] == 0
-    assert ", class 2" in (tmp_path / "report.html").read_text()
+    assert ", class 2" in (tmp_path / "report-seeds-1-steps-2.html").read_text()
     assert run("evaluate", "--samples", "4", "--no-reconstructor")[0] == 0
     assert json.loads((tmp_path / "evaluation.json").read_text())["settings"]["class_index"] == 2
 
@@ -326,7 +326,7 @@ def test_directions_of_a_class_are_drawn_and_scored_in_it(run, tmp_path):
 def test_truncation_can_stop_at_a_layer(run, refused, tmp_path):
     generator = load_generator("scenes")
     Directions(torch.eye(generator.w_dim)[:2], torch.ones(2), "w", generator.identity).save("directions.safetensors")
-    draw = ["render", "-d", "0", "--seeds", "1", "--steps", "2", "-q", "-o", "out.png"]
+    draw = ["render", "-d", "0", "--seeds", "1", "--steps", "2", "-q", "-o", "out.png", "--force"]
     pictures = []
     for options in ([], ["--truncation-cutoff", generator.num_layers], ["--truncation-cutoff", 1]):
         assert run(*draw, "--truncation", "0.5", *options)[0] == 0
@@ -335,7 +335,7 @@ def test_truncation_can_stop_at_a_layer(run, refused, tmp_path):
     assert np.array_equal(pictures[0], pictures[1]) and not np.array_equal(pictures[0], pictures[2])
     report = ["report", "--seeds", "1", "--steps", "2", "--no-evaluate", "-q"]
     assert run(*report, "--truncation", "0.5", "--truncation-cutoff", 3)[0] == 0
-    written = Path("report.html").read_text()
+    written = Path("report-seeds-1-steps-2-truncation-0.5-truncation-cutoff-3.html").read_text()
     assert "--truncation 0.5 --truncation-cutoff 3" in written and "truncation ψ 0.5 in the first 3 layers" in written
     beyond = generator.num_layers + 1
     for command in (draw, report):

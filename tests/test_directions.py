@@ -8,7 +8,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ganwalk.directions import KEY, Directions, save_label, shift_latents
+from ganwalk.directions import KEY, Directions, shift_latents
+from ganwalk.directions_files import save_label
 from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity, sample_z

@@ -2,12 +2,24 @@
 
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
 from ganwalk import files
 from ganwalk.errors import GanwalkError
-from ganwalk.files import atomic_path, locked, try_locked, write_bytes, write_json, write_text
+from ganwalk.files import (
+    as_timestamp,
+    atomic_path,
+    locked,
+    owned_folder,
+    timestamp,
+    try_locked,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 
 def test_success_replaces_and_leaves_nothing_else(tmp_path):
@@ -58,9 +70,77 @@ def test_folders_devices_and_long_names_are_refused(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
 
 
-def test_a_missing_folder_is_one_line(tmp_path):
-    with pytest.raises(GanwalkError, match="No such file"):
-        write_text(tmp_path / "no" / "a.txt", "x")
+def test_missing_folders_are_made_and_a_failure_leaves_none(tmp_path):
+    path = tmp_path / "new" / "er" / "a.txt"
+    with pytest.raises(ValueError), atomic_path(path):
+        raise ValueError
+    assert os.listdir(tmp_path) == []
+    write_text(path, "x")
+    assert path.read_text() == "x"
+    with pytest.raises(GanwalkError, match=r"a part of its path is a file|is a file: choose another folder"):
+        write_text(path / "b.txt", "x")
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EROFS, "choose a place that you may write to"),
+        (errno.EACCES, "choose a place that you may write to"),
+        (errno.EIO, "choose another place"),
+    ],
+)
+def test_every_failure_has_a_remedy_of_its_own(tmp_path, monkeypatch, number, remedy):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files.tempfile, "mkstemp", fail)
+    with pytest.raises(GanwalkError, match=remedy) as caught:
+        write_text(tmp_path / "a.txt", "x")
+    assert "GANWALK_CACHE" not in str(caught.value)
+    monkeypatch.setenv("GANWALK_CACHE", str(tmp_path))
+    with pytest.raises(GanwalkError, match=rf"{remedy}.* with GANWALK_CACHE"):
+        write_text(tmp_path / "a.txt", "x")
+
+
+def test_a_folder_belongs_to_one_run_which_is_named(tmp_path):
+    folder = tmp_path / "new" / "results"
+    with owned_folder(folder):
+        owner = rf"belongs to another run \(process {os.getpid()} on .*\): wait for it"
+        with pytest.raises(GanwalkError, match=owner), owned_folder(folder):
+            pass
+        (folder / "result").write_text("x")
+    assert os.listdir(folder) == ["result"]
+    with owned_folder(folder):
+        pass
+
+
+def test_a_run_that_leaves_nothing_leaves_no_folder(tmp_path):
+    with pytest.raises(InterruptedError), owned_folder(tmp_path / "new" / "results"):
+        stop()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_of_a_killed_run_is_free(tmp_path):
+    program = "import os, pathlib, sys, time; from ganwalk.files import owned_folder\n"
+    program += "with owned_folder(pathlib.Path(sys.argv[1])): print('owned', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", program, tmp_path / "out"], stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"owned\n"
+        with pytest.raises(GanwalkError, match=f"process {other.pid}"), owned_folder(tmp_path / "out"):
+            pass
+        other.kill()
+        other.wait()
+    with owned_folder(tmp_path / "out"):
+        pass
+    assert os.listdir(tmp_path) == ["out"] and os.listdir(tmp_path / "out") == []
+
+
+def test_the_time_can_be_fixed(monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert timestamp() == "1970-01-02T00:00:00Z"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "now")
+    assert timestamp() > "2026"
+    assert as_timestamp(1e30) == ""
 
 
 def test_a_lock_is_held_once_and_leaves_nothing(tmp_path):

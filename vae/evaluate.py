@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ganwalk.options.command_line import settings_options
-from ganwalk.terminal import download_watch, make_folder, quoted, run_command, set_up_torch
+from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch
 from vae.settings import CONFIG_FILE, ScoringSettings, load_settings
 
 _PATH = click.Path(path_type=Path)
@@ -76,8 +76,6 @@ def command(
     models = [
         load_model(run, getattr(torch, one.precision)).to(device) for run, one in zip(runs, settings, strict=True)
     ]
-    if len(runs) > 1:
-        make_folder(out)
     with download_watch(silent) as on_bytes:
         # Codes are drawn uniformly whatever the training drew, so runs on correlated factors share the data set too.
         distinct = {(one.dataset, one.resolution): one for one in settings}

@@ -75,7 +75,7 @@ def claim_folder(folder: Path, settings: TrainingSettings, *, overwrite: bool = 
     if not overwrite:
         if checkpoint.exists() or (folder / MODEL_FILE).exists():
             ways = f"continue it with --resume --out {quoted(folder)}, or " if checkpoint.exists() else ""
-            raise GanwalkError(f"{folder} holds a training: {ways}start anew with --overwrite")
+            raise GanwalkError(f"{folder} holds a training: {ways}start anew with --force")
         if config.exists():
             _check_own(config)
     # Scores and pictures too: beside the new configuration they would pass for this training's.
@@ -88,7 +88,7 @@ def _check_own(config: Path) -> None:
     try:
         load_settings(config)
     except GanwalkError as error:
-        raise GanwalkError(f"{error}; choose another --out, or replace it with --overwrite") from error
+        raise GanwalkError(f"{error}; choose another --out, or replace it with --force") from error
 
 
 def run_training(

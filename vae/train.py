@@ -12,10 +12,11 @@ from typing import Any
 import click
 
 from ganwalk.errors import GanwalkError
+from ganwalk.files import owned_folder
 from ganwalk.options import Option, options_of
 from ganwalk.options.command_line import click_option, field_options
 from ganwalk.options.words import shown_default
-from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, run_command, set_up_torch
+from ganwalk.terminal import download_watch, progress_bar, quoted, run_command, set_up_torch
 from vae.objectives import OBJECTIVES, check_options
 from vae.settings import (
     CHECKPOINT_FILE,
@@ -71,7 +72,7 @@ def _objective_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @field_options(TopDisSettings, prefix=TOPDIS, spelled="topdis-")
 @click.option("-o", "--out", type=_PATH, help=f"Folder of the run [default: one in {_RUNS}/ named by the settings].")
 @click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
-@click.option("--overwrite", is_flag=True, help="Start anew in a folder that holds a run.")
+@click.option("--force", "--overwrite", "overwrite", is_flag=True, help="Start anew in a folder that holds a run.")
 @click.option(
     "--metrics",
     type=click.Choice(["full", "quick", "none"]),
@@ -113,7 +114,7 @@ def command(
     if resume and (out is None or config is not None or preset is not None):
         raise GanwalkError("--resume continues the run in --out FOLDER with its own settings: give that folder alone")
     if resume and overwrite:
-        raise GanwalkError("--resume continues a run and --overwrite removes it: leave one of them out")
+        raise GanwalkError("--resume continues a run and --force removes it: leave one of them out")
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     saved = load_settings(out / CONFIG_FILE, written=True) if resume and out is not None else None
     settings = changed(saved or _base(config, preset), given)
@@ -129,12 +130,14 @@ def command(
     device = parallel.own_device(device)
     set_up_torch(device, threads)
     folder = out or _RUNS / run_name(settings)
-    with _told_how_to_continue(folder), parallel.process_group(torch.device(device)):
+    with (
+        _told_how_to_continue(folder),
+        parallel.process_group(torch.device(device)),
+        owned_folder(folder) if parallel.rank() == 0 else contextlib.nullcontext(),
+    ):
         leader = parallel.rank() == 0
-        if leader:
-            make_folder(folder)
-            if not resume:
-                claim_folder(folder, settings, overwrite=overwrite)
+        if leader and not resume:
+            claim_folder(folder, settings, overwrite=overwrite)
         silent = quiet or not leader or not sys.stderr.isatty()
         with download_watch(silent) as on_bytes, progress_bar(settings.steps, "training", silent) as advance:
             result = run_training(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganwalk.commands.options import PATH, external_options
+from ganwalk.commands.options import PATH, external_options, force_option
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import download_watch, quoted
 
@@ -62,9 +62,10 @@ def models(as_json: bool) -> None:
 @click.command(epilog="Example: ganwalk convert ffhq.pkl ffhq.safetensors")
 @click.argument("source", type=PATH)
 @click.argument("target", type=PATH)
-@click.option("--force", is_flag=True, help="Replace the target if it exists.")
+@force_option
 def convert(source: Path, target: Path, force: bool) -> None:
     """Rewrite a checkpoint as safetensors: smaller, quick to load, and nothing in it can run."""
+    from ganwalk.files import check_free
     from ganwalk.generators.architectures import build_generator
     from ganwalk.generators.checkpoints import read_checkpoint
     from ganwalk.generators.checkpoints.native import write_native
@@ -72,8 +73,7 @@ def convert(source: Path, target: Path, force: bool) -> None:
 
     if target.suffix != ".safetensors":
         raise GanwalkError(f"{target} must end in .safetensors, the format that convert writes")
-    if target.exists() and not force:
-        raise GanwalkError(f"{target} exists: choose another name or use --force")
+    check_free(target, force)
     with download_watch(quiet=False) as on_bytes:
         path = checkpoint_path(source, on_bytes)
     checkpoint = read_checkpoint(path)

@@ -19,11 +19,12 @@ from ganwalk.commands.options import (
     code_again,
     common_options,
     external_options,
+    force_option,
 )
 from ganwalk.discovery.settings import ON_STUDENT, OPTIMISED, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import settings_options
-from ganwalk.terminal import download_watch, make_folder, progress_bar, quoted, set_up_torch
+from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
 
 if TYPE_CHECKING:
     from ganwalk.discovery.results import DiscoveryResult
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--out", type=PATH, default=DEFAULT_OUT, show_default=True, help="Folder for the results.")
 @settings_options("settings", DiscoverySettings())
 @click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
+@force_option
 @click.option("--profile", is_flag=True, help="Print where the time of the steps went.")
 @common_options
 @external_options
@@ -48,6 +50,7 @@ def discover(
     out: Path,
     settings: DiscoverySettings,
     resume: bool,
+    force: bool,
     profile: bool,
     device: str,
     threads: int | None,
@@ -69,16 +72,21 @@ def discover(
     set_up_torch(device, threads)
     from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.discovery.run import run_discovery
+    from ganwalk.files import owned_folder
     from ganwalk.generators.loading import load_generator
     from ganwalk.rendering.discovery import sheet_of, write_outputs
 
-    with parallel.process_group(torch.device(device)), _told_how_to_continue(out):
+    with (
+        parallel.process_group(torch.device(device)),
+        _told_how_to_continue(out),
+        owned_folder(out) if parallel.rank() == 0 else contextlib.nullcontext(),
+    ):
         leader = parallel.rank() == 0
         quiet = quiet or not leader
+        if leader and not (force or resume):
+            _check_unfinished(out)
         with download_watch(quiet) as on_bytes:
             generator = load_generator(name, device, on_bytes, **external)
-        if leader:
-            make_folder(out)
         # What draws the pictures of early results draws those of the last.
         sheet = functools.cache(functools.partial(sheet_of, generator))
 
@@ -108,6 +116,22 @@ def discover(
             sys.exit(130)
     where = "" if out == DEFAULT_OUT else f" --directions {quoted(out / DIRECTIONS_FILE)}"
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction 0")
+
+
+def _check_unfinished(out: Path) -> None:
+    """Refuses to run where directions are that somebody may want to keep."""
+    from ganwalk.directions import DIRECTIONS_FILE, Directions
+    from ganwalk.directions_files import describe
+
+    if (out / DIRECTIONS_FILE).exists():
+        try:
+            held = describe(Directions.load(out / DIRECTIONS_FILE))
+        except GanwalkError:
+            held = f"a {DIRECTIONS_FILE} that cannot be read"
+        raise GanwalkError(
+            f"{out} holds {held}: replace them with --force, continue their run with --resume, "
+            "or choose another folder with --out"
+        )
 
 
 def _where(result: DiscoveryResult) -> str:

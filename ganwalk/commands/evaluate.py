@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +21,19 @@ from ganwalk.commands.options import (
     common_options,
     directions_option,
     external_options,
+    force_option,
     generator_option,
     ledger_options,
-    newest_directions,
+    open_directions,
 )
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings
 from ganwalk.options.command_line import settings_options
-from ganwalk.terminal import download_watch, late_bar, make_folder, progress_bar, quoted, set_up_torch
+from ganwalk.terminal import download_watch, late_bar, progress_bar, quoted, set_up_torch
 
 if TYPE_CHECKING:
+    from ganwalk.directions import Directions
     from ganwalk.evaluation import Evaluation
     from ganwalk.ledger import Placement
 
@@ -43,6 +46,7 @@ SCORING = EvaluationSettings(reconstructor=False, seed=2**40)
 @generator_option
 @click.option("-o", "--out", type=PATH, help="Folder for the results [default: that of the directions].")
 @settings_options("settings", EvaluationSettings())
+@force_option
 @common_options
 @external_options
 @classifier_options
@@ -51,6 +55,7 @@ def evaluate(
     name: str | None,
     out: Path | None,
     settings: EvaluationSettings,
+    force: bool,
     device: str,
     threads: int | None,
     quiet: bool,
@@ -62,22 +67,22 @@ def evaluate(
     Writes evaluation.json, evaluation.csv and evaluation.png.
     """
     set_up_torch(device, threads)
-    from ganwalk.directions import Directions
-    from ganwalk.evaluation.outputs import write_outputs
+    from ganwalk.evaluation.outputs import EVALUATION_FILE, write_outputs
     from ganwalk.evaluation.run import run_evaluation
+    from ganwalk.files import made_folder
     from ganwalk.generators.loading import load_directions_generator
 
-    path = directions_path or newest_directions()
-    directions = Directions.load(path)
+    path, directions = open_directions(directions_path, quiet)
     if settings.class_index is None:
         settings = replace(settings, class_index=directions.class_index)
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
     reader = make_reader(generator, settings.class_index)
     folder = out or path.parent
-    make_folder(folder)
+    if not force:
+        _check_other_scores(folder / EVALUATION_FILE, directions, settings.resolve(generator))
     # Late: it would stand where the estimate is to be told.
-    with late_bar("evaluating", quiet or not sys.stderr.isatty()) as advance:
+    with made_folder(folder), late_bar("evaluating", quiet or not sys.stderr.isatty()) as advance:
         evaluation = run_evaluation(
             generator,
             directions,
@@ -89,7 +94,7 @@ def evaluate(
                 "evaluating", seconds, "fewer --samples or --no-reconstructor shorten it", quiet
             ),
         )
-    written = write_outputs(evaluation, folder)
+        written = write_outputs(evaluation, folder)
     _print_evaluation(evaluation)
     click.echo(f"wrote {', '.join(map(str, written))}")
     where = f" --directions {quoted(directions_path)}" if directions_path else ""
@@ -111,6 +116,7 @@ def evaluate(
 @settings_options("settings", DiscoverySettings(n_directions=10), without=("method", "seed", "compared"))
 @settings_options("scoring", SCORING, without=("amplitude", "chunk", "seed", *OF_BATCHES))
 @click.option("--resume", is_flag=True, help="Keep the finished runs in --out, and continue the interrupted one.")
+@force_option
 @ledger_options("ganwalk.evaluation.comparison")
 @common_options
 @external_options
@@ -123,6 +129,7 @@ def compare(
     settings: DiscoverySettings,
     scoring: EvaluationSettings,
     resume: bool,
+    force: bool,
     device: str,
     threads: int | None,
     quiet: bool,
@@ -139,18 +146,22 @@ def compare(
     from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.evaluation.comparison import compare as run_comparison
     from ganwalk.evaluation.comparison_outputs import as_table, ranked, write_comparison
+    from ganwalk.files import owned_folder
     from ganwalk.ledger import SharesMissing
 
     load = functools.partial(_load_scored, name, device, external, make_reader, settings.class_index)
     with download_watch(quiet) as on_bytes:
         generator, reader = load(on_bytes)
-    make_folder(out)
+    if not (resume or force):
+        _check_runs(out, shared=where.shard is not None)
     # Directions are scored on batches like those that they were found on.
     shared = {name: getattr(settings, name) for name in ("chunk", *OF_BATCHES)}
     scoring = replace(scoring, **shared)
     hidden = quiet or not sys.stderr.isatty()
+    # Shares of one comparison are one run in several places.
+    owned = contextlib.nullcontext() if where.shard is not None else owned_folder(out)
     try:
-        with progress_bar(1000, "comparing", hidden) as advance:
+        with owned, progress_bar(1000, "comparing", hidden) as advance:
             comparison = run_comparison(
                 generator,
                 settings,
@@ -182,6 +193,34 @@ def compare(
     file = out / "runs" / f"{run.method}-{run.seed}" / DIRECTIONS_FILE
     again = code_again(generator, name, external)
     click.echo(f"next: ganwalk render --directions {quoted(file)}{again} --direction all")
+
+
+def _check_other_scores(path: Path, directions: Directions, settings: EvaluationSettings) -> None:
+    """Refuses to replace scores of these directions that were measured otherwise."""
+    from ganwalk.evaluation.stored import load_evaluation
+
+    try:
+        held = load_evaluation(path, directions)
+    except GanwalkError:
+        # Of no use to anybody.
+        return
+    wanted = {name: value for name, value in asdict(settings).items() if held and name in held["settings"]}
+    changed = [name for name, value in wanted.items() if held and held["settings"][name] != value]
+    if changed:
+        raise GanwalkError(
+            f"{path} holds scores with other settings ({', '.join(changed)}): replace them with --force, "
+            "or choose another folder with --out"
+        )
+
+
+def _check_runs(out: Path, *, shared: bool) -> None:
+    """Refuses to replace a comparison, or the finished runs of one; runs of other shares are no matter."""
+    done = len(list((out / "runs").glob("*/run.json")))
+    if (out / "comparison.json").exists() or (done and not shared):
+        raise GanwalkError(
+            f"{out} holds a comparison ({done} finished runs): keep them with --resume, replace them with --force, "
+            "or choose another folder with --out"
+        )
 
 
 def _load_scored(

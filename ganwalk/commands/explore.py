@@ -15,7 +15,7 @@ from ganwalk.commands.options import (
     common_options,
     external_options,
     generator_option,
-    newest_directions,
+    open_directions,
     percent,
 )
 from ganwalk.errors import GanwalkError
@@ -96,7 +96,7 @@ def explore(
     from ganwalk.explore.sides import choose_sides
     from ganwalk.explore.studio import Studio
 
-    chosen = source or str(newest_directions())
+    chosen = source or str(open_directions(None, quiet)[0])
     with download_watch(quiet) as on_bytes:
         generator, sides = choose_sides(chosen, against, name, device, on_bytes=on_bytes, **external)
     with late_bar("fitting previews", quiet or not sys.stderr.isatty()) as advance:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganwalk.commands.options import PATH, code_again, external_options, newest_directions
+from ganwalk.commands.options import PATH, code_again, external_options, force_option, open_directions
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import download_watch, quoted
 
@@ -28,10 +28,9 @@ def name(
     """
     from dataclasses import replace
 
-    from ganwalk.directions import Directions, save_label
+    from ganwalk.directions_files import save_label
 
-    path = path or newest_directions()
-    directions = Directions.load(path)
+    path, directions = open_directions(path)
     changes: dict[str, Any] = {"name": name, "note": note, "starred": star, "hidden": hide}
     changes = {key: value for key, value in changes.items() if value is not None}
     if direction is None:
@@ -55,7 +54,7 @@ def name(
 @click.option("-o", "--out", type=PATH, help="File to write [default: SOURCE with the suffix .safetensors].")
 @click.option("--space", type=click.Choice(["w", "z"]), help="Their latent space [default: w if there is one].")
 @click.option("--layers", "layers_text", metavar="A-B", help="Layers that they are meant for [default: all].")
-@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@force_option
 @external_options
 def import_command(
     source: Path,
@@ -67,6 +66,7 @@ def import_command(
     external: dict[str, Any],
 ) -> None:
     """Bring directions of GANSpace (.npz), SeFa (.npy) or a plain matrix (.npy, .pt)."""
+    from ganwalk.files import check_free
     from ganwalk.generators.loading import load_generator
     from ganwalk.interchange import import_directions
     from ganwalk.ranges import parse_layers
@@ -76,8 +76,7 @@ def import_command(
         generator = load_generator(name, progress=on_bytes, **external)
     directions = import_directions(source, generator, space=space, layers=layers)
     out = out or source.with_suffix(".safetensors")
-    if out.exists() and not force:
-        raise GanwalkError(f"{out} exists: choose another name with --out, or use --force")
+    check_free(out, force)
     directions.save(out)
     click.echo(f"wrote {out}: {len(directions)} directions")
     again = code_again(generator, name, external)
@@ -88,13 +87,14 @@ def import_command(
 @click.argument("target", type=PATH)
 @click.option("--directions", "path", type=PATH, help="Directions file [default: the newest discovery here].")
 @click.option("--format", "kind", type=click.Choice(["ganspace", "sefa", "npy", "pt"]), help="[default: by suffix]")
-def export(target: Path, path: Path | None, kind: str | None) -> None:
+@force_option
+def export(target: Path, path: Path | None, kind: str | None, force: bool) -> None:
     """Write directions for GANSpace (.npz), SeFa (.npy), numpy (.npy) or torch (.pt)."""
-    from ganwalk.directions import Directions
+    from ganwalk.files import check_free
     from ganwalk.interchange import export_directions
 
-    path = path or newest_directions()
-    directions = Directions.load(path)
+    path, directions = open_directions(path)
+    check_free(target, force)
     export_directions(directions, target, kind)
     click.echo(f"wrote {target}: {len(directions)} directions of {path}")
     click.echo(f"next: ganwalk render --directions {quoted(path)} --direction all")

@@ -6,15 +6,20 @@ import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import quoted
 
+if TYPE_CHECKING:
+    from ganwalk.directions import Directions
+
 PATH = click.Path(path_type=Path)
 DEFAULT_OUT = Path("ganwalk-out")
+# Ends of a walk in pictures, in standard deviations.
+AMPLITUDE = 3.0
 
 
 def finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
@@ -33,6 +38,7 @@ directions_option = click.option(
 generator_option = click.option(
     "-g", "--generator", "name", help="Checkpoint or name [default: the one the directions belong to]."
 )
+force_option = click.option("--force", is_flag=True, help="Replace what is there already.")
 truncation_option = click.option(
     "--truncation", type=float, callback=finite, default=1.0, show_default=True, help="Truncation psi."
 )
@@ -55,7 +61,7 @@ reach_option = click.option(
     "--amplitude",
     type=click.FloatRange(0, min_open=True),
     callback=finite,
-    default=3.0,
+    default=AMPLITUDE,
     show_default=True,
     help="Ends, in σ.",
 )
@@ -179,14 +185,17 @@ _LEDGER_OPTIONS = (
 )
 
 
-def newest_directions() -> Path:
-    """The directions file written last in this folder or one below it."""
-    from ganwalk.directions import DIRECTIONS_FILE
+def open_directions(path: Path | None, quiet: bool = False) -> tuple[Path, Directions]:
+    """A directions file and what is in it; where none is given, the newest one here, and a line that says which."""
+    from ganwalk.directions import Directions
+    from ganwalk.directions_files import newest_directions
 
-    found = [*Path().glob(DIRECTIONS_FILE), *Path().glob(f"*/{DIRECTIONS_FILE}")]
-    if not found:
-        raise GanwalkError("no directions here: run ganwalk discover first, or give --directions FILE")
-    return max(found, key=lambda path: path.stat().st_mtime)
+    if path is not None:
+        return path, Directions.load(path)
+    opened = newest_directions()
+    if not quiet:
+        click.echo(f"using {opened.description}")
+    return opened.path, opened.directions
 
 
 def code_again(generator: Any, name: str | None, external: dict[str, Any]) -> str:

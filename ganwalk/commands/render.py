@@ -10,6 +10,7 @@ import click
 
 from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
+    AMPLITUDE,
     PATH,
     batch_option,
     code_again,
@@ -17,16 +18,19 @@ from ganwalk.commands.options import (
     cutoff_option,
     directions_option,
     external_options,
+    force_option,
     found_class_option,
     generator_option,
     layers_option,
-    newest_directions,
+    open_directions,
     percent,
     reach_option,
     truncation_option,
 )
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
+
+_STEPS = 7
 
 
 @click.command(epilog="Example: ganwalk render --direction 3 --seeds 1-6 --gif")
@@ -38,14 +42,14 @@ from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
 )
 @directions_option
 @generator_option
-@click.option("-o", "--out", type=PATH, help="PNG to write [default: beside the directions].")
+@click.option("-o", "--out", type=PATH, help="PNG to write [default: beside the directions, named by the options].")
 @click.option(
     "--seeds",
     "seeds_text",
     help="Samples, such as 1-6 or 3,8,20-22 [default: 1-6, or 1-3 above 512 px; the first one for all directions].",
 )
 @reach_option
-@click.option("--steps", type=click.IntRange(2), default=7, show_default=True, help="Pictures from end to end.")
+@click.option("--steps", type=click.IntRange(2), default=_STEPS, show_default=True, help="Pictures from end to end.")
 @truncation_option
 @cutoff_option
 @layers_option
@@ -53,6 +57,7 @@ from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
 @batch_option
 @click.option("--gif", is_flag=True, help="Also write an animation as GIF.")
 @click.option("--mp4", is_flag=True, help="Also write an animation as MP4.")
+@force_option
 @common_options
 @external_options
 def render(
@@ -71,6 +76,7 @@ def render(
     batch: int,
     gif: bool,
     mp4: bool,
+    force: bool,
     device: str,
     threads: int | None,
     quiet: bool,
@@ -82,27 +88,27 @@ def render(
     sample to several directions walked at once, where --amplitude counts for nothing.
     """
     set_up_torch(device, threads)
-    from ganwalk.directions import Directions
     from ganwalk.edits import Move
+    from ganwalk.files import check_free
     from ganwalk.generators.loading import load_directions_generator
     from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.ranges import parse_layers, parse_seeds
     from ganwalk.rendering.animation import FRAMES, save_animation
     from ganwalk.rendering.grids import combination_grid, default_seeds, overview_grid, traversal_grid
+    from ganwalk.rendering.naming import check_replaceable, mark_of, settings_name
     from ganwalk.rendering.ranges import parse_edit
     from ganwalk.samples import DrawnSamples
     from ganwalk.sheets import save_picture
 
     if (direction is None) == (combine is None):
         raise GanwalkError("say what to draw: either --direction 0 (or a name, or all) or --combine smile=2,pose=-1")
-    path = directions_path or newest_directions()
-    directions = Directions.load(path)
+    path, directions = open_directions(directions_path, quiet)
     class_index = directions.class_index if class_index is None else class_index
     seeds = None if seeds_text is None else tuple(parse_seeds(seeds_text))
     layers = parse_layers(layers_text) if layers_text else None
     index = None if direction in (None, "all") else directions.find(direction)
     if combine is not None:
-        edits, stem_name = [parse_edit(combine, directions, layers)], "combined"
+        edits, stem_name = [parse_edit(combine, directions, layers)], f"combined-{combine}"
     elif index is not None:
         edits, stem_name = [[Move(index, amplitude, layers)]], f"direction-{index}"
     else:
@@ -110,12 +116,27 @@ def render(
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
     samples = DrawnSamples(seeds or default_seeds(generator), truncation, truncation_cutoff, class_index)
-    stem = out or path.parent / f"{stem_name}.png"
+    given = {
+        "seeds": seeds_text,
+        "amplitude": None if amplitude == AMPLITUDE or combine is not None else f"{amplitude:g}",
+        "steps": None if steps == _STEPS else steps,
+        "truncation": None if truncation == 1.0 else f"{truncation:g}",
+        "cutoff": truncation_cutoff,
+        "layers": layers_text,
+        "class": None if class_index == directions.class_index else class_index,
+    }
+    words = [word for key, value in given.items() if value is not None for word in (key, str(value))]
+    stem = out or path.parent / f"{settings_name(stem_name, words)}.png"
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
     reach: dict[str, Any] = {"amplitude": amplitude, "layers": layers}
     hidden = quiet or not sys.stderr.isatty()
-    written = [stem]
+    animations = [stem.with_suffix(suffix) for suffix in [".gif"] * gif + [".mp4"] * mp4]
+    mark = mark_of(directions, {**given, "drawn": stem_name, "seeds": samples.seeds})
+    check_replaceable(stem, mark, force)
+    if not stem.exists():
+        for target in animations:
+            check_free(target, force)
     samples = samples if len(edits) == 1 else samples.select([0])
     if not quiet:
         pictures = len(edits) * len(samples) * (steps + FRAMES * (gif + mp4))
@@ -135,10 +156,9 @@ def render(
             picture = overview_grid(
                 generator, directions, samples, steps=steps, batch=batch, progress=progress, **reach
             )
-    save_picture(picture, stem)
-    for suffix in [".gif"] * gif + [".mp4"] * mp4:
-        target = stem.with_suffix(suffix)
-        with progress_bar(100, f"rendering {suffix[1:]}", hidden) as advance:
+    save_picture(picture, stem, mark)
+    for target in animations:
+        with progress_bar(100, f"rendering {target.suffix[1:]}", hidden) as advance:
             save_animation(
                 target,
                 generator,
@@ -149,8 +169,7 @@ def render(
                 batch=batch,
                 progress=percent(advance),
             )
-        written.append(target)
-    click.echo(f"wrote {', '.join(map(str, written))}")
+    click.echo(f"wrote {', '.join(map(str, [stem, *animations]))}")
     other = "0" if direction == "all" else "all"
     where = f" --directions {quoted(directions_path)}" if directions_path else ""
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction {other}")

@@ -16,8 +16,9 @@ from ganwalk.commands.options import (
     common_options,
     directions_option,
     external_options,
+    force_option,
     generator_option,
-    newest_directions,
+    open_directions,
     percent,
 )
 from ganwalk.evaluation.settings import EvaluationSettings
@@ -29,7 +30,7 @@ from ganwalk.terminal import download_watch, late_bar, progress_bar, quoted, set
 @click.command(epilog="Example: ganwalk report --seeds 1-3 --out smile.html")
 @directions_option
 @generator_option
-@click.option("-o", "--out", type=PATH, help="HTML to write [default: report.html beside the directions].")
+@click.option("-o", "--out", type=PATH, help="HTML to write [default: beside the directions, named by the options].")
 @settings_options("settings", ReportSettings())
 @click.option(
     "--evaluate/--no-evaluate",
@@ -39,6 +40,7 @@ from ganwalk.terminal import download_watch, late_bar, progress_bar, quoted, set
     help="Show scores: those of evaluation.json beside the directions, or, if it has none of them, new ones "
     "(slow for large generators).",
 )
+@force_option
 @common_options
 @external_options
 def report(
@@ -47,6 +49,7 @@ def report(
     out: Path | None,
     settings: ReportSettings,
     scored: bool,
+    force: bool,
     device: str,
     threads: int | None,
     quiet: bool,
@@ -57,24 +60,28 @@ def report(
     It needs no network. Twenty directions take at most 15 MB.
     """
     set_up_torch(device, threads)
-    from ganwalk.directions import Directions
     from ganwalk.evaluation.run import run_evaluation
     from ganwalk.evaluation.stored import evaluation_beside, load_evaluation
     from ganwalk.generators.loading import load_directions_generator
     from ganwalk.generators.timing import seconds_per_latent
+    from ganwalk.options.words import command_words
+    from ganwalk.rendering.naming import check_replaceable, mark_of, settings_name
     from ganwalk.rendering.report import check_report, write_report
     from ganwalk.rendering.report.page import count_pictures
 
-    path = directions_path or newest_directions()
-    directions = Directions.load(path)
+    path, directions = open_directions(directions_path, quiet)
     if settings.class_index is None:
         settings = replace(settings, class_index=directions.class_index)
     evaluation = load_evaluation(evaluation_beside(path), directions) if scored else None
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
     without_bar = quiet or not sys.stderr.isatty()
-    target = out or path.parent / "report.html"
+    as_discovered = ReportSettings(class_index=directions.class_index)
+    words = command_words(settings, as_discovered, without=("batch",)) or []
+    target = out or path.parent / f"{settings_name('report', words)}.html"
     check_report(target, generator, directions, settings)
+    mark = mark_of(directions, {"report": words})
+    check_replaceable(target, mark, force)
     if scored and evaluation is None:
         # Late: it would stand where the estimate is to be told.
         with late_bar("evaluating", without_bar) as advance:
@@ -103,6 +110,7 @@ def report(
             settings,
             evaluation=evaluation,
             directions_file=path.name,
+            mark=mark,
             progress=percent(advance),
         )
     click.echo(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB)")

@@ -12,6 +12,7 @@ from ganwalk.directions import Directions
 from ganwalk.discovery.objectives.base import Timing
 from ganwalk.discovery.scores import BasisScores
 from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.files import timestamp
 from ganwalk.generators.base import Generator
 
 
@@ -157,5 +158,6 @@ def as_directions(generator: Generator, settings: DiscoverySettings, basis: Basi
         settings=asdict(settings),
         seed=settings.seed,
         version=__version__,
+        created=timestamp(),
         effects=basis.effects,
     )

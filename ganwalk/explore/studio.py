@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganwalk.directions import Directions, save_label
+from ganwalk.directions import Directions
+from ganwalk.directions_files import save_label
 from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.sides import Side

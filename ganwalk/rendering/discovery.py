@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganwalk.directions import DIRECTIONS_FILE
+from ganwalk.directions_files import replace_directions
 from ganwalk.discovery.results import DiscoveryResult
 from ganwalk.files import atomic_path, write_json
 from ganwalk.generators.base import Generator
@@ -60,7 +61,8 @@ def sheet_seconds(generator: Generator) -> float:
 def write_outputs(result: DiscoveryResult, generator: Generator, out: Path, sheet: Sheet | None = None) -> list[Path]:
     """Writes everything into the folder `out` and returns the paths, the directions last.
 
-    The pictures come first: directions that exist are directions whose pictures are theirs.
+    The pictures come first: directions that exist are directions whose pictures are theirs. Names that people gave to
+    directions in their place pass to the same ones, or are kept in a file beside.
 
     Args:
         sheet: how pictures are drawn, from `sheet_of`; None makes it.
@@ -92,8 +94,8 @@ def write_outputs(result: DiscoveryResult, generator: Generator, out: Path, shee
     )
     save_picture(picture, preview)
     write_json(metrics, result.metrics())
-    result.directions.save(directions)
-    return paths
+    kept = replace_directions(directions, result.directions)
+    return paths if kept is None else [kept, *paths]
 
 
 def plot_history(result: DiscoveryResult, path: Path) -> None:

@@ -218,7 +218,7 @@ def test_the_command_refuses_in_one_line(run):
         (["--methods", "rtd,rtd"], "must be different"),
         (["--attributes", "a"], "give it with --classifier"),
         (["-n", 7], "above the 6 dimensions of z"),
-        (["--out", "file"], "is a file: choose a folder"),
+        (["--out", "file"], "is a file: choose another folder"),
         (["--layers", "0-1"], "needs directions in w"),
         (["--shard", "3/2"], "--shard 3/2 does not exist"),
         (["--cluster", "pbs"], "choose slurm or local"),

@@ -198,10 +198,10 @@ def test_the_command_refuses_in_one_line(saved, run):
         (["--directions", "no.safetensors"], "does not exist"),
         (["--generator", "blobs-dead"], "not the generator of these directions"),
         (["--class", 1], "not class-conditional"),
-        (["--out", "file"], "is a file: choose a folder"),
+        (["--out", "file"], "is a file: choose another folder"),
         (["--device", "nowhere"], "device 'nowhere'"),
         (["--truncation", 0], "all images are one"),
     ):
-        code, text = run("evaluate", "--samples", 4, "--no-reconstructor", *arguments)
+        code, text = run("evaluate", "--samples", 4, "--no-reconstructor", "-q", *arguments)
         assert code == 2 and message in text and len(text.strip().splitlines()) == 1, text
     assert not Path("evaluation.json").exists()

@@ -426,8 +426,6 @@ def test_settings_and_paths_that_cannot_be(toy, tmp_path):
             ReportSettings(**options)
     with pytest.raises(GanwalkError, match="must end in"):
         write_report(tmp_path / "report.pdf", toy, directions)
-    with pytest.raises(GanwalkError, match="is no folder"):
-        write_report(tmp_path / "nowhere" / "report.html", toy, directions)
     with pytest.raises(GanwalkError, match="layers 4-40 do not exist"):
         write_report(tmp_path / "report.html", toy, directions, ReportSettings(layers=(4, 40)))
     in_z = Directions(torch.eye(8)[:2], torch.ones(2), "z", toy.identity)

@@ -109,14 +109,14 @@ def test_configurations_are_read_back(vae_run, tmp_path):
 def test_runs_are_not_overwritten_by_accident(vae_run, tmp_path):
     assert vae_run("train", *BARE, "--out", tmp_path)[0] == 0
     code, _, err = vae_run("train", *BARE, "--out", tmp_path)
-    assert code == 2 and "--resume" in err and "--overwrite" in err
-    assert vae_run("train", *BARE, "--no-topdis", "--overwrite", "--out", tmp_path)[0] == 0
+    assert code == 2 and "--resume" in err and "--force" in err
+    assert vae_run("train", *BARE, "--no-topdis", "--force", "--out", tmp_path)[0] == 0
     assert json.loads((tmp_path / "config.json").read_text())["topdis"] is None
     code, _, err = vae_run("train", "--resume", "--seed", 5, "--out", tmp_path)
     assert code == 2 and "other options" in err
     (tmp_path / "checkpoint.pt").unlink()
     code, _, err = vae_run("train", *BARE, "--out", tmp_path)
-    assert code == 2 and "--resume" not in err and "--overwrite" in err
+    assert code == 2 and "--resume" not in err and "--force" in err
 
 
 @pytest.mark.slow
@@ -143,7 +143,7 @@ def test_a_new_start_leaves_nothing_of_the_old_run(vae_run, tmp_path, monkeypatc
         raise KeyboardInterrupt
 
     monkeypatch.setattr("vae.run.train", interrupted)
-    assert vae_run("train", *BARE, "--z-dim", 3, "--overwrite", "--out", tmp_path)[0] == 130
+    assert vae_run("train", *BARE, "--z-dim", 3, "--force", "--out", tmp_path)[0] == 130
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "notes.txt"}
 
 
@@ -162,7 +162,7 @@ def test_a_new_start_leaves_nothing_of_the_old_run(vae_run, tmp_path, monkeypatc
         (("--correlated", "scale"), "two factor names"),
         (("--correlated", "scale,colour"), "colour"),
         (("--resume",), "--resume"),
-        (("--resume", "--overwrite", "--out", "run"), "--overwrite"),
+        (("--resume", "--force", "--out", "run"), "--force"),
         (("--config", "none.json"), "none.json"),
         (("--config", "none.json", "--preset", "paper"), "--preset"),
         (("--device", "abacus"), "abacus"),
@@ -227,7 +227,7 @@ def test_tensorboard_gets_every_row(vae_run, tmp_path, monkeypatch):
     rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
     assert [step for name, _, step in scalars if name == "kl"] == [int(row["step"]) for row in rows]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    code, _, err = vae_run("train", *BARE, "--tensorboard", "--overwrite", "--out", tmp_path)
+    code, _, err = vae_run("train", *BARE, "--tensorboard", "--force", "--out", tmp_path)
     assert code == 2 and "pip install tensorboard" in err
 
 

@@ -44,8 +44,6 @@ def check_report(path: Path, generator: Generator, directions: Directions, setti
     """Raises GanwalkError if `write_report` would, as far as that can be known before anything slow is done."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise GanwalkError(f"{path} must end in .html")
-    if not path.parent.is_dir():
-        raise GanwalkError(f"cannot write {path}: {path.parent} is no folder")
     directions.check(generator)
     check_layers(generator, settings.layers, directions.space)
     settings.resolve(generator).samples.check(generator)
@@ -59,6 +57,7 @@ def write_report(
     *,
     evaluation: dict[str, Any] | None = None,
     directions_file: str = DIRECTIONS_FILE,
+    mark: str = "",
     progress: Progress | None = None,
 ) -> None:
     """Writes an HTML file with the pictures, scores and settings of directions.
@@ -70,6 +69,7 @@ def write_report(
         settings: None takes the defaults.
         evaluation: scores of these directions, from `Evaluation.to_json` or `load_evaluation`; None shows none.
         directions_file: name of their file, for the command that writes the report again.
+        mark: what tells a report of the same directions and settings (`ganwalk.rendering.naming`).
         progress: called with images done and images in all.
     Raises:
         GanwalkError: the directions do not fit the generator, or the file cannot be written.
@@ -117,6 +117,7 @@ def write_report(
             tools=_tools(directions, shown, evaluation),
             cards="\n".join(cards),
             version=text(__version__),
+            mark=text(mark),
         ),
     )
 

@@ -1,0 +1,149 @@
+"""Directions files among others: labels saved into them, new results in their place, the newest one here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ganwalk.directions import DIRECTIONS_FILE, Directions
+from ganwalk.errors import GanwalkError, one_line
+from ganwalk.files import as_timestamp, locked
+from ganwalk.labels import Label
+
+# Cosine from which a direction is the one that was named: what another machine or a few more steps change.
+_SAME = 0.99
+
+
+def save_label(path: Path | str, index: int, label: Label, fingerprint: str) -> Directions:
+    """Writes the label of one direction into a directions file, and returns what the file holds then.
+
+    Others may write into the same file: it is read again under a lock, and only this label changes.
+
+    Args:
+        fingerprint: of the directions that the label is meant for.
+    Raises:
+        GanwalkError: the file holds other directions by now, has that name already, or cannot be written.
+    """
+    path = Path(path)
+    try:
+        with locked(path):
+            directions = Directions.load(path)
+            if directions.fingerprint() != fingerprint:
+                raise GanwalkError(f"{path} holds other directions by now: load it again")
+            directions = directions.labelled(index, label)
+            directions.save(path)
+    except OSError as error:
+        raise GanwalkError(f"cannot write beside {path}: {error.strerror or error}") from error
+    return directions
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A directions file that was found, not named.
+
+    Attributes:
+        path: of the file.
+        directions: what it holds.
+        others: how many older ones there are here.
+    """
+
+    path: Path
+    directions: Directions
+    others: int
+
+    @property
+    def description(self) -> str:
+        """The file and what is in it, for people to see that it is the one they mean."""
+        return f"{self.path}: {describe(self.directions)}" + f"; the newest of {self.others + 1} here" * (
+            self.others > 0
+        )
+
+
+def newest_directions(folder: Path = Path()) -> Opened:
+    """The directions that were found last, by the times that files hold, of those in a folder or one below it.
+
+    Files of versions that kept no time count by when they were written.
+
+    Raises:
+        GanwalkError: there is none, or none can be read.
+    """
+    paths = sorted([*folder.glob(DIRECTIONS_FILE), *folder.glob(f"*/{DIRECTIONS_FILE}")])
+    if not paths:
+        raise GanwalkError("no directions here: run ganwalk discover first, or give --directions FILE")
+    found, refusals = [], []
+    for path in paths:
+        try:
+            directions = Directions.load(path)
+            written = as_timestamp(path.stat().st_mtime)
+        except (GanwalkError, OSError) as error:
+            refusals.append(error)
+        else:
+            found.append((directions.created or written, path, directions))
+    if not found:
+        raise refusals[0]
+    _, path, directions = max(found, key=lambda entry: entry[0])
+    return Opened(path, directions, len(found) - 1)
+
+
+def describe(directions: Directions) -> str:
+    """What directions are, in a few words."""
+    generator = one_line(Path(directions.generator.reference).name, 60)
+    when = f", {one_line(directions.created[:16].replace('T', ' '))} UTC" if directions.created else ""
+    named = sum(label.name != "" for label in directions.labels)
+    marked = sum(replace(label, name="") != Label() for label in directions.labels)
+    names = f", {named} with a name" * (named > 0) + f", {marked} with a note or mark" * (marked > 0)
+    return f"{len(directions)} directions of {generator} ({one_line(directions.method, 40)}{when}{names})"
+
+
+def replace_directions(path: Path, directions: Directions) -> Path | None:
+    """Writes directions in the place of others, whose names, notes and marks pass to those that are the same ones.
+
+    Returns:
+        The file beside it that keeps the old ones, if some of these labels found no such direction.
+    Raises:
+        GanwalkError: the file cannot be written.
+    """
+    with locked(path):
+        try:
+            old = Directions.load(path)
+        except GanwalkError:
+            # Nothing is there, or nothing that anybody could have named.
+            directions.save(path)
+            return None
+        labels = _passed_on(old, directions)
+        kept = None
+        if labels is None:
+            kept = _free_name(path)
+            old.save(kept)
+        directions.save(path) if labels is None else replace(directions, labels=labels).save(path)
+        return kept
+
+
+def _passed_on(old: Directions, new: Directions) -> tuple[Label, ...] | None:
+    """The new directions' labels if every labelled old one is among them; otherwise None."""
+    labels = list(new.labels)
+    labelled = [index for index, label in enumerate(old.labels) if label != Label()]
+    if not labelled:
+        return new.labels
+    if _walked_in(old) != _walked_in(new):
+        return None
+    cosines = old.vectors.cpu() @ new.vectors.cpu().T
+    for index in labelled:
+        closest = int(cosines[index].argmax())
+        if cosines[index, closest] < _SAME or labels[closest] != Label():
+            return None
+        labels[closest] = old.labels[index]
+    return tuple(labels)
+
+
+def _walked_in(directions: Directions) -> tuple[object, ...]:
+    """What must agree if directions are to be the same."""
+    return directions.generator.sha256, directions.space, directions.layers, directions.vectors.shape[1]
+
+
+def _free_name(path: Path) -> Path:
+    """A name beside a directions file under which nothing is yet."""
+    number = 1
+    while (free := path.with_name(f"{path.stem}-named-{number}{path.suffix}")).exists():
+        number += 1
+    return free

@@ -1,0 +1,49 @@
+"""Names and marks of pictures: settings have names of their own, and only what is the same is replaced unasked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganwalk.directions import Directions
+from ganwalk.files import check_free
+
+# Characters of a name before it is cut and told apart by a hash.
+_LONGEST = 100
+# Bytes at the start and the end of a file among which its mark is.
+_SEARCHED = 2**16
+
+
+def settings_name(stem: str, words: Sequence[str]) -> str:
+    """A file's name without its suffix that tells what is not as by default: direction-3-seeds-7-9-amplitude-5.
+
+    Args:
+        words: the options that were given, with or without their dashes, and their values.
+    """
+    parts = [stem, *(word.removeprefix("--") for word in words)]
+    name = "".join(letter if letter.isalnum() or letter in ".,+=@-" else "_" for letter in "-".join(parts))
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[:_LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def mark_of(directions: Directions, settings: Mapping[str, Any]) -> str:
+    """What a picture carries so that one of the same directions and settings is known."""
+    facts = json.dumps({"directions": directions.fingerprint(), **settings}, sort_keys=True, default=str)
+    return f"ganwalk-mark-{hashlib.sha256(facts.encode()).hexdigest()[:32]}"
+
+
+def check_replaceable(path: Path, mark: str, force: bool) -> None:
+    """Refuses to replace a file that does not carry the mark; GanwalkError names --force."""
+    if not (path.is_file() and _carries(path, mark)):
+        check_free(path, force)
+
+
+def _carries(path: Path, mark: str) -> bool:
+    with path.open("rb") as file:
+        head = file.read(_SEARCHED)
+        file.seek(max(len(head), path.stat().st_size - _SEARCHED))
+        return mark.encode() in head or mark.encode() in file.read()
