@@ -46,8 +46,12 @@ SCENES: dict[str, tuple[dict[str, Any], int]] = {
     "effort quick": ({"effort": "quick"}, 5),
     "9,216 images": ({"images": 9216}, 2),
     "features of 16 px": ({"layer": 4}, 2),
+    "100 steps": ({"steps": 100, "polish": 0}, 5),
+    "400 steps": ({"steps": 400, "polish": 0}, 5),
+    "random start": ({"start": "random", "polish": 0}, 5),
     "direct, 50 steps of 32 images": ({"search": "direct", "steps": 50, "batch": 32}, 2),
 }
+_QUICK = ("defaults", "effort quick", "direct, 50 steps of 32 images")
 BLOBS: dict[str, dict[str, Any]] = {"defaults": {}, "student": {"search": "student"}}
 
 
@@ -163,11 +167,13 @@ def main() -> None:
     results = work if arguments.quick else _RESULTS
     running = Running(work, Placement(processes=arguments.jobs), arguments.threads)
     base, seeds, samples, variants = DiscoverySettings(n_directions=10), _SEEDS, 100, tuple(VARIANTS)
+    names = arguments.only or tuple(SCENES)
     if arguments.quick:
         base = DiscoverySettings(n_directions=3, images=256, steps=1, polish=1, batch=8, scored=4)
         seeds, samples, variants = (11,), 8, ("curved",)
+        names = arguments.only or _QUICK
     if "scenes" in parts:
-        study_scenes(results, running, base, seeds, samples, arguments.only or tuple(SCENES))
+        study_scenes(results, running, base, seeds, samples, names)
     if "blobs" in parts:
         study_blobs(results, running, base, variants, seeds)
     if "figures" in parts:
