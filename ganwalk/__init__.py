@@ -47,4 +47,4 @@ if TYPE_CHECKING:
     from ganwalk.generators.loading import load_generator
     from ganwalk.rtd import RTDLoss, cross_barcode
 
-__getattr__ = names_from(__name__, _HOMES)
+__getattr__, __dir__ = names_from(__name__, _HOMES)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganwalk.directions_words import as_html, as_text, describe
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
 from ganwalk.generators.base import SPACES, Generator, GeneratorIdentity, check_layers, space_dim
@@ -96,6 +97,15 @@ class Directions:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def __repr__(self) -> str:
+        return f"<{describe(self)}>"
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     def step(self, index: int, amplitude: float = 1.0) -> Tensor:
         """The shift (d,) by `amplitude` standard deviations along a direction."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ganwalk.directions import DIRECTIONS_FILE, Directions
-from ganwalk.errors import GanwalkError, one_line
+from ganwalk.directions_words import describe
+from ganwalk.errors import GanwalkError
 from ganwalk.files import as_timestamp, locked
 from ganwalk.labels import Label
 
@@ -83,16 +84,6 @@ def newest_directions(folder: Path = Path()) -> Opened:
         raise refusals[0]
     _, path, directions = max(found, key=lambda entry: entry[0])
     return Opened(path, directions, len(found) - 1)
-
-
-def describe(directions: Directions) -> str:
-    """What directions are, in a few words."""
-    generator = one_line(Path(directions.generator.reference).name, 60)
-    when = f", {one_line(directions.created[:16].replace('T', ' '))} UTC" if directions.created else ""
-    named = sum(label.name != "" for label in directions.labels)
-    marked = sum(replace(label, name="") != Label() for label in directions.labels)
-    names = f", {named} with a name" * (named > 0) + f", {marked} with a note or mark" * (marked > 0)
-    return f"{len(directions)} directions of {generator} ({one_line(directions.method, 40)}{when}{names})"
 
 
 def replace_directions(path: Path, directions: Directions) -> Path | None:

@@ -112,6 +112,11 @@ def check_free(path: Path, force: bool) -> None:
     """
     if path.exists() and not force:
         raise GanwalkError(f"{path} exists: choose another name, or replace it with --force")
+    check_writable(path)
+
+
+def check_writable(path: Path) -> None:
+    """Raises GanwalkError if a file cannot be written here, as far as that can be known before it is."""
     place = next(place for place in (path.parent.absolute(), *path.parent.absolute().parents) if place.exists())
     if not place.is_dir():
         raise _cannot_write(path, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))

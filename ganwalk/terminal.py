@@ -1,4 +1,4 @@
-"""What every command line of the project shares: errors in one line, progress bars, the device."""
+"""What every command line of the project shares: errors in one line, downloads, the device."""
 
 from __future__ import annotations
 
@@ -9,12 +9,28 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.progress import late_bar
 
+# What commands import, by the names under which they are installed.
+_PACKAGES = {
+    "torch": "torch",
+    "numpy": "numpy",
+    "numba": "numba",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "PIL": "pillow",
+    "matplotlib": "matplotlib",
+    "safetensors": "safetensors",
+    "imageio": "imageio",
+    "requests": "requests",
+    "tqdm": "tqdm",
+    "platformdirs": "platformdirs",
+    "threadpoolctl": "threadpoolctl",
+}
 # Characters of a message: room for a remedy and two long paths.
 _LONGEST = 9000
 
@@ -33,9 +49,11 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None =
     try:
         code = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else name
+        _fail(where, f"{_usage(error)}; see {where} --help", 2)
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        _fail(name, error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):
         _fail(name, "interrupted", 130)
     except GanwalkError as error:
@@ -47,11 +65,26 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None =
         if "alloc" not in str(error) and "out of memory" not in str(error):
             raise
         _fail(name, "out of memory: use a smaller --batch or --chunk", 2)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _PACKAGES:
+            raise
+        _fail(name, f"{missing} is not installed: pip install {_PACKAGES[missing]}", 2)
     except OSError as error:
         if error.errno == errno.EPIPE:
             sys.exit(1)
         place = f" ({error.filename})" if error.filename else ""
         _fail(name, f"{error.strerror or error}{place}: check the path and the free space", 2)
+
+
+def _usage(error: click.UsageError) -> str:
+    """What is wrong with what was typed, and the options that may have been meant."""
+    if not isinstance(error, click.NoSuchOption):
+        return error.format_message().rstrip(".")
+    flags = [flag for one in error.ctx.command.params for flag in one.opts] if error.ctx else []
+    meant = [flag for flag in flags if flag.startswith(error.option_name)] + sorted(error.possibilities or ())
+    known = ", ".join(dict.fromkeys(meant[:3]))
+    return f"no such option {error.option_name}" + f": did you mean {known}?" * bool(known)
 
 
 def _fail(name: str, message: str, code: int) -> None:
@@ -61,44 +94,9 @@ def _fail(name: str, message: str, code: int) -> None:
 
 
 @contextlib.contextmanager
-def progress_bar(total: int, label: str, hidden: bool) -> Iterator[Callable[[int, str], None]]:
-    """A progress bar on stderr: call it with what is done so far and a note to show."""
-    if hidden:
-        yield lambda done, note: None
-        return
-    note_shown = ""
-    shown: Any = click.progressbar(
-        length=total, label=label, file=sys.stderr, show_pos=True, item_show_func=lambda _: note_shown
-    )
-    with shown as bar:
-
-        def advance(done: int, note: str) -> None:
-            nonlocal note_shown
-            note_shown = note
-            bar.update(done - bar.pos, note)
-
-        yield advance
-
-
-@contextlib.contextmanager
-def late_bar(label: str, hidden: bool) -> Iterator[Callable[[int, str], None]]:
-    """A progress bar of 100 that appears when it is called first, for what often is not needed."""
-    with contextlib.ExitStack() as stack:
-        advance: Callable[[int, str], None] | None = None
-
-        def on_progress(done: int, note: str) -> None:
-            nonlocal advance
-            if advance is None:
-                advance = stack.enter_context(progress_bar(100, label, hidden))
-            advance(done, note)
-
-        yield on_progress
-
-
-@contextlib.contextmanager
 def download_watch(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
     """A callback for downloads: a progress bar that appears with the first bytes."""
-    with late_bar("downloading", quiet or not sys.stderr.isatty()) as advance:
+    with late_bar("downloading", quiet) as advance:
 
         def on_bytes(done: int, total: int | None) -> None:
             whole = f" of {total / 2**20:.0f}" if total else ""

@@ -368,3 +368,24 @@ def test_render_and_report_say_beforehand_that_they_take_long(run, monkeypatch):
     monkeypatch.setattr("ganwalk.evaluation.plan.seconds_per_latent", lambda *args, **options: 1.0)
     err = run("report", *small)[2]
     assert err.startswith("evaluating takes about") and err.endswith("--no-evaluate leaves it out\n")
+
+
+def test_results_come_as_json(run):
+    assert run("discover", "-g", "blobs", *FAST)[0] == 0
+    code, out, _ = run("evaluate", "--samples", 8, "--no-reconstructor", "--json")
+    assert code == 0 and len(json.loads(out)["directions"]) == 3
+    assert run("name", 1, "smile", "--star")[0] == 0
+    code, out, _ = run("name", "--json")
+    listed = json.loads(out)
+    assert code == 0 and listed["file"] == "ganwalk-out/directions.safetensors"
+    assert listed["directions"][1] == {"direction": 1, "name": "smile", "note": "", "starred": True, "hidden": False}
+    code, out, _ = run("info", CHECKPOINT, "--json")
+    assert code == 0 and json.loads(out)["architecture"].startswith("stylegan2")
+    assert run("name", 1, "--json")[0] == 2
+
+
+def test_fewer_dimensions_than_the_default_of_directions(run):
+    code, out, _ = run("discover", "-g", "blobs", "--steps", 1, "--batch", 6)
+    assert code == 0 and "note: latents of 6 dimensions: as many directions" in out
+    code, _, text = run("discover", "-g", "blobs", "-n", 20, "--force")
+    assert code == 2 and "above the 6 dimensions" in text

@@ -25,4 +25,4 @@ if TYPE_CHECKING:
 _HOMES = {"TopDis": "vae.topdis"}
 
 # `import vae.data` alone should not load torch.
-__getattr__ = names_from(__name__, _HOMES)
+__getattr__, __dir__ = names_from(__name__, _HOMES)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ganwalk.files import check_writable
 from ganwalk.options.command_line import settings_options
+from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch
 from vae.settings import CONFIG_FILE, ScoringSettings, load_settings
 
 _PATH = click.Path(path_type=Path)
 _PROGRAM = "python -m vae.evaluate"
+# Of the evaluation of a run, as `evaluate_model` tells them.
+_PARTS = ("encoding", "reconstructing", "scoring")
 # Settings whose traversals are drawn, the first ones.
 _SHEETS = 12
 
@@ -69,14 +72,15 @@ def command(
 
     level: Any = scoring.metrics
     seed = scoring.seed
-    silent = quiet or not sys.stderr.isatty()
     # The same run twice would be an agreement of its own.
     runs = tuple(dict.fromkeys(runs))
     settings = [load_settings(run / CONFIG_FILE, written=True) for run in runs]
     models = [
         load_model(run, getattr(torch, one.precision)).to(device) for run, one in zip(runs, settings, strict=True)
     ]
-    with download_watch(silent) as on_bytes:
+    if len(runs) > 1:
+        check_writable(out / "traversals.png")
+    with download_watch(quiet) as on_bytes:
         # Codes are drawn uniformly whatever the training drew, so runs on correlated factors share the data set too.
         distinct = {(one.dataset, one.resolution): one for one in settings}
         loaded = {key: load_data(one, DataSource(data_root, download, on_bytes)) for key, one in distinct.items()}
@@ -84,15 +88,17 @@ def command(
     for run, model, data in zip(runs, models, sets, strict=True):
         check_fit(model, data, str(run))
 
-    def tell(what: str) -> None:
-        if not silent:
-            click.echo(f"{run}: {what}", err=True)
+    scores: list[Any] = []
+    written: list[Path] = []
+    with progress_bar(len(_PARTS) * len(runs), "evaluating", quiet) as advance:
 
-    scores, written = [], []
-    for run, model, data in zip(runs, models, sets, strict=True):
-        found = evaluate_model(model, data, level=level, seed=seed, threads=threads, on_progress=tell)
-        written += write_scores(found, data, run, level=level, seed=seed)
-        scores.append(found)
+        def tell(what: str) -> None:
+            advance(len(_PARTS) * len(scores) + _PARTS.index(what), f"{run}: {what}")
+
+        for run, model, data in zip(runs, models, sets, strict=True):
+            found = evaluate_model(model, data, level=level, seed=seed, threads=threads, on_progress=tell)
+            written += write_scores(found, data, run, level=level, seed=seed)
+            scores.append(found)
     scored = [ScoredRun(*parts) for parts in zip(runs, settings, scores, strict=True)]
     same = len(runs) > 1 and len(loaded) == 1
     agreed = agreement(models, sets[0], seed=seed) if same else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,8 @@ from ganwalk.files import owned_folder
 from ganwalk.options import Option, options_of
 from ganwalk.options.command_line import click_option, field_options
 from ganwalk.options.words import shown_default
-from ganwalk.terminal import download_watch, progress_bar, quoted, run_command, set_up_torch
+from ganwalk.progress import progress_bar
+from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch
 from vae.objectives import OBJECTIVES, check_options
 from vae.settings import (
     CHECKPOINT_FILE,
@@ -34,6 +34,9 @@ from vae.settings import (
 _PATH = click.Path(path_type=Path)
 _RUNS = Path("vae-runs")
 _PROGRAM = "python -m vae.train"
+# Of the progress of a run: how much is done when the steps are, and where each part begins that follows them.
+_PARTS, _TRAINED = 1000, 850
+_AFTER = {"drawing": 850, "encoding": 870, "reconstructing": 880, "scoring": 890}
 
 
 def _objective_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,8 +141,8 @@ def command(
         leader = parallel.rank() == 0
         if leader and not resume:
             claim_folder(folder, settings, overwrite=overwrite)
-        silent = quiet or not leader or not sys.stderr.isatty()
-        with download_watch(silent) as on_bytes, progress_bar(settings.steps, "training", silent) as advance:
+        silent = quiet or not leader
+        with download_watch(silent) as on_bytes, progress_bar(_PARTS, "training", silent) as advance:
             result = run_training(
                 settings,
                 folder,
@@ -150,8 +153,8 @@ def command(
                 metrics=None if metrics == "none" else metrics,  # type: ignore[arg-type]
                 look_every=look_every,
                 tensorboard=tensorboard,
-                on_step=advance,
-                on_progress=lambda what: None if silent else click.echo(f"\n{what} ...", nl=False, err=True),
+                on_step=lambda done, note: advance(_TRAINED * done // settings.steps, f"training, {note}".rstrip(", ")),
+                on_progress=lambda what: advance(_AFTER.get(what, _TRAINED), what),
             )
     if leader:
         for line in score_table([result.scores]):

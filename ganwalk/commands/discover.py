@@ -6,7 +6,7 @@ import contextlib
 import functools
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,8 @@ from ganwalk.commands.options import (
 from ganwalk.discovery.settings import ON_STUDENT, OPTIMISED, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import settings_options
-from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
+from ganwalk.progress import say
+from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 if TYPE_CHECKING:
     from ganwalk.discovery.results import DiscoveryResult
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     help="Checkpoint file, a name (scenes, blobs, or one of ganwalk models), or package.module:callable.",
 )
 @click.option("-o", "--out", type=PATH, default=DEFAULT_OUT, show_default=True, help="Folder for the results.")
-@settings_options("settings", DiscoverySettings())
+@settings_options("settings", DiscoverySettings(), config=True)
 @click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
 @force_option
 @click.option("--profile", is_flag=True, help="Print where the time of the steps went.")
@@ -72,9 +73,10 @@ def discover(
     set_up_torch(device, threads)
     from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.discovery.run import run_discovery
+    from ganwalk.discovery.watching import watched
     from ganwalk.files import owned_folder
     from ganwalk.generators.loading import load_generator
-    from ganwalk.rendering.discovery import sheet_of, write_outputs
+    from ganwalk.rendering.discovery import sheet_of, sheet_seconds, write_outputs
 
     with (
         parallel.process_group(torch.device(device)),
@@ -87,13 +89,24 @@ def discover(
             _check_unfinished(out)
         with download_watch(quiet) as on_bytes:
             generator = load_generator(name, device, on_bytes, **external)
+        if click.get_current_context().params["settings_n_directions"] is None:
+            settings = _with_what_there_is(settings, generator, quiet)
+        resolved = settings.resolve(generator)
         # What draws the pictures of early results draws those of the last.
         sheet = functools.cache(functools.partial(sheet_of, generator))
 
-        def write(result: DiscoveryResult) -> list[Path]:
-            return write_outputs(result, generator, out, sheet())
+        def write_early(result: DiscoveryResult) -> None:
+            write_outputs(result, generator, out, sheet())
+            if not quiet:
+                say(f"first directions are in {out}/, to look at while the search goes on: {out / 'preview.png'}")
 
-        with _discovery_watch(generator, settings, quiet) as on_phase:
+        with watched(
+            generator,
+            resolved,
+            shown=not quiet,
+            pictures=sheet_seconds(generator),
+            on_estimate=None if resume else lambda seconds: _announce(seconds, resolved),
+        ) as on_phase:
             result = run_discovery(
                 generator,
                 settings,
@@ -101,12 +114,12 @@ def discover(
                 checkpoint=out / "checkpoint.pt",
                 resume=resume,
                 on_phase=on_phase,
-                on_early=write if leader else None,
+                on_early=write_early if leader else None,
             )
             on_phase("pictures", 0.0, "")
             if not leader:
                 return
-            written = write(result)
+            written = write_outputs(result, generator, out, sheet())
     _print_result(result, profile)
     click.echo(f"wrote {out}/: {', '.join(path.name for path in reversed(written))}")
     if result.ended:
@@ -118,10 +131,18 @@ def discover(
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction 0")
 
 
+def _with_what_there_is(settings: DiscoverySettings, generator: Any, quiet: bool) -> DiscoverySettings:
+    """Fewer directions than by default where the generator has fewer; says so."""
+    fitting = settings.fitting(generator)
+    if fitting != settings and not quiet:
+        click.echo(f"note: latents of {fitting.n_directions} dimensions: as many directions")
+    return fitting
+
+
 def _check_unfinished(out: Path) -> None:
     """Refuses to run where directions are that somebody may want to keep."""
     from ganwalk.directions import DIRECTIONS_FILE, Directions
-    from ganwalk.directions_files import describe
+    from ganwalk.directions_words import describe
 
     if (out / DIRECTIONS_FILE).exists():
         try:
@@ -173,31 +194,10 @@ def _told_how_to_continue(out: Path) -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-@contextlib.contextmanager
-def _discovery_watch(
-    generator: Any, settings: DiscoverySettings, quiet: bool
-) -> Iterator[Callable[[str, float, str], None]]:
-    """A callback for every phase, with one progress bar for all; says first what will take long."""
-    from ganwalk.discovery.plan import plan
-    from ganwalk.rendering.discovery import sheet_seconds
-
-    if quiet:
-        yield lambda phase, share, note: None
-        return
-    settings = settings.resolve(generator)
-    planned = plan(generator, settings, pictures=sheet_seconds(generator))
+def _announce(seconds: float, settings: DiscoverySettings) -> None:
+    """Says first what will take long, where nobody has said how long it may take."""
     if settings.budget is None:
-        announce("this discovery", planned.seconds, _remedy(settings), quiet)
-    with progress_bar(1000, "discovering", not sys.stderr.isatty()) as advance:
-        reached = 0
-
-        def on_phase(phase: str, share: float, note: str) -> None:
-            nonlocal reached
-            # More images than planned lead back to an earlier phase, but no bar goes back.
-            reached = max(reached, int(1000 * planned.share(phase, share)))
-            advance(reached, f"{phase} {note}".strip())
-
-        yield on_phase
+        announce("this discovery", seconds, _remedy(settings), quiet=False)
 
 
 def _remedy(settings: DiscoverySettings) -> str:

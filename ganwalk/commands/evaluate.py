@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import shlex
 import sys
 from collections.abc import Callable
@@ -30,7 +31,8 @@ from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings
 from ganwalk.options.command_line import settings_options
-from ganwalk.terminal import download_watch, late_bar, progress_bar, quoted, set_up_torch
+from ganwalk.progress import late_bar, progress_bar
+from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 if TYPE_CHECKING:
     from ganwalk.directions import Directions
@@ -46,6 +48,7 @@ SCORING = EvaluationSettings(reconstructor=False, seed=2**40)
 @generator_option
 @click.option("-o", "--out", type=PATH, help="Folder for the results [default: that of the directions].")
 @settings_options("settings", EvaluationSettings())
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @force_option
 @common_options
 @external_options
@@ -55,6 +58,7 @@ def evaluate(
     name: str | None,
     out: Path | None,
     settings: EvaluationSettings,
+    as_json: bool,
     force: bool,
     device: str,
     threads: int | None,
@@ -72,7 +76,7 @@ def evaluate(
     from ganwalk.files import made_folder
     from ganwalk.generators.loading import load_directions_generator
 
-    path, directions = open_directions(directions_path, quiet)
+    path, directions = open_directions(directions_path, quiet or as_json)
     if settings.class_index is None:
         settings = replace(settings, class_index=directions.class_index)
     with download_watch(quiet) as on_bytes:
@@ -82,7 +86,7 @@ def evaluate(
     if not force:
         _check_other_scores(folder / EVALUATION_FILE, directions, settings.resolve(generator))
     # Late: it would stand where the estimate is to be told.
-    with made_folder(folder), late_bar("evaluating", quiet or not sys.stderr.isatty()) as advance:
+    with made_folder(folder), late_bar("evaluating", quiet) as advance:
         evaluation = run_evaluation(
             generator,
             directions,
@@ -95,6 +99,9 @@ def evaluate(
             ),
         )
         written = write_outputs(evaluation, folder)
+    if as_json:
+        click.echo(json.dumps(evaluation.to_json(), indent=1))
+        return
     _print_evaluation(evaluation)
     click.echo(f"wrote {', '.join(map(str, written))}")
     where = f" --directions {quoted(directions_path)}" if directions_path else ""
@@ -157,11 +164,10 @@ def compare(
     # Directions are scored on batches like those that they were found on.
     shared = {name: getattr(settings, name) for name in ("chunk", *OF_BATCHES)}
     scoring = replace(scoring, **shared)
-    hidden = quiet or not sys.stderr.isatty()
     # Shares of one comparison are one run in several places.
     owned = contextlib.nullcontext() if where.shard is not None else owned_folder(out)
     try:
-        with owned, progress_bar(1000, "comparing", hidden) as advance:
+        with owned, progress_bar(1000, "comparing", quiet) as advance:
             comparison = run_comparison(
                 generator,
                 settings,

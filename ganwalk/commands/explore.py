@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import shlex
-import sys
 from typing import Any
 
 import click
@@ -19,7 +18,8 @@ from ganwalk.commands.options import (
     percent,
 )
 from ganwalk.errors import GanwalkError
-from ganwalk.terminal import download_watch, late_bar, quoted, set_up_torch
+from ganwalk.progress import late_bar
+from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 
 @click.command(epilog="Example: ganwalk explore --against pca")
@@ -99,7 +99,7 @@ def explore(
     chosen = source or str(open_directions(None, quiet)[0])
     with download_watch(quiet) as on_bytes:
         generator, sides = choose_sides(chosen, against, name, device, on_bytes=on_bytes, **external)
-    with late_bar("fitting previews", quiet or not sys.stderr.isatty()) as advance:
+    with late_bar("fitting previews", quiet) as advance:
         studio = Studio(
             generator,
             sides,

@@ -18,21 +18,35 @@ from ganwalk.terminal import download_watch, quoted
 @click.option("--note", help="A remark, kept with the name; empty takes it away.")
 @click.option("--star/--no-star", default=None, help="Mark it as one of the good ones.")
 @click.option("--hide/--show", default=None, help="Leave it out of overviews and reports.")
+@click.option("--json", "as_json", is_flag=True, help="List them as JSON.")
 @click.option("--directions", "path", type=PATH, help="Directions file [default: the newest discovery here].")
 def name(
-    direction: str | None, name: str | None, note: str | None, star: bool | None, hide: bool | None, path: Path | None
+    direction: str | None,
+    name: str | None,
+    note: str | None,
+    star: bool | None,
+    hide: bool | None,
+    as_json: bool,
+    path: Path | None,
 ) -> None:
     """Name a direction, or list the names. They are kept in the directions file.
 
     DIRECTION is a number or a name; NAME is its new one, and an empty one ("") takes it away.
     """
-    from dataclasses import replace
+    import json
+    from dataclasses import asdict, replace
 
     from ganwalk.directions_files import save_label
 
-    path, directions = open_directions(path)
+    if as_json and direction is not None:
+        raise GanwalkError("--json lists the names: leave the direction out")
+    path, directions = open_directions(path, quiet=as_json)
     changes: dict[str, Any] = {"name": name, "note": note, "starred": star, "hidden": hide}
     changes = {key: value for key, value in changes.items() if value is not None}
+    if as_json:
+        rows = [{"direction": index, **asdict(label)} for index, label in enumerate(directions.labels)]
+        click.echo(json.dumps({"file": str(path), "directions": rows}, indent=1))
+        return
     if direction is None:
         for index, label in enumerate(directions.labels):
             marks = " *" * label.starred + " (hidden)" * label.hidden

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,8 @@ from ganwalk.commands.options import (
     truncation_option,
 )
 from ganwalk.errors import GanwalkError
-from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
+from ganwalk.progress import progress_bar
+from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 _STEPS = 7
 
@@ -130,7 +130,6 @@ def render(
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
     reach: dict[str, Any] = {"amplitude": amplitude, "layers": layers}
-    hidden = quiet or not sys.stderr.isatty()
     animations = [stem.with_suffix(suffix) for suffix in [".gif"] * gif + [".mp4"] * mp4]
     mark = mark_of(directions, {**given, "drawn": stem_name, "seeds": samples.seeds})
     check_replaceable(stem, mark, force)
@@ -142,7 +141,7 @@ def render(
         pictures = len(edits) * len(samples) * (steps + FRAMES * (gif + mp4))
         remedy = f"fewer --steps{' or --seeds' * (len(edits) == 1)} shorten it" + ", or no animation" * (gif or mp4)
         announce("rendering", pictures * seconds_per_latent(generator), remedy, quiet)
-    with progress_bar(100, "rendering", hidden) as advance:
+    with progress_bar(100, "rendering", quiet) as advance:
         progress = percent(advance)
         if combine is not None:
             picture = combination_grid(
@@ -158,7 +157,7 @@ def render(
             )
     save_picture(picture, stem, mark)
     for target in animations:
-        with progress_bar(100, f"rendering {target.suffix[1:]}", hidden) as advance:
+        with progress_bar(100, f"rendering {target.suffix[1:]}", quiet) as advance:
             save_animation(
                 target,
                 generator,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,9 @@ from ganwalk.commands.options import (
 )
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.options.command_line import settings_options
+from ganwalk.progress import late_bar, progress_bar
 from ganwalk.rendering.report.settings import ReportSettings
-from ganwalk.terminal import download_watch, late_bar, progress_bar, quoted, set_up_torch
+from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 
 @click.command(epilog="Example: ganwalk report --seeds 1-3 --out smile.html")
@@ -75,7 +75,6 @@ def report(
     evaluation = load_evaluation(evaluation_beside(path), directions) if scored else None
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
-    without_bar = quiet or not sys.stderr.isatty()
     as_discovered = ReportSettings(class_index=directions.class_index)
     words = command_words(settings, as_discovered, without=("batch",)) or []
     target = out or path.parent / f"{settings_name('report', words)}.html"
@@ -84,7 +83,7 @@ def report(
     check_replaceable(target, mark, force)
     if scored and evaluation is None:
         # Late: it would stand where the estimate is to be told.
-        with late_bar("evaluating", without_bar) as advance:
+        with late_bar("evaluating", quiet) as advance:
             evaluation = run_evaluation(
                 generator,
                 directions,
@@ -102,7 +101,7 @@ def report(
     if not quiet:
         seconds = count_pictures(directions, settings) * seconds_per_latent(generator)
         announce("rendering", seconds, "fewer --steps or --seeds shorten it", quiet)
-    with progress_bar(100, "rendering", without_bar) as advance:
+    with progress_bar(100, "rendering", quiet) as advance:
         write_report(
             target,
             generator,

@@ -12,15 +12,16 @@ from ganwalk.faces import names_from
 _HOMES = {
     "DiscoveryResult": "ganwalk.discovery.results",
     "DiscoverySettings": "ganwalk.discovery.settings",
-    "discover": "ganwalk.discovery.run",
+    "discover": "ganwalk.discovery.api",
     "run_discovery": "ganwalk.discovery.run",
 }
 
 __all__ = ["DiscoveryResult", "DiscoverySettings", "discover", "run_discovery"]
 
 if TYPE_CHECKING:
+    from ganwalk.discovery.api import discover
     from ganwalk.discovery.results import DiscoveryResult
-    from ganwalk.discovery.run import discover, run_discovery
+    from ganwalk.discovery.run import run_discovery
     from ganwalk.discovery.settings import DiscoverySettings
 
-__getattr__ = names_from(__name__, _HOMES)
+__getattr__, __dir__ = names_from(__name__, _HOMES)

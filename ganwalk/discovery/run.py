@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganwalk.directions import Directions
 from ganwalk.discovery import jacobian
 from ganwalk.discovery.checkpointing import Polishing, fingerprint, load_checkpoint, save_checkpoint
 from ganwalk.discovery.methods import METHODS, method_of
@@ -43,25 +42,6 @@ _POLISH_LR = 0.04
 # Share of a budget after which no more images are made, and another one after which the steps end: scores follow.
 _BUDGET_IMAGES = 0.45
 _BUDGET_STEPS = 0.75
-
-
-def discover(
-    generator: Generator, n_directions: int = 20, *, threads: int | None = None, **settings: Any
-) -> Directions:
-    """Directions of a generator along which batches of images keep their shape (TopDis, Balabin et al. 2024).
-
-    Args:
-        generator: a module from `ganwalk.load_generator`.
-        n_directions: how many directions to find.
-        threads: threads of the topology engine; None takes all cores.
-        settings: any further field of `DiscoverySettings`, such as steps=300, batch=64, amplitude=2.0, seed=0.
-    Returns:
-        Orthonormal directions, sorted by their effect on the image.
-    Raises:
-        GanwalkError: settings that do not fit the generator.
-    """
-    options = DiscoverySettings(n_directions=n_directions, **settings)
-    return run_discovery(generator, options, threads=threads).directions
 
 
 def run_discovery(

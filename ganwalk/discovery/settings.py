@@ -219,6 +219,14 @@ class DiscoverySettings:
             directions_per_step=min(self.directions_per_step, self.n_directions),
         )
 
+    def fitting(self, generator: Generator) -> DiscoverySettings:
+        """These settings with no more directions than the latent space has dimensions."""
+        from ganwalk.discovery.subspace import resolve_space
+        from ganwalk.generators.base import space_dim
+
+        total = space_dim(generator, resolve_space(generator, self.space))
+        return replace(self, n_directions=min(self.n_directions, total, self.subspace_dim or total))
+
     @property
     def measured(self) -> int:
         """Images that effects are measured on, and shifts equalised; only for resolved settings."""

@@ -46,4 +46,4 @@ if TYPE_CHECKING:
     from ganwalk.evaluation.run import Evaluation, evaluate
     from ganwalk.evaluation.settings import EvaluationSettings
 
-__getattr__ = names_from(__name__, _HOMES)
+__getattr__, __dir__ = names_from(__name__, _HOMES)

@@ -21,6 +21,8 @@ from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings, default_
 from ganwalk.evaluation.unsupervised import ChangeScores, change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator, device_of
+from ganwalk.options import takes_settings
+from ganwalk.progress import late_bar
 from ganwalk.rtd import Barcode
 
 # Told what is being measured, and the share of everything that is done.
@@ -136,21 +138,30 @@ class Evaluation:
         return facts
 
 
+@takes_settings(EvaluationSettings)
 def evaluate(
     generator: Generator,
     directions: Directions,
     *,
     reader: FactorReader | None = None,
     threads: int | None = None,
+    progress: bool = False,
     on_progress: OnProgress | None = None,
     **settings: Any,
 ) -> Evaluation:
     """Scores directions; `settings` are any fields of `EvaluationSettings`, such as samples=200, amplitude=2.0, seed=1.
 
-    Otherwise as `run_evaluation`.
+    Otherwise as `run_evaluation`; `progress` shows a bar.
     """
     options = EvaluationSettings(**settings)
-    return run_evaluation(generator, directions, options, reader=reader, threads=threads, on_progress=on_progress)
+    with late_bar("evaluating", not progress) as advance:
+
+        def tell(stage: str, share: float) -> None:
+            advance(round(100 * share), stage)
+            if on_progress is not None:
+                on_progress(stage, share)
+
+        return run_evaluation(generator, directions, options, reader=reader, threads=threads, on_progress=tell)
 
 
 def run_evaluation(

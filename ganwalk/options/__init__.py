@@ -13,5 +13,6 @@ older versions are read (`completed`). Nothing here imports torch, and only `com
 """
 
 from ganwalk.options.fields import Option, TextForm, check_settings, completed, option, options_of
+from ganwalk.options.signatures import takes_settings
 
-__all__ = ["Option", "TextForm", "check_settings", "completed", "option", "options_of"]
+__all__ = ["Option", "TextForm", "check_settings", "completed", "option", "options_of", "takes_settings"]

@@ -7,16 +7,20 @@ import math
 import typing
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ganwalk.errors import GanwalkError
 from ganwalk.options.fields import Option, TextForm, options_of
+from ganwalk.options.files import load_settings
 from ganwalk.options.words import shown_default
 from ganwalk.records import scalar_type
 
 Command = Callable[..., Any]
+# Of the parameter of --config.
+_CONFIG = "config"
 
 
 class _Number(click.FloatRange):
@@ -49,13 +53,16 @@ class _Text(click.ParamType):
         return self.form.parse(value) if isinstance(value, str) else value
 
 
-def settings_options(into: str, base: Any, *, without: Collection[str] = ()) -> Callable[[Command], Command]:
+def settings_options(
+    into: str, base: Any, *, without: Collection[str] = (), config: bool = False
+) -> Callable[[Command], Command]:
     """A decorator: one option for each field of `base` that has one; the command gets settings as one argument.
 
     Args:
         into: name of that argument: `base` with what was typed put over it.
         base: settings whose values are the defaults.
         without: fields that this command does not offer.
+        config: offer --config too, a file of settings that stands for `base`.
     """
     offered = [name for name, about in options_of(type(base)).items() if about.typed and name not in without]
 
@@ -64,8 +71,17 @@ def settings_options(into: str, base: Any, *, without: Collection[str] = ()) -> 
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             typed = {name: kwargs.pop(_parameter(into, name)) for name in offered}
             given = {name: value for name, value in typed.items() if value is not None and value != ()}
-            return command(*args, **{into: replace(base, **given)}, **kwargs)
+            file = kwargs.pop(_parameter(into, _CONFIG), None)
+            under = base if file is None else load_settings(type(base), file)
+            return command(*args, **{into: replace(under, **given)}, **kwargs)
 
+        if config:
+            wrapped = click.option(
+                "--config",
+                _parameter(into, _CONFIG),
+                type=click.Path(path_type=Path),
+                help="JSON of settings, such as the metrics.json of a run; options go over it.",
+            )(wrapped)
         return field_options(type(base), offered, prefix=_parameter(into, ""), base=base)(wrapped)
 
     return decorate

@@ -57,4 +57,4 @@ if TYPE_CHECKING:
     from ganwalk.rtd.loss import RTDLoss, rtd, rtd_from_distances
     from ganwalk.rtd.plot import plot_barcode, plot_barcodes
 
-__getattr__ = names_from(__name__, _HOMES)
+__getattr__, __dir__ = names_from(__name__, _HOMES)

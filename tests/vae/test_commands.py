@@ -341,7 +341,7 @@ def test_nothing_is_evaluated_for_a_comparison_that_cannot_be_written(vae_run, t
         save_model(run / "model.safetensors", VAE(ModelConfig(32, 1)))
     (tmp_path / "taken").write_text("a file")
     code, _, err = vae_run("evaluate", *runs, "--metrics", "quick", "--out", tmp_path / "taken")
-    assert code == 2 and "--out" in err and not list(tmp_path.glob("*/scores.json"))
+    assert code == 2 and "choose another folder" in err and not list(tmp_path.glob("*/scores.json"))
 
 
 def test_scores_are_functions_of_the_seed(vae_run, tmp_path):

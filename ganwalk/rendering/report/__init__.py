@@ -21,4 +21,4 @@ if TYPE_CHECKING:
     from ganwalk.rendering.report.page import check_report, write_report
     from ganwalk.rendering.report.settings import ReportSettings
 
-__getattr__ = names_from(__name__, _HOMES)
+__getattr__, __dir__ = names_from(__name__, _HOMES)

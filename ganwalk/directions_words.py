@@ -1,0 +1,65 @@
+"""Directions in words: a line, a table for terminals, a table for notebooks."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganwalk.errors import one_line
+from ganwalk.labels import Label
+
+if TYPE_CHECKING:
+    from ganwalk.directions import Directions
+
+# Rows of a table; more are counted.
+_ROWS = 30
+
+
+def describe(directions: Directions) -> str:
+    """What directions are, in a few words."""
+    generator = one_line(Path(directions.generator.reference).name, 60)
+    when = f", {one_line(directions.created[:16].replace('T', ' '))} UTC" if directions.created else ""
+    named = sum(label.name != "" for label in directions.labels)
+    marked = sum(replace(label, name="") != Label() for label in directions.labels)
+    names = f", {named} with a name" * (named > 0) + f", {marked} with a note or mark" * (marked > 0)
+    return f"{len(directions)} directions of {generator} ({one_line(directions.method, 40)}{when}{names})"
+
+
+def as_text(directions: Directions) -> str:
+    """A short table."""
+    rows = _table(directions)
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([_title(directions), *lines, *_rest(directions)])
+
+
+def as_html(directions: Directions) -> str:
+    """The same table for a notebook."""
+    head, *rows = ([html.escape(cell) for cell in row] for row in _table(directions))
+    header = "".join(f"<th>{cell}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    rest = "".join(f"<p>{html.escape(line)}</p>" for line in _rest(directions))
+    return f"<p>{html.escape(_title(directions))}</p><table><tr>{header}</tr>{body}</table>{rest}"
+
+
+def _title(directions: Directions) -> str:
+    layers = "all layers" if directions.layers is None else "layers {}-{}".format(*directions.layers)
+    where = f"in {directions.space} of {directions.vectors.shape[1]} dimensions, {layers}"
+    return f"{describe(directions)}, {where}"
+
+
+def _table(directions: Directions) -> list[list[str]]:
+    rows = [["direction", "image change", "scale", "name"]]
+    effects = directions.effects
+    for index, label in enumerate(directions.labels[:_ROWS]):
+        effect = "" if effects is None else f"{float(effects[index]):.4g}"
+        marks = " *" * label.starred + " (hidden)" * label.hidden
+        rows.append([str(index), effect, f"{float(directions.scales[index]):.4g}", f"{label.name}{marks}".strip()])
+    return rows
+
+
+def _rest(directions: Directions) -> list[str]:
+    left = len(directions) - _ROWS
+    return [f"and {left} more"] if left > 0 else []

@@ -1,0 +1,44 @@
+"""Settings in files: JSON with a value for each field that is not to be as by default."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ganwalk.errors import GanwalkError
+from ganwalk.records import build_record
+
+T = TypeVar("T")
+_MAX_BYTES = 2**24
+
+
+def load_settings(kind: type[T], path: Path) -> T:
+    """Settings from a JSON file: an object by field name, or one that holds it as "settings", as metrics.json does.
+
+    Raises:
+        GanwalkError: the file cannot be read, a name is unknown, or a value does not fit.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise GanwalkError(f"{path} is too large for settings")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except GanwalkError:
+        raise
+    except OSError as error:
+        raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise GanwalkError(f"{path} is no JSON: {error}") from error
+    if isinstance(values, dict) and isinstance(values.get("settings"), dict):
+        values = values["settings"]
+    if not isinstance(values, dict):
+        raise GanwalkError(f"{path} holds no settings: it must be an object, such as " + '{"n_directions": 12}')
+    try:
+        return build_record(kind, {name: _without_lists(value) for name, value in values.items()})
+    except GanwalkError as error:
+        raise GanwalkError(f"{path}: {error}") from error
+
+
+def _without_lists(value: Any) -> Any:
+    """JSON has no tuples, and settings no lists."""
+    return tuple(value) if isinstance(value, list) else value
