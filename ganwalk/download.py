@@ -106,8 +106,8 @@ def obtain(
     """
     limits = limits or Limits()
     with _cache_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
             # Two processes that want the same file take turns: the second finds it, or continues the first one's part.
             with locked(target, waiting=lambda: _report(target, progress)):
                 if not target.exists():
@@ -355,7 +355,9 @@ def _accept(path: Path, target: Path, url: str, sha256: str) -> None:
             f"if the change is wanted, delete {record}"
         )
     if not seen:
-        write_text(record, f"{found}  {target.name}\n")
+        # What is there and good serves where nothing can be written, too.
+        with contextlib.suppress(GanwalkError) if path == target else contextlib.nullcontext():
+            write_text(record, f"{found}  {target.name}\n")
 
 
 def _load_version(part: Path, url: str) -> _Version | None:

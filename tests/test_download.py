@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ganwalk import download
+from ganwalk import download, files
 from ganwalk.download import Limits, obtain
 from ganwalk.errors import GanwalkError
 from ganwalk.files import publish
@@ -374,6 +374,19 @@ def script_of(server, target):
         server.url,
         str(target),
     ]
+
+
+def test_a_good_file_serves_where_nothing_can_be_written(fetch, server, target, monkeypatch):
+    target.parent.mkdir()
+    target.write_bytes(DATA)
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr(files, "_open_locked", refuse)
+    assert fetch() == target and server.requests == []
 
 
 def test_two_processes_take_turns(server, target):

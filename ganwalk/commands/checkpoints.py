@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganwalk.commands.options import PATH, external_options, force_option
+from ganwalk.commands.options import PATH, external_again, external_options, force_option
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import download_watch, quoted
 
@@ -30,7 +30,7 @@ def info(file: str, as_json: bool, external: dict[str, Any]) -> None:
     for key, value in description.items():
         if not isinstance(value, (list, dict)):
             click.echo(f"{key:>16}  {value}")
-    click.echo(f"next: ganwalk discover --generator {quoted(file)}{' --trust' * external['trust']}")
+    click.echo(f"next: ganwalk discover --generator {quoted(file)}{external_again(external)}")
 
 
 @click.command(epilog="Example: ganwalk models --json")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganwalk.commands.options import PATH, code_again, external_options, force_option, open_directions
+from ganwalk.commands.options import PATH, code_again, external_options, force_option, identity_again, open_directions
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import download_watch, quoted
 
@@ -59,7 +59,8 @@ def name(
     directions = save_label(path, index, replace(directions.labels[index], **changes), directions.fingerprint())
     click.echo(f"wrote {path}: direction {directions.title(index)}")
     called = directions.labels[index].name or str(index)
-    click.echo(f"next: ganwalk render --directions {quoted(path)} --direction {quoted(called)}")
+    again = identity_again(directions.generator)
+    click.echo(f"next: ganwalk render --directions {quoted(path)}{again} --direction {quoted(called)}")
 
 
 @click.command("import", epilog="Example: ganwalk import ganspace_cache.npz --generator ffhq.pkl")
@@ -111,4 +112,5 @@ def export(target: Path, path: Path | None, kind: str | None, force: bool) -> No
     check_free(target, force)
     export_directions(directions, target, kind)
     click.echo(f"wrote {target}: {len(directions)} directions of {path}")
-    click.echo(f"next: ganwalk render --directions {quoted(path)} --direction all")
+    again = identity_again(directions.generator)
+    click.echo(f"next: ganwalk render --directions {quoted(path)}{again} --direction all")

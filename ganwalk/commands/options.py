@@ -15,6 +15,7 @@ from ganwalk.terminal import quoted
 
 if TYPE_CHECKING:
     from ganwalk.directions import Directions
+    from ganwalk.generators.base import GeneratorIdentity
 
 PATH = click.Path(path_type=Path)
 DEFAULT_OUT = Path("ganwalk-out")
@@ -200,9 +201,25 @@ def open_directions(path: Path | None, quiet: bool = False) -> tuple[Path, Direc
 
 def code_again(generator: Any, name: str | None, external: dict[str, Any]) -> str:
     """The options without which render will not run a generator that is code."""
-    if not generator.identity.interface:
+    return identity_again(generator.identity, name, trusted=external["trust"])
+
+
+def identity_again(identity: GeneratorIdentity, name: str | None = None, *, trusted: bool | None = None) -> str:
+    """Likewise, where only the identity is known; what needs trust is then told by what it is."""
+    if not identity.interface:
         return ""
-    return f" --generator {quoted(name or generator.identity.reference)}" + " --trust" * external["trust"]
+    trust = identity.architecture == "torchscript" if trusted is None else trusted
+    return f" --generator {quoted(name or identity.reference)}" + " --trust" * trust
+
+
+def external_again(external: dict[str, Any]) -> str:
+    """The options of `external_options` as they were given."""
+    words = ["--trust"] * external["trust"]
+    if external["latent_dim"] is not None:
+        words += ["--latent-dim", str(external["latent_dim"])]
+    if external["image_range"] is not None:
+        words += ["--image-range", ",".join(f"{limit:g}" for limit in external["image_range"])]
+    return "".join(f" {word}" for word in words)
 
 
 def percent(advance: Callable[[int, str], None]) -> Callable[[int, int], None]:

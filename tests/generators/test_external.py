@@ -1,5 +1,6 @@
 """Generators that are code: what is probed, what is refused, and that nothing runs without the user's word."""
 
+import shlex
 import sys
 import zipfile
 from dataclasses import replace
@@ -343,10 +344,15 @@ def test_the_commands_go_the_whole_way(program, capsys, name):
     draw = ["render", "-d", 1, "--seeds", "1", "--steps", 2, "-q"]
     code, out = run(capsys, *draw)
     assert code == 2 and f"--generator {generator.identity.reference}" in out
-    assert run(capsys, *draw, "-g", name, *trust)[0] == 0 and Path("ganwalk-out/direction-1.png").exists()
+    assert run(capsys, *draw, "-g", name, *trust)[0] == 0
+    assert Path("ganwalk-out/direction-1-seeds-1-steps-2.png").exists()
     torch.save(torch.eye(24)[:4], "four.pt")
     code, out = run(capsys, "import", "four.pt", "-g", name, *trust, "--latent-dim", 24)
     assert code == 0 and "4 directions" in out and again in out
+    for command in (["name", 1, "smile"], ["export", "d.npy"]):
+        code, out = run(capsys, *command, "--directions", "ganwalk-out/directions.safetensors")
+        code, out = run(capsys, *shlex.split(out.partition("next: ganwalk ")[2]), "-q")
+        assert code == 0, out
 
 
 def test_commands_refuse_in_one_line(program, capsys):
