@@ -149,6 +149,15 @@ def test_the_page_holds_the_scores_and_leaves_hidden_directions_out(open_report,
     whole = page.inner_text("body")
     assert "1 hidden direction is left out" in whole and "up and down" in whole and "/home/ada" not in path.read_text()
     assert page.locator("#direction-2").count() == 0 and page.locator("#direction-0").count() == 1
+    page.get_by_text("What these scores say").click()
+    legend = page.locator(".legend").inner_text()
+    assert "factor's share of everything that this direction moves" in legend
+    table = page.locator("table:has(#scores-of-each)")
+    assert table.get_by_text("purity").get_attribute("title") in legend
+    purities = [row["purity"] for row in facts["directions"]]
+    column = table.locator("thead th").all_inner_texts().index("purity")
+    cells = [row.locator("td").nth(column - 1).inner_text() for row in table.locator("tbody tr").all()]
+    assert cells == [f"{purities[i]:.3f}" for i in (0, 1, 3, 4, 5)]
     for name in ("effects", "axes"):
         heat = page.locator(f"table:has(#{name})")
         key = {"effects": "matrix", "axes": "cosines"}[name]
@@ -160,13 +169,29 @@ def test_the_page_holds_the_scores_and_leaves_hidden_directions_out(open_report,
     assert described.startswith(f"{len(bars['births'])} bars") and f"in all {total:.2f} long" in described
 
 
+def test_directions_without_an_effect_are_faint_and_means_say_how_good_they_can_be(open_report, rendered, tmp_path):
+    _, generator, directions, _ = rendered
+    three = replace(directions.select([0, 1, 2]), scales=torch.tensor([1.0, 1e-3, 1.0]))
+    facts = evaluate(generator, three, samples=8, reconstructor=False, threads=1).to_json()
+    path = tmp_path / "three.html"
+    write_report(path, generator, three, FAST, evaluation=facts)
+    page = open_report(path)
+    assert page.locator("tr.faint").all_inner_texts()[0].split("\t")[2] == "no effect"
+    assert page.locator("tr.faint").count() == 1 and "no effect" in page.locator("#title-1").inner_text()
+    table = page.locator("table:has(#scores-of-all)")
+    for name in ("mean |cosine|", "MCC"):
+        row = table.locator("tr", has=page.get_by_text(name, exact=True))
+        assert "at most 0.500: 3 directions for 6 axes" in row.inner_text()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_axe_finds_nothing(open_report, rendered, scheme, width):
     from axe_playwright_python.sync_playwright import Axe
 
     page = open_report(rendered[0], color_scheme=scheme, viewport={"width": width, "height": 900})
-    page.locator("summary").click()
+    for summary in page.locator("summary").all():
+        summary.click()
     result = Axe().run(page, options={"resultTypes": ["violations", "incomplete"]}).response
     assert [found["id"] for found in result["violations"]] == []
     # Axe leaves stars and the numbers of drawings to people: their colours are those of texts that it did check.

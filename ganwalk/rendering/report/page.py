@@ -17,6 +17,7 @@ from ganwalk.directions import DIRECTIONS_FILE, Directions
 from ganwalk.discovery.methods import METHODS
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
+from ganwalk.evaluation.meanings import SCORES
 from ganwalk.files import write_text
 from ganwalk.generators.base import Generator, check_layers
 from ganwalk.rendering.images import Progress, is_zero, traverse, unmoved_pictures
@@ -26,7 +27,6 @@ from ganwalk.rendering.report.reproduce import discover_command, report_command
 from ganwalk.rendering.report.settings import ReportSettings
 from ganwalk.rendering.report.strips import DIRECTION_BYTES, encode_strip
 from ganwalk.rendering.report.tables import (
-    SCORES,
     direction_table,
     heat_map,
     link,
@@ -35,9 +35,6 @@ from ganwalk.rendering.report.tables import (
     summary_table,
 )
 from ganwalk.samples import describe_truncation
-
-# Scores of which less is better: what is best comes first where cards are sorted.
-_RISING = ("rtd", "interaction")
 
 
 def check_report(path: Path, generator: Generator, directions: Directions, settings: ReportSettings) -> None:
@@ -229,7 +226,7 @@ def _score_section(directions: Directions, shown: Sequence[int], evaluation: dic
         "generator whose true axes are known, a random rotation of them has nearly the same mean RTD, paths as "
         "straight, and is told apart by a network as well; of these scores, only distinctness tells the two apart. "
         "Look at the pictures, too.</p>",
-        summary_table(evaluation["summary"]),
+        summary_table(evaluation),
         direction_table(directions, shown, evaluation["directions"]),
     ]
     effects, axes = evaluation.get("effects"), evaluation.get("axes")
@@ -254,9 +251,10 @@ def _score_section(directions: Directions, shown: Sequence[int], evaluation: dic
 def _tools(directions: Directions, shown: Sequence[int], evaluation: dict[str, Any] | None) -> str:
     """The choice of an order, and of starred directions if there are any."""
     names = score_names([evaluation["directions"][index] for index in shown]) if evaluation else []
+    # What is best comes first.
     options = "".join(
-        f'<option value="{name}" data-sign="{1 if name in _RISING else -1}">{SCORES[name]}, '
-        f"{'lowest' if name in _RISING else 'highest'} first</option>"
+        f'<option value="{name}" data-sign="{1 if SCORES[name].lower_is_better else -1}">{text(SCORES[name].words)}, '
+        f"{'lowest' if SCORES[name].lower_is_better else 'highest'} first</option>"
         for name in names
     )
     parts = []
