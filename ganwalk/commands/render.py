@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +28,9 @@ from ganwalk.commands.options import (
 )
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @click.command(epilog="Example: ganwalk render --direction 3 --seeds 1-6 --gif")
@@ -78,8 +82,9 @@ def render(
 ) -> None:
     """Draw what a direction does: a grid of samples × amplitudes, and animations.
 
-    `--direction all` draws an overview with one row per direction that is not hidden; `--combine` the way from each
-    sample to several directions walked at once, where --amplitude counts for nothing.
+    `--direction all` draws an overview with one row per direction that is not hidden; more than 25 are on several
+    sheets, overview-1.png and so on. `--combine` draws the way from each sample to several directions walked at once,
+    where --amplitude counts for nothing.
     """
     set_up_torch(device, threads)
     from ganwalk.directions import Directions
@@ -88,7 +93,7 @@ def render(
     from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.ranges import parse_layers, parse_seeds
     from ganwalk.rendering.animation import FRAMES, save_animation
-    from ganwalk.rendering.grids import combination_grid, default_seeds, overview_grid, traversal_grid
+    from ganwalk.rendering.grids import combination_grid, default_seeds, overview_parts, overview_sheets, traversal_grid
     from ganwalk.rendering.ranges import parse_edit
     from ganwalk.samples import DrawnSamples
     from ganwalk.sheets import save_picture
@@ -115,27 +120,25 @@ def render(
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
     reach: dict[str, Any] = {"amplitude": amplitude, "layers": layers}
     hidden = quiet or not sys.stderr.isatty()
-    written = [stem]
+    count = len(overview_parts(directions)) if len(edits) > 1 else 1
+    sheets = [stem] if count == 1 else [stem.with_name(f"{stem.stem}-{k}.png") for k in range(1, count + 1)]
     samples = samples if len(edits) == 1 else samples.select([0])
     if not quiet:
-        pictures = len(edits) * len(samples) * (steps + FRAMES * (gif + mp4))
+        images = len(edits) * len(samples) * (steps + FRAMES * (gif + mp4))
         remedy = f"fewer --steps{' or --seeds' * (len(edits) == 1)} shorten it" + ", or no animation" * (gif or mp4)
-        announce("rendering", pictures * seconds_per_latent(generator), remedy, quiet)
+        announce("rendering", images * seconds_per_latent(generator), remedy, quiet)
     with progress_bar(100, "rendering", hidden) as advance:
-        progress = percent(advance)
+        making: dict[str, Any] = {"steps": steps, "batch": batch, "progress": percent(advance)}
+        pictures: Iterable[Image.Image]
         if combine is not None:
-            picture = combination_grid(
-                generator, directions, edits[0], samples, steps=steps, batch=batch, progress=progress
-            )
+            pictures = [combination_grid(generator, directions, edits[0], samples, **making)]
         elif index is not None:
-            picture = traversal_grid(
-                generator, directions, index, samples, steps=steps, batch=batch, progress=progress, **reach
-            )
+            pictures = [traversal_grid(generator, directions, index, samples, **making, **reach)]
         else:
-            picture = overview_grid(
-                generator, directions, samples, steps=steps, batch=batch, progress=progress, **reach
-            )
-    save_picture(picture, stem)
+            pictures = overview_sheets(generator, directions, samples, **making, **reach)
+        for picture, sheet in zip(pictures, sheets, strict=True):
+            save_picture(picture, sheet)
+    written = [*sheets]
     for suffix in [".gif"] * gif + [".mp4"] * mp4:
         target = stem.with_suffix(suffix)
         with progress_bar(100, f"rendering {suffix[1:]}", hidden) as advance:
@@ -150,6 +153,8 @@ def render(
                 progress=percent(advance),
             )
         written.append(target)
+    if len(sheets) > 1:
+        click.echo(f"{len(edits)} directions are too many for one picture: they are on {len(sheets)} sheets")
     click.echo(f"wrote {', '.join(map(str, written))}")
     other = "0" if direction == "all" else "all"
     where = f" --directions {quoted(directions_path)}" if directions_path else ""
