@@ -21,6 +21,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.run import evaluate
 from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.blobs import Blobs, BlobsConfig
+from ganwalk.generators.loading import load_generator
 from ganwalk.labels import Label
 from ganwalk.rendering.images import to_bytes
 from ganwalk.rendering.report import ReportSettings, write_report
@@ -71,7 +72,7 @@ def open_report(new_page):
     def call(path, **options):
         page = new_page(**options)
         page.goto(path.as_uri())
-        expect(page.locator(".marker[hidden]")).to_have_count(0)
+        expect(page.locator(".card:not(.later) .marker[hidden]")).to_have_count(0)
         return page
 
     return call
@@ -208,6 +209,81 @@ def test_print_shows_the_strips_instead_of_the_scrubbers(open_report, rendered, 
     assert page.locator("table:has(#settings-of-report)").is_visible()
     pdf = page.pdf(format="A4")
     assert pdf.startswith(b"%PDF") and pdf.count(b"/Subtype /Image") >= 10
+
+
+@pytest.mark.slow
+def test_ten_directions_are_printed_on_six_pages_without_broken_words(open_report, tmp_path):
+    generator = load_generator("blobs-dead")
+    vectors = torch.cat([generator.axes, generator.rotation[:4]])
+    directions = Directions(vectors, torch.ones(10), "z", generator.identity)
+    facts = evaluate(generator, directions, samples=8, reconstructor=False, threads=1).to_json()
+    facts["effects"]["names"] = [f"{name}_of_something" for name in facts["effects"]["names"]]
+    path = tmp_path / "ten.html"
+    write_report(path, generator, directions, evaluation=facts)
+    # What is left of an A4 page between its margins, at 96 pixels per inch.
+    page = open_report(path, viewport={"width": 688, "height": 1017})
+    pdf = page.pdf(prefer_css_page_size=True)
+    assert 4 <= len(re.findall(rb"/Type /Page\b", pdf)) <= 6
+    assert b"/MediaBox [0 0 594.95996 841.91998]" in pdf
+    page.emulate_media(media="print")
+    broken = """() => [...document.querySelectorAll("th, td, dt, .facts dd")].flatMap((cell) => {
+      const range = document.createRange(), words = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+      const found = [];
+      while (words.nextNode())
+        for (const word of words.currentNode.data.matchAll(/[\\w.]+/g)) {
+          range.setStart(words.currentNode, word.index);
+          range.setEnd(words.currentNode, word.index + word[0].length);
+          if (new Set([...range.getClientRects()].map((box) => box.top)).size > 1) found.push(word[0]);
+        }
+      return found;
+    })"""
+    assert page.evaluate(broken) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator(".legend").inner_text().count("purity") == 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 800)])
+def test_the_first_screen_has_pictures(open_report, rendered, width, height):
+    page = open_report(rendered[0], viewport={"width": width, "height": height})
+    lead = page.locator(".lead")
+    # The starred one first of all, and the hidden one not at all.
+    assert lead.locator("a").all_inner_texts() == ["0 · height", "1", "3", "4"]
+    for picture in lead.locator("img").all():
+        box = picture.bounding_box()
+        assert box["y"] + box["height"] < height and box["width"] > 150
+    lead.locator("a").nth(2).click()
+    expect(page).to_have_url(re.compile("#direction-3$"))
+
+
+def test_many_directions_are_shown_in_parts(open_report, toy, tmp_path):
+    vectors = torch.eye(12).repeat(4, 1)[:45]
+    directions = Directions(vectors, torch.ones(45), "w", toy.identity)
+    path = tmp_path / "many.html"
+    write_report(path, toy, directions, ReportSettings(seeds=(1,), steps=2))
+    page = open_report(path)
+
+    def visible():
+        return page.locator(".card:visible").count()
+
+    assert visible() == 20 and page.locator("#direction-0 canvas").is_visible()
+    links = page.get_by_role("navigation").get_by_role("link")
+    assert [" ".join(link.split()) for link in links.all_inner_texts()[1:-1]] == [
+        "Directions 0 to 19",
+        "Directions 20 to 39",
+        "Directions 40 to 44",
+    ]
+    expect(page.locator(".more")).to_contain_text("20 of 45 are shown")
+    page.get_by_role("button", name="Show more directions").click()
+    assert visible() == 40
+    links.nth(3).click()
+    expect(page.locator("#direction-44")).to_be_visible()
+    assert visible() == 45 and not page.locator(".more").is_visible()
+    page.reload()
+    expect(page.locator("#direction-40")).to_be_in_viewport()
+    page.emulate_media(media="print")
+    page.evaluate("location.hash = ''")
+    page.reload()
+    assert visible() == 45
 
 
 def test_without_scripts_the_strips_are_there(new_page, rendered):

@@ -20,6 +20,8 @@ from ganwalk.rendering.report.markup import MISSING, number, table, text
 
 _LEVELS = 10
 _LONGEST_NAME = 40
+# Characters of headings side by side that fit a printed page.
+_PAPER = 70
 
 
 def settings_table(name: str, caption: str, settings: dict[str, Any]) -> str:
@@ -64,8 +66,7 @@ def direction_table(directions: Directions, shown: Sequence[int], rows: Sequence
     body = [
         (
             link(directions, index),
-            [f'<td class="word">{_subject(rows[index], name)}</td>' for name in subjects]
-            + [number(rows[index].get(name)) for name in names],
+            [_subject(rows[index], name) for name in subjects] + [number(rows[index].get(name)) for name in names],
         )
         for index in shown
     ]
@@ -123,8 +124,10 @@ def heat_map(
         )
         for index in shown
     ]
-    headings = ["direction", *(text(column, _LONGEST_NAME) for column in columns)]
-    return table(name, caption, headings, body, kind="heat numbers")
+    headings = ["direction", *(f"<span>{text(column, _LONGEST_NAME)}</span>" for column in columns)]
+    # Wider than paper: there, headings stand upright.
+    wide = sum(min(_LONGEST_NAME, max(5, len(column))) for column in columns) > _PAPER
+    return table(name, caption, headings, body, kind="heat numbers" + " wide" * wide)
 
 
 def effect_table(
