@@ -28,7 +28,7 @@ from ganwalk.commands.options import (
     open_directions,
 )
 from ganwalk.discovery.settings import DiscoverySettings
-from ganwalk.errors import GanwalkError
+from ganwalk.errors import GanwalkError, one_line
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import late_bar, progress_bar
@@ -245,29 +245,33 @@ def _load_scored(
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:
-    """A row for each direction, then the means."""
+    """A row for each direction, faint where it has no effect, then the means and the best that they could be."""
+    from ganwalk.evaluation.meanings import NO_EFFECT, SCORES, has_no_effect
+
     rows = evaluation.rows()
-    columns = (
-        "axis",
-        "cosine",
-        "factor",
-        "rtd",
-        "displacement",
-        "straightness",
-        "interaction",
-        "distinctness",
-        "recall",
-    )
-    names = [name for name in columns if name in rows[0]]
-    click.echo("  ".join([f"{'direction':<9}", *(f"{name:>12}" for name in names)]))
+    names = [name for name in rows[0] if name in SCORES]
+    table = [["direction", *names]]
     for row in rows:
-        cells = (row[name] for name in names)
-        shown = (
-            "-" if cell is None else f"{cell:.3f}" if isinstance(cell, float) else str(cell)[:12] for cell in cells
-        )
-        click.echo("  ".join([f"{row['direction']:<9}", *(f"{cell:>12}" for cell in shown)]))
+        cells = [_cell(row[name]) for name in names]
+        if has_no_effect(row) and "factor" in row:
+            cells[names.index("factor")] = NO_EFFECT
+        table.append([str(row["direction"]), *cells])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for k, (first, *cells) in enumerate(table):
+        shown = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+        line = "  ".join([f"{first:<{widths[0]}}", *shown])
+        faint = k > 0 and has_no_effect(rows[k - 1])
+        if faint and NO_EFFECT not in cells:
+            line += f"  {NO_EFFECT}"
+        click.echo(click.style(line, dim=True) if faint else line)
+    best = evaluation.best_possible()
     for name, value in evaluation.summary().items():
-        click.echo(f"{name.replace('_', ' '):<30} {'-' if value is None else f'{value:.3f}'}")
+        limit = f"  at most {best[name][0]:.3f}: {best[name][1]}" if name in best else ""
+        click.echo(f"{name.replace('_', ' '):<30} {_cell(value)}{limit}")
     if evaluation.compared is not None:
         layer, resolution = evaluation.compared
         click.echo(f"scores without labels are of features of layer {layer} ({resolution} px), not of whole images")
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else one_line(str(value), 20)

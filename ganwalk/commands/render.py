@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,6 +30,9 @@ from ganwalk.commands.options import (
 from ganwalk.errors import GanwalkError
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _STEPS = 7
 
@@ -84,8 +88,9 @@ def render(
 ) -> None:
     """Draw what a direction does: a grid of samples × amplitudes, and animations.
 
-    `--direction all` draws an overview with one row per direction that is not hidden; `--combine` the way from each
-    sample to several directions walked at once, where --amplitude counts for nothing.
+    `--direction all` draws an overview with one row per direction that is not hidden; more than 25 are on several
+    sheets, overview-1.png and so on. `--combine` draws the way from each sample to several directions walked at once,
+    where --amplitude counts for nothing.
     """
     set_up_torch(device, threads)
     from ganwalk.edits import Move
@@ -94,7 +99,7 @@ def render(
     from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.ranges import parse_layers, parse_seeds
     from ganwalk.rendering.animation import FRAMES, save_animation
-    from ganwalk.rendering.grids import combination_grid, default_seeds, overview_grid, traversal_grid
+    from ganwalk.rendering.grids import combination_grid, default_seeds, overview_parts, overview_sheets, traversal_grid
     from ganwalk.rendering.naming import check_replaceable, mark_of, settings_name
     from ganwalk.rendering.ranges import parse_edit
     from ganwalk.samples import DrawnSamples
@@ -130,32 +135,31 @@ def render(
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
     reach: dict[str, Any] = {"amplitude": amplitude, "layers": layers}
+    count = len(overview_parts(directions)) if len(edits) > 1 else 1
+    sheets = [stem] if count == 1 else [stem.with_name(f"{stem.stem}-{k}.png") for k in range(1, count + 1)]
     animations = [stem.with_suffix(suffix) for suffix in [".gif"] * gif + [".mp4"] * mp4]
     mark = mark_of(directions, {**given, "drawn": stem_name, "seeds": samples.seeds})
-    check_replaceable(stem, mark, force)
-    if not stem.exists():
+    for sheet in sheets:
+        check_replaceable(sheet, mark, force)
+    if not sheets[0].exists():
         for target in animations:
             check_free(target, force)
     samples = samples if len(edits) == 1 else samples.select([0])
     if not quiet:
-        pictures = len(edits) * len(samples) * (steps + FRAMES * (gif + mp4))
+        images = len(edits) * len(samples) * (steps + FRAMES * (gif + mp4))
         remedy = f"fewer --steps{' or --seeds' * (len(edits) == 1)} shorten it" + ", or no animation" * (gif or mp4)
-        announce("rendering", pictures * seconds_per_latent(generator), remedy, quiet)
+        announce("rendering", images * seconds_per_latent(generator), remedy, quiet)
     with progress_bar(100, "rendering", quiet) as advance:
-        progress = percent(advance)
+        making: dict[str, Any] = {"steps": steps, "batch": batch, "progress": percent(advance)}
+        pictures: Iterable[Image.Image]
         if combine is not None:
-            picture = combination_grid(
-                generator, directions, edits[0], samples, steps=steps, batch=batch, progress=progress
-            )
+            pictures = [combination_grid(generator, directions, edits[0], samples, **making)]
         elif index is not None:
-            picture = traversal_grid(
-                generator, directions, index, samples, steps=steps, batch=batch, progress=progress, **reach
-            )
+            pictures = [traversal_grid(generator, directions, index, samples, **making, **reach)]
         else:
-            picture = overview_grid(
-                generator, directions, samples, steps=steps, batch=batch, progress=progress, **reach
-            )
-    save_picture(picture, stem, mark)
+            pictures = overview_sheets(generator, directions, samples, **making, **reach)
+        for picture, sheet in zip(pictures, sheets, strict=True):
+            save_picture(picture, sheet, mark)
     for target in animations:
         with progress_bar(100, f"rendering {target.suffix[1:]}", quiet) as advance:
             save_animation(
@@ -168,7 +172,9 @@ def render(
                 batch=batch,
                 progress=percent(advance),
             )
-    click.echo(f"wrote {', '.join(map(str, [stem, *animations]))}")
+    if len(sheets) > 1:
+        click.echo(f"{len(edits)} directions are too many for one picture: they are on {len(sheets)} sheets")
+    click.echo(f"wrote {', '.join(map(str, [*sheets, *animations]))}")
     other = "0" if direction == "all" else "all"
     where = f" --directions {quoted(directions_path)}" if directions_path else ""
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction {other}")

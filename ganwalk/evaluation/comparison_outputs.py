@@ -13,7 +13,7 @@ from ganwalk import __version__
 from ganwalk.discovery.methods import METHODS
 from ganwalk.errors import one_line
 from ganwalk.evaluation.comparison import Comparison, Summary
-from ganwalk.evaluation.meanings import MEANINGS
+from ganwalk.evaluation.meanings import OF_ALL
 from ganwalk.files import atomic_path, write_json, write_text
 
 _BLUE, _GREY = "#1f4e9c", "#5b5b5b"
@@ -82,7 +82,7 @@ def as_markdown(comparison: Comparison, figure: str) -> str:
     seeds = sorted({run.seed for run in comparison.runs})
     score = ranking_score(comparison)
     order = ranked(comparison)
-    columns = [name for name in comparison.scores if name in MEANINGS]
+    columns = [name for name in comparison.scores if name in OF_ALL]
     lines = [
         f"# Directions of {one_line(comparison.generator)}: methods compared",
         "",
@@ -113,7 +113,7 @@ def as_markdown(comparison: Comparison, figure: str) -> str:
     lines += [""] * bool(refusals)
     lines += ["## What the columns say", ""]
     # A bar would end a cell in some readers.
-    meanings = {name: MEANINGS[name].replace("|", "\\|") for name in columns}
+    meanings = {name: OF_ALL[name].meaning.replace("|", "\\|") for name in columns}
     lines += [f"- *{name.replace('_', ' ')}*: {meaning}" for name, meaning in meanings.items()]
     lines += ["", "## Methods", ""]
     lines += [f"- `{method}`: {METHODS[method].summary} ({METHODS[method].source})" for method in order]

@@ -8,8 +8,9 @@ looks at the shares of a row without weighing the row by its total effect.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -190,6 +191,23 @@ def owned_factors(matrix: Tensor) -> list[int | None]:
         mine = value > 0.5 * row.sum() and value >= NEGLIGIBLE
         owned.append(int(factor) if mine else None)
     return owned
+
+
+def strongest_factor(factors: Sequence[str], effects: Sequence[float]) -> dict[str, Any]:
+    """What a direction does above all: the "factor" it moves most, that "effect", and its "purity".
+
+    The purity is the factor's share of the direction's effects. Where the strongest effect is negligible, shares are
+    chance: such a direction has no factor, and no purity.
+
+    Args:
+        factors: names of the f factors.
+        effects: the row (f,) of the direction in an effect matrix.
+    """
+    strongest = max(range(len(factors)), key=lambda k: effects[k])
+    effect = effects[strongest]
+    if effect < NEGLIGIBLE:
+        return {"factor": None, "effect": effect, "purity": None}
+    return {"factor": factors[strongest], "effect": effect, "purity": effect / sum(map(abs, effects))}
 
 
 def coverage(matrix: Tensor) -> float:

@@ -13,8 +13,9 @@ from ganwalk import __version__
 from ganwalk.directions import Directions
 from ganwalk.discovery.scores import BasisScores
 from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
-from ganwalk.evaluation.effects import EffectScores, effect_scores, owned_factors
+from ganwalk.evaluation.effects import EffectScores, effect_scores, strongest_factor
 from ganwalk.evaluation.factors import FactorReader, factor_reader
+from ganwalk.evaluation.meanings import best_possible
 from ganwalk.evaluation.plan import MAX_POINTS, plan
 from ganwalk.evaluation.reconstructor import Reconstruction, reconstruct
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings, default_sizes
@@ -79,20 +80,23 @@ class Evaluation:
             scores["reconstructor_amplitude_error"] = self.reconstruction.amplitude_error
         return {name: _number(value) for name, value in scores.items()}
 
+    def best_possible(self) -> dict[str, tuple[float, str]]:
+        """Of scores that are limited by fewer directions than axes or factors: their best possible value, and why."""
+        axes = 0 if self.axes is None else len(self.axes.axes)
+        return best_possible(self.directions, axes, 0 if self.effects is None else len(self.effects.factors))
+
     def rows(self) -> list[dict[str, Any]]:
         """One row of values for each direction; None where there is none."""
         rows = []
-        owned = None if self.effects is None else owned_factors(self.effects.matrix)
         for i in range(self.directions):
             row: dict[str, Any] = {"direction": i}
             if self.axes is not None:
                 matched = [name for name, k in zip(self.axes.axes, self.axes.matching.rows, strict=True) if k == i]
                 row["axis"] = matched[0] if matched else None
                 row["cosine"] = float(self.axes.cosines[i, self.axes.axes.index(matched[0])]) if matched else None
-            if self.effects is not None and owned is not None:
-                own = owned[i]
-                row["factor"] = None if own is None else self.effects.factors[own]
+            if self.effects is not None:
                 values = self.effects.matrix[i].tolist()
+                row |= strongest_factor(self.effects.factors, values)
                 row |= {f"effect_{name}": value for name, value in zip(self.effects.factors, values, strict=True)}
             row |= {"rtd": float(self.topology.rtd[i]), "displacement": float(self.topology.displacement[i])}
             for name in ("straightness", "interaction", "distinctness"):

@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
+from ganwalk.evaluation.effects import strongest_factor
 from ganwalk.evaluation.outputs import EVALUATION_FILE
 from ganwalk.records import is_number
 
@@ -42,6 +43,11 @@ def load_evaluation(path: Path, directions: Directions) -> dict[str, Any] | None
         return None
     if not _sound(facts, len(directions)):
         raise GanwalkError(f"{path} is damaged: write it again with ganwalk evaluate")
+    effects = facts.get("effects")
+    if effects and effects["names"]:
+        # Older files name only factors that are most of what a direction moves.
+        for row, values in zip(facts["directions"], effects["matrix"], strict=True):
+            row |= strongest_factor(effects["names"], values)
     return facts
 
 

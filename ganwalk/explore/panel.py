@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from nicegui import ui
 
 from ganwalk.errors import GanwalkError
-from ganwalk.evaluation.meanings import MEANINGS
 from ganwalk.explore.state import State
 from ganwalk.explore.widgets import Field
 from ganwalk.labels import MAX_NAME, MAX_NOTE
 from ganwalk.rendering.report.barcodes import draw_barcode
 from ganwalk.rendering.report.cards import Scores
-from ganwalk.rendering.report.markup import number, text
-from ganwalk.rendering.report.tables import SCORES, SUBJECTS, effect_table, score_names
+from ganwalk.rendering.report.markup import text
+from ganwalk.rendering.report.tables import effect_table, legend, score_list, score_names, subject_names
 
 if TYPE_CHECKING:
     from ganwalk.explore.page import Page
@@ -83,12 +82,8 @@ class Panel:
         scores = Scores.of(facts)
         row = facts["directions"][index]
         title = page.studio.sides[side].directions.title(index)
-        entries = [(SUBJECTS[name], text(row[name], 40), "") for name in SUBJECTS if row.get(name)]
-        entries += [(SCORES[name], number(row[name]), MEANINGS.get(name, "")) for name in score_names([row])]
-        values = "".join(
-            f'<div title="{text(meaning)}"><dt>{word}</dt><dd>{value}</dd></div>' for word, value, meaning in entries
-        )
-        ui.html(f"<dl>{values}</dl>")
+        ui.html(score_list(row))
+        ui.html(legend([*subject_names(facts["directions"]), *score_names(facts["directions"])]))
         ui.html(draw_barcode(facts["barcodes"][index], scores.axes, "barcode", f"Barcode of direction {text(title)}"))
         effects = facts.get("effects")
         if effects and effects["names"]:

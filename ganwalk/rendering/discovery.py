@@ -12,7 +12,7 @@ from ganwalk.discovery.results import DiscoveryResult
 from ganwalk.files import atomic_path, write_json
 from ganwalk.generators.base import Generator
 from ganwalk.generators.preview import FAITHFUL, fit_preview
-from ganwalk.rendering.grids import overview_grid
+from ganwalk.rendering.grids import SHEET_ROWS, overview_grid
 from ganwalk.rtd import plot_barcodes
 from ganwalk.samples import DrawnSamples
 from ganwalk.sheets import save_picture
@@ -33,13 +33,13 @@ class Sheet:
     Attributes:
         generator: what draws it: the generator, or a preview of it.
         columns: amplitudes.
-        rows: directions at most; None shows all.
+        rows: directions at most.
         note: for the caption.
     """
 
     generator: Any
     columns: int
-    rows: int | None = None
+    rows: int = SHEET_ROWS
     note: str = ""
 
 

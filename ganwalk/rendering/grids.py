@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from ganwalk.sheets import Sheet
 
 # Pixels on a side beyond which an image takes a second or more, and a grid shows fewer samples if nobody says how many.
 _LARGE = 512
+# Directions on one sheet: more make a strip that no screen shows at a size to look at.
+SHEET_ROWS = 25
 
 
 def default_seeds(generator: Generator) -> tuple[int, ...]:
@@ -136,32 +138,76 @@ def overview_grid(
     Raises:
         GanwalkError: also if there are several samples.
     """
+    parts = [directions.visible()[:most]]
+    reach: dict[str, Any] = {"amplitude": amplitude, "steps": steps, "layers": layers, "batch": batch}
+    return next(_overviews(generator, directions, sample, parts, note=note, progress=progress, **reach))
+
+
+def overview_sheets(
+    generator: Generator,
+    directions: Directions,
+    sample: Samples,
+    *,
+    amplitude: float = 3.0,
+    steps: int = 7,
+    layers: tuple[int, int] | None = None,
+    batch: int = 8,
+    progress: Progress | None = None,
+) -> Iterator[Image.Image]:
+    """The overview in as many sheets as `overview_parts` has parts, each made when it is asked for."""
+    reach: dict[str, Any] = {"amplitude": amplitude, "steps": steps, "layers": layers, "batch": batch}
+    parts = overview_parts(directions)
+    return _overviews(generator, directions, sample, parts, note="", progress=progress, **reach)
+
+
+def overview_parts(directions: Directions) -> list[list[int]]:
+    """The directions that are not hidden, in parts of nearly equal length that fit a sheet to be looked at."""
+    visible = directions.visible()
+    count = -(-len(visible) // SHEET_ROWS)
+    return [part.tolist() for part in np.array_split(visible, count)]
+
+
+def _overviews(
+    generator: Generator,
+    directions: Directions,
+    sample: Samples,
+    parts: Sequence[Sequence[int]],
+    *,
+    amplitude: float,
+    steps: int,
+    layers: tuple[int, int] | None,
+    batch: int,
+    note: str,
+    progress: Progress | None,
+) -> Iterator[Image.Image]:
+    """A sheet for each part of the directions; the unshifted picture is made once for all."""
     if len(sample) != 1:
         raise GanwalkError(f"an overview is of one sample, not of {len(sample)}")
     amplitudes = _spread(-amplitude, amplitude, steps)
     visible = directions.visible()
-    shown = visible[:most]
     zeros = sum(map(is_zero, amplitudes))
-    counter = _Counter(progress, len(shown) * (steps - zeros) + zeros)
+    counter = _Counter(progress, sum(map(len, parts)) * (steps - zeros) + zeros)
     shares = _shares(directions)
-    canvas = _sheet(
-        generator,
-        amplitudes,
-        _amplitude_labels(amplitudes),
-        [directions.title(index) for index in shown],
-        None if shares is None else [shares[index] for index in shown],
-    )
     making: dict[str, Any] = {"batch": batch, "on_images": counter}
     unmoved = unmoved_pictures(generator, directions, amplitudes, sample, **making)
-    for row, index in enumerate(shown):
-        moves = [Move(index, 1.0, layers)]
-        cells = traverse(generator, directions, moves, amplitudes, sample, unmoved=unmoved, **making)
-        canvas.paste(row, cells[0])
     hidden = len(directions) - len(visible)
-    count = f"first {len(shown)} of {len(visible)}" if len(shown) < len(visible) else f"{len(visible)}"
-    title = f"{count} directions{f' ({hidden} hidden)' if hidden else ''}, {sample.labels[0]}"
-    caption = " · ".join(filter(None, (_caption(title, directions, f"±{amplitude:g} σ", sample, layers), note)))
-    return canvas.finish(caption if shares is None else f"{caption} · bars: image change")
+    for shown in parts:
+        canvas = _sheet(
+            generator,
+            amplitudes,
+            _amplitude_labels(amplitudes),
+            [directions.title(index) for index in shown],
+            None if shares is None else [shares[index] for index in shown],
+        )
+        for row, index in enumerate(shown):
+            moves = [Move(index, 1.0, layers)]
+            cells = traverse(generator, directions, moves, amplitudes, sample, unmoved=unmoved, **making)
+            canvas.paste(row, cells[0])
+        whole = len(shown) == len(visible)
+        count = f"{len(visible)} directions" if whole else f"directions {shown[0]} to {shown[-1]} of {len(visible)}"
+        title = f"{count}{f' ({hidden} hidden)' if hidden else ''}, {sample.labels[0]}"
+        caption = " · ".join(filter(None, (_caption(title, directions, f"±{amplitude:g} σ", sample, layers), note)))
+        yield canvas.finish(caption if shares is None else f"{caption} · bars: image change")
 
 
 def _sheet(

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ganwalk.evaluation.effects import EffectScores, effect_scores, owned_factors
+from ganwalk.evaluation.effects import EffectScores, effect_scores, owned_factors, strongest_factor
 from ganwalk.evaluation.factors import Factor, factor_reader, size_of_change, spread
 from ganwalk.generators.blobs import VARIANTS
 from ganwalk.generators.loading import load_generator
@@ -46,6 +46,13 @@ def test_directions_that_do_nothing_earn_nothing():
     dead = EffectScores.of(torch.cat([torch.eye(3), noise]), NAMES[:3])
     assert dead.disentanglement > 0.999 and dead.overall > 0.999
     assert owned_factors(dead.matrix) == [0, 1, 2, None, None, None]
+
+
+def test_the_strongest_factor_is_told_also_where_it_is_less_than_half():
+    found = strongest_factor(("hue", "size", "shape"), (0.98, 0.6, 0.42))
+    assert found == {"factor": "hue", "effect": 0.98, "purity": pytest.approx(0.49)}
+    assert strongest_factor(("hue", "size"), (0.02, 0.09)) == {"factor": None, "effect": 0.09, "purity": None}
+    assert strongest_factor(("hue", "size"), (0.0, 0.0))["factor"] is None
 
 
 def test_duplicated_directions_lose_completeness_and_gap():

@@ -14,6 +14,7 @@ from PIL import Image
 import ganwalk
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
+from ganwalk.evaluation.meanings import OF_ALL, OF_DIRECTIONS, SCORES, SUBJECTS
 from ganwalk.evaluation.outputs import write_outputs
 from ganwalk.evaluation.reconstructor import latents_of_pairs
 from ganwalk.evaluation.run import evaluate, run_evaluation
@@ -149,6 +150,8 @@ def test_files_hold_what_was_measured(tmp_path):
     with (tmp_path / "out/evaluation.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["factor"] for row in rows] == [""] * 10 + list(reversed(generator.factor_names))
+    assert [float(row["effect"]) for row in rows] == pytest.approx(found.effects.matrix.max(dim=1).values.tolist())
+    assert rows[0]["purity"] == "" and float(rows[15]["purity"]) == pytest.approx(1, abs=1e-4)
     assert rows[0]["straightness"] == ""
     assert float(rows[15]["effect_x"]) == pytest.approx(float(found.effects.matrix[15, 0]))
     with Image.open(tmp_path / "out/evaluation.png") as picture:
@@ -177,6 +180,29 @@ def test_the_command_writes_beside_the_newest_directions(saved, run):
     assert text.splitlines()[-1] == "next: ganwalk render --direction all"
     assert {path.name for path in Path().iterdir()} >= FILES
     assert json.loads(Path("evaluation.json").read_text())["settings"]["amplitude"] == 1.0
+
+
+def test_fewer_directions_than_axes_are_told_how_good_they_can_be(blobs, tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    vectors = torch.cat([blobs.axes[:2], blobs.axes[2:3]])
+    scales = torch.tensor([1.0, 1.0, 1e-3])
+    replace(axes_of(blobs).select([0, 1, 2]), vectors=vectors, scales=scales).save("directions.safetensors")
+    code, text = run("evaluate", "--samples", 8, "--no-reconstructor", "--threads", 1, "-q")
+    assert code == 0, text
+    lines = [line.split() for line in text.splitlines()]
+    assert lines[0][:6] == ["direction", "axis", "cosine", "factor", "effect", "purity"]
+    assert lines[1][:4] == ["0", "x", "1.000", "x"] and lines[3][3:5] == ["no", "effect"] and lines[3][6] == "-"
+    assert text.count("at most 0.500: 3 directions for 6 axes") == 2
+    assert text.count("at most 0.500: 3 directions for 6 factors") == 2
+
+
+def test_every_score_has_a_meaning(blobs):
+    found = evaluate(blobs, axes_of(blobs), samples=8)
+    assert set(found.summary()) == set(OF_ALL)
+    of_effects = {f"effect_{name}" for name in blobs.factor_names}
+    assert set(found.rows()[0]) - of_effects - {"direction"} == {*SUBJECTS, *OF_DIRECTIONS}
+    assert all(score.words and score.meaning and "\n" not in score.meaning for score in SCORES.values())
+    assert found.best_possible() == {}
 
 
 def test_the_command_with_a_classifier(saved, run):

@@ -33,6 +33,15 @@ def test_scores_come_back_for_the_directions_that_they_are_about(written, tmp_pa
     assert load_evaluation(tmp_path / "none.json", directions) is None
 
 
+def test_files_that_name_no_factor_are_told_the_strongest(written):
+    directions, path, facts = written
+    older = [{**row, "factor": None} for row in facts["directions"]]
+    for row in older:
+        del row["effect"], row["purity"]
+    path.write_text(json.dumps({**facts, "directions": older}))
+    assert load_evaluation(path, directions)["directions"] == json.loads(json.dumps(facts["directions"]))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "change",

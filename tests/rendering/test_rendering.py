@@ -1,5 +1,6 @@
 """Grids and animations: the pixels are those of the generator, the memory is bounded, the text fits."""
 
+import itertools
 import sys
 from dataclasses import replace
 
@@ -17,7 +18,15 @@ from ganwalk.generators.blobs import Blobs, BlobsConfig
 from ganwalk.labels import Label
 from ganwalk.ranges import parse_layers, parse_seeds
 from ganwalk.rendering.animation import save_animation
-from ganwalk.rendering.grids import combination_grid, default_seeds, overview_grid, traversal_grid
+from ganwalk.rendering.grids import (
+    SHEET_ROWS,
+    combination_grid,
+    default_seeds,
+    overview_grid,
+    overview_parts,
+    overview_sheets,
+    traversal_grid,
+)
 from ganwalk.rendering.images import from_bytes, to_bytes, traverse, unmoved_pictures
 from ganwalk.rendering.ranges import format_edit, parse_edit
 from ganwalk.samples import DrawnSamples
@@ -80,6 +89,35 @@ def test_overview_has_a_row_per_direction_and_reports_progress(large):
     assert calls[-1] == (25, 25) and [done for done, _ in calls] == sorted(done for done, _ in calls)
     one = overview_grid(generator, directions, DrawnSamples((3,)), steps=2)
     assert picture.width > 5 * 96 and picture.height > 6 * 96 and one.height == picture.height
+
+
+def test_very_many_directions_are_drawn_on_several_sheets(toy, run, tmp_path, monkeypatch):
+    vectors = torch.eye(12).repeat(6, 1)[: 2 * SHEET_ROWS + 2]
+    labels = (Label(hidden=True), *[Label()] * (len(vectors) - 1))
+    directions = Directions(vectors, torch.ones(len(vectors)), "w", toy.identity, labels=labels)
+    parts = overview_parts(directions)
+    assert [len(part) for part in parts] == [17, 17, 17] and [*itertools.chain(*parts)] == list(range(1, 52))
+    assert overview_parts(directions.select(list(range(SHEET_ROWS)))) == [list(range(1, SHEET_ROWS))]
+    calls = []
+    sheets = [
+        np.asarray(sheet)
+        for sheet in overview_sheets(toy, directions, ONE, steps=3, progress=lambda *call: calls.append(call))
+    ]
+    assert len(sheets) == 3 and calls[-1] == (1 + 2 * 51, 1 + 2 * 51)
+    cell = cell_size(toy.resolution)
+    assert all(17 * cell < sheet.shape[0] < 20 * cell for sheet in sheets)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ganwalk.generators.loading.load_directions_generator", lambda *_, **options: toy)
+    directions.save("directions.safetensors")
+    code, out, err = run("render", "--direction", "all", "--steps", 3, "--seeds", 1, "-o", "all.png", "-q")
+    assert code == 0, err
+    assert out.splitlines()[:2] == [
+        "51 directions are too many for one picture: they are on 3 sheets",
+        "wrote all-1.png, all-2.png, all-3.png",
+    ]
+    for k, sheet in enumerate(sheets):
+        np.testing.assert_array_equal(np.asarray(Image.open(f"all-{k + 1}.png")), sheet)
+    assert not (tmp_path / "all.png").exists()
 
 
 def test_known_pictures_of_the_samples_are_not_made_again(toy):

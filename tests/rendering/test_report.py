@@ -21,6 +21,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.run import evaluate
 from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.blobs import Blobs, BlobsConfig
+from ganwalk.generators.loading import load_generator
 from ganwalk.labels import Label
 from ganwalk.rendering.images import to_bytes
 from ganwalk.rendering.report import ReportSettings, write_report
@@ -71,7 +72,7 @@ def open_report(new_page):
     def call(path, **options):
         page = new_page(**options)
         page.goto(path.as_uri())
-        expect(page.locator(".marker[hidden]")).to_have_count(0)
+        expect(page.locator(".card:not(.later) .marker[hidden]")).to_have_count(0)
         return page
 
     return call
@@ -149,6 +150,15 @@ def test_the_page_holds_the_scores_and_leaves_hidden_directions_out(open_report,
     whole = page.inner_text("body")
     assert "1 hidden direction is left out" in whole and "up and down" in whole and "/home/ada" not in path.read_text()
     assert page.locator("#direction-2").count() == 0 and page.locator("#direction-0").count() == 1
+    page.get_by_text("What these scores say").click()
+    legend = page.locator(".legend").inner_text()
+    assert "factor's share of everything that this direction moves" in legend
+    table = page.locator("table:has(#scores-of-each)")
+    assert table.get_by_text("purity").get_attribute("title") in legend
+    purities = [row["purity"] for row in facts["directions"]]
+    column = table.locator("thead th").all_inner_texts().index("purity")
+    cells = [row.locator("td").nth(column - 1).inner_text() for row in table.locator("tbody tr").all()]
+    assert cells == [f"{purities[i]:.3f}" for i in (0, 1, 3, 4, 5)]
     for name in ("effects", "axes"):
         heat = page.locator(f"table:has(#{name})")
         key = {"effects": "matrix", "axes": "cosines"}[name]
@@ -160,13 +170,29 @@ def test_the_page_holds_the_scores_and_leaves_hidden_directions_out(open_report,
     assert described.startswith(f"{len(bars['births'])} bars") and f"in all {total:.2f} long" in described
 
 
+def test_directions_without_an_effect_are_faint_and_means_say_how_good_they_can_be(open_report, rendered, tmp_path):
+    _, generator, directions, _ = rendered
+    three = replace(directions.select([0, 1, 2]), scales=torch.tensor([1.0, 1e-3, 1.0]))
+    facts = evaluate(generator, three, samples=8, reconstructor=False, threads=1).to_json()
+    path = tmp_path / "three.html"
+    write_report(path, generator, three, FAST, evaluation=facts)
+    page = open_report(path)
+    assert page.locator("tr.faint").all_inner_texts()[0].split("\t")[2] == "no effect"
+    assert page.locator("tr.faint").count() == 1 and "no effect" in page.locator("#title-1").inner_text()
+    table = page.locator("table:has(#scores-of-all)")
+    for name in ("mean |cosine|", "MCC"):
+        row = table.locator("tr", has=page.get_by_text(name, exact=True))
+        assert "at most 0.500: 3 directions for 6 axes" in row.inner_text()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_axe_finds_nothing(open_report, rendered, scheme, width):
     from axe_playwright_python.sync_playwright import Axe
 
     page = open_report(rendered[0], color_scheme=scheme, viewport={"width": width, "height": 900})
-    page.locator("summary").click()
+    for summary in page.locator("summary").all():
+        summary.click()
     result = Axe().run(page, options={"resultTypes": ["violations", "incomplete"]}).response
     assert [found["id"] for found in result["violations"]] == []
     # Axe leaves stars and the numbers of drawings to people: their colours are those of texts that it did check.
@@ -183,6 +209,81 @@ def test_print_shows_the_strips_instead_of_the_scrubbers(open_report, rendered, 
     assert page.locator("table:has(#settings-of-report)").is_visible()
     pdf = page.pdf(format="A4")
     assert pdf.startswith(b"%PDF") and pdf.count(b"/Subtype /Image") >= 10
+
+
+@pytest.mark.slow
+def test_ten_directions_are_printed_on_six_pages_without_broken_words(open_report, tmp_path):
+    generator = load_generator("blobs-dead")
+    vectors = torch.cat([generator.axes, generator.rotation[:4]])
+    directions = Directions(vectors, torch.ones(10), "z", generator.identity)
+    facts = evaluate(generator, directions, samples=8, reconstructor=False, threads=1).to_json()
+    facts["effects"]["names"] = [f"{name}_of_something" for name in facts["effects"]["names"]]
+    path = tmp_path / "ten.html"
+    write_report(path, generator, directions, evaluation=facts)
+    # What is left of an A4 page between its margins, at 96 pixels per inch.
+    page = open_report(path, viewport={"width": 688, "height": 1017})
+    pdf = page.pdf(prefer_css_page_size=True)
+    assert 4 <= len(re.findall(rb"/Type /Page\b", pdf)) <= 6
+    assert b"/MediaBox [0 0 594.95996 841.91998]" in pdf
+    page.emulate_media(media="print")
+    broken = """() => [...document.querySelectorAll("th, td, dt, .facts dd")].flatMap((cell) => {
+      const range = document.createRange(), words = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+      const found = [];
+      while (words.nextNode())
+        for (const word of words.currentNode.data.matchAll(/[\\w.]+/g)) {
+          range.setStart(words.currentNode, word.index);
+          range.setEnd(words.currentNode, word.index + word[0].length);
+          if (new Set([...range.getClientRects()].map((box) => box.top)).size > 1) found.push(word[0]);
+        }
+      return found;
+    })"""
+    assert page.evaluate(broken) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator(".legend").inner_text().count("purity") == 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 800)])
+def test_the_first_screen_has_pictures(open_report, rendered, width, height):
+    page = open_report(rendered[0], viewport={"width": width, "height": height})
+    lead = page.locator(".lead")
+    # The starred one first of all, and the hidden one not at all.
+    assert lead.locator("a").all_inner_texts() == ["0 · height", "1", "3", "4"]
+    for picture in lead.locator("img").all():
+        box = picture.bounding_box()
+        assert box["y"] + box["height"] < height and box["width"] > 150
+    lead.locator("a").nth(2).click()
+    expect(page).to_have_url(re.compile("#direction-3$"))
+
+
+def test_many_directions_are_shown_in_parts(open_report, toy, tmp_path):
+    vectors = torch.eye(12).repeat(4, 1)[:45]
+    directions = Directions(vectors, torch.ones(45), "w", toy.identity)
+    path = tmp_path / "many.html"
+    write_report(path, toy, directions, ReportSettings(seeds=(1,), steps=2))
+    page = open_report(path)
+
+    def visible():
+        return page.locator(".card:visible").count()
+
+    assert visible() == 20 and page.locator("#direction-0 canvas").is_visible()
+    links = page.get_by_role("navigation").get_by_role("link")
+    assert [" ".join(link.split()) for link in links.all_inner_texts()[1:-1]] == [
+        "Directions 0 to 19",
+        "Directions 20 to 39",
+        "Directions 40 to 44",
+    ]
+    expect(page.locator(".more")).to_contain_text("20 of 45 are shown")
+    page.get_by_role("button", name="Show more directions").click()
+    assert visible() == 40
+    links.nth(3).click()
+    expect(page.locator("#direction-44")).to_be_visible()
+    assert visible() == 45 and not page.locator(".more").is_visible()
+    page.reload()
+    expect(page.locator("#direction-40")).to_be_in_viewport()
+    page.emulate_media(media="print")
+    page.evaluate("location.hash = ''")
+    page.reload()
+    assert visible() == 45
 
 
 def test_without_scripts_the_strips_are_there(new_page, rendered):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganwalk.directions import Directions
+from ganwalk.evaluation.meanings import NO_EFFECT, has_no_effect
 from ganwalk.rendering.report.barcodes import BarcodeAxes, draw_barcode
-from ganwalk.rendering.report.markup import attributes, in_sigma, number, text
+from ganwalk.rendering.report.markup import attributes, in_sigma, text
 from ganwalk.rendering.report.strips import Strip
-from ganwalk.rendering.report.tables import SCORES, SUBJECTS, effect_table, score_names
+from ganwalk.rendering.report.tables import effect_table, score_list, score_names
 from ganwalk.samples import Samples
 
 
@@ -51,6 +52,7 @@ def card(
     sortable = {f"data-{name}": row[name] for name in score_names([row])}
     marks = ' <span class="star">★ starred</span>' * label.starred
     marks += ' <span class="faint">(hidden)</span>' * label.hidden
+    marks += f' <span class="faint">{NO_EFFECT}</span>' * has_no_effect(row)
     films = "".join(
         _film(title, sample, strip, amplitudes, first=k == 0)
         for k, (sample, strip) in enumerate(zip(samples, strips, strict=True))
@@ -117,11 +119,6 @@ def _film(title: str, sample: Samples, strip: Strip, amplitudes: Sequence[float]
 
 
 def _facts(index: int, title: str, scores: Scores, row: dict[str, Any]) -> str:
-    entries = [(SCORES[name], number(row[name])) for name in score_names([row])]
-    for name in SUBJECTS:
-        if row.get(name):
-            entries.insert(0, (SUBJECTS[name], text(row[name], 40)))
-    values = "".join(f"<div><dt>{word}</dt><dd>{value}</dd></div>" for word, value in entries)
     barcode = draw_barcode(
         scores.facts["barcodes"][index], scores.axes, f"barcode-{index}", f"Barcode of direction {title}"
     )
@@ -130,4 +127,4 @@ def _facts(index: int, title: str, scores: Scores, row: dict[str, Any]) -> str:
     if effects and effects["names"]:
         caption = f'Effects on factors<span class="unseen"> of direction {title}</span>'
         bars = effect_table(f"effects-{index}", caption, effects["names"], effects["matrix"][index], scores.top)
-    return f'<div class="facts"><dl>{values}</dl>{barcode}{bars}</div>'
+    return f'<div class="facts">{score_list(row)}{barcode}{bars}</div>'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,14 @@ def file_name(reference: str) -> str:
 
 
 def table(
-    name: str, caption: str, columns: list[str], rows: list[tuple[str, list[str]]], *, kind: str, scrolls: bool = True
+    name: str,
+    caption: str,
+    columns: list[str],
+    rows: list[tuple[str, list[str]]],
+    *,
+    kind: str,
+    scrolls: bool = True,
+    faint: Collection[int] = (),
 ) -> str:
     """A table whose cells are HTML already, those of the first column as headings.
 
@@ -47,13 +54,14 @@ def table(
         rows: the heading and the other cells of each; a cell may bring its own td.
         kind: classes.
         scrolls: it may be wider than the page; then it can be reached with the keyboard to be scrolled.
+        faint: rows that are shown as less important.
     """
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
     body = "\n".join(
-        f'<tr><th scope="row">{first}</th>'
+        f'<tr{" class=faint" * (row in faint)}><th scope="row">{first}</th>'
         + "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells)
         + "</tr>"
-        for first, cells in rows
+        for row, (first, cells) in enumerate(rows)
     )
     whole = (
         f'<table class="{kind}"><caption id="{name}">{caption}</caption><thead><tr>{head}</tr></thead>\n'

@@ -17,16 +17,17 @@ from ganwalk.directions import DIRECTIONS_FILE, Directions
 from ganwalk.discovery.methods import METHODS
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
+from ganwalk.evaluation.meanings import SCORES
 from ganwalk.files import write_text
 from ganwalk.generators.base import Generator, check_layers
 from ganwalk.rendering.images import Progress, is_zero, traverse, unmoved_pictures
 from ganwalk.rendering.report.cards import Scores, card
+from ganwalk.rendering.report.lead import lead_directions, lead_figure, lead_strip
 from ganwalk.rendering.report.markup import file_name, text
 from ganwalk.rendering.report.reproduce import discover_command, report_command
 from ganwalk.rendering.report.settings import ReportSettings
-from ganwalk.rendering.report.strips import DIRECTION_BYTES, encode_strip
+from ganwalk.rendering.report.strips import DIRECTION_BYTES, Strip, encode_strip
 from ganwalk.rendering.report.tables import (
-    SCORES,
     direction_table,
     heat_map,
     link,
@@ -36,8 +37,8 @@ from ganwalk.rendering.report.tables import (
 )
 from ganwalk.samples import describe_truncation
 
-# Scores of which less is better: what is best comes first where cards are sorted.
-_RISING = ("rtd", "interaction")
+# Directions that a page shows at once: the others are unfolded in parts.
+PART = 20
 
 
 def check_report(path: Path, generator: Generator, directions: Directions, settings: ReportSettings) -> None:
@@ -90,13 +91,15 @@ def write_report(
 
     making: dict[str, Any] = {"batch": settings.batch, "on_images": count}
     unmoved = [unmoved_pictures(generator, directions, amplitudes, sample, **making) for sample in settings.samples]
-    cards = []
+    cards, leading, lead = [], lead_directions(directions, shown), dict[int, Strip]()
     for index in shown:
         moves = [Move(index, 1.0, settings.layers)]
         strips = []
         for sample, picture in zip(settings.samples, unmoved, strict=True):
             pictures = traverse(generator, directions, moves, amplitudes, sample, unmoved=picture, **making)[0]
             strips.append(encode_strip(pictures, DIRECTION_BYTES // len(settings.samples)))
+            if index in leading and index not in lead:
+                lead[index] = lead_strip(pictures)
         cards.append(card(directions, index, settings.samples, strips, amplitudes, scores))
     style, script = (_piece(name) for name in ("style.css", "script.js"))
     name = text(file_name(directions.generator.reference), 120)
@@ -108,12 +111,14 @@ def write_report(
             style=style,
             script=script,
             title=f"Directions of {name}",
+            lead=lead_figure(directions, settings.samples.select([0]), lead, amplitudes),
             facts=_facts(directions, shown),
             remarks=_remarks(directions, shown, settings),
             commands=_commands(generator, directions, directions_file, given, evaluation),
             settings=_all_settings(directions, settings, evaluation),
-            contents="".join(f"<li>{link(directions, index)}</li>" for index in shown),
+            contents=_contents(directions, shown),
             scores=_score_section(directions, shown, evaluation),
+            part=PART,
             tools=_tools(directions, shown, evaluation),
             cards="\n".join(cards),
             version=text(__version__),
@@ -136,6 +141,17 @@ def _shown(directions: Directions, settings: ReportSettings) -> list[int]:
 def _amplitudes(settings: ReportSettings) -> list[float]:
     assert settings.steps is not None
     return [float(a) for a in np.linspace(-settings.amplitude, settings.amplitude, settings.steps)]
+
+
+def _contents(directions: Directions, shown: Sequence[int]) -> str:
+    """Links to the directions; to the first of each part where they are many."""
+    if len(shown) <= PART:
+        return "".join(f"<li>{link(directions, index)}</li>" for index in shown)
+    parts = [shown[start : start + PART] for start in range(0, len(shown), PART)]
+    return "".join(
+        f'<li><a href="#direction-{part[0]}"><span class="unseen">Directions </span>{part[0]} to {part[-1]}</a></li>'
+        for part in parts
+    )
 
 
 def _facts(directions: Directions, shown: Sequence[int]) -> str:
@@ -230,7 +246,7 @@ def _score_section(directions: Directions, shown: Sequence[int], evaluation: dic
         "generator whose true axes are known, a random rotation of them has nearly the same mean RTD, paths as "
         "straight, and is told apart by a network as well; of these scores, only distinctness tells the two apart. "
         "Look at the pictures, too.</p>",
-        summary_table(evaluation["summary"]),
+        summary_table(evaluation),
         direction_table(directions, shown, evaluation["directions"]),
     ]
     effects, axes = evaluation.get("effects"), evaluation.get("axes")
@@ -255,9 +271,10 @@ def _score_section(directions: Directions, shown: Sequence[int], evaluation: dic
 def _tools(directions: Directions, shown: Sequence[int], evaluation: dict[str, Any] | None) -> str:
     """The choice of an order, and of starred directions if there are any."""
     names = score_names([evaluation["directions"][index] for index in shown]) if evaluation else []
+    # What is best comes first.
     options = "".join(
-        f'<option value="{name}" data-sign="{1 if name in _RISING else -1}">{SCORES[name]}, '
-        f"{'lowest' if name in _RISING else 'highest'} first</option>"
+        f'<option value="{name}" data-sign="{1 if SCORES[name].lower_is_better else -1}">{text(SCORES[name].words)}, '
+        f"{'lowest' if SCORES[name].lower_is_better else 'highest'} first</option>"
         for name in names
     )
     parts = []

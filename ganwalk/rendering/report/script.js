@@ -73,26 +73,65 @@
     Promise.all(pictures.map((picture) => picture.decode())).then(show);
   }
 
-  function setUpTools() {
+  function setUpList() {
     const tools = document.querySelector(".tools");
     const order = document.getElementById("order");
     const starred = document.getElementById("starred");
     const list = document.getElementById("cards");
-    const cards = [...list.children];
+    const more = document.querySelector(".more");
+    const part = Number(list.dataset.part);
     const missing = Number.MAX_VALUE;
+    const cards = [...list.children];
+    let most = part;
+
+    function choose() {
+      return cards.filter((card) => !starred?.checked || card.dataset.starred === "1");
+    }
+
+    function show() {
+      const wanted = choose();
+      const shown = new Set(wanted.slice(0, most));
+      for (const card of cards) {
+        card.classList.toggle("later", !shown.has(card));
+        // Pictures are unpacked when they are needed: a hundred directions would take a browser a while.
+        if (shown.has(card) && !card.dataset.ready) {
+          card.dataset.ready = "1";
+          setUpCard(card);
+        }
+      }
+      const left = wanted.length - shown.size;
+      more.hidden = left === 0;
+      more.querySelector("[role=status]").textContent = `${shown.size} of ${wanted.length} are shown`;
+    }
+
+    function reveal() {
+      const wanted = choose();
+      const place = wanted.findIndex((card) => `#${card.id}` === location.hash);
+      if (place < most) return;
+      most = part * Math.ceil((place + 1) / part);
+      show();
+      wanted[place].scrollIntoView();
+    }
 
     order?.addEventListener("change", () => {
       const sign = Number(order.selectedOptions[0].dataset.sign);
       const key = (card) => (order.value in card.dataset ? sign * Number(card.dataset[order.value]) : missing);
-      list.append(...cards.sort((a, b) => key(a) - key(b)));
+      cards.sort((a, b) => key(a) - key(b));
+      list.append(...cards);
+      show();
     });
-    starred?.addEventListener("change", () => {
-      for (const card of cards) card.hidden = starred.checked && card.dataset.starred !== "1";
+    starred?.addEventListener("change", show);
+    more.querySelector("button").addEventListener("click", () => {
+      most += part;
+      show();
     });
-    for (const control of [order, starred]) control?.dispatchEvent(new Event("change"));
+    addEventListener("hashchange", reveal);
+    show();
+    // Firefox keeps what was chosen when a page is loaded again.
+    order?.dispatchEvent(new Event("change"));
+    reveal();
     tools.hidden = tools.children.length === 0;
   }
 
-  document.querySelectorAll(".card").forEach(setUpCard);
-  setUpTools();
+  setUpList();
 })();

@@ -35,15 +35,18 @@ class Strip:
     steps: int
 
 
-def encode_strip(pictures: np.ndarray, limit: int = DIRECTION_BYTES) -> Strip:
+def encode_strip(pictures: np.ndarray, limit: int = DIRECTION_BYTES, widest: int = _MAX_SIDE) -> Strip:
     """A strip of pictures (steps, h, w, 3) uint8 whose URI has at most `limit` characters, if that can be had.
 
     Large pictures are reduced to the size of a grid's cell; where not even a low quality is small enough, so are the
     cells, to no less than 16 pixels.
+
+    Args:
+        widest: side of a cell at most.
     """
     steps = len(pictures)
-    widest = _MAX_SIDE // steps // _BLOCK * _BLOCK
-    cell = min(widest, -(-cell_size(pictures.shape[1]) // _BLOCK) * _BLOCK)
+    most = min(widest, _MAX_SIDE // steps) // _BLOCK * _BLOCK
+    cell = min(most, -(-cell_size(pictures.shape[1]) // _BLOCK) * _BLOCK)
     while True:
         sheet = Image.new("RGB", (cell * steps, cell))
         for column, picture in enumerate(pictures):

@@ -7,23 +7,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from ganwalk.directions import Directions
-from ganwalk.evaluation.meanings import MEANINGS
+from ganwalk.evaluation.meanings import (
+    NO_EFFECT,
+    OF_ALL,
+    OF_DIRECTIONS,
+    SCORES,
+    SUBJECTS,
+    best_possible,
+    has_no_effect,
+)
 from ganwalk.rendering.report.markup import MISSING, number, table, text
 
-# Scores of single directions that are numbers, by the words for them.
-SCORES = {
-    "cosine": "|cosine|",
-    "rtd": "RTD",
-    "displacement": "image change",
-    "straightness": "straightness",
-    "interaction": "interaction",
-    "distinctness": "distinctness",
-    "recall": "recall",
-}
-# What a direction is about, if anything.
-SUBJECTS = {"axis": "true axis", "factor": "factor"}
 _LEVELS = 10
 _LONGEST_NAME = 40
+# Characters of headings side by side that fit a printed page.
+_PAPER = 70
 
 
 def settings_table(name: str, caption: str, settings: dict[str, Any]) -> str:
@@ -35,12 +33,18 @@ def settings_table(name: str, caption: str, settings: dict[str, Any]) -> str:
     return table(name, caption, ["setting", "value"], rows, kind="plain")
 
 
-def summary_table(summary: dict[str, Any]) -> str:
-    """One row for each score of all directions together, with what it says."""
-    rows = [
-        (text(SCORES.get(name) or name.replace("_", " "), 60), [number(value), text(MEANINGS.get(name, ""))])
-        for name, value in summary.items()
-    ]
+def summary_table(facts: dict[str, Any]) -> str:
+    """One row for each score of all directions together, with what it says, and the best that it could be here."""
+    axes, effects = facts.get("axes"), facts.get("effects")
+    names = [len(part["names"]) if part else 0 for part in (axes, effects)]
+    best = best_possible(len(facts["directions"]), *names)
+    rows = []
+    for name, value in facts["summary"].items():
+        meaning = OF_ALL[name].meaning if name in OF_ALL else ""
+        if name in best:
+            meaning += f"; here at most {number(best[name][0])}: {best[name][1]}"
+        words = OF_ALL[name].words if name in OF_ALL else name.replace("_", " ")
+        rows.append((text(words, 60), [number(value), text(meaning)]))
     return table(
         "scores-of-all", "Scores of all directions together", ["score", "value", "what it says"], rows, kind="summary"
     )
@@ -48,23 +52,53 @@ def summary_table(summary: dict[str, Any]) -> str:
 
 def score_names(rows: Sequence[dict[str, Any]]) -> list[str]:
     """The numeric scores that these rows have."""
-    return [name for name in SCORES if any(isinstance(row.get(name), (int, float)) for row in rows)]
+    return [name for name in OF_DIRECTIONS if any(isinstance(row.get(name), (int, float)) for row in rows)]
+
+
+def subject_names(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What these rows say that directions are about."""
+    return [name for name in SUBJECTS if any(row.get(name) for row in rows)]
 
 
 def direction_table(directions: Directions, shown: Sequence[int], rows: Sequence[dict[str, Any]]) -> str:
-    """One row of scores for each direction shown; each leads to its pictures."""
-    names = score_names(rows)
-    subjects = [name for name in SUBJECTS if any(row.get(name) for row in rows)]
+    """One row of scores for each direction shown; each leads to its pictures. Those without an effect are faint."""
+    subjects, names = subject_names(rows), score_names(rows)
     body = [
         (
             link(directions, index),
-            [f'<td class="word">{text(rows[index].get(name) or MISSING, _LONGEST_NAME)}</td>' for name in subjects]
-            + [number(rows[index].get(name)) for name in names],
+            [_subject(rows[index], name) for name in subjects] + [number(rows[index].get(name)) for name in names],
         )
         for index in shown
     ]
-    columns = ["direction", *(SUBJECTS[name] for name in subjects), *(SCORES[name] for name in names)]
-    return table("scores-of-each", "Scores of each direction", columns, body, kind="numbers")
+    columns = ["direction", *map(term, (*subjects, *names))]
+    faint = [row for row, index in enumerate(shown) if has_no_effect(rows[index])]
+    of_each = table("scores-of-each", "Scores of each direction", columns, body, kind="numbers", faint=faint)
+    return of_each + legend((*subjects, *names))
+
+
+def score_list(row: dict[str, Any]) -> str:
+    """The scores of one direction as a list of terms, each with what it says for those who hover."""
+    entries = [(name, _subject(row, name)) for name in SUBJECTS if row.get(name) or name == "factor" in row]
+    entries += [(name, number(row[name])) for name in score_names([row])]
+    return f"<dl>{''.join(f'<div><dt>{term(name)}</dt><dd>{value}</dd></div>' for name, value in entries)}</dl>"
+
+
+def legend(names: Sequence[str]) -> str:
+    """What scores say, to be unfolded: a tooltip is not for everybody."""
+    entries = "".join(
+        f"<div><dt>{text(SCORES[name].words)}</dt><dd>{text(SCORES[name].meaning)}</dd></div>" for name in names
+    )
+    return f'<details class="legend"><summary>What these scores say</summary><dl>{entries}</dl></details>'
+
+
+def term(name: str) -> str:
+    """What a score is called, with what it says as a tooltip."""
+    return f'<span class="term" title="{text(SCORES[name].meaning)}">{text(SCORES[name].words)}</span>'
+
+
+def _subject(row: dict[str, Any], name: str) -> str:
+    missing = NO_EFFECT if name == "factor" and has_no_effect(row) else MISSING
+    return text(row.get(name) or missing, _LONGEST_NAME)
 
 
 def heat_map(
@@ -90,8 +124,10 @@ def heat_map(
         )
         for index in shown
     ]
-    headings = ["direction", *(text(column, _LONGEST_NAME) for column in columns)]
-    return table(name, caption, headings, body, kind="heat numbers")
+    headings = ["direction", *(f"<span>{text(column, _LONGEST_NAME)}</span>" for column in columns)]
+    # Wider than paper: there, headings stand upright.
+    wide = sum(min(_LONGEST_NAME, max(5, len(column))) for column in columns) > _PAPER
+    return table(name, caption, headings, body, kind="heat numbers" + " wide" * wide)
 
 
 def effect_table(
