@@ -49,6 +49,7 @@ SCORING = EvaluationSettings(reconstructor=False, seed=2**40)
 @click.option("-o", "--out", type=PATH, help="Folder for the results [default: that of the directions].")
 @settings_options("settings", EvaluationSettings())
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option("--explain", is_flag=True, help="Also say what each score means.")
 @force_option
 @common_options
 @external_options
@@ -59,6 +60,7 @@ def evaluate(
     out: Path | None,
     settings: EvaluationSettings,
     as_json: bool,
+    explain: bool,
     force: bool,
     device: str,
     threads: int | None,
@@ -103,6 +105,8 @@ def evaluate(
         click.echo(json.dumps(evaluation.to_json(), indent=1))
         return
     _print_evaluation(evaluation)
+    if explain:
+        _print_meanings(evaluation)
     click.echo(f"wrote {', '.join(map(str, written))}")
     where = f" --directions {quoted(directions_path)}" if directions_path else ""
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction all")
@@ -271,6 +275,17 @@ def _print_evaluation(evaluation: Evaluation) -> None:
     if evaluation.compared is not None:
         layer, resolution = evaluation.compared
         click.echo(f"scores without labels are of features of layer {layer} ({resolution} px), not of whole images")
+
+
+def _print_meanings(evaluation: Evaluation) -> None:
+    """A line for every score that was shown."""
+    from ganwalk.evaluation.meanings import OF_ALL, OF_DIRECTIONS, SUBJECTS
+
+    shown = {**SUBJECTS, **OF_DIRECTIONS}
+    meanings = {name: shown[name].meaning for name in evaluation.rows()[0] if name in shown}
+    meanings |= {name: OF_ALL[name].meaning for name in evaluation.summary() if name not in meanings}
+    for name, meaning in meanings.items():
+        click.echo(f"  {name.replace('_', ' ')}: {meaning}")
 
 
 def _cell(value: Any) -> str:

@@ -231,3 +231,13 @@ def test_the_command_refuses_in_one_line(saved, run):
         code, text = run("evaluate", "--samples", 4, "--no-reconstructor", "-q", *arguments)
         assert code == 2 and message in text and len(text.strip().splitlines()) == 1, text
     assert not Path("evaluation.json").exists()
+
+
+def test_the_command_explains_what_it_shows(saved, run):
+    short = run("evaluate", "--samples", 8, "--no-reconstructor", "-q")[1]
+    code, text = run("evaluate", "--samples", 8, "--no-reconstructor", "--explain", "-q")
+    explained = [line.strip().partition(":")[0] for line in text.splitlines() if line not in short.splitlines()]
+    shown = {name.replace("_", " ") for name in json.loads(Path("evaluation.json").read_text())["summary"]}
+    assert (
+        code == 0 and shown | {"axis", "cosine", "factor"} <= set(explained) and len(explained) == len(set(explained))
+    )
