@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.files import locked, write_bytes
+from ganwalk.files import DIRECTIONS_KEY, locked, write_bytes
 from ganwalk.generators.base import SPACES, Generator, GeneratorIdentity, check_layers, space_dim
 from ganwalk.labels import Label, check_unique, find_direction
 from ganwalk.records import build_record
@@ -21,7 +21,7 @@ from ganwalk.records import build_record
 # What discover writes, and what other commands look for where no file is given.
 DIRECTIONS_FILE = "directions.safetensors"
 # The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
-KEY = "ganwalk-directions-1"
+KEY = DIRECTIONS_KEY
 # Rows of unit length within the first; discovered ones orthonormal within the second, imported ones are what they are.
 _UNIT_TOLERANCE = 1e-3
 _ORTHONORMAL_TOLERANCE = 1e-4

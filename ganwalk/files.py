@@ -14,6 +14,9 @@ from typing import Any, BinaryIO
 
 from ganwalk.errors import GanwalkError
 
+# In the metadata of directions files; others tell by it what they were given.
+DIRECTIONS_KEY = "ganwalk-directions-1"
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
