@@ -204,7 +204,7 @@ class Directions:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
                 if KEY not in metadata:
-                    raise GanwalkError(f"{path} is not a directions file: make one with ganwalk discover or import")
+                    raise GanwalkError(f"{path} {_what_else(path)}")
                 tensors = {}
                 for name in ("vectors", "scales", "effects"):
                     if name in file.keys():  # noqa: SIM118 (no container)
@@ -220,7 +220,7 @@ class Directions:
         except OSError as error:
             raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
         except SafetensorError as error:
-            raise GanwalkError(f"{path} is not a directions file, or a damaged one") from error
+            raise GanwalkError(f"{path} {_what_else(path)}") from error
         except (ValueError, RecursionError) as error:
             if isinstance(error, GanwalkError):
                 raise
@@ -264,6 +264,18 @@ def shift_latents(latents: Tensor, step: Tensor, layers: tuple[int, int] | None)
     selected = torch.zeros(latents.shape[1], 1, dtype=latents.dtype, device=latents.device)
     selected[first : last + 1] = 1
     return latents + selected * step
+
+
+def _what_else(path: Path) -> str:
+    """The rest of a line about a file that `Directions.save` did not write."""
+    from ganwalk.generators.checkpoints import checkpoint_format
+
+    found = checkpoint_format(path)
+    if found is not None:
+        return f"is a checkpoint ({found}), not directions: give it as --generator"
+    return (
+        "is not a directions file, or a damaged one: make one with ganwalk discover, or of another tool's with import"
+    )
 
 
 def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:

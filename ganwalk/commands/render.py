@@ -26,6 +26,7 @@ from ganwalk.commands.options import (
     truncation_option,
 )
 from ganwalk.errors import GanwalkError
+from ganwalk.ranges import SEED_STYLES
 from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
 
 
@@ -43,6 +44,13 @@ from ganwalk.terminal import download_watch, progress_bar, quoted, set_up_torch
     "--seeds",
     "seeds_text",
     help="Samples, such as 1-6 or 3,8,20-22 [default: 1-6, or 1-3 above 512 px; the first one for all directions].",
+)
+@click.option(
+    "--seed-style",
+    type=click.Choice(SEED_STYLES),
+    default="torch",
+    show_default=True,
+    help="Whose codes seeds stand for: torch's, or those of NVIDIA's scripts, in which pictures are published.",
 )
 @reach_option
 @click.option("--steps", type=click.IntRange(2), default=7, show_default=True, help="Pictures from end to end.")
@@ -62,6 +70,7 @@ def render(
     name: str | None,
     out: Path | None,
     seeds_text: str | None,
+    seed_style: str,
     amplitude: float,
     steps: int,
     truncation: float,
@@ -109,7 +118,8 @@ def render(
         edits, stem_name = [[Move(k, amplitude, layers)] for k in directions.visible()], "overview"
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
-    samples = DrawnSamples(seeds or default_seeds(generator), truncation, truncation_cutoff, class_index)
+    seeds = seeds or default_seeds(generator)
+    samples = DrawnSamples(seeds, truncation, truncation_cutoff, class_index, seed_style)
     stem = out or path.parent / f"{stem_name}.png"
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")

@@ -13,7 +13,7 @@ RUN_ITS_CODE = "write a function that makes it with its own code and give module
 COMPONENTS = ("lat_comp", "comp", "components", "components_")
 COLUMNS = ("eigvec", "linear.weight", "log_mat_half")
 ROWS = ("boundaries", "boundary", "directions", "direction", "vectors", "arr_0")
-_UNMISTAKABLE = {"lat_comp", "comp", "eigvec", "log_mat_half", "boundaries", "boundary", "directions"}
+_UNMISTAKABLE = {"deformator", "lat_comp", "comp", "eigvec", "log_mat_half", "boundaries", "boundary", "directions"}
 # Where checkpoints keep their generator, the averaged one first.
 GENERATORS = ("G_ema", "g_ema", "generator_ema", "generator_smooth", "netG_ema", "G", "g", "generator", "netG", "model")
 _MAX_SHOWN = 6
