@@ -273,9 +273,7 @@ def _what_else(path: Path) -> str:
     found = checkpoint_format(path)
     if found is not None:
         return f"is a checkpoint ({found}), not directions: give it as --generator"
-    return (
-        "is not a directions file, or a damaged one: make one with ganwalk discover, or of another tool's with import"
-    )
+    return "is not a directions file, or a damaged one: make one with ganwalk discover, or from other files with import"
 
 
 def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:

@@ -131,7 +131,7 @@ def test_checkpoints_and_files_of_others_are_named(tmp_path):
         with pytest.raises(GanwalkError, match=rf"is a checkpoint \({kind}\), not directions: give it as --generator"):
             Directions.load(path)
     np.save(tmp_path / "d.npy", np.eye(4))
-    with pytest.raises(GanwalkError, match="make one with ganwalk discover, or of another tool's with import"):
+    with pytest.raises(GanwalkError, match="or from other files with import"):
         Directions.load(tmp_path / "d.npy")
 
 

@@ -53,8 +53,12 @@ def name(
 @click.argument("source", type=PATH)
 @click.option("-g", "--generator", "name", required=True, help="Checkpoint or name that the directions belong to.")
 @click.option("-o", "--out", type=PATH, help="File to write [default: SOURCE with the suffix .safetensors].")
-@click.option("--space", type=click.Choice(["w", "z"]), help="Their latent space [default: w if there is one].")
-@click.option("--layers", "layers_text", metavar="A-B", help="Layers that they are meant for [default: all].")
+@click.option(
+    "--space", type=click.Choice(["w", "z"]), help="Their latent space [default: the file's, or w if there is one]."
+)
+@click.option(
+    "--layers", "layers_text", metavar="A-B", help="Layers that they are meant for [default: the file's, or all]."
+)
 @click.option(
     "--as",
     "reading",

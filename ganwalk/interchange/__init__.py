@@ -10,6 +10,7 @@ from ganwalk import __version__
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.base import Generator, space_dim
+from ganwalk.generators.checkpoints.pickle_reader import PickleError
 from ganwalk.interchange.contents import read_contents
 from ganwalk.interchange.export import export_directions
 from ganwalk.interchange.matrices import find_matrix
@@ -62,6 +63,8 @@ def import_directions(
         raise GanwalkError(f"{path} is a folder: give the file in it") from None
     except OSError as error:
         raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
+    except PickleError as error:
+        raise GanwalkError(f"{path} is damaged: {one_line(str(error))}") from error
     except GanwalkError as error:
         raise GanwalkError(f"{path} {one_line(str(error))}") from error
     vectors = found.vectors / lengths

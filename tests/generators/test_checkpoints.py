@@ -244,6 +244,7 @@ def test_unknown_state_dicts_show_what_they_hold(tmp_path):
             r"state_dict holds style_mapping\.1\.we",
         ),
         ({"GAN": {}, "version": "1"}, "it holds GAN, version"),
+        (dict(toy().state_dict()), r"tensors of NVIDIA's network alone.*torch\.save\(G\)"),
         (torch.ones(3, 4), "if these are directions, bring them with ganwalk import"),
         ([torch.ones(4), torch.ones(4)], "if these are directions"),
         ({"deformator": {"log_mat_half": torch.ones(2, 2)}}, "if these are directions"),

@@ -30,6 +30,11 @@ def describe_stranger(value: Any) -> str:
         )
     if isinstance(value, StoredTensor) or _is_tensors(value) or _names(value) & _UNMISTAKABLE:
         return "holds no generator; if these are directions, bring them with ganwalk import and its --generator"
+    if isinstance(value, dict) and "synthesis.b4.const" in value:
+        return (
+            "holds tensors of NVIDIA's network alone, which do not say how its layers compute: save the network itself "
+            "(torch.save(G) or pickle.dump(G))"
+        )
     if isinstance(value, dict):
         where = "its state_dict holds" if isinstance(value.get("state_dict"), dict) else "it holds"
         keys = [str(key) for key in value.get("state_dict", value) if isinstance(key, str | int)]
