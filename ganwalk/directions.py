@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganwalk.directions_words import as_html, as_text, describe
 from ganwalk.errors import GanwalkError
-from ganwalk.files import write_bytes
+from ganwalk.files import DIRECTIONS_KEY, write_bytes
 from ganwalk.generators.base import SPACES, Generator, GeneratorIdentity, check_layers, space_dim
 from ganwalk.labels import Label, check_unique, find_direction
 from ganwalk.records import build_record
@@ -22,7 +22,7 @@ from ganwalk.records import build_record
 # What discover writes, and what other commands look for where no file is given.
 DIRECTIONS_FILE = "directions.safetensors"
 # The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
-KEY = "ganwalk-directions-1"
+KEY = DIRECTIONS_KEY
 # Rows of unit length within the first; discovered ones orthonormal within the second, imported ones are what they are.
 _UNIT_TOLERANCE = 1e-3
 _ORTHONORMAL_TOLERANCE = 1e-4
@@ -218,7 +218,7 @@ class Directions:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
                 if KEY not in metadata:
-                    raise GanwalkError(f"{path} is not a directions file: make one with ganwalk discover or import")
+                    raise GanwalkError(f"{path} {_what_else(path)}")
                 tensors = {}
                 for name in ("vectors", "scales", "effects"):
                     if name in file.keys():  # noqa: SIM118 (no container)
@@ -234,7 +234,7 @@ class Directions:
         except OSError as error:
             raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
         except SafetensorError as error:
-            raise GanwalkError(f"{path} is not a directions file, or a damaged one") from error
+            raise GanwalkError(f"{path} {_what_else(path)}") from error
         except (ValueError, RecursionError) as error:
             if isinstance(error, GanwalkError):
                 raise
@@ -255,6 +255,16 @@ def shift_latents(latents: Tensor, step: Tensor, layers: tuple[int, int] | None)
     selected = torch.zeros(latents.shape[1], 1, dtype=latents.dtype, device=latents.device)
     selected[first : last + 1] = 1
     return latents + selected * step
+
+
+def _what_else(path: Path) -> str:
+    """The rest of a line about a file that `Directions.save` did not write."""
+    from ganwalk.generators.checkpoints import checkpoint_format
+
+    found = checkpoint_format(path)
+    if found is not None:
+        return f"is a checkpoint ({found}), not directions: give it as --generator"
+    return "is not a directions file, or a damaged one: make one with ganwalk discover, or from other files with import"
 
 
 def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:

@@ -30,6 +30,9 @@ _REMEDIES = {
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
+# In the metadata of directions files; others tell by it what they were given.
+DIRECTIONS_KEY = "ganwalk-directions-1"
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:

@@ -9,6 +9,8 @@ from ganwalk.errors import GanwalkError
 from ganwalk.options import TextForm
 
 _MAX_SEEDS = 10_000
+# Whose random numbers a seed stands for: torch's, or numpy's as NVIDIA's scripts draw them.
+SEED_STYLES = ("torch", "nvidia")
 
 
 def parse_seeds(text: str) -> list[int]:

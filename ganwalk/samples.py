@@ -19,10 +19,12 @@ from ganwalk.generators.base import (
     check_codes,
     check_truncation,
     device_of,
+    nvidia_z,
     one_hot,
     sample_labels,
     sample_z,
 )
+from ganwalk.ranges import SEED_STYLES
 
 
 class Samples(Protocol):
@@ -82,18 +84,22 @@ class DrawnSamples:
         seeds: of their codes, and of their classes.
         truncation_psi, truncation_cutoff: as of `Samples`.
         class_index: of a conditional generator; None draws classes.
+        seed_style: whose codes the seeds stand for: "torch", or "nvidia" for those of NVIDIA's scripts.
     Raises:
-        GanwalkError: on construction, if there is no seed.
+        GanwalkError: on construction, if there is no seed, or no such style.
     """
 
     seeds: tuple[int, ...]
     truncation_psi: float = 1.0
     truncation_cutoff: int | None = None
     class_index: int | None = None
+    seed_style: str = "torch"
 
     def __post_init__(self) -> None:
         if not self.seeds:
             raise GanwalkError("at least one sample is needed: give --seeds such as 1-6")
+        if self.seed_style not in SEED_STYLES:
+            raise GanwalkError(f"unknown seed style {self.seed_style!r:.40}: choose {' or '.join(SEED_STYLES)}")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -105,7 +111,8 @@ class DrawnSamples:
 
     @property
     def summary(self) -> str:
-        return f"seed{'s' * (len(self) > 1)} {', '.join(map(str, self.seeds))}"
+        whose = "NVIDIA's " if self.seed_style == "nvidia" else ""
+        return f"{whose}seed{'s' * (len(self) > 1)} {', '.join(map(str, self.seeds))}"
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -129,7 +136,10 @@ class DrawnSamples:
     def _codes(self, generator: Generator) -> tuple[Tensor, Tensor | None]:
         """Codes (n, z_dim) and one-hot labels (n, c_dim)."""
         self.check(generator)
-        z = torch.cat([sample_z(generator, 1, seed) for seed in self.seeds])
+        if self.seed_style == "nvidia":
+            z = torch.cat([nvidia_z(generator, seed) for seed in self.seeds])
+        else:
+            z = torch.cat([sample_z(generator, 1, seed) for seed in self.seeds])
         rows = [sample_labels(generator, 1, self.class_index, seed) for seed in self.seeds]
         labels = [row for row in rows if row is not None]
         return z, torch.cat(labels) if labels else None

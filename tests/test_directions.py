@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -16,6 +18,7 @@ from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.loading import load_directions_generator
 from ganwalk.labels import Label
 from ganwalk.samples import DrawnSamples, StoredSamples
+from ganwalk.shipped import shipped_file
 
 
 def directions_of(generator, n=3, space="w", **changes):
@@ -116,6 +119,21 @@ def contents(path):
     """The description and the tensors in a directions file."""
     with safe_open(path, "pt") as file:
         return json.loads(file.metadata()[KEY]), {k: file.get_tensor(k) for k in ("vectors", "scales")}
+
+
+def test_checkpoints_and_files_of_others_are_named(tmp_path):
+    golden = Path(__file__).parent / "golden"
+    for path, kind in (
+        (golden / "rosinality_32.pt", "rosinality"),
+        (golden / "pickled_sg3repo_sg2_32.pkl", "nvidia-pytorch"),
+        (golden / "tf_sefa_pggan_32.pkl", "nvidia-tensorflow"),
+        (shipped_file("scenes.safetensors"), "ganwalk"),
+    ):
+        with pytest.raises(GanwalkError, match=rf"is a checkpoint \({kind}\), not directions: give it as --generator"):
+            Directions.load(path)
+    np.save(tmp_path / "d.npy", np.eye(4))
+    with pytest.raises(GanwalkError, match="or from other files with import"):
+        Directions.load(tmp_path / "d.npy")
 
 
 def test_damaged_tensors_are_refused(toy, tmp_path):

@@ -1,15 +1,20 @@
 """Directions of GANSpace, SeFa, numpy and torch, in and out."""
 
 import errno
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import sample_z
+from ganwalk.generators.loading import load_generator
 from ganwalk.interchange import export_directions, import_directions
+from ganwalk.shipped import shipped_file
 
 
 def matrix(n=4, d=12, seed=0):
@@ -97,6 +102,249 @@ def test_exports_that_fail_leave_nothing(toy, tmp_path, monkeypatch, name):
     assert [path.name for path in tmp_path.iterdir()] == ["in.npy"]
 
 
+def write(path, value):
+    """A file of the kind that its name says: what torch, numpy or pickle write."""
+    if path.suffix == ".npy":
+        np.save(path, value)
+    elif path.suffix == ".npz":
+        np.savez(path, **value)
+    elif path.suffix == ".pkl":
+        path.write_bytes(pickle.dumps(value))
+    else:
+        torch.save(value, path)
+    return path
+
+
+def imported(toy, tmp_path, value, name="a.pt", **options):
+    return import_directions(write(tmp_path / name, value), toy, **options)
+
+
+def along(directions, expected):
+    """Whether directions are those expected, which may have any length."""
+    expected = torch.as_tensor(np.asarray(expected), dtype=torch.float32)
+    return torch.allclose(directions.vectors, torch.nn.functional.normalize(expected, dim=1), atol=1e-5)
+
+
+def test_rows_that_are_equal_are_one_direction(toy, tmp_path):
+    row = matrix(1)
+    for rows in (6, 5):
+        for value, name in ((row.repeat(rows, 0), "a.npy"), (torch.from_numpy(row).expand(rows, -1), "a.pt")):
+            directions = imported(toy, tmp_path, value, name)
+            assert along(directions, row) and directions.layers is None
+            assert directions.settings["reading"] == f"{rows} equal rows, an edit of all layers"
+    assert len(imported(toy, tmp_path, row.repeat(6, 0), "a.npy", reading="rows")) == 6
+    assert along(imported(toy, tmp_path, row[0], "flat.npy"), row)
+    assert along(imported(toy, tmp_path, row.repeat(6, 0)[None], "a.npy"), row)
+
+
+@pytest.mark.parametrize("shape", [(6, 12), (1, 6, 12), (1, 72)])
+def test_an_edit_of_a_range_of_layers_is_one_direction_of_it(toy, tmp_path, shape):
+    edit = np.zeros((6, 12), np.float32)
+    edit[2:5] = matrix(1)
+    directions = imported(toy, tmp_path, edit.reshape(shape), "a.npy")
+    assert along(directions, matrix(1)) and directions.layers == (2, 4)
+    assert directions.settings["reading"] == "an edit in W+, equal in the layers 2-4"
+
+
+def test_several_edits_of_the_same_layers_are_directions(toy, tmp_path):
+    edits = np.zeros((3, 6, 12), np.float32)
+    edits[:, 1:3] = matrix(3)[:, None]
+    directions = imported(toy, tmp_path, edits, "a.npy")
+    assert along(directions, matrix(3)) and directions.layers == (1, 2)
+
+
+@pytest.mark.parametrize("shape", [(6, 12), (1, 6, 12), (72,), (2, 6, 12)])
+def test_edits_that_differ_from_layer_to_layer_are_refused(toy, tmp_path, shape):
+    value = matrix(12)[: np.prod(shape) // 12].reshape(shape)
+    for reading in (None, "wplus"):
+        with pytest.raises(GanwalkError, match=r"in W\+ whose 6 layers differ, which is not supported yet .*--as rows"):
+            imported(toy, tmp_path, value, "a.npy", reading=reading)
+    assert along(imported(toy, tmp_path, value, "a.npy", reading="rows"), value.reshape(-1, 12))
+
+
+def test_the_user_says_what_rows_are(toy, tmp_path):
+    assert along(imported(toy, tmp_path, matrix(5), "a.npy"), matrix(5))
+    with pytest.raises(GanwalkError, match="5 rows, and the generator has 6 layers"):
+        imported(toy, tmp_path, matrix(5), "a.npy", reading="wplus")
+    with pytest.raises(GanwalkError, match="no layers with styles of their own in this space"):
+        imported(toy, tmp_path, matrix(6, 8), "a.npy", reading="wplus", space="z")
+    assert along(imported(toy, tmp_path, matrix(6, 8), "a.npy", space="z"), matrix(6, 8))
+    with pytest.raises(GanwalkError, match="choose rows or wplus"):
+        imported(toy, tmp_path, matrix(6), "a.npy", reading="columns")
+
+
+def test_orthonormal_rows_are_directions_whatever_their_number(toy, tmp_path):
+    rows = np.linalg.qr(matrix(12))[0][:6]
+    directions = imported(toy, tmp_path, rows, "a.npy")
+    assert along(directions, rows) and "6 rows, each a direction (--as wplus" in directions.settings["reading"]
+
+
+def nested(levels, value):
+    """A dict of dicts with a state dict at its end."""
+    for level in reversed(levels):
+        value = {level: value}
+    return value
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "deformator.module."])
+@pytest.mark.parametrize("levels", [(), ("deformator",), ("models", "deformator")])
+@pytest.mark.parametrize("kind", ["linear", "orthogonal"])
+def test_deformators_have_directions_in_their_columns(toy, tmp_path, prefix, levels, kind):
+    rng = torch.Generator().manual_seed(0)
+    if kind == "linear":
+        weight = torch.randn(12, 5, generator=rng)
+        state, expected = {"linear.weight": weight, "linear.bias": torch.ones(12)}, weight.T
+    else:
+        half = torch.randn(12, 12, generator=rng)
+        state, expected = {"log_mat_half": half}, torch.matrix_exp(half - half.T).T
+    value = nested(levels, {prefix + key: tensor for key, tensor in state.items()}) | {"step": 3}
+    directions = imported(toy, tmp_path, value)
+    assert along(directions, expected) and "columns of" in directions.settings["reading"]
+
+
+def test_a_deformator_beside_its_predictor_and_as_a_module(toy, tmp_path):
+    weight = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
+    predictor = {"features.weight": torch.ones(3, 3), "type_estimator.linear.weight": torch.ones(4, 7)}
+    value = {"deformator": {"linear.weight": weight}, "shift_predictor": predictor}
+    assert along(imported(toy, tmp_path, value), weight.T)
+
+    module = torch.nn.Module()
+    module.linear = torch.nn.Linear(4, 12)
+    assert along(imported(toy, tmp_path, module), module.linear.weight.detach().T)
+
+
+def test_deformators_of_all_layers_are_edits(toy, tmp_path):
+    columns = torch.zeros(6, 12, 3)
+    columns[:2] = torch.from_numpy(matrix(3)).T
+    directions = imported(toy, tmp_path, {"linear.weight": columns.reshape(72, 3)})
+    assert along(directions, matrix(3)) and directions.layers == (0, 1)
+
+
+@pytest.mark.parametrize("names", [("mean", "comp", "std"), ("std", "comp", "mean"), ("comp", "mean", "std")])
+@pytest.mark.parametrize("as_numpy", [False, True])
+@pytest.mark.parametrize("shape", [(4, 12), (4, 1, 12)])
+def test_principal_components_bring_their_deviations(toy, tmp_path, names, as_numpy, shape):
+    stdev = np.array([[4], [3], [2], [1]], np.float32)
+    arrays = {"mean": np.ones((1, 12), np.float32), "comp": unit(matrix()).reshape(shape), "std": stdev}
+    value = {name: arrays[name] if as_numpy else torch.from_numpy(arrays[name]) for name in names}
+    for file in ("pca.pt", "pca.pkl"):
+        directions = imported(toy, tmp_path, value, file)
+        assert along(directions, matrix()) and directions.scales.tolist() == [4, 3, 2, 1]
+        assert directions.method == "imported from pca"
+
+
+def test_components_of_scikit_learn(toy, tmp_path):
+    from sklearn.decomposition import PCA
+
+    fitted = PCA(3).fit(matrix(50))
+    directions = imported(toy, tmp_path, fitted, "pca.pkl")
+    assert along(directions, fitted.components_)
+    assert np.allclose(directions.scales, fitted.explained_variance_**0.5, rtol=1e-5)
+
+
+def viewer(**changes):
+    """What GANSpace's viewer saves of one component."""
+    edit = {
+        "name": "smile",
+        "sigma_range": 2.0,
+        "component_index": 3,
+        "act_comp": np.ones((1, 8, 4, 4), np.float32),
+        "lat_comp": matrix(1),
+        "latent_space": "W",
+        "act_stdev": np.float32(7),
+        "lat_stdev": np.float32(2.5),
+        "model_name": "StyleGAN2",
+        "output_class": "ffhq",
+        "decomposition": {"name": "ipca", "components": 80, "samples": 1000000, "layer": "style"},
+        "edit_type": "latent",
+        "truncation": 0.7,
+        "edit_start": 1,
+        "edit_end": 4,
+    }
+    return edit | changes
+
+
+def test_edits_of_the_viewer_bring_their_layers(toy, tmp_path):
+    for changes in ({}, {"lat_stdev": 2.5}, {"lat_stdev": torch.tensor(2.5)}):
+        directions = imported(toy, tmp_path, viewer(**changes), "smile.pkl")
+        assert along(directions, matrix(1)) and directions.scales.tolist() == [2.5]
+        # Their end lies behind the last layer.
+        assert directions.layers == (1, 3) and directions.space == "w" and directions.labels[0].name == "smile"
+    assert imported(toy, tmp_path, viewer(), "smile.pkl", layers=(0, 5)).layers == (0, 5)
+    unnamed = imported(toy, tmp_path, viewer(name="a,b"), "smile.pkl")
+    assert unnamed.labels[0].name == ""
+    in_z = viewer(latent_space="Z", lat_comp=matrix(1, 8))
+    with pytest.raises(GanwalkError, match="layers needs directions in w"):
+        imported(toy, tmp_path, in_z, "smile.pkl")
+    for changes in ({"edit_end": 1}, {"edit_start": "x"}, {"lat_stdev": -1.0}, {"edit_end": 7}):
+        with pytest.raises(GanwalkError, match=r"no range of layers|no standard deviation|do not exist"):
+            imported(toy, tmp_path, viewer(**changes), "smile.pkl")
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_arrays_and_lists_inside_of_torch_and_pickle_files(toy, tmp_path, legacy):
+    rows = matrix()
+    for value in (rows, rows.astype(np.float64), np.asfortranarray(rows), torch.from_numpy(rows).half(), list(rows)):
+        torch.save(value, tmp_path / "a.pt", _use_new_zipfile_serialization=not legacy)
+        assert np.allclose(import_directions(tmp_path / "a.pt", toy).vectors, unit(rows), atol=1e-3)
+        assert np.allclose(imported(toy, tmp_path, value, "a.pkl").vectors, unit(rows), atol=1e-3)
+
+
+def test_the_kind_of_a_file_is_in_it_and_not_in_its_name(toy, tmp_path):
+    np.save(tmp_path / "a.npy", matrix())
+    (tmp_path / "a.npy").rename(tmp_path / "a.dat")
+    assert along(import_directions(tmp_path / "a.dat", toy), matrix())
+    np.savez(tmp_path / "b.npz", matrix())
+    assert along(import_directions(tmp_path / "b.npz", toy), matrix())
+    save_file({"directions": torch.from_numpy(matrix())}, tmp_path / "c.safetensors")
+    assert along(import_directions(tmp_path / "c.safetensors", toy), matrix())
+
+
+def test_matrices_of_which_nothing_is_known_are_named(toy, tmp_path):
+    for value, message in (
+        ({"support_sets": torch.ones(2, 12)}, "holds the matrix support_sets, of which nothing is known: .*--as rows"),
+        ({"a": torch.ones(2, 12), "b": torch.ones(2, 12)}, "holds the matrices a, b, of which nothing is known"),
+        ({"comp": torch.ones(2, 12), "eigvec": torch.ones(12, 12)}, r"several matrices of directions \(comp, eigvec\)"),
+        ({f"fc{k}.weight": torch.ones(12, 12) for k in range(1, 5)}, "a deformator of several layers"),
+        ({"age": 3}, "holds no matrix of directions"),
+        ({"log_mat_half": torch.ones(12, 3)}, "log_mat_half has the shape"),
+        ({"comp": torch.ones(2, 12), "std": torch.ones(3)}, "std does not fit comp"),
+    ):
+        with pytest.raises(GanwalkError, match=message):
+            imported(toy, tmp_path, value)
+    value = {"support_sets": torch.from_numpy(matrix()), "note": "x"}
+    assert along(imported(toy, tmp_path, value, reading="rows"), matrix())
+
+
+def test_checkpoints_and_our_own_files_are_named(toy, tmp_path):
+    golden = Path(__file__).parent / "golden"
+    imported(toy, tmp_path, matrix(), "a.npy").save(tmp_path / "d.safetensors")
+    for path, message in (
+        (golden / "rosinality_32.pt", r"is a checkpoint \(rosinality\), not directions: give it as --generator"),
+        (golden / "pickled_sg3repo_sg2_32.pkl", r"is a checkpoint \(nvidia-pytorch\)"),
+        (shipped_file("scenes.safetensors"), r"is a checkpoint \(ganwalk\)"),
+        (tmp_path / "d.safetensors", "is a directions file already: give it as --directions"),
+        (tmp_path, "is a folder"),
+    ):
+        with pytest.raises(GanwalkError, match=message):
+            import_directions(path, toy)
+
+
+def test_the_command_says_which_reading_was_taken(tmp_path, run):
+    generator = load_generator("scenes")
+    edit = np.zeros((generator.num_layers, generator.w_dim), np.float32)
+    edit[1:3] = matrix(1, generator.w_dim)
+    np.save(tmp_path / "edit.npy", edit)
+    code, out, _ = run("import", tmp_path / "edit.npy", "-g", "scenes")
+    assert code == 0 and "1 direction (read from an edit in W+, equal in the layers 1-2)" in out
+    assert Directions.load(tmp_path / "edit.safetensors").layers == (1, 2)
+    np.save(tmp_path / "edit.npy", matrix(*edit.shape))
+    code, _, err = run("import", tmp_path / "edit.npy", "-g", "scenes", "--as", "wplus", "--force")
+    assert code == 2 and "not supported yet" in err and len(err.strip().splitlines()) == 1
+    code, out, _ = run("import", tmp_path / "edit.npy", "-g", "scenes", "--as", "rows", "--force")
+    assert code == 0 and f"{len(edit)} directions (read from {len(edit)} rows" in out
+
+
 class Evil:
     def __reduce__(self):
         return (open, ("evil-was-here", "w"))
@@ -111,7 +359,9 @@ def test_bad_files_are_refused_and_nothing_runs(toy, tmp_path, monkeypatch):
         "zero.npy": np.zeros((2, 12)),
         "nan.npy": np.full((2, 12), np.nan),
         "wide.npy": np.ones((2, 13)),
-        "flat.npy": np.ones(12),
+        "flat.npy": np.ones(5),
+        "scalar.npy": np.float32(1),
+        "deep.npy": np.ones((2, 3, 12)),
         "words.npy": np.array([["a"] * 12]),
     }
     for name, array in cases.items():
@@ -120,11 +370,13 @@ def test_bad_files_are_refused_and_nothing_runs(toy, tmp_path, monkeypatch):
     np.savez("objects.npz", lat_comp=np.array([Evil()], dtype=object))
     np.savez("other.npz", x=good)
     torch.save(Evil(), "evil.pt")
-    torch.save({"a": torch.ones(2, 12), "b": torch.ones(2, 12)}, "two.pt")
+    (tmp_path / "evil.pkl").write_bytes(pickle.dumps(viewer(lat_comp=Evil())))
+    torch.save({"directions": torch.from_numpy(good), "note": Evil()}, "beside.pt")
     torch.save(torch.ones(1, 1).expand(2**20, 2**20), "stretched.pt")
     torch.save(torch.eye(12).to_sparse(), "sparse.pt")
     torch.save(torch.empty(3, 12, device="meta"), "meta.pt")
     torch.save(torch.ones(3, 12, dtype=torch.complex64), "complex.pt")
+    torch.save(torch.ones(3, 12, dtype=torch.bool), "bool.pt")
     np.savez("negative.npz", lat_comp=good[:, None], lat_stdev=-np.ones(4))
     (tmp_path / "text.npy").write_text("hello")
     (tmp_path / "text.npz").write_text("hello")
@@ -132,26 +384,39 @@ def test_bad_files_are_refused_and_nothing_runs(toy, tmp_path, monkeypatch):
     (tmp_path / "short.npy").write_bytes(header[:-20])
     (tmp_path / "directions.txt").write_text("1 2 3")
     messages = {
-        "zero.npy": "zero or not finite",
-        "nan.npy": "zero or not finite",
+        "zero.npy": "a direction that is zero",
+        "nan.npy": "not finite",
         "wide.npy": "13 dimensions, but w has 12",
-        "flat.npy": "no matrix",
+        "flat.npy": "5 dimensions, but w has 12",
+        "scalar.npy": "no matrix",
+        "deep.npy": r"\(2, 3, 12\): directions are \(n, 12\), and in W\+ \(n, 6, 12\)",
         "words.npy": "must be numbers",
-        "other.npz": "holds no lat_comp",
-        "two.pt": "holds 2 matrices",
-        "stretched.pt": "no plain matrix",
+        "other.npz": "holds the matrix x, of which nothing is known",
+        "stretched.pt": "more values than",
         "sparse.pt": "no plain matrix",
         "meta.pt": "no plain matrix",
-        "complex.pt": "must be numbers, not torch.complex64",
+        "complex.pt": "unknown type torch.ComplexFloatStorage",
+        "bool.pt": "must be numbers, not torch.bool",
+        "evil.pt": r"no plain matrix but an object of .*open",
+        "evil.pkl": "of which nothing is known",
         "negative.npz": "lat_stdev does not fit",
-        "directions.txt": "unknown kind",
         "missing.npy": "does not exist",
     }
-    names = [*messages, "objects.npy", "objects.npz", "evil.pt", "text.npy", "text.npz", "huge.npy", "short.npy"]
+    names = [*messages, "objects.npy", "objects.npz", "text.npy", "text.npz", "huge.npy", "short.npy", "directions.txt"]
     for name in names:
-        with pytest.raises(GanwalkError, match=messages.get(name, "damaged, or no file of directions")):
+        with pytest.raises(GanwalkError, match=messages.get(name, "damaged, or no file of directions")) as caught:
             import_directions(tmp_path / name, toy)
+        assert "\n" not in str(caught.value) and name in str(caught.value)
+    assert along(import_directions(tmp_path / "beside.pt", toy), good)
     assert not (tmp_path / "evil-was-here").exists()
+
+
+def test_entries_without_end_are_refused(toy, tmp_path):
+    value = {f"k{index}": index for index in range(200)}
+    for _ in range(6):
+        value = {f"k{index}": value for index in range(200)}
+    with pytest.raises(GanwalkError, match="more entries than any file of directions"):
+        imported(toy, tmp_path, value, "a.pkl")
 
 
 def test_export_refuses_what_it_cannot_name(toy, tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ganwalk.directions import Directions
 from ganwalk.edits import Move, walk
@@ -65,6 +66,36 @@ def test_seeds_draw_the_latents_that_they_stand_for(toy, conditional):
     drawn = DrawnSamples(SEEDS, class_index=1).styles(conditional)
     assert torch.equal(drawn, conditional.mapping(codes(conditional), of_one))
     assert torch.equal(StoredSamples(codes(conditional), "z", class_index=1).styles(conditional), drawn)
+
+
+def test_seeds_of_nvidia_are_those_of_its_scripts(toy, conditional):
+    z = torch.from_numpy(np.concatenate([np.random.RandomState(seed).randn(1, 8) for seed in (7, 2**32 - 1)])).float()
+    samples = DrawnSamples((7, 2**32 - 1), 0.6, seed_style="nvidia")
+    assert torch.allclose(samples.styles(toy), toy.mapping(z, truncation_psi=0.6))
+    shifts = torch.eye(8)[:2]
+    shifted = toy.mapping(z[:1] + shifts[1], truncation_psi=0.6)
+    assert torch.allclose(samples.shifted_styles(toy, shifts)[0, 1], shifted[0], atol=1e-6)
+    drawn = DrawnSamples((7,), class_index=1, seed_style="nvidia").styles(conditional)
+    assert torch.allclose(drawn, conditional.mapping(z[:1], torch.eye(3)[[1]]))
+    assert samples.summary == "NVIDIA's seeds 7, 4294967295" and samples != replace(samples, seed_style="torch")
+    assert [one.seed_style for one in samples] == ["nvidia", "nvidia"] and samples.select([0]).seed_style == "nvidia"
+    with pytest.raises(GanwalkError, match="none of NVIDIA's"):
+        DrawnSamples((2**32,), seed_style="nvidia").styles(toy)
+    with pytest.raises(GanwalkError, match="unknown seed style 'jax': choose torch or nvidia"):
+        DrawnSamples((1,), seed_style="jax")
+
+
+def test_render_draws_the_seeds_of_the_style_that_it_is_given(blobs, tmp_path, run):
+    Directions(torch.eye(blobs.z_dim)[:2], torch.ones(2), "z", blobs.identity).save(tmp_path / "d.safetensors")
+    directions = Directions.load(tmp_path / "d.safetensors")
+    pictures = []
+    for style in ("torch", "nvidia"):
+        options = ["--directions", tmp_path / "d.safetensors", "-d", 0, "--seeds", 7, "--steps", 2, "-q"]
+        assert run("render", *options, "--seed-style", style, "-o", tmp_path / "x.png")[0] == 0
+        pictures.append(np.asarray(Image.open(tmp_path / "x.png")))
+        expected = traversal_grid(blobs, directions, 0, DrawnSamples((7,), seed_style=style), steps=2)
+        np.testing.assert_array_equal(pictures[-1], np.asarray(expected))
+    assert (pictures[0] != pictures[1]).any()
 
 
 def test_a_sample_of_several_is_the_sample_alone(toy):

@@ -67,8 +67,18 @@ def name(
 @click.argument("source", type=PATH)
 @click.option("-g", "--generator", "name", required=True, help="Checkpoint or name that the directions belong to.")
 @click.option("-o", "--out", type=PATH, help="File to write [default: SOURCE with the suffix .safetensors].")
-@click.option("--space", type=click.Choice(["w", "z"]), help="Their latent space [default: w if there is one].")
-@click.option("--layers", "layers_text", metavar="A-B", help="Layers that they are meant for [default: all].")
+@click.option(
+    "--space", type=click.Choice(["w", "z"]), help="Their latent space [default: the file's, or w if there is one]."
+)
+@click.option(
+    "--layers", "layers_text", metavar="A-B", help="Layers that they are meant for [default: the file's, or all]."
+)
+@click.option(
+    "--as",
+    "reading",
+    type=click.Choice(["rows", "wplus"]),
+    help="What rows are: directions, or the layers of one [default: by their number and values].",
+)
 @force_option
 @external_options
 def import_command(
@@ -77,11 +87,14 @@ def import_command(
     out: Path | None,
     space: str | None,
     layers_text: str | None,
+    reading: str | None,
     force: bool,
     external: dict[str, Any],
 ) -> None:
-    """Bring directions of GANSpace (.npz), SeFa (.npy) or a plain matrix (.npy, .pt)."""
-    from ganwalk.files import check_free
+    """Bring directions of GANSpace (.npz, .pkl), SeFa, a deformator or PCA (.pt), or a plain matrix (.npy, .pt)."""
+    from dataclasses import replace
+
+    from ganwalk.files import check_free, timestamp
     from ganwalk.generators.loading import load_generator
     from ganwalk.interchange import import_directions
     from ganwalk.ranges import parse_layers
@@ -89,11 +102,12 @@ def import_command(
     layers = parse_layers(layers_text) if layers_text else None
     with download_watch(quiet=False) as on_bytes:
         generator = load_generator(name, progress=on_bytes, **external)
-    directions = import_directions(source, generator, space=space, layers=layers)
+    directions = import_directions(source, generator, space=space, layers=layers, reading=reading)
     out = out or source.with_suffix(".safetensors")
     check_free(out, force)
-    directions.save(out)
-    click.echo(f"wrote {out}: {len(directions)} directions")
+    replace(directions, created=timestamp()).save(out)
+    count = "1 direction" if len(directions) == 1 else f"{len(directions)} directions"
+    click.echo(f"wrote {out}: {count} (read from {directions.settings['reading']})")
     again = code_again(generator, name, external)
     click.echo(f"next: ganwalk render --directions {quoted(out)}{again} --direction all")
 

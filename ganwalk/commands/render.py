@@ -29,6 +29,7 @@ from ganwalk.commands.options import (
 )
 from ganwalk.errors import GanwalkError
 from ganwalk.progress import progress_bar
+from ganwalk.ranges import SEED_STYLES
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 if TYPE_CHECKING:
@@ -52,6 +53,13 @@ _STEPS = 7
     "seeds_text",
     help="Samples, such as 1-6 or 3,8,20-22 [default: 1-6, or 1-3 above 512 px; the first one for all directions].",
 )
+@click.option(
+    "--seed-style",
+    type=click.Choice(SEED_STYLES),
+    default="torch",
+    show_default=True,
+    help="Whose codes seeds stand for: torch's, or those of NVIDIA's scripts, in which pictures are published.",
+)
 @reach_option
 @click.option("--steps", type=click.IntRange(2), default=_STEPS, show_default=True, help="Pictures from end to end.")
 @truncation_option
@@ -71,6 +79,7 @@ def render(
     name: str | None,
     out: Path | None,
     seeds_text: str | None,
+    seed_style: str,
     amplitude: float,
     steps: int,
     truncation: float,
@@ -120,9 +129,11 @@ def render(
         edits, stem_name = [[Move(k, amplitude, layers)] for k in directions.visible()], "overview"
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
-    samples = DrawnSamples(seeds or default_seeds(generator), truncation, truncation_cutoff, class_index)
+    seeds = seeds or default_seeds(generator)
+    samples = DrawnSamples(seeds, truncation, truncation_cutoff, class_index, seed_style)
     given = {
         "seeds": seeds_text,
+        "seed-style": None if seed_style == SEED_STYLES[0] else seed_style,
         "amplitude": None if amplitude == AMPLITUDE or combine is not None else f"{amplitude:g}",
         "steps": None if steps == _STEPS else steps,
         "truncation": None if truncation == 1.0 else f"{truncation:g}",

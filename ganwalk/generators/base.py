@@ -170,6 +170,20 @@ def sample_z(generator: Generator, n: int, seed: int) -> Tensor:
     return torch.randn(n, generator.z_dim, generator=rng).to(device_of(generator))
 
 
+def nvidia_z(generator: Generator, seed: int) -> Tensor:
+    """The latent code (1, z_dim) that NVIDIA's scripts draw for a seed: numpy's `RandomState(seed).randn(1, z_dim)`.
+
+    Raises:
+        GanwalkError: the seed is none of numpy's, which are below 2³².
+    """
+    import numpy as np
+
+    if not 0 <= seed < 2**32:
+        raise GanwalkError(f"seed {seed} is none of NVIDIA's, which are below 2³²: give --seed-style torch")
+    z = np.random.RandomState(seed).randn(1, generator.z_dim)
+    return torch.from_numpy(z.astype(np.float32)).to(device_of(generator))
+
+
 def check_class(generator: Generator, class_index: int | None) -> None:
     """Raises GanwalkError unless the generator has this class; None is always right."""
     if class_index is None:

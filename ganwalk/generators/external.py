@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import itertools
 import json
 import math
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +31,9 @@ from ganwalk.generators.configs import MAX_DIM
 ARCHITECTURES = ("torchscript", "python")
 # Where modules keep the size of their latent code, and the sizes that are common.
 _DIM_ATTRIBUTES = ("z_dim", "latent_dim", "nz", "dim_z", "latent_size", "z_size", "noise_dim", "style_dim")
+# Where they keep the number of classes, and what they call a label.
+_CLASS_ATTRIBUTES = ("c_dim", "num_classes", "n_classes", "n_class", "label_dim", "y_dim", "dim_y")
+_LABEL_NAMES = ("c", "y", "cls", "label", "labels", "class_label", "class_labels", "classes", "condition")
 _COMMON_DIMS = (512, 128, 256, 64, 100, 120, 140, 32, 16, 200, 1024, 20, 10, 8, 4, 2)
 # Weights whose sizes are tried: the latent code enters one of the first.
 _FIRST_WEIGHTS = 4
@@ -78,6 +84,19 @@ class Interface:
             raise GanwalkError("the generator's interface in these directions is damaged") from error
 
 
+@dataclass(frozen=True)
+class Label:
+    """The label that says nothing, of a network that asks for one: zeros.
+
+    Attributes:
+        shape: of one label: (number of classes,), (0,) where there are none, or () for the number of a class.
+        dtype: of its values; None takes that of the codes.
+    """
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype | None
+
+
 def parse_image_range(text: str) -> tuple[float, float]:
     """The two numbers of "0,1" or "-1,1"."""
     try:
@@ -115,14 +134,20 @@ def load_script(path: Path, device: torch.device | str) -> nn.Module:
 
 
 def load_reference(reference: str, interface: Interface, device: torch.device | str) -> tuple[External, str]:
-    """The generator that package.module:callable names or makes, and a hash of the reference and its parameters."""
+    """The generator that package.module:callable names or makes, and a hash of the reference and its parameters.
+
+    Modules are found in the current folder, too, which goes before all others from now on.
+    """
     module_name, _, path = reference.partition(":")
+    # As python -m does: an installed command has its own folder there instead.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     try:
         found: Any = importlib.import_module(module_name)
         for name in path.split("."):
             found = getattr(found, name)
     except ModuleNotFoundError as error:
-        raise GanwalkError(f"{reference}: no module {error.name} here: install it, or set PYTHONPATH") from error
+        raise GanwalkError(f"{reference}: no module {error.name} here: install it, or go to its folder") from error
     except AttributeError as error:
         raise GanwalkError(f"{reference} does not exist: {short_reason(error)}") from error
     except Exception as error:
@@ -151,10 +176,11 @@ def probe(network: Callable[[Tensor], Tensor], interface: Interface, device: tor
     """An adapter around a network z → image, after trying what it takes and returns.
 
     Latent codes are tried in the shapes (n, d) and (n, d, 1, 1), for the dimension that is given, or that the network's
-    attributes and first weights suggest, or that is common.
+    attributes and first weights suggest, or that is common. Networks of (z, c) are given the label of no class: an
+    empty one, or zeros; or class 0, where they take numbers of classes.
 
     Raises:
-        GanwalkError: no latent code fits, or what comes out is no batch of square images that gradients flow through.
+        GanwalkError: no call goes through, or what comes out is no batch of square images that gradients flow through.
     """
     if isinstance(network, nn.Module):
         network = network.to(device).eval()
@@ -164,13 +190,13 @@ def probe(network: Callable[[Tensor], Tensor], interface: Interface, device: tor
     dims = [interface.latent_dim] if interface.latent_dim else list(dict.fromkeys(_candidates(network)))
     problem: str | None = None
     for dim in dims:
-        for spatial in (False, True):
+        for spatial, label in itertools.product((False, True), _labels(network, name)):
             z = torch.randn(_PROBE_BATCH, dim, generator=torch.Generator().manual_seed(0)).to(device)
             try:
-                images = _call(network, z.requires_grad_(), spatial, 0)
+                images = _call(network, z.requires_grad_(), spatial, label, 0)
             except Exception as error:
                 # Networks report a size that does not fit by whatever their first layer raises.
-                problem = problem or short_reason(error)
+                problem = problem or f"{_shown_call(dim, spatial, label)} failed: {short_reason(error)}"
                 continue
             _check_output(images, name)
             if len(images) != _PROBE_BATCH:
@@ -178,9 +204,9 @@ def probe(network: Callable[[Tensor], Tensor], interface: Interface, device: tor
                 continue
             _check_images(images, name)
             image_range = interface.image_range or _range_of(images, name)
-            return External(network, dim, spatial, images.shape[2], images.shape[1], image_range, device)
+            return External(network, dim, spatial, images.shape[2], images.shape[1], image_range, device, label)
     tried = f"of {interface.latent_dim} dimensions" if interface.latent_dim else "of the sizes that were tried"
-    remedy = "is --latent-dim right?" if interface.latent_dim else "give --latent-dim"
+    remedy = "is --latent-dim right?" if interface.latent_dim else "give --latent-dim, or wrap it in a function of z"
     raise GanwalkError(f"{name} makes no batch of images of latent codes {tried} ({problem}): {remedy}")
 
 
@@ -204,9 +230,11 @@ class External(nn.Module):
         img_channels: int,
         image_range: tuple[float, float],
         device: torch.device | str = "cpu",
+        label: Label | None = None,
     ):
         super().__init__()
         self.network = network
+        self.label = label
         self.spatial = spatial
         self.z_dim = self.w_dim = latent_dim
         self.resolution = resolution
@@ -238,24 +266,26 @@ class External(nn.Module):
         """Images (n, img_channels, resolution, resolution), rescaled from the network's range to [-1, 1]."""
         check_layer(until, self.num_layers)
         z = broadcast_styles(w, self.num_layers, self.z_dim)[:, 0]
-        images = _call(self.network, z, self.spatial, seed if noise == "random" else 0)
+        images = _call(self.network, z, self.spatial, self.label, seed if noise == "random" else 0)
         low, high = self.image_range
         return (images - low) * (2 / (high - low)) - 1
 
 
-def _call(network: Callable[[Tensor], Tensor], z: Tensor, spatial: bool, seed: int | None) -> Any:
+def _call(network: Callable[..., Tensor], z: Tensor, spatial: bool, label: Label | None, seed: int | None) -> Any:
     """What the network makes of codes (n, d), as float32 if it is of floats."""
     first = next(network.parameters(), None) if isinstance(network, nn.Module) else None
     codes = z if first is None or not first.is_floating_point() else z.to(first.dtype)
-    codes = codes[:, :, None, None] if spatial else codes
+    arguments = [codes[:, :, None, None] if spatial else codes]
+    if label is not None:
+        arguments.append(torch.zeros(len(z), *label.shape, dtype=label.dtype or codes.dtype, device=z.device))
     if seed is None:
-        images = network(codes)
+        images = network(*arguments)
     else:
         # Noise drawn inside must be the same for a batch and its shift, and when a gradient recomputes the images.
         devices = [z.device] if z.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(seed)
-            images = network(codes)
+            images = network(*arguments)
     return images.float() if isinstance(images, Tensor) and images.is_floating_point() else images
 
 
@@ -270,6 +300,58 @@ def _candidates(network: Any) -> Iterator[int]:
         # Inputs of a linear layer come second, those of a transposed convolution first.
         yield from (weight.shape[1], weight.shape[0]) if weight.ndim == 2 else (weight.shape[0], weight.shape[1])
     yield from _COMMON_DIMS
+
+
+def _labels(network: Callable[..., Tensor], name: str) -> list[Label | None]:
+    """The labels that the network may take beside z, the likeliest first; None is for a call with z alone."""
+    alone, both = _takes(network, 1), _takes(network, 2)
+    if not alone and not both:
+        raise GanwalkError(f"{name} cannot be called with z, or with z and a label: wrap it in a function of z")
+    if not both or (alone and not _second_is_label(network)):
+        return [None]
+    classes = [value for key in _CLASS_ATTRIBUTES if type(value := getattr(network, key, None)) is int]
+    widths = [width for width in classes[:1] if 0 < width <= MAX_DIM] + [0]
+    labels: list[Label | None] = [*(Label((width,), None) for width in widths), Label((), torch.int64)]
+    return [None, *labels] if alone else labels
+
+
+def _second_is_label(network: Callable[..., Tensor]) -> bool:
+    """Whether the second argument of a network that needs only the first may be a label, by its name."""
+    parameters = list(_signature(network).parameters.values())
+    unnamed = any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters[:2])
+    return unnamed or (len(parameters) > 1 and parameters[1].name.casefold() in _LABEL_NAMES)
+
+
+def _takes(network: Callable[..., Tensor], count: int) -> bool:
+    """Whether a network can be called with so many arguments, as far as it says."""
+    try:
+        _signature(network).bind(*range(count))
+    except TypeError:
+        return False
+    return True
+
+
+def _signature(network: Callable[..., Tensor]) -> inspect.Signature:
+    """The arguments of a call; any, where they cannot be told."""
+    if isinstance(network, torch.jit.ScriptModule):
+        forward: Any = network.forward
+        return inspect.Signature([_parameter(argument) for argument in forward.schema.arguments[1:]])
+    try:
+        return inspect.signature(network.forward if isinstance(network, nn.Module) else network)
+    except (TypeError, ValueError):
+        return inspect.Signature([inspect.Parameter("arguments", inspect.Parameter.VAR_POSITIONAL)])
+
+
+def _parameter(argument: Any) -> inspect.Parameter:
+    """An argument of a TorchScript program, in Python's terms."""
+    default = argument.default_value if argument.has_default_value() else inspect.Parameter.empty
+    return inspect.Parameter(argument.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+
+
+def _shown_call(dim: int, spatial: bool, label: Label | None) -> str:
+    """The call as people write it, with the shapes of what was given."""
+    z = f"z {(_PROBE_BATCH, dim, 1, 1) if spatial else (_PROBE_BATCH, dim)}"
+    return f"the call with {z}" + ("" if label is None else f" and the label {(_PROBE_BATCH, *label.shape)} of zeros")
 
 
 def _check_output(images: Any, name: str) -> None:

@@ -1,5 +1,6 @@
 """Writes pickles in the structure of NVIDIA's snapshots, opcode by opcode where Python's pickler would not."""
 
+import io
 import pickle
 import sys
 import types
@@ -49,6 +50,14 @@ def stand_ins(*paths):
 def dump(value, *paths):
     with stand_ins(*paths):
         return pickle.dumps(value, protocol=4)
+
+
+def save(value, *paths, legacy=False):
+    """The bytes that torch.save makes of it."""
+    stream = io.BytesIO()
+    with stand_ins(*paths):
+        torch.save(value, stream, _use_new_zipfile_serialization=not legacy)
+    return stream.getvalue()
 
 
 PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"

@@ -15,14 +15,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.architectures import build_generator
-from ganwalk.generators.base import sample_z
+from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.checkpoints import read_checkpoint
 from ganwalk.generators.checkpoints.native import KEY, write_native
 from ganwalk.generators.loading import describe, load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
-from tests.generators.snapshots import PERSISTENT, Call, dump, network, snapshot
+from tests.generators.snapshots import PERSISTENT, Call, dump, generator_network, network, save, snapshot
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PICKLED = ("pickled_sg2ada_64_resnet_clamp", "pickled_sg3repo_sg2_32")
@@ -132,6 +133,23 @@ def test_variants_of_snapshots_are_understood(tmp_path, change):
     assert torch.equal(loaded(z, c), generator(z, c))
 
 
+@pytest.mark.parametrize("wrap", [lambda g: g, lambda g: {"G_ema": g}, lambda g: {"D": None, "G": g}])
+@pytest.mark.parametrize("write", [dump, save, lambda *arguments: save(*arguments, legacy=True)])
+def test_lone_generators_are_read_like_the_snapshots_that_they_are_part_of(tmp_path, wrap, write):
+    generator = toy()
+    loaded = load_bytes(write(wrap(generator_network(generator)), PERSISTENT), tmp_path)
+    z = sample_z(generator, 2, seed=0)
+    assert torch.equal(loaded(z), generator(z))
+    assert read_checkpoint(tmp_path / "file.pkl").format == "nvidia-pytorch"
+
+
+def test_the_average_comes_before_what_is_trained(tmp_path):
+    torch.manual_seed(1)
+    trained = StyleGAN2(CONFIG)
+    both = {"G": generator_network(trained), "G_ema": generator_network(toy())}
+    assert torch.equal(load_bytes(save(both, PERSISTENT), tmp_path).w_avg, toy().w_avg)
+
+
 def test_tensors_in_half_precision_and_other_strides(tmp_path):
     generator = toy()
 
@@ -180,6 +198,84 @@ def test_snapshots_of_something_else_are_named(tmp_path):
     ):
         with pytest.raises(GanwalkError, match=message):
             load_bytes(dump(value, PERSISTENT), tmp_path)
+
+
+def with_embedding():
+    """The structure of a StyleGAN-XL: a plain module of torch's inside of persistent ones."""
+    generator = generator_network(toy())
+    mapping = generator.arguments[0]["state"]["_modules"]["mapping"].arguments[0]["state"]["_modules"]
+    mapping["embed"] = Call("plain_nn.sparse", "Embedding")
+    return generator
+
+
+CLASSES = ("plain_nn.sparse.Embedding", "gan.networks.Generator")
+STRANGERS = {
+    "a fork of NVIDIA's": (
+        with_embedding,
+        r"G_ema, a Generator of an architecture that is not supported: its part G_ema\.mapping\.embed is a "
+        r"plain_nn\.sparse\.Embedding \(as in StyleGAN-XL\).*give module:function",
+    ),
+    "another persistent network": (
+        lambda: network("TriPlaneGenerator", modules={"backbone": network("Backbone")}),
+        "a TriPlaneGenerator of an architecture .* has no part synthesis, but backbone",
+    ),
+    "a plain module": (
+        lambda: Call("gan.networks", "Generator"),
+        r"G_ema, a whole module of the class gan\.networks\.Generator.*TorchScript.*or write a function",
+    ),
+}
+
+
+@pytest.mark.parametrize("write", [dump, save])
+@pytest.mark.parametrize("name", STRANGERS)
+def test_unknown_networks_are_named_and_not_called_damaged(tmp_path, name, write):
+    make, message = STRANGERS[name]
+    with pytest.raises(GanwalkError, match=message) as caught:
+        load_bytes(
+            write({"G_ema": make()}, PERSISTENT, "plain_nn.sparse.Embedding", "gan.networks.Generator"), tmp_path
+        )
+    assert "damaged" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_unknown_state_dicts_show_what_they_hold(tmp_path):
+    for value, message in (
+        (
+            {"meta": 1, "state_dict": {"style_mapping.1.weight": torch.ones(2)}},
+            r"state_dict holds style_mapping\.1\.we",
+        ),
+        ({"GAN": {}, "version": "1"}, "it holds GAN, version"),
+        (dict(toy().state_dict()), r"tensors of NVIDIA's network alone.*torch\.save\(G\)"),
+        (torch.ones(3, 4), "if these are directions, bring them with ganwalk import"),
+        ([torch.ones(4), torch.ones(4)], "if these are directions"),
+        ({"deformator": {"log_mat_half": torch.ones(2, 2)}}, "if these are directions"),
+        ({"mean": torch.ones(4), "comp": torch.ones(2, 4), "std": torch.ones(2)}, "if these are directions"),
+    ):
+        with pytest.raises(GanwalkError, match=message):
+            load_bytes(save(value), tmp_path)
+
+
+def test_networks_that_are_not_square_are_named(tmp_path):
+    def halve(tensors):
+        for name, tensor in tensors.items():
+            if name.endswith("const"):
+                tensors[name] = tensor[..., : tensor.shape[-1] // 2]
+
+    with pytest.raises(GanwalkError, match=r"only square networks are, and synthesis\.b16\.conv0\.noise_const is 16×8"):
+        load_bytes(snapshot(toy(), halve), tmp_path)
+
+
+def test_directions_are_no_generator(tmp_path):
+    directions = Directions(torch.eye(8)[:2], torch.ones(2), "z", GeneratorIdentity("toy", "0" * 64, "stylegan2", 16))
+    directions.save(tmp_path / "d.safetensors")
+    np.save(tmp_path / "d.npy", np.eye(8))
+    np.savez(tmp_path / "d.npz", lat_comp=np.eye(8))
+    for name, message in (
+        ("d.safetensors", "holds directions, no generator: give it as --directions"),
+        ("d.npy", "is a numpy array: if it holds directions, bring them with ganwalk import"),
+        ("d.npz", "is a numpy archive: if it holds directions, bring them with ganwalk import"),
+    ):
+        with pytest.raises(GanwalkError, match=message):
+            load_generator(tmp_path / name)
 
 
 def string(text):

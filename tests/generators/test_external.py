@@ -164,6 +164,83 @@ def test_what_is_no_generator_ends_in_one_line(finish, message):
     assert "\n" not in str(caught.value)
 
 
+class Conditional(nn.Module):
+    """Images of (z, c), with c one-hot, a number of a class, or empty; every call is written down."""
+
+    def __init__(self, c_dim, numbers=False):
+        super().__init__()
+        torch.manual_seed(0)
+        self.c_dim, self.numbers, self.seen = c_dim, numbers, None
+        self.embed = nn.Embedding(3, 4) if numbers else nn.Linear(c_dim, 4) if c_dim else None
+        self.layer = nn.Linear(20 + 4 * (self.embed is not None), 3 * 4 * 4)
+
+    def forward(self, z, c):
+        if not self.numbers and c.shape != (len(z), self.c_dim):
+            raise ValueError(f"labels of shape {tuple(c.shape)}")
+        self.seen = c
+        x = z if self.embed is None else torch.cat([z, self.embed(c)], dim=1)
+        return torch.tanh(self.layer(x)).view(-1, 3, 4, 4)
+
+
+@pytest.mark.parametrize(("c_dim", "numbers", "shape"), [(0, False, (2, 0)), (5, False, (2, 5)), (3, True, (2,))])
+def test_networks_of_codes_and_labels_are_given_a_label_that_says_nothing(c_dim, numbers, shape):
+    network = Conditional(c_dim, numbers)
+    generator = probed(network, latent_dim=20)
+    images = generator.synthesis(sample_z(generator, 2, seed=0))
+    assert network.seen.shape == shape and not network.seen.any() and images.shape == (2, 3, 4, 4)
+
+
+def test_labels_are_for_what_asks_for_them():
+    class Optional(Conditional):
+        def forward(self, z, y=None):
+            return super().forward(z, y)
+
+    assert probed(Optional(5), latent_dim=20).label is not None
+
+    def truncated(z, psi=None):
+        assert psi is None
+        return z.view(-1, 3, 2, 2).tanh()
+
+    assert probed(truncated, latent_dim=12).label is None
+
+    def anything(*arguments):
+        z, _ = arguments
+        return z.view(-1, 3, 2, 2).tanh()
+
+    assert probed(anything, latent_dim=12).label is not None
+
+
+def test_labels_of_programs(tmp_path):
+    class Scripted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(20, 48)
+
+        def forward(self, z: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+            return torch.tanh(self.layer(z)).view(-1, 3, 4, 4) + c.sum()
+
+    torch.jit.script(Scripted()).save("c.ts")
+    assert load_generator("c.ts", trust=True).label is not None
+
+
+def test_the_call_that_failed_is_shown():
+    class Choosy(Conditional):
+        def forward(self, z, c):
+            raise ValueError("no camera")
+
+    with pytest.raises(GanwalkError, match=r"call with z \(7, 20\) and the label \(7, 5\) of zeros failed: no camera"):
+        probed(Choosy(5), latent_dim=20)
+    with pytest.raises(GanwalkError, match=r"call with z \(7, 9\) failed: .*is --latent-dim right"):
+        probed(Dense(torch.tanh), latent_dim=9)
+    with pytest.raises(GanwalkError, match="cannot be called with z, or with z and a label: wrap it"):
+        probed(lambda z, c, camera: z, latent_dim=20)
+
+
+def test_modules_of_the_current_folder_are_found(package, monkeypatch):
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in (str(package), "")])
+    assert load_generator("extgan:make").z_dim == 24
+
+
 def test_a_network_for_single_codes_is_refused():
     def single(z):
         if z.ndim != 1:

@@ -160,6 +160,53 @@ def test_variants_of_files_give_the_same_pictures(tmp_path, name, part, wrap, pa
     assert same_pictures(load_generator(GOLDEN / name), load_generator(save(wrap(state), tmp_path / "g.bin", legacy)))
 
 
+@pytest.mark.parametrize("name", ["genforce_stylegan32", "genforce_stylegan2_32"])
+def test_networks_in_the_training_checkpoints_of_genforce(tmp_path, name):
+    state = state_of(name)
+    others = {key: tensor + 1 for key, tensor in state.items()}
+    networks = {"discriminator": {"layer0.weight": torch.ones(1)}, "generator": others, "generator_smooth": state}
+    value = {"models": networks, "optimizers": {"generator": {"step": 3}}, "running_stats": {}, "batch_size": 4}
+    with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as golden:
+        assert check_parity(load_generator(save(value, tmp_path / "g.pth")), golden) >= 3
+
+
+@pytest.mark.parametrize("rows", [0, 1, 8])
+@pytest.mark.parametrize("prefix", ["decoder.", "module.decoder.", "net.generator."])
+def test_generators_inside_of_encoders(tmp_path, prefix, rows):
+    """pSp, e4e and their like; their mean style stands alone, or once for every layer."""
+    expected = load_generator(GOLDEN / "rosinality_32.pt")
+    state = loaded_state("rosinality_32.pt", "g_ema")
+    average = expected.w_avg.expand(rows, -1) if rows else expected.w_avg
+    encoder = {
+        "encoder.input_layer.0.weight": torch.ones(2, 3, 1, 1),
+        "encoder.styles.0.linear.weight": torch.ones(2, 2),
+    }
+    value = {
+        "state_dict": encoder | {prefix + key: tensor for key, tensor in state.items()},
+        "latent_avg": average,
+        "opts": {"output_size": 32, "encoder_type": "Encoder4Editing"},
+    }
+    loaded = load_generator(save(value, tmp_path / "e4e.pt"))
+    assert same_pictures(expected, loaded) and torch.equal(loaded.w_avg, expected.w_avg)
+    assert read_checkpoint(tmp_path / "e4e.pt").format == "rosinality"
+
+
+def test_a_mean_style_that_differs_between_layers_is_refused(tmp_path):
+    state = loaded_state("rosinality_32.pt", "g_ema")
+    value = {"g_ema": state, "latent_avg": torch.randn(8, len(state["style.1.bias"]))}
+    with pytest.raises(GanwalkError, match="its latent_avg differs between layers"):
+        load_generator(save(value, tmp_path / "g.pt"))
+
+
+def test_the_average_of_a_training_is_taken_wherever_it_lies(tmp_path):
+    state = loaded_state("rosinality_32.pt", "g_ema")
+    trained = {key: tensor + 1 for key, tensor in state.items()}
+    expected = load_generator(save({"g_ema": state}, tmp_path / "a.pt"))
+    flat = {f"g.{key}": tensor for key, tensor in trained.items()} | {f"g_ema.{k}": t for k, t in state.items()}
+    for value in ({"g": trained, "g_ema": state}, {"generator": trained, "netG_EMA": state}, {"state_dict": flat}):
+        assert same_pictures(expected, load_generator(save(value, tmp_path / "b.pt")))
+
+
 def test_a_missing_average_is_estimated(tmp_path):
     state = loaded_state("rosinality_32.pt", "g_ema")
     generator = load_generator(save({"g_ema": state}, tmp_path / "g.pt"))

@@ -20,7 +20,7 @@ from ganwalk.generators.filtered_activation import Resampling, filtered_activati
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan3 import StyleGAN3, StyleGAN3Config, published_config
 from tests.generators.protocol import lacking
-from tests.generators.snapshots import snapshot
+from tests.generators.snapshots import PERSISTENT, save, snapshot, stylegan3_network
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SMALL = {"z_dim": 6, "w_dim": 8, "channel_base": 128, "channel_max": 8, "layers": 4, "margin": 3}
@@ -254,6 +254,13 @@ def test_snapshots_are_understood_and_converted(tmp_path, change):
     for file in (path, tmp_path / "g.safetensors"):
         loaded = load_generator(file)
         assert torch.equal(loaded(z, c), generator(z, c))
+
+
+def test_a_lone_generator_is_read(tmp_path):
+    generator = toy()
+    (tmp_path / "g.pt").write_bytes(save(stylegan3_network(generator), PERSISTENT))
+    z = sample_z(generator, 2, seed=0)
+    assert torch.equal(load_generator(tmp_path / "g.pt")(z), generator(z))
 
 
 @pytest.mark.parametrize(

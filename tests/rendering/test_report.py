@@ -486,6 +486,9 @@ def test_the_report_command_names_what_differs(toy):
     expected += ["--steps", "7", "--truncation", "0.7", "--truncation-cutoff", "2", "--class", "4"]
     expected += ["--layers", "1-2", "--hidden", "--no-evaluate"]
     assert shlex.split(command) == expected
+    nvidia = report_command(directions, "d.safetensors", replace(settings, seed_style="nvidia"), evaluated=True)
+    assert "--seed-style nvidia" in nvidia
+    assert replace(settings, seed_style="nvidia").samples.summary == "NVIDIA's seeds 3, 1"
     plain = replace(directions, generator=toy.identity)
     assert report_command(plain, "directions.safetensors", ReportSettings(), True) == "ganwalk report"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 import stat
+import struct
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +19,21 @@ from ganwalk.generators.architectures import architecture_of
 from ganwalk.generators.checkpoints import torch_reader
 from ganwalk.generators.checkpoints.gan_zoo import is_gan_zoo, read_gan_zoo
 from ganwalk.generators.checkpoints.genforce import is_genforce, read_genforce
+from ganwalk.generators.checkpoints.inert import PICKLE_STARTS, ZIP_START, read_inert
 from ganwalk.generators.checkpoints.lucidrains import is_lucidrains, read_lucidrains
-from ganwalk.generators.checkpoints.native import read_native
+from ganwalk.generators.checkpoints.native import is_native, read_native
 from ganwalk.generators.checkpoints.nvidia_tensorflow import is_tensorflow_snapshot, read_tensorflow
 from ganwalk.generators.checkpoints.nvidia_torch import is_nvidia_snapshot, read_snapshot
-from ganwalk.generators.checkpoints.pickle_reader import PickleError, Record, read_pickle
+from ganwalk.generators.checkpoints.pickle_reader import PickleError
 from ganwalk.generators.checkpoints.rosinality import is_rosinality, read_rosinality
+from ganwalk.generators.checkpoints.strangers import describe_stranger
 
 KNOWN = (
-    "NVIDIA's .pkl (PyTorch and TensorFlow), rosinality's and lucidrains' .pt, genforce's and pytorch_GAN_zoo's .pth, "
-    "and ganwalk's .safetensors"
+    "NVIDIA's networks (PyTorch and TensorFlow), rosinality's (also in files of encoders) and lucidrains' .pt, "
+    "genforce's and pytorch_GAN_zoo's .pth, and ganwalk's .safetensors"
 )
+
+_BRING = "if it holds directions, bring them with ganwalk import and its --generator"
 
 # What arithmetic on values of unforeseen kinds and tensors of unforeseen shapes may raise: readers name the cases that
 # occur, a hostile file finds others.
@@ -36,11 +41,9 @@ _MISFITS = (ArithmeticError, AttributeError, LookupError, NotImplementedError, R
 
 # Name of each format, whether an inert object is of it, and its configuration and tensors.
 _Format = tuple[str, Callable[[Any], bool], Callable[[Any], tuple[Any, dict[str, Tensor]]]]
-_PICKLED: tuple[_Format, ...] = (
+_FORMATS: tuple[_Format, ...] = (
     ("nvidia-pytorch", is_nvidia_snapshot, read_snapshot),
     ("nvidia-tensorflow", is_tensorflow_snapshot, read_tensorflow),
-)
-_SAVED_BY_TORCH: tuple[_Format, ...] = (
     ("lucidrains", is_lucidrains, read_lucidrains),
     ("rosinality", is_rosinality, read_rosinality),
     ("gan-zoo", is_gan_zoo, read_gan_zoo),
@@ -80,18 +83,15 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     path = Path(path)
     try:
         sha256, head = hash_file(path)
-        # The length that opens safetensors can begin with any byte, a pickle's first opcode included: look there first.
-        if head[8:9] == b"{" and head[9:10] in b'"} ':
+        if _is_safetensors(head):
             kind = "ganwalk"
             config, tensors = read_native(path)
-        elif head[:1] in (b"\x80", b"("):
-            kind, config, tensors = _read_pickle_file(path)
-        elif head.startswith(b"PK\x03\x04"):
+        elif head.startswith((*PICKLE_STARTS, ZIP_START)):
             if torch_reader.is_torchscript(path):
                 raise GanwalkError(
                     "is a TorchScript program, which runs only on your word: add --trust (convert cannot take it)"
                 )
-            kind, config, tensors = _read_zip_file(path)
+            kind, config, tensors = _read_pickled(path)
         else:
             raise GanwalkError(_unknown(head))
     except GanwalkError as error:
@@ -123,37 +123,59 @@ def hash_file(path: Path) -> tuple[str, bytes]:
     return digest.hexdigest(), head
 
 
-def _read_pickle_file(path: Path) -> tuple[str, Any, dict[str, Tensor]]:
+def checkpoint_format(path: Path) -> str | None:
+    """Name of a checkpoint's format ("torchscript" included), without reading its tensors; None for other files."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            value = read_pickle(data, torch_reader.CALLS)
-        if type(value) is int and value == torch_reader.LEGACY_MAGIC:
-            return _recognised(torch_reader.read_legacy_file(path), _SAVED_BY_TORCH)
-        return _recognised(value, _PICKLED)
-    except PickleError as error:
-        raise GanwalkError(f"is not a checkpoint that can be read: {error}; known are {KNOWN}") from error
+        with path.open("rb") as file:
+            head = file.read(64)
+        if _is_safetensors(head):
+            return "ganwalk" if is_native(path) else None
+        if not head.startswith((*PICKLE_STARTS, ZIP_START)):
+            return None
+        return "torchscript" if torch_reader.is_torchscript(path) else format_of(read_inert(path))
+    except (OSError, PickleError, GanwalkError):
+        return None
 
 
-def _read_zip_file(path: Path) -> tuple[str, Any, dict[str, Tensor]]:
+def format_of(value: Any) -> str | None:
+    """Name of the format of checkpoints that an inert object is of; None for other objects."""
+    return next((name for name, is_format, _ in _FORMATS if is_format(value)), None)
+
+
+def _is_safetensors(head: bytes) -> bool:
+    # The length before the header can begin with any byte, a pickle's first opcode included: this is asked first.
+    return head[8:9] == b"{" and head[9:10] in b'"} '
+
+
+def _read_pickled(path: Path) -> tuple[str, Any, dict[str, Tensor]]:
+    """Format, configuration and tensors of a file that Python or torch pickled."""
     try:
-        return _recognised(torch_reader.read_zip(path), _SAVED_BY_TORCH)
+        value = read_inert(path)
+        for name, is_format, read in _FORMATS:
+            if is_format(value):
+                return name, *_checked(read, value)
     except PickleError as error:
+        if _is_numpy_archive(path):
+            raise GanwalkError(f"is a numpy archive: {_BRING}") from error
         raise GanwalkError(f"is not a checkpoint that can be read: {error}; known are {KNOWN}") from error
+    raise GanwalkError(f"{describe_stranger(value)}; known are {KNOWN}")
 
 
-def _recognised(value: Any, formats: tuple[_Format, ...]) -> tuple[str, Any, dict[str, Tensor]]:
-    """Format, configuration and tensors of the inert object in a file."""
-    for name, is_format, read in formats:
-        if is_format(value):
-            try:
-                return name, *read(value)
-            except (GanwalkError, PickleError):
-                raise
-            except _MISFITS as error:
-                raise GanwalkError(f"is damaged: what it holds does not fit together ({error})") from error
-    if isinstance(value, Record):
-        raise GanwalkError(torch_reader.WHOLE_MODULE)
-    raise GanwalkError(f"holds no generator that is known; known are {KNOWN}")
+def _checked(read: Callable[[Any], tuple[Any, dict[str, Tensor]]], value: Any) -> tuple[Any, dict[str, Tensor]]:
+    try:
+        return read(value)
+    except (GanwalkError, PickleError):
+        raise
+    except _MISFITS as error:
+        raise GanwalkError(f"is damaged: what it holds does not fit together ({error})") from error
+
+
+def _is_numpy_archive(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, struct.error, UnicodeError):
+        return False
 
 
 def _unknown(head: bytes) -> str:
@@ -161,4 +183,6 @@ def _unknown(head: bytes) -> str:
         return "is a web page, not a checkpoint: the download went wrong, get the file itself"
     if head.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS, not the checkpoint: run git lfs pull"
+    if head.startswith(b"\x93NUMPY"):
+        return f"is a numpy array: {_BRING}"
     return f"is not a checkpoint that can be read; known are {KNOWN}"

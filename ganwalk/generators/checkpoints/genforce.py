@@ -178,7 +178,9 @@ def _with_average(config: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def _state(value: Any) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None
-    return state_dict(value.get("generator_smooth"), value.get("generator"), value)
+    # Its training keeps the networks beside optimisers and counters.
+    networks = value["models"] if isinstance(value.get("models"), dict) else value
+    return state_dict(networks.get("generator_smooth"), networks.get("generator"), networks)
 
 
 def _architecture(state: Mapping[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.files import write_bytes
+from ganwalk.files import DIRECTIONS_KEY, write_bytes
 from ganwalk.generators.architectures import architecture_named, architecture_of
 from ganwalk.generators.configs import from_json
 
@@ -38,6 +38,8 @@ def read_native(path: Path) -> tuple[Any, dict[str, Tensor]]:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
+            if DIRECTIONS_KEY in metadata:
+                raise GanwalkError("holds directions, no generator: give it as --directions")
             if KEY not in metadata:
                 raise GanwalkError("is safetensors, but not of a ganwalk generator: make one with ganwalk convert")
             config = _config(metadata[KEY])
@@ -47,6 +49,17 @@ def read_native(path: Path) -> tuple[Any, dict[str, Tensor]]:
     except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
         raise GanwalkError("is damaged or truncated safetensors: get it again") from error
     return config, tensors
+
+
+def is_native(path: Path) -> bool:
+    """Whether a file is safetensors of a generator, by its metadata alone."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return KEY in (file.metadata() or {})
+    except SafetensorError:
+        return False
 
 
 def _copy(tensor: Tensor) -> Tensor:

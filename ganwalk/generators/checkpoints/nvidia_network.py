@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganwalk.errors import GanwalkError
+from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.checkpoints.numpy_values import plain_number
 from ganwalk.generators.checkpoints.pickle_reader import Global, Record
 from ganwalk.generators.checkpoints.stored import StoredTensor
@@ -87,6 +87,21 @@ class Network:
                 if record is not None and isinstance(key, str) and len(key) < _MAX_NAME and depth < _MAX_DEPTH:
                     pending.append((f"{prefix}{key}.", Network(record, f"{network.name}.{key}"), depth + 1))
         raise GanwalkError("is damaged: its networks hold one another without end")
+
+    def foreign_part(self) -> tuple[str, str] | None:
+        """Name and class of a part that is no persistent object: NVIDIA's own networks consist of nothing else."""
+        pending = [(self.name, self.children, 0)]
+        for _ in range(_MAX_NETWORKS):
+            if not pending:
+                return None
+            prefix, children, depth = pending.pop()
+            for key, record in _items(children):
+                name = f"{prefix}.{key}" if isinstance(key, str) and len(key) < _MAX_NAME else prefix
+                if isinstance(record, Record) and isinstance(record.function, Global) and not is_network(record):
+                    return name, one_line(record.function.path, 100)
+                if is_network(record) and depth < _MAX_DEPTH:
+                    pending.append((name, Network(record, name).children, depth + 1))
+        return None
 
 
 def mapping_fields(mapping: Network) -> dict[str, Any]:

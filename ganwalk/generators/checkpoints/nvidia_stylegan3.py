@@ -93,7 +93,7 @@ def _size(network: Network, name: str) -> int:
     """Height of a square that is stored as one number or as (width, height)."""
     sizes = _whole_numbers(network, name)
     if len(set(sizes)) != 1:
-        raise GanwalkError(f"is not supported: {network.name}.{name} is {sizes}, not square")
+        raise GanwalkError(f"is not supported: only square networks are, and {network.name}.{name} is {sizes}")
     return sizes[0]
 
 

@@ -6,40 +6,65 @@ from typing import Any
 
 from torch import Tensor
 
-from ganwalk.errors import GanwalkError
+from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.checkpoints.filters import common_taps
 from ganwalk.generators.checkpoints.nvidia_network import Network, is_network, mapping_fields
 from ganwalk.generators.checkpoints.nvidia_stylegan3 import is_stylegan3, stylegan3_config
 from ganwalk.generators.checkpoints.stored import load_tensors
+from ganwalk.generators.checkpoints.strangers import GENERATORS, RUN_ITS_CODE
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
 
 
 def is_nvidia_snapshot(value: Any) -> bool:
-    """Whether an inert pickle has the form of a snapshot: a dict of networks."""
-    return isinstance(value, dict) and any(is_network(value.get(name)) for name in ("G_ema", "G", "D"))
+    """Whether an inert object is a network of theirs, or a dict of networks, as snapshots are."""
+    return is_network(value) or (isinstance(value, dict) and any(map(is_network, value.values())))
 
 
-def read_snapshot(snapshot: dict[str, Any]) -> tuple[Any, dict[str, Tensor]]:
-    """Configuration and tensors of the averaged generator `G_ema`, under our names, which are NVIDIA's.
+def read_snapshot(snapshot: Any) -> tuple[Any, dict[str, Tensor]]:
+    """Configuration and tensors of the averaged generator, under our names, which are NVIDIA's.
 
+    Args:
+        snapshot: an inert dict with `G_ema`, or with a generator alone; or the generator itself.
     Raises:
         GanwalkError: the generator is missing, of an unknown architecture, or computes something ours does not.
     """
-    if not is_network(snapshot.get("G_ema")):
-        raise GanwalkError("holds no G_ema, the averaged generator: it may be a discriminator or a metric's network")
-    generator = Network(snapshot["G_ema"], "G_ema")
+    generator = _generator(snapshot)
+    foreign = generator.foreign_part()
+    if foreign is not None:
+        known = " (as in StyleGAN-XL)" if foreign[0].endswith(".mapping.embed") else ""
+        raise _unknown(generator, f"its part {foreign[0]} is a {foreign[1]}{known}")
+    if "synthesis" not in generator.children:
+        raise _unknown(generator, f"it has no part synthesis, but {', '.join(_parts(generator)) or 'none'}")
     synthesis, mapping = generator.child("synthesis"), generator.child("mapping")
     stored = {name: tensor for name, tensor in generator.tensors().items() if not name.endswith("num_batches_tracked")}
     if is_stylegan3(synthesis):
         return stylegan3_config(generator, synthesis, mapping), load_tensors(stored)
     if "b4" not in synthesis.children:
-        raise GanwalkError(
-            f"is a {generator.class_name} of an architecture that is not supported: it is neither a StyleGAN2 nor a "
-            "StyleGAN3"
-        )
+        raise _unknown(generator, f"its synthesis, a {synthesis.class_name}, is neither a StyleGAN2 nor a StyleGAN3")
     filters = {name: tensor for name, tensor in stored.items() if name.endswith("resample_filter")}
     config = _config(generator, synthesis, mapping, common_taps(load_tensors(filters)))
     return config, load_tensors({name: tensor for name, tensor in stored.items() if name not in filters})
+
+
+def _generator(snapshot: Any) -> Network:
+    """The averaged generator, or the only one."""
+    if is_network(snapshot):
+        return Network(snapshot, "G")
+    name = next((name for name in GENERATORS if is_network(snapshot.get(name))), None)
+    if name is None:
+        raise GanwalkError("holds no G_ema, the averaged generator: it may be a discriminator or a metric's network")
+    return Network(snapshot[name], name)
+
+
+def _unknown(generator: Network, reason: str) -> GanwalkError:
+    return GanwalkError(
+        f"holds {generator.name}, a {generator.class_name} of an architecture that is not supported: {reason}; known "
+        f"are NVIDIA's StyleGAN2 and StyleGAN3, and for others {RUN_ITS_CODE}"
+    )
+
+
+def _parts(generator: Network) -> list[str]:
+    return [one_line(str(name), 40) for name in list(generator.children)[:6]]
 
 
 def _config(generator: Network, synthesis: Network, mapping: Network, taps: tuple[float, ...]) -> StyleGAN2Config:

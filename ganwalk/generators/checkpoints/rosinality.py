@@ -1,5 +1,7 @@
 """Checkpoints of rosinality/stylegan2-pytorch (.pt): `g_ema`, the averaged generator, and `latent_avg`.
 
+Encoders for it (pSp, e4e and what grew from them) keep it as `decoder.` in their own `state_dict`.
+
 Its StyleGAN2 is NVIDIA's under other names, but scales weights before they are demodulated.
 """
 
@@ -8,11 +10,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.filters import common_taps
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_dict
+from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_with
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
 
 _MARKS = ("input.input", "conv1.conv.modulation.weight", "style.1.weight")
@@ -28,8 +32,7 @@ _PARTS = {
 
 def is_rosinality(value: Any) -> bool:
     """Whether an inert object is such a checkpoint, or the state of its generator alone."""
-    state = _state(value)
-    return state is not None and all(mark in state for mark in _MARKS)
+    return _network(value)[0] is not None
 
 
 def read_rosinality(value: Any) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
@@ -38,22 +41,42 @@ def read_rosinality(value: Any) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
     Raises:
         GanwalkError: tensors are missing or computed otherwise than by the official code.
     """
-    stored = named_tensors(_state(value))
+    state, average = _network(value)
+    stored = named_tensors(state)
     kernels = load_tensors({name: tensor for name, tensor in stored.items() if name.endswith(".kernel")})
     stored = {name: tensor for name, tensor in stored.items() if name not in kernels}
     loaded = load_tensors(stored)
     tensors = dict(_converted(name, tensor) for name, tensor in loaded.items())
     config = _config(stored, common_taps(kernels))
-    average = value.get("latent_avg")
     if isinstance(average, StoredTensor):
-        tensors["mapping.w_avg"] = load_tensors({"latent_avg": average})["latent_avg"].flatten()
+        tensors["mapping.w_avg"] = _average(load_tensors({"latent_avg": average})["latent_avg"], config.w_dim)
     else:
         tensors["mapping.w_avg"] = estimated_mean_style(config, tensors)
     return config, tensors
 
 
-def _state(value: Any) -> dict[str, Any] | None:
-    return state_dict(value.get("g_ema"), value) if isinstance(value, dict) else None
+def _network(value: Any) -> tuple[dict[str, Any] | None, Any]:
+    """The state dict of the generator, the averaged one first, and the mean style beside it; None where there is none.
+
+    The mean of styles is an entry of the file, or of the dict that the generator lies in.
+    """
+    if not isinstance(value, dict):
+        return None, None
+    nested = {name: entry for name, entry in value.items() if isinstance(name, str) and isinstance(entry, dict)}
+    for holder in (*(nested[name] for name in sorted(nested, key=lambda name: "ema" not in name.lower())), value):
+        state = state_with(_MARKS, holder)
+        if state is not None:
+            average = value.get("latent_avg", holder.get("latent_avg"))
+            return {name: entry for name, entry in state.items() if name != "latent_avg"}, average
+    return None, None
+
+
+def _average(stored: Tensor, w_dim: int) -> Tensor:
+    """The mean style (w_dim,), which encoders store once for every layer."""
+    rows = stored.reshape(-1, w_dim) if stored.numel() % w_dim == 0 else stored[None]
+    if not torch.equal(rows, rows[:1].expand_as(rows)):
+        raise GanwalkError("is not supported: its latent_avg differs between layers")
+    return rows[0]
 
 
 def _config(stored: dict[str, StoredTensor], taps: tuple[float, ...]) -> StyleGAN2Config:

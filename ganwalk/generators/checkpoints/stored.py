@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.pickle_reader import PickleError
 
 _MAX_DIMENSIONS = 8
+# Values that a tensor may have beyond those stored: one row repeated for every layer, not a file that unfolds.
+_MAX_REPEATED = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +98,8 @@ def stored_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) ->
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
     if count and last >= storage.count:
         raise PickleError(f"a tensor of shape {reprlib.repr(size)} reaches beyond its {storage.count} stored values")
-    # A stride of zero repeats values without storing them: only the stored number may be asked for.
-    if count > storage.count:
+    # A stride of zero repeats values without storing them.
+    if count > max(storage.count, _MAX_REPEATED):
         raise PickleError(f"a tensor of shape {reprlib.repr(size)} has more values than the {storage.count} stored")
     return StoredTensor(storage, offset, size, stride)
 
@@ -108,6 +110,24 @@ def state_dict(*candidates: Any) -> dict[str, Any] | None:
         if isinstance(state, dict) and state and all(isinstance(name, str) for name in state):
             wrapped = all(name.startswith("module.") for name in state)
             return {name.removeprefix("module."): entry for name, entry in state.items()} if wrapped else state
+    return None
+
+
+def state_with(marks: Sequence[str], *candidates: Any) -> dict[str, Any] | None:
+    """The first dict that holds all these names, perhaps behind a prefix (such as "module.decoder."), which goes.
+
+    Where a dict holds them behind several prefixes, that of an average ("ema") comes first.
+    """
+    for state in candidates:
+        if not isinstance(state, dict):
+            continue
+        names = [name for name in state if isinstance(name, str) and f".{name}".endswith(f".{marks[0]}")]
+        prefixes = [name.removesuffix(marks[0]) for name in names]
+        fitting = [prefix for prefix in prefixes if all(prefix + mark in state for mark in marks)]
+        if fitting:
+            prefix = min(fitting, key=lambda prefix: "ema" not in prefix)
+            below = [name for name in state if isinstance(name, str) and name.startswith(prefix)]
+            return {name.removeprefix(prefix): state[name] for name in below}
     return None
 
 
@@ -137,6 +157,6 @@ def load_tensors(stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
         for storage in (tensor.storage for tensor in stored.values())
     }
     wanted = sum(max(tensor.numel(), tensor.span) * tensor.storage.dtype.itemsize for tensor in stored.values())
-    if wanted > 2 * sum(sizes.values()):
+    if wanted > max(2 * sum(sizes.values()), 4 * _MAX_REPEATED):
         raise GanwalkError("is damaged: its tensors are many times larger than what is stored")
     return {name: tensor.load().float() for name, tensor in stored.items()}

@@ -21,10 +21,6 @@ import torch
 from ganwalk.generators.checkpoints.pickle_reader import MAX_OPCODES, PLAIN_CALLS, Global, PickleError, read_pickle
 from ganwalk.generators.checkpoints.stored import Storage, StoredTensor, stored_tensor
 
-WHOLE_MODULE = (
-    "holds a whole module, which only its own code could read: save it as TorchScript "
-    "(torch.jit.script(module).save('g.ts')) and load that with --trust"
-)
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 
@@ -120,7 +116,9 @@ def read_legacy(
     positions: dict[str, int] = {}
     storages: dict[str, Storage] = {}
 
-    def persistent(reference: Any) -> Storage:
+    def persistent(reference: Any) -> Any:
+        if _is_class(reference):
+            return reference[1]
         dtype, key, count = _reference(reference)
         if key not in storages:
 
@@ -263,10 +261,18 @@ def _read_entry(path: Path, entry: zipfile.ZipInfo, first: int, last: int) -> by
     return data
 
 
+def _is_class(reference: Any) -> bool:
+    """Whether a reference is a module's class, beside which the legacy format keeps its source: (module, class, …)."""
+    return (
+        isinstance(reference, tuple)
+        and len(reference) == 4
+        and reference[0] == "module"
+        and isinstance(reference[1], Global)
+    )
+
+
 def _reference(reference: Any) -> tuple[torch.dtype, str, int]:
     """Type, key and number of values of a storage that a tensor refers to."""
-    if isinstance(reference, tuple) and len(reference) == 4 and reference[0] == "module":
-        raise PickleError(f"it {WHOLE_MODULE}")
     if not isinstance(reference, tuple) or len(reference) not in (5, 6):
         raise PickleError("it refers to data that is no storage")
     kind, cls, key, _, count, *view = reference

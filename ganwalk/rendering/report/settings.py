@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ganwalk.errors import GanwalkError
 from ganwalk.options import check_settings, option
-from ganwalk.ranges import LAYERS, SEEDS
+from ganwalk.ranges import LAYERS, SEED_STYLES, SEEDS
 
 if TYPE_CHECKING:
     from ganwalk.generators.base import Generator
@@ -41,6 +41,11 @@ class ReportSettings:
     layers: tuple[int, int] | None = option(None, "Shift only these layers.", text=LAYERS, shown="as discovered")
     hidden: bool = option(False, "Show the hidden directions, too.", "--hidden")
     batch: int = option(8, "Images at once (memory).", at_least=1)
+    seed_style: str = option(
+        "torch",
+        "Whose codes seeds stand for: torch's, or those of NVIDIA's scripts, in which pictures are published.",
+        choices=SEED_STYLES,
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -63,4 +68,4 @@ class ReportSettings:
         from ganwalk.samples import DrawnSamples
 
         assert self.seeds is not None
-        return DrawnSamples(self.seeds, self.truncation_psi, self.truncation_cutoff, self.class_index)
+        return DrawnSamples(self.seeds, self.truncation_psi, self.truncation_cutoff, self.class_index, self.seed_style)
