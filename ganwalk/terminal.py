@@ -108,11 +108,12 @@ def download_watch(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
 
 
 def set_up_torch(device: str, threads: int | None) -> None:
-    """Checks the device and sets the number of threads."""
+    """Checks the device, and bounds the threads of all numerical libraries while the command runs."""
     import torch
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    from ganwalk.threads import threads_limited
+
+    click.get_current_context().with_resource(threads_limited(threads))
     try:
         # Reading a value back refuses devices that hold none, such as meta.
         torch.zeros(1, device=device).item()
