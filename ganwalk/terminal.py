@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import shlex
 import sys
 import warnings
@@ -28,6 +29,7 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None =
         arguments: None takes those of the process, in whose terminal other packages' warnings then have no place;
             who asks for them (python -W, PYTHONWARNINGS) gets them.
     """
+    _let_streams_write_anything()
     if arguments is None and not sys.warnoptions:
         warnings.simplefilter("ignore")
     try:
@@ -52,6 +54,13 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None =
             sys.exit(1)
         place = f" ({error.filename})" if error.filename else ""
         _fail(name, f"{error.strerror or error}{place}: check the path and the free space", 2)
+
+
+def _let_streams_write_anything() -> None:
+    """What the terminal's encoding lacks, such as σ or a name that someone typed, is shown as a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _fail(name: str, message: str, code: int) -> None:
