@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import shlex
 import sys
 import warnings
@@ -44,6 +45,7 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None =
         arguments: None takes those of the process, in whose terminal other packages' warnings then have no place;
             who asks for them (python -W, PYTHONWARNINGS) gets them.
     """
+    _let_streams_write_anything()
     if arguments is None and not sys.warnoptions:
         warnings.simplefilter("ignore")
     try:
@@ -87,6 +89,13 @@ def _usage(error: click.UsageError) -> str:
     return f"no such option {error.option_name}" + f": did you mean {known}?" * bool(known)
 
 
+def _let_streams_write_anything() -> None:
+    """What the terminal's encoding lacks, such as σ or a name that someone typed, is shown as a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def _fail(name: str, message: str, code: int) -> None:
     # Messages may quote names from files.
     click.echo(one_line(f"{name}: {message}", _LONGEST), err=True)
@@ -106,11 +115,12 @@ def download_watch(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
 
 
 def set_up_torch(device: str, threads: int | None) -> None:
-    """Checks the device and sets the number of threads."""
+    """Checks the device, and bounds the threads of all numerical libraries while the command runs."""
     import torch
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    from ganwalk.threads import threads_limited
+
+    click.get_current_context().with_resource(threads_limited(threads))
     try:
         # Reading a value back refuses devices that hold none, such as meta.
         torch.zeros(1, device=device).item()

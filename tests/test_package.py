@@ -1,5 +1,6 @@
 """The wheel holds everything that an installed ganwalk needs."""
 
+import importlib
 import subprocess
 import sys
 import zipfile
@@ -10,7 +11,27 @@ import pytest
 import ganwalk
 from ganwalk.generators.loading import shipped_file
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 ROOT = Path(__file__).parents[1]
+SCRIPTS = {
+    "ganwalk": "ganwalk.commands:main",
+    "ganwalk-vae-train": "vae.train:main",
+    "ganwalk-vae-evaluate": "vae.evaluate:main",
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_console_scripts_are_declared_and_can_be_called(name, capsys):
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    assert declared.keys() == SCRIPTS.keys() and declared[name] == SCRIPTS[name]
+    module, function = declared[name].split(":")
+    with pytest.raises(SystemExit) as caught:
+        getattr(importlib.import_module(module), function)(["--help"])
+    assert caught.value.code == 0 and "Example: " in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -26,6 +47,9 @@ def test_the_wheel_is_complete_and_works_elsewhere(tmp_path):
         "ganwalk/pretrained/scenes.safetensors",
         "vae/data/scene_renderer.py",
     } <= names
+    (scripts,) = (name for name in names if name.endswith("/entry_points.txt"))
+    declared = (tmp_path / "site" / scripts).read_text()
+    assert all(f"{name} = " in declared for name in SCRIPTS)
     assert {"ganwalk/py.typed", "vae/py.typed"} <= names
     assert "ganwalk/pretrained/catalog.toml" in names
     assert {f"ganwalk/rendering/report/{name}" for name in ("page.html", "style.css", "script.js")} <= names

@@ -7,8 +7,8 @@
 
 The rooms: `data` (images with known factors), `models` (encoder and decoder), `objectives` (one file each), `topdis`
 (the term), `step` and `training` (the loop), `metrics` (one file each), `evaluation` and `outputs` (scores and
-pictures). Of ganwalk only `ganwalk.rtd` and its foundations (errors, files, downloads, options, parallel, sheets,
-terminal) are used.
+pictures). Of ganwalk only `ganwalk.rtd` and its foundations (arrays, errors, files, downloads, options, parallel,
+sheets, terminal) are used.
 """
 
 from __future__ import annotations

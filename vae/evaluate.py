@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ganwalk.errors import GanwalkError
 from ganwalk.files import check_writable
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import progress_bar
@@ -36,6 +37,7 @@ _SHEETS = 12
     show_default=True,
     help="Folder for the comparison of several runs.",
 )
+@click.option("--force", "--overwrite", "overwrite", is_flag=True, help="Let quick scores take the place of full ones.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores of every run as JSON instead of a table.")
 @click.option("--data-root", type=_PATH, help="Folder or file of a public data set [default: in the cache].")
 @click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set.")
@@ -46,6 +48,7 @@ def command(
     runs: tuple[Path, ...],
     scoring: ScoringSettings,
     out: Path,
+    overwrite: bool,
     as_json: bool,
     data_root: Path | None,
     download: bool,
@@ -68,12 +71,15 @@ def command(
     from vae.evaluation import check_fit, evaluate_model
     from vae.outputs import draw_traversals, score_table, write_scores
     from vae.run import DataSource, load_data
-    from vae.run_folder import load_model
+    from vae.run_folder import holds_full_scores, load_model
 
     level: Any = scoring.metrics
     seed = scoring.seed
     # The same run twice would be an agreement of its own.
     runs = tuple(dict.fromkeys(runs))
+    if level == "quick" and not overwrite:
+        for run in filter(holds_full_scores, runs):
+            raise GanwalkError(f"{run} holds full scores: leave --metrics quick out, or replace them with --force")
     settings = [load_settings(run / CONFIG_FILE, written=True) for run in runs]
     models = [
         load_model(run, getattr(torch, one.precision)).to(device) for run, one in zip(runs, settings, strict=True)

@@ -61,6 +61,15 @@ def load_model(run: Path, precision: torch.dtype = torch.float32) -> VAE:
     return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
 
 
+def holds_full_scores(run: Path) -> bool:
+    """Whether the folder of a run holds scores of the level "full", which take minutes."""
+    try:
+        stored = json.loads((run / SCORES_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(stored, dict) and stored.get("metrics") == "full"
+
+
 def _config(text: str, path: Path) -> ModelConfig:
     try:
         return build_record(ModelConfig, json.loads(text))

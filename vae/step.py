@@ -94,13 +94,13 @@ def compute_step(
         gradients = parallel.average(_gradients(loss, parameters))
     else:
         assert settings is not None and second is not None
-        term = topdis(
+        term = topdis.divergence(
             model.decode,
             second.z if settings.codes == "sample" else second.mean,
             probabilities=model.latent_weights.norm(dim=0) if settings.sampler == "weights" else None,
             rng=draw.rng,
         )
-        weighted = settings.gamma * settings.every * term
+        weighted = topdis.gamma * settings.every * term
         if settings.orthogonal:
             gradients, logs["conflict"] = _reconciled(reconstruction, terms.loss, weighted, parameters)
         else:

@@ -1,8 +1,7 @@
 """The TopDis term (Balabin et al., ICML 2024): topology that a walk along one latent dimension should keep.
 
     topdis = TopDis(gamma=5.0)
-    term = topdis(decoder, z)                       # scalar, from codes z (n, d) of any decoder of yours
-    loss = reconstruction + kl + topdis.gamma * term
+    loss = reconstruction + kl + topdis(decoder, z)     # from codes z (n, d) of any decoder of yours
 
 A dimension of the codes is chosen, and every code is moved along it such that a normal distribution stays itself:
 Φ⁻¹(Φ(z_i) ± C). Both batches are decoded, and RTD measures how much the shape of the batch of images has changed.
@@ -24,10 +23,10 @@ MIN_POINTS = 3
 
 
 class TopDis(nn.Module):
-    """RTD between decoded codes and the same codes shifted along one dimension.
+    """RTD between decoded codes and the same codes shifted along one dimension, times a weight.
 
     Args:
-        gamma: weight that the term is meant to have; it is not applied here.
+        gamma: the weight.
         shift: C.
         shift_gradient: "exact", or "constant" for a displacement that is not differentiated; see `shift_codes`.
         scale_gradient, p, card, threads: see `ganwalk.rtd.RTDLoss`; distances are divided by their 0.9 quantile,
@@ -38,7 +37,7 @@ class TopDis(nn.Module):
 
     def __init__(
         self,
-        gamma: float = 5.0,
+        gamma: float = 1.0,
         *,
         shift: float = 1 / 8,
         shift_gradient: str = "constant",
@@ -66,7 +65,29 @@ class TopDis(nn.Module):
         activation: Callable[[Tensor], Tensor] = torch.sigmoid,
         rng: torch.Generator | None = None,
     ) -> Tensor:
-        """The term of one batch, with its gradient to the decoder and to z.
+        """The weighted term of one batch, gamma times `divergence`, which has the arguments."""
+        return self.gamma * self.divergence(
+            decode,
+            z,
+            dimension=dimension,
+            sign=sign,
+            probabilities=probabilities,
+            activation=activation,
+            rng=rng,
+        )
+
+    def divergence(
+        self,
+        decode: Callable[[Tensor], Tensor],
+        z: Tensor,
+        *,
+        dimension: int | None = None,
+        sign: int | None = None,
+        probabilities: Tensor | None = None,
+        activation: Callable[[Tensor], Tensor] = torch.sigmoid,
+        rng: torch.Generator | None = None,
+    ) -> Tensor:
+        """RTD of one batch and its shifted copy, with its gradient to the decoder and to z.
 
         Args:
             decode: codes (n, d) → logits (n, …) of images, or any features with `activation` that fits.
@@ -77,7 +98,7 @@ class TopDis(nn.Module):
             rng: on the CPU.
         Returns:
             A scalar; zero, without a gradient, when fewer than three points stay inside (0, 1) or their coordinate
-            is constant. NaN when the decoded batches are not finite: who watches the loss sees it there.
+            is constant. NaN when the codes or the decoded batches are not finite: who watches the loss sees it there.
         """
         if dimension is None:
             dimension = draw_dimension(z.shape[1], probabilities, rng)
@@ -85,10 +106,11 @@ class TopDis(nn.Module):
             sign = 1 if torch.rand((), generator=rng) < 0.5 else -1
         moved = shift_codes(z, dimension, sign * self.shift, gradient=self.shift_gradient)
         if moved is None:
-            return z.new_zeros(())
+            return torch.where(z.isfinite().all(), 0.0, math.nan).to(z.dtype)
         kept, shifted = moved
         decoded = activation(decode(torch.cat([kept, shifted]))).flatten(1)
-        if not bool(decoded.isfinite().all()):
+        # Codes that stay behind may be the ones that are not finite.
+        if not bool(decoded.isfinite().all() & z.isfinite().all()):
             return decoded.new_tensor(math.nan)
         first, second = decoded.chunk(2)
         return self.rtd(first, second)

@@ -129,7 +129,10 @@ def command(
     from ganwalk import parallel
     from vae.outputs import score_table
     from vae.run import DataSource, claim_folder, run_training
+    from vae.run_folder import holds_full_scores
 
+    if resume and out is not None and metrics == "quick" and holds_full_scores(out):
+        raise GanwalkError(f"{out} holds full scores, which quick ones would replace: resume with --metrics none")
     device = parallel.own_device(device)
     set_up_torch(device, threads)
     folder = out or _RUNS / run_name(settings)

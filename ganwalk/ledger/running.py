@@ -9,6 +9,7 @@ from typing import Any
 from ganwalk.ledger.jobs import Job, Ledger
 from ganwalk.ledger.placement import Placement
 from ganwalk.ledger.turns import Board, OnProgress, peek, take_turns
+from ganwalk.threads import threads_limited
 
 _POLL_SECONDS = 0.2
 
@@ -54,8 +55,6 @@ def run_jobs(
 
         submit_jobs(ledger, mine, where, load, threads, board)
     elif where.here > 1:
-        from ganwalk.ledger.workers import threads_limited
-
         count = where.threads(threads)
         with where.ready((), threads) as ready, threads_limited(count):
             assert ready.workers is not None

@@ -7,18 +7,17 @@ import contextlib
 import functools
 import importlib
 import multiprocessing
-import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
 from ganwalk.ledger.jobs import Job, Ledger
 from ganwalk.ledger.turns import Board, take_turns
+from ganwalk.threads import threads_limited
 
-_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _POLL_SECONDS = 0.1
 # For a step to end and its checkpoint to be written.
 _STOP_SECONDS = 15.0
@@ -131,30 +130,3 @@ def _watch(link: Connection) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:
         _thread.interrupt_main()
-
-
-@contextlib.contextmanager
-def threads_limited(threads: int | None) -> Iterator[None]:
-    """Bounds the threads of torch and BLAS here, and of what reads their number from the environment later."""
-    if threads is None:
-        yield
-        return
-    from threadpoolctl import threadpool_limits
-
-    before = {name: os.environ.get(name) for name in _VARIABLES}
-    os.environ.update(dict.fromkeys(_VARIABLES, str(threads)))
-    torch = sys.modules.get("torch")
-    count = torch.get_num_threads() if torch else 0
-    try:
-        if torch:
-            torch.set_num_threads(threads)
-        with threadpool_limits(threads):
-            yield
-    finally:
-        if torch:
-            torch.set_num_threads(count)
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -6,6 +6,8 @@
     losses = RTDLoss()(P, shifted)                          # (b,): b batches (b, n, …), all against P
     barcode = cross_barcode(distance_matrix(P), distance_matrix(Q), mode="min")
 
+Points and distances are tensors, arrays or lists of numbers; what is given no tensor returns arrays or floats.
+
 cross_barcode(w, v, mode="min"|"max", engine="relative"|"ripser") -> Barcode
 RTDLoss(*, p=1.0, card=None, minimax=True, symmetric=True, normalize=0.9, scale_gradient="exact"|"constant",
         engine="relative"|"ripser", threads=None)(P, Q) -> Tensor

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-import torch
+from torch import Tensor
 
 from ganwalk.rtd.choices import ENGINES, Engine
+from ganwalk.rtd.given import as_square, checked_distances
 from ganwalk.rtd.reference import reference_positions
 from ganwalk.rtd.relative import sorted_events, term_positions
 
@@ -52,14 +53,16 @@ def cross_barcode(w: Any, v: Any, mode: Mode = "min", engine: Engine = "relative
     "Disentanglement Learning via Topology" (ICML 2024) for mode "max".
 
     Args:
-        w, v: (n, n) distance matrices, numpy or torch, of points in one-to-one correspondence.
+        w, v: (n, n) distance matrices, or what stands above the diagonal of one, row after row, (n(n - 1)/2,), of
+            points in one-to-one correspondence; numpy, torch or lists. What other libraries' rounding leaves on the
+            diagonal and of asymmetry, relative to the largest entry, is cleared: entries above the diagonal count.
         mode: "min" takes K = min(w, v), L = w; "max" takes K = v, L = max(w, v). Swap the arguments for the other
             two terms of the symmetric divergence.
         engine: "relative" is our own; "ripser" runs ripser.py on 2n points, slowly, in single precision.
     Raises:
         ValueError: the matrices are not square, differ in shape, or hold negative, infinite or undefined values, a
-            diagonal other than zero, or values that are not symmetric; more than 16,384 points; an unknown mode or
-            engine.
+            diagonal other than zero, or values that are not symmetric, beyond rounding; more than 16,384 points; an
+            unknown mode or engine.
     """
     if mode not in ("min", "max"):
         raise ValueError(f"unknown mode {mode!r}: use 'min' or 'max'")
@@ -90,30 +93,15 @@ def term_finder(w: np.ndarray, v: np.ndarray, engine: Engine) -> Callable[..., n
 
 
 def as_distances(w: Any, v: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Two distance matrices as C-contiguous numpy arrays of one floating type, checked."""
-    arrays = [_as_numpy(w), _as_numpy(v)]
-    for name, matrix in zip("wv", arrays, strict=True):
-        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-            raise ValueError(f"{name} is not a square matrix: its shape is {matrix.shape}")
-    if arrays[0].shape != arrays[1].shape:
-        raise ValueError(f"the matrices differ in shape: {arrays[0].shape} and {arrays[1].shape}")
-    dtype = np.float32 if all(matrix.dtype == np.float32 for matrix in arrays) else np.float64
-    checked = [np.ascontiguousarray(matrix, dtype) for matrix in arrays]
-    for name, matrix in zip("wv", checked, strict=True):
-        if not np.isfinite(matrix).all():
-            raise ValueError(f"{name} holds a value that is not finite")
-        if matrix.size and matrix.min() < 0:
-            raise ValueError(f"{name} holds a negative distance")
-        if matrix.diagonal().any():
-            raise ValueError(f"the diagonal of {name} is not zero")
-        if not np.array_equal(matrix, matrix.T):
-            raise ValueError(f"{name} is not symmetric")
-    return checked[0], checked[1]
+    """Two distance matrices as C-contiguous numpy arrays of one floating type, checked, free of rounding."""
+    squares = as_square(w, "w"), as_square(v, "v")
+    check_sizes(*squares)
+    first, second = (checked_distances(matrix, name) for matrix, name in zip(squares, "wv", strict=True))
+    dtype = np.result_type(first, second)
+    return first.astype(dtype, copy=False), second.astype(dtype, copy=False)
 
 
-def _as_numpy(matrix: Any) -> np.ndarray:
-    if isinstance(matrix, torch.Tensor):
-        matrix = matrix.detach().cpu()
-        return (matrix.float() if matrix.dtype in (torch.float16, torch.bfloat16) else matrix).numpy()
-    array = np.asarray(matrix)
-    return array.astype(np.float32) if array.dtype == np.float16 else array
+def check_sizes(w: Tensor, v: Tensor) -> None:
+    """Raises ValueError unless the matrices of a pair are of as many points."""
+    if w.shape != v.shape:
+        raise ValueError(f"the matrices differ in shape: {tuple(w.shape)} and {tuple(v.shape)}")

@@ -10,31 +10,39 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ganwalk.rtd.given import as_tensor, like_given
+
 # Squared distances below this share of the squared norms lose too many digits in ‖x‖² + ‖y‖² - 2⟨x, y⟩.
 _CANCELLATION = 1e-2
 _CHUNK_VALUES = 2**24
 
 
-def distance_matrix(points: Tensor) -> Tensor:
+def distance_matrix(points: Any) -> Any:
     """Distances (n, n) between n points of any shape (n, …): symmetric, zero on the diagonal.
 
-    Half precision is computed in float32. The gradient at distance zero is taken as zero; second derivatives are
-    not available.
+    A tensor's are a tensor, those of an array or a list of numbers an array. Half precision is computed in float32. The
+    gradient at distance zero is taken as zero; second derivatives are not available.
 
     Raises:
-        ValueError: the points have no axis, or hold values that are not finite.
+        ValueError: the points have no axis, or hold values that are not finite or no numbers.
     """
-    return host_distances(points).to(points.device)
+    cloud = as_tensor(points, "the points")
+    return like_given(host_distances(cloud).to(cloud.device), points)
 
 
 def host_distances(points: Tensor) -> Tensor:
     """`distance_matrix` on the CPU, wherever the points are: one matrix (n, n) comes from there, one gradient goes."""
-    if points.ndim < 1:
-        raise ValueError("a cloud of points needs a first axis that counts them")
+    check_cloud(points)
     flat = points.reshape(len(points), -1) if points.numel() else points.new_zeros(len(points), 1)
     if not flat.is_floating_point() or flat.dtype in (torch.float16, torch.bfloat16):
         flat = flat.float()
     return _Distances.apply(flat)
+
+
+def check_cloud(points: Tensor) -> None:
+    """Raises ValueError if there is no axis that counts the points."""
+    if points.ndim < 1:
+        raise ValueError("a cloud of points needs a first axis that counts them")
 
 
 class _Distances(torch.autograd.Function):
@@ -121,9 +129,14 @@ def entry_quantile(distances: Tensor, q: float) -> Tensor:
     return sum(flat[at] * weight for at, weight in zip(quantile.positions, quantile.weights, strict=True))  # type: ignore
 
 
-def normalized(distances: Tensor, q: float | None) -> Tensor:
-    """Distances divided by their q-quantile (0.9 in the papers); as they are if q is None or the quantile is zero."""
-    if q is None or len(distances) == 0:
-        return distances
-    scale = entry_quantile(distances, q)
-    return distances / scale if float(scale.detach()) > 0 else distances
+def normalized(distances: Any, q: float | None) -> Any:
+    """Distances divided by their q-quantile (0.9 in the papers); as they are if q is None or the quantile is zero.
+
+    Args:
+        distances: (n, n), a tensor, or an array or lists, which become an array.
+    """
+    matrix = as_tensor(distances, "the distances")
+    if q is None or len(matrix) == 0:
+        return like_given(matrix, distances)
+    scale = entry_quantile(matrix, q)
+    return like_given(matrix / scale if float(scale.detach()) > 0 else matrix, distances)

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ganwalk.rtd.barcode import as_distances, check_engine, term_finder
+from ganwalk.rtd.barcode import check_engine, check_sizes, term_finder
 from ganwalk.rtd.choices import SCALE_GRADIENTS, Engine
-from ganwalk.rtd.distances import EntryQuantile, host_distances, locate_quantile
+from ganwalk.rtd.distances import EntryQuantile, check_cloud, host_distances, locate_quantile
+from ganwalk.rtd.given import as_clouds, as_square, checked_distances, like_given
+from ganwalk.rtd.relative import check_points
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -25,8 +27,8 @@ _SERIAL_POINTS = 96
 
 
 def rtd(
-    P: Tensor,
-    Q: Tensor,
+    P: Any,
+    Q: Any,
     *,
     p: float = 1.0,
     card: int | None = None,
@@ -36,8 +38,8 @@ def rtd(
     scale_gradient: str = "exact",
     engine: Engine = "relative",
     threads: int | None = None,
-) -> Tensor:
-    """RTD of two clouds of points in one-to-one correspondence; see `RTDLoss`."""
+) -> Any:
+    """RTD of two clouds of points in one-to-one correspondence: a tensor, or a number of arrays; see `RTDLoss`."""
     return RTDLoss(
         p=p,
         card=card,
@@ -51,8 +53,8 @@ def rtd(
 
 
 def rtd_from_distances(
-    w: Tensor,
-    v: Tensor,
+    w: Any,
+    v: Any,
     *,
     p: float = 1.0,
     card: int | None = None,
@@ -62,7 +64,7 @@ def rtd_from_distances(
     scale_gradient: str = "exact",
     engine: Engine = "relative",
     threads: int | None = None,
-) -> Tensor:
+) -> Any:
     """RTD of two (n, n) distance matrices, which by default are taken as they are; see `RTDLoss.from_distances`."""
     loss = RTDLoss(
         p=p,
@@ -125,55 +127,64 @@ class RTDLoss(nn.Module):
         self.normalize, self.scale_gradient = normalize, scale_gradient
         self.engine, self.threads = engine, threads
 
-    def forward(self, P: Tensor | Sequence[Tensor], Q: Tensor | Sequence[Tensor]) -> Tensor:
+    def forward(self, P: Any, Q: Any) -> Any:
         """Divergence of two clouds, or of several pairs at once.
 
         Args:
             P: a cloud (n, …); or a sequence of b clouds, of which each is compared with the cloud of Q at its place.
             Q: a cloud (n, …), of any shape of points; or a sequence of b clouds, or b clouds of the shape of P stacked
                 as (b, n, …), which are all compared with P. The distances of P are computed once.
+            Clouds are tensors, arrays, or lists of numbers.
         Returns:
-            A scalar for two clouds, else (b,).
+            A scalar for two clouds, else (b,): a tensor if there is one among the clouds, else numbers of numpy.
         Raises:
             ValueError: the clouds of a pair have different numbers of points or lie on different devices, or values
-                are not finite, or the sequences are empty or not of one length.
+                are not finite or no numbers, or the sequences are empty or not of one length; more than 16,384 points.
         """
-        single = isinstance(P, Tensor) and isinstance(Q, Tensor) and not _is_stack(P, Q)
-        firsts: list[Tensor] = [P] if isinstance(P, Tensor) else list(P)
-        seconds: list[Tensor] = [Q] if isinstance(Q, Tensor) and single else list(Q)
-        if isinstance(P, Tensor):
+        first, second = as_clouds(P), as_clouds(Q)
+        single = isinstance(first, Tensor) and isinstance(second, Tensor) and not _is_stack(first, second)
+        firsts = [first] if isinstance(first, Tensor) else first
+        seconds = [second] if isinstance(second, Tensor) and single else list(second)
+        if isinstance(first, Tensor):
             pairs = [(0, 1 + k) for k in range(len(seconds))]
         else:
             if len(firsts) != len(seconds):
                 raise ValueError(f"{len(firsts)} clouds P for {len(seconds)} clouds Q")
             pairs = [(k, len(firsts) + k) for k in range(len(firsts))]
         clouds = [*firsts, *seconds]
-        for first, second in pairs:
-            if len(clouds[first]) != len(clouds[second]):
-                sizes = f"{len(clouds[first])} and {len(clouds[second])}"
+        for cloud in clouds:
+            check_cloud(cloud)
+            check_points(len(cloud))
+        for one, other in pairs:
+            if len(clouds[one]) != len(clouds[other]):
+                sizes = f"{len(clouds[one])} and {len(clouds[other])}"
                 raise ValueError(f"the clouds have different numbers of points: {sizes}")
         _check_pairs(clouds, pairs)
         distances = [host_distances(cloud) for cloud in clouds]
-        values = _Divergence.apply(_Options(self, pairs, self.normalize, clouds[0].device), *distances)
-        return values[0] if single else values
+        arrays = [matrix.detach().numpy() for matrix in distances]
+        values = _Divergence.apply(_Options(self, pairs, self.normalize, clouds[0].device), arrays, *distances)
+        return like_given(values[0] if single else values, P, Q)
 
-    def from_distances(self, pairs: Sequence[tuple[Tensor, Tensor]], *, normalize: float | None = None) -> Tensor:
-        """Divergences (b,) of b pairs of distance matrices (n, n), by default taken as they are.
+    def from_distances(self, pairs: Sequence[tuple[Any, Any]], *, normalize: float | None = None) -> Any:
+        """Divergences (b,) of b pairs of distance matrices as `cross_barcode` takes them, by default not normalised.
 
         The gradient stands above the diagonal of each matrix. A matrix that occurs in several pairs as the same object
-        is normalised once.
+        is normalised once. A tensor if there is one among the matrices, else an array.
 
         Raises:
             ValueError: a pair is not one of distance matrices of one size, or there is none.
         """
+        given = {id(matrix): (matrix, name) for pair in pairs for matrix, name in zip(pair, "wv", strict=True)}
+        squares = {key: as_square(matrix, name) for key, (matrix, name) in given.items()}
         for w, v in pairs:
-            as_distances(w, v)
-        matrices = {id(matrix): matrix for pair in pairs for matrix in pair}
-        places = {key: place for place, key in enumerate(matrices)}
+            check_sizes(squares[id(w)], squares[id(v)])
+        places = {key: place for place, key in enumerate(squares)}
         indices = [(places[id(w)], places[id(v)]) for w, v in pairs]
-        stack = list(matrices.values())
+        stack = list(squares.values())
         _check_pairs(stack, indices)
-        return _Divergence.apply(_Options(self, indices, normalize, stack[0].device), *stack)
+        arrays = [checked_distances(square, given[key][1]) for key, square in squares.items()]
+        values = _Divergence.apply(_Options(self, indices, normalize, stack[0].device), arrays, *stack)
+        return like_given(values, *(matrix for matrix, _ in given.values()))
 
 
 def _is_stack(P: Tensor, Q: Tensor) -> bool:
@@ -198,12 +209,14 @@ def _check_pairs(tensors: list[Tensor], pairs: list[tuple[int, int]]) -> None:
 
 
 class _Divergence(torch.autograd.Function):
-    """From distance matrices to divergences (b,): the gradient is a scatter of few entries, known with the bars."""
+    """From distance matrices to divergences (b,): the gradient is a scatter of few entries, known with the bars.
+
+    What is computed with are the arrays; the tensors that they were made of say where their gradients go.
+    """
 
     @staticmethod
-    def forward(ctx: Any, options: _Options, *matrices: Tensor) -> Tensor:
+    def forward(ctx: Any, options: _Options, arrays: list[np.ndarray], *matrices: Tensor) -> Tensor:
         loss = options.loss
-        arrays = [_as_array(matrix) for matrix in matrices]
         scales = [_scale(array, options.normalize) for array in arrays]
         arrays = [
             array if scale is None else array / array.dtype.type(scale.value)
@@ -219,14 +232,15 @@ class _Divergence(torch.autograd.Function):
             (matrix.shape, array.dtype, matrix.dtype, matrix.device)
             for matrix, array in zip(matrices, arrays, strict=True)
         ]
-        dtype = torch.promote_types(*(_floating(matrices[k]) for k in options.pairs[0]))
-        return torch.tensor(values, dtype=dtype).to(options.device)
+        # The device may have no double precision.
+        doubled = any(matrices[k].dtype == torch.float64 for k in options.pairs[0])
+        return torch.tensor(values, dtype=torch.float64 if doubled else torch.float32).to(options.device)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         weights = gradient.detach().cpu().double().numpy()
-        needed = ctx.needs_input_grad[1:]
+        needed = ctx.needs_input_grad[2:]
         totals = [
             np.zeros(shape[0] ** 2) if need else None for (shape, *_), need in zip(ctx.likes, needed, strict=True)
         ]
@@ -242,9 +256,13 @@ class _Divergence(torch.autograd.Function):
                 if scale is not None and ctx.options.loss.scale_gradient == "exact":
                     # Σ coefficient · entry / scale falls as the scale grows.
                     np.add.at(total, list(scale.positions), -weight * stretch / scale.value * np.array(scale.weights))
-        return None, *(
-            torch.from_numpy(total.reshape(shape).astype(computed)).to(device, dtype) if total is not None else None
-            for total, (shape, computed, dtype, device) in zip(totals, ctx.likes, strict=True)
+        return (
+            None,
+            None,
+            *(
+                torch.from_numpy(total.reshape(shape).astype(computed)).to(device, dtype) if total is not None else None
+                for total, (shape, computed, dtype, device) in zip(totals, ctx.likes, strict=True)
+            ),
         )
 
 
@@ -254,15 +272,6 @@ def _scale(array: np.ndarray, q: float | None) -> EntryQuantile | None:
         return None
     quantile = locate_quantile(array, q)
     return quantile if quantile.value > 0 else None
-
-
-def _floating(matrix: Tensor) -> torch.dtype:
-    """The type that a matrix of distances is worked on in."""
-    return matrix.dtype if matrix.dtype in (torch.float32, torch.float64) else torch.float32
-
-
-def _as_array(matrix: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(matrix.detach().to("cpu", _floating(matrix)).numpy())
 
 
 def _bars(loss: RTDLoss, arrays: list[np.ndarray], pairs: list[tuple[int, int]]) -> list[list[np.ndarray]]:

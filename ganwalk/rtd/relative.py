@@ -429,6 +429,12 @@ def _positions(n, events, ranks, effects, which_if_equal):
 Events = tuple[int, np.ndarray, np.ndarray]
 
 
+def check_points(n: int) -> None:
+    """Raises ValueError if there are more points than the engine can number."""
+    if n > MAX_POINTS:
+        raise ValueError(f"RTD takes at most {MAX_POINTS} points, not {n}: draw a sample of them")
+
+
 def sorted_events(w: np.ndarray, v: np.ndarray) -> Events:
     """What all terms of a pair share: the number of points, the entries of w and v in order, the ranks of their values.
 
@@ -438,8 +444,7 @@ def sorted_events(w: np.ndarray, v: np.ndarray) -> Events:
         ValueError: there are more points than the engine can number.
     """
     n = len(w)
-    if n > MAX_POINTS:
-        raise ValueError(f"the engine takes at most {MAX_POINTS} points, not {n}")
+    check_points(n)
     if n < 2:
         return n, np.empty(0, np.uint32), np.empty(0, np.int32)
     unsigned = np.uint32 if w.dtype == np.float32 else np.uint64

@@ -17,9 +17,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from ganwalk.files import write_json
 from vae.evaluation import evaluate_model
 from vae.models import VAE, ModelConfig
 from vae.run_folder import load_model, save_model
+from vae.settings import TrainingSettings, to_json
 from vae.training import Rhythm, train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -278,6 +280,31 @@ def test_evaluating_one_run_and_several(vae_run, tmp_path):
     stored = json.loads((runs[0] / "scores.json").read_text())["scores"]
     assert stored["mig"] == pytest.approx(float(rows[0]["mig"]))
     assert np.asarray(Image.open(runs[0] / "effects.png").convert("L")).std() > 0
+
+
+def test_quick_scores_do_not_replace_full_ones_by_accident(vae_run, tmp_path):
+    run, other = tmp_path / "run", tmp_path / "other"
+    for folder in (run, other):
+        folder.mkdir()
+        write_json(folder / "config.json", to_json(TrainingSettings()))
+    full = '{"metrics": "full", "seed": 3, "scores": {"mig": 0.5}}'
+    (run / "scores.json").write_text(full)
+    code, _, err = vae_run("evaluate", other, run, "--metrics", "quick", "--out", tmp_path / "both")
+    assert code == 2 and len(err.splitlines()) == 1
+    assert f"{run} holds full scores: leave --metrics quick out, or replace them with --force" in err
+    code, _, err = vae_run("train", "--resume", "--out", run, "--metrics", "quick")
+    assert code == 2 and "quick ones would replace: resume with --metrics none" in err
+    assert (run / "scores.json").read_text() == full and not (tmp_path / "both").exists()
+
+
+@pytest.mark.slow
+def test_quick_scores_replace_others_when_that_is_meant(vae_run, tmp_path):
+    assert vae_run("train", *BARE, "--out", tmp_path)[0] == 0
+    for stored, words in (('{"metrics": "full"}', ["--overwrite"]), ('{"metrics": "quick"}', []), ("damaged", [])):
+        (tmp_path / "scores.json").write_text(stored)
+        code, _, err = vae_run("evaluate", tmp_path, "--metrics", "quick", "--threads", 1, *words)
+        assert code == 0, err
+        assert json.loads((tmp_path / "scores.json").read_text())["scores"]["mig"] >= 0
 
 
 def test_evaluating_what_is_no_run(vae_run, tmp_path):

@@ -92,6 +92,31 @@ def test_a_decoder_that_overflows_makes_the_term_nan():
     assert math.isnan(term.item())
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("place", [(slice(None), slice(None)), (4, 1), (0, 0), (slice(0, 2), 0)])
+def test_codes_that_are_not_finite_make_the_term_nan(bad, place):
+    """Also where the decoder hides them, or where the code itself cannot move and stays behind."""
+    z = torch.linspace(-2, 2, 12)[:, None].repeat(1, 2)
+    z[:, 0] = z[:, 0].flip(0)
+    z[place] = bad
+    for decode in (lambda codes: codes, lambda codes: torch.zeros(len(codes), 3)):
+        for dimension, sign in ((0, 1), (0, -1), (1, 1), (1, -1)):
+            assert math.isnan(TopDis()(decode, z, dimension=dimension, sign=sign).item())
+    assert math.isnan(TopDis()(lambda codes: codes, z[:, :1].repeat(1, 2)[:2] * bad, rng=rng()).item())
+
+
+def test_gamma_is_the_weight_of_the_term():
+    torch.manual_seed(0)
+    decoder, z = nn.Linear(3, 12), torch.randn(30, 3, requires_grad=True)
+    topdis = TopDis(gamma=2.5)
+    plain, weighted = (term(decoder, z, dimension=0, sign=1) for term in (TopDis(), topdis))
+    assert weighted.item() == pytest.approx(2.5 * plain.item()) and plain.item() > 0
+    assert topdis.divergence(decoder, z, dimension=0, sign=1).item() == plain.item()
+    found, expected = (torch.autograd.grad(term, z)[0] for term in (weighted, plain))
+    assert torch.allclose(found, 2.5 * expected, atol=1e-5)
+    assert TopDis(gamma=0.0)(decoder, z, dimension=0, sign=1).item() == 0
+
+
 def test_term_is_the_rtd_of_the_decoded_batches():
     torch.manual_seed(0)
     decoder = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 12))

@@ -9,8 +9,8 @@ import contextlib
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath, PurePosixPath
 
 import numpy as np
 
@@ -45,24 +45,30 @@ def _find(access: Access) -> Path:
     """The zip, or the folder with photographs."""
     root = access.root or data_folder()
     for folder in (root / "img_align_celeba", root):
-        if folder.is_dir() and any(path.suffix.lower() in _SUFFIXES for path in folder.iterdir()):
+        if folder.is_dir() and any(_is_photograph(path) for path in folder.iterdir()):
             return folder
     return access.obtain(FILE)
 
 
 def _names(folder: Path) -> tuple[list[str], str]:
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-    return [path.name for path in paths], _digest([(path.name, path.stat().st_size) for path in paths])
+    paths = sorted(path for path in folder.iterdir() if _is_photograph(path))
+    facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    return [path.name for path in paths], _digest([str(folder.resolve()), *facts])
+
+
+def _is_photograph(path: PurePath) -> bool:
+    """By its name; macOS lays `._x.jpg`, which is none, beside x.jpg."""
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith("._")
 
 
 def _zipped_names(path: Path) -> tuple[list[str], str]:
     with zipfile.ZipFile(path) as archive:
-        infos = [info for info in archive.infolist() if info.filename.lower().endswith(_SUFFIXES)]
+        infos = [info for info in archive.infolist() if _is_photograph(PurePosixPath(info.filename))]
     infos = sorted((i for i in infos if not i.filename.startswith("__MACOSX/")), key=lambda info: info.filename)
     return [info.filename for info in infos], _digest([(info.filename, info.CRC) for info in infos])
 
 
-def _digest(facts: list[tuple[str, int]]) -> str:
+def _digest(facts: Sequence[object]) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
 
 

@@ -72,5 +72,9 @@ def _check_header(stream: IO[bytes], member: str, shape: tuple[int, ...], dtype:
     except Exception as error:
         # numpy's parser raises more than it says, such as tokenize.TokenError.
         raise ValueError(f"the header of {member} cannot be read") from error
+    order = " in Fortran order" if found[1] else ""
     if found != (shape, False, np.dtype(dtype)):
-        raise ValueError(f"{member} has shape {found[0]} and type {found[2]}, not {shape} and {np.dtype(dtype)}")
+        raise ValueError(
+            f"{member} has shape {found[0]}{order} and type {found[2]}, not {shape}{order and ' in C order'} and "
+            f"{np.dtype(dtype)}"
+        )

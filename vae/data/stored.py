@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import hashlib
+import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ganwalk.download import Progress
 from ganwalk.errors import GanwalkError
-from ganwalk.files import cache_folder, locked, publish
+from ganwalk.files import cache_folder, locked, publish, write_json
 from vae.data.base import grid_positions
 
 # A change of what is kept under a name needs another version.
 _VERSION = 1
+# What is read of a file to tell it from another: the table of contents of a zip, with its checksums, is at the end.
+_SAMPLES, _SAMPLE_BYTES = 16, 2**16
 
 
 @dataclass(eq=False)
@@ -68,18 +72,62 @@ def kept(
 ) -> np.ndarray | None:
     """The array that `keep` has kept under this name, mapped; None if there is none, or it is of another source.
 
-    The source may be gone by now.
+    The source may be gone by now, from the place where it was.
     """
     path = _path(name)
     try:
-        # An array has the time of its source, up to what file systems make of it.
-        if source and source.exists() and abs(source.stat().st_mtime - path.stat().st_mtime) > 2:
-            return None
         array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if array.shape != shape or array.dtype != dtype:
+            return None
+        if source:
+            with path.open("rb") as file:
+                file.seek(array.offset + array.nbytes)
+                origin = json.loads(file.read(2**16))
+            if not _is_of(origin, source):
+                return None
     except (OSError, ValueError, EOFError):
         return None
     # An ndarray, since every slice of a memmap pays for being one.
-    return np.asarray(array) if array.shape == shape and array.dtype == dtype else None
+    return np.asarray(array)
+
+
+def check_once(name: str, source: Path, check: Callable[[], None]) -> None:
+    """Calls `check`, which raises if the file is damaged, unless it has passed for this very file before."""
+    path = cache_folder().absolute() / "checked" / f"{name}.json"
+    try:
+        if _is_of(json.loads(path.read_text(encoding="utf-8")), source):
+            return
+    except (OSError, ValueError):
+        pass
+    origin = _origin(source)
+    check()
+    # Where nothing can be kept the file is checked again.
+    with contextlib.suppress(OSError, GanwalkError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, origin)
+
+
+def _origin(source: Path) -> dict[str, Any]:
+    """What tells a file from others of its name: where it lies, its size and time, and samples of its bytes."""
+    facts = source.stat()
+    digest = hashlib.sha256()
+    with source.open("rb") as file:
+        for k in range(_SAMPLES):
+            file.seek(max(0, facts.st_size - _SAMPLE_BYTES) * k // (_SAMPLES - 1))
+            digest.update(file.read(_SAMPLE_BYTES))
+    return {
+        "path": str(source.resolve()),
+        "size": facts.st_size,
+        "changed_ns": facts.st_mtime_ns,
+        "samples": digest.hexdigest(),
+    }
+
+
+def _is_of(origin: Any, source: Path) -> bool:
+    """Whether something was made of this file, or of the one that was in its place if there is none now."""
+    if source.exists():
+        return origin == _origin(source)
+    return isinstance(origin, dict) and origin.get("path") == str(source.resolve())
 
 
 def keep(
@@ -98,12 +146,16 @@ def keep(
         shape: of the array.
         blocks: gives its rows in order, in blocks of any length; called only if the array must be made.
         dtype: of the array and of all blocks.
-        source: the file of which the array is made; if it is replaced, the array is made again.
+        source: the file of which the array is made; of another one, or if it is replaced, the array is made again.
         progress: called with the bytes that are written, and those of the whole.
     Raises:
         GanwalkError: the cache cannot hold the array.
     """
     path, part = _path(name), _path(name, ".part")
+    # Where nothing can be written, too.
+    array = kept(name, shape, dtype, source)
+    if array is not None:
+        return array
     with _cache_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two processes that want the same array take turns: the second finds it.
@@ -112,9 +164,12 @@ def keep(
             if array is not None:
                 return array
             try:
+                origin = _origin(source) if source else None
                 _write(part, shape, np.dtype(dtype), blocks, progress)
-                if source:
-                    os.utime(part, (source.stat().st_mtime,) * 2)
+                if origin:
+                    # Behind the array, where readers of .npy do not look.
+                    with part.open("ab") as file:
+                        file.write(json.dumps(origin).encode())
                 publish(part, path)
             finally:
                 part.unlink(missing_ok=True)

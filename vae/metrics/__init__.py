@@ -1,4 +1,4 @@
-"""Metrics of disentanglement: pure functions on codes (N, D) of floats and factors (N, F) of integers.
+"""Metrics of disentanglement: pure functions on codes (N, D) and factors (N, F), arrays, tensors or lists.
 
     from vae.metrics import score_codes
 
@@ -22,6 +22,11 @@ Without factors:
 udr(codes of each run, KL of each run, *, similarity="lasso"|"spearman") -> UDR
 reconstruction(images, probabilities) -> Reconstruction (bce, mse, psnr)
 kl_per_dimension(means, log_variances) -> (D,) · active_units(means) -> int · active_codes(means) -> mask (D,)
+
+Factors are classes: integers, booleans, or any numbers that repeat. One is continuous, and refused, where more than a
+quarter of the rows hold a value that no other row has, unless `factor_bins=10`, of each of these functions, bins it:
+every factor that takes more values than that is cut into so many ranges, of equal width between the least and the
+greatest value of the (training) rows. `sap_continuous` alone takes factors as the numbers that they are.
 
 Factors that do not vary are left out. Bad arrays raise GanwalkError. The first `dci` on a machine compiles its model,
 which takes some seconds.

@@ -19,6 +19,7 @@ def beta_vae_score(
     batch: int = 64,
     train_points: int = 10_000,
     eval_points: int = 5_000,
+    factor_bins: int | None = None,
     seed: int = 0,
 ) -> float:
     """Accuracy of a linear classifier that tells which factor the pairs of a batch share.
@@ -31,15 +32,16 @@ def beta_vae_score(
         factors: (N, F) integers, from whose rows the pairs are drawn.
         batch: pairs in a batch.
         train_points, eval_points: numbers of batches.
+        factor_bins: of a continuous factor; see `vae.metrics`.
         seed: of the draws.
     Raises:
-        GanwalkError: no two rows share a value of some factor, or as `labelled`.
+        GanwalkError: as `labelled`.
     """
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    given = labelled(codes, factors)
-    held = [HeldFactor(labels, column) for labels, column in zip(given.labels.T, given.columns, strict=True)]
+    given = labelled(codes, factors, factor_bins)
+    held = [HeldFactor(labels) for labels in given.labels.T]
     if len(held) == 1:
         return 1.0
     values = given.codes.astype(np.float64)

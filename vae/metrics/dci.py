@@ -42,6 +42,7 @@ def dci(
     test_factors: ArrayLike,
     *,
     rounds: int = 100,
+    factor_bins: int | None = None,
     seed: int = 0,
     threads: int | None = None,
 ) -> DCI:
@@ -55,13 +56,14 @@ def dci(
         train_codes, test_codes: (N, D), (M, D).
         train_factors, test_factors: (N, F), (M, F) integers.
         rounds: of boosting (see vae.metrics.boosting).
+        factor_bins: of a continuous factor; see `vae.metrics`.
         seed: of the order in which equally good splits are tried.
         threads: factors that are fitted at the same time; all processors without it.
     """
     # Compiled at its first call on a machine; at import even loading it would take numba's second.
     from vae.metrics.boosting import boost
 
-    train = labelled(train_codes, train_factors)
+    train = labelled(train_codes, train_factors, factor_bins)
     codes, labels = train.test(test_codes, test_factors)
 
     def fit(f: int) -> Boosted:

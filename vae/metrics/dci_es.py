@@ -35,6 +35,7 @@ def dci_es(
     test_factors: ArrayLike,
     *,
     trees: int = 100,
+    factor_bins: int | None = None,
     seed: int = 0,
     threads: int | None = None,
 ) -> ExplicitnessAndSize:
@@ -50,12 +51,13 @@ def dci_es(
         train_codes, test_codes: (N, D), (M, D).
         train_factors, test_factors: (N, F), (M, F) integers.
         trees: in a forest.
+        factor_bins: of a continuous factor; see `vae.metrics`.
         seed: of the forests.
         threads: trees that are grown at the same time; all processors without it.
     """
     from sklearn.ensemble import RandomForestClassifier
 
-    train = labelled(train_codes, train_factors)
+    train = labelled(train_codes, train_factors, factor_bins)
     codes, labels = train.test(test_codes, test_factors)
     codes = codes.astype(np.float32)
     curves, scores = [], []

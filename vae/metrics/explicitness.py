@@ -9,7 +9,12 @@ from vae.metrics.arrays import Array, labelled
 
 
 def explicitness(
-    train_codes: ArrayLike, train_factors: ArrayLike, test_codes: ArrayLike, test_factors: ArrayLike
+    train_codes: ArrayLike,
+    train_factors: ArrayLike,
+    test_codes: ArrayLike,
+    test_factors: ArrayLike,
+    *,
+    factor_bins: int | None = None,
 ) -> float:
     """Area under the ROC curve of telling a factor's value from the codes linearly: mean over values, then factors.
 
@@ -19,10 +24,11 @@ def explicitness(
     Args:
         train_codes, test_codes: (N, D), (M, D).
         train_factors, test_factors: (N, F), (M, F) integers.
+        factor_bins: of a continuous factor; see `vae.metrics`.
     """
     from threadpoolctl import threadpool_limits
 
-    train = labelled(train_codes, train_factors)
+    train = labelled(train_codes, train_factors, factor_bins)
     codes, labels = train.test(test_codes, test_factors)
     mean, std = train.codes.mean(axis=0, dtype=np.float64), train.codes.std(axis=0, dtype=np.float64)
     moving = std > 0

@@ -20,6 +20,7 @@ def factor_vae_score(
     train_votes: int = 10_000,
     eval_votes: int = 5_000,
     min_std: float = 0.05,
+    factor_bins: int | None = None,
     seed: int = 0,
 ) -> float:
     """Accuracy with which the least varying code of a batch that shares one factor's value tells the factor.
@@ -34,18 +35,19 @@ def factor_vae_score(
         batch: rows in a batch.
         train_votes, eval_votes: numbers of batches.
         min_std: in units of the codes.
+        factor_bins: of a continuous factor; see `vae.metrics`.
         seed: of the draws.
     Raises:
-        GanwalkError: no two rows share a value of some factor, or as `labelled`.
+        GanwalkError: as `labelled`.
     """
-    given = labelled(codes, factors)
+    given = labelled(codes, factors, factor_bins)
     values = given.codes.astype(np.float64)
     std = values.std(axis=0, ddof=1)
     kept = (std >= min_std) & (values.max(axis=0) > values.min(axis=0))
     if not kept.any():
         return 0.0
     values = (values[:, kept] - values[:, kept].mean(axis=0)) / std[kept]
-    held = [HeldFactor(labels, column) for labels, column in zip(given.labels.T, given.columns, strict=True)]
+    held = [HeldFactor(labels) for labels in given.labels.T]
     rng = np.random.default_rng(seed)
     factor_of_code = _votes(values, held, batch, train_votes, rng).argmax(axis=0)
     counted = _votes(values, held, batch, eval_votes, rng)

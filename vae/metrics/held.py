@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganwalk.errors import GanwalkError
 from vae.metrics.arrays import Array
 
 
@@ -12,13 +11,10 @@ class HeldFactor:
     """Draws rows by the value of one factor, with replacement; values that one row alone has are never drawn.
 
     Args:
-        labels: (N,) value of the factor in each row, from 0.
-        factor: its column, for the message.
-    Raises:
-        GanwalkError: no two rows share a value.
+        labels: (N,) value of the factor in each row, from 0; some rows share theirs, as `labelled` sees to.
     """
 
-    def __init__(self, labels: Array, factor: int):
+    def __init__(self, labels: Array):
         counts = np.bincount(labels)
         self._order = np.argsort(labels, kind="stable")
         self._start = (np.cumsum(counts) - counts)[labels]
@@ -26,8 +22,6 @@ class HeldFactor:
         self._place = np.empty_like(self._order)
         self._place[self._order] = np.arange(len(labels))
         self._shared = np.flatnonzero(self._count > 1)
-        if not len(self._shared):
-            raise GanwalkError(f"no two rows share a value of factor {factor}: give more rows")
 
     def batches(self, n: int, size: int, rng: np.random.Generator) -> Array:
         """Rows (n, size): each batch shares one value, drawn as often as it occurs."""

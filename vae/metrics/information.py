@@ -8,15 +8,18 @@ from numpy.typing import ArrayLike
 from vae.metrics.arrays import Array, Labelled, labelled
 
 
-def mutual_information(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20) -> Array:
+def mutual_information(
+    codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, factor_bins: int | None = None
+) -> Array:
     """Mutual information (D, F) in nats of each code, as a histogram, and each factor; 0 for what does not vary.
 
     Args:
         codes: (N, D).
         factors: (N, F) integers.
         bins: of equal width between a code's least and greatest value.
+        factor_bins: of a continuous factor; see `vae.metrics`.
     """
-    given = labelled(codes, factors)
+    given = labelled(codes, factors, factor_bins)
     matrix = np.zeros((given.codes.shape[1], given.factors))
     matrix[:, given.columns] = information_of(given, bins)
     return matrix

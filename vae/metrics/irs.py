@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from vae.metrics.arrays import Array, labelled
 
 
-def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99) -> float:
+def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99, factor_bins: int | None = None) -> float:
     """How little each code moves while its best factor is held, in [0, 1]; codes weigh by their largest deviation.
 
     For a code and a factor, the deviations from the mean among rows that share the factor's value are taken at a
@@ -20,8 +20,9 @@ def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99) -> floa
         codes: (N, D).
         factors: (N, F) integers.
         quantile: 1 is the maximum of the paper; 0.99 the setting of disentanglement_lib, robust to noise.
+        factor_bins: of a continuous factor; see `vae.metrics`.
     """
-    given = labelled(codes, factors)
+    given = labelled(codes, factors, factor_bins)
     moving = given.codes.max(axis=0) > given.codes.min(axis=0)
     if not moving.any():
         return 0.0

@@ -8,7 +8,7 @@ from vae.metrics.arrays import gap, labelled
 from vae.metrics.information import factor_entropies, information_of
 
 
-def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20) -> float:
+def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, factor_bins: int | None = None) -> float:
     """Mean over the factors of (I of the most informative code - I of the next) / entropy of the factor, in [0, 1].
 
     A single code has no next one: its information counts in full. Constant factors are left out.
@@ -17,6 +17,7 @@ def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20) -> float:
         codes: (N, D).
         factors: (N, F) integers.
         bins: of the histogram of each code.
+        factor_bins: of a continuous factor; see `vae.metrics`.
     """
-    given = labelled(codes, factors)
+    given = labelled(codes, factors, factor_bins)
     return float((gap(information_of(given, bins), axis=0) / factor_entropies(given)).mean())

@@ -9,7 +9,9 @@ from vae.metrics.information import factor_entropies, information_of
 from vae.metrics.posterior import active_codes
 
 
-def mig_sup(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, active: float = 0.01) -> float:
+def mig_sup(
+    codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, active: float = 0.01, factor_bins: int | None = None
+) -> float:
     """Mean over active codes of normalised I with the best factor minus that with the next, in [0, 1].
 
     Normalised by the factor's entropy. MIG punishes a factor in several codes, this one a code with several factors.
@@ -20,8 +22,9 @@ def mig_sup(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, active: flo
         factors: (N, F) integers.
         bins: of the histogram of each code.
         active: variance above which a code counts.
+        factor_bins: of a continuous factor; see `vae.metrics`.
     """
-    given = labelled(codes, factors)
+    given = labelled(codes, factors, factor_bins)
     counted = active_codes(given.codes, threshold=active)
     if not counted.any():
         return 0.0

@@ -9,7 +9,7 @@ from vae.metrics.arrays import labelled
 from vae.metrics.information import information_of
 
 
-def modularity(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20) -> float:
+def modularity(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, factor_bins: int | None = None) -> float:
     """Mean over the codes of 1 - (squared information with all factors but the best) / ((F - 1) · best squared).
 
     In [0, 1]. A code without information on any factor counts 0, as in disentanglement_lib; where one factor varies,
@@ -19,8 +19,9 @@ def modularity(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20) -> float
         codes: (N, D).
         factors: (N, F) integers.
         bins: of the histogram of each code.
+        factor_bins: of a continuous factor; see `vae.metrics`.
     """
-    squares = information_of(labelled(codes, factors), bins) ** 2
+    squares = information_of(labelled(codes, factors, factor_bins), bins) ** 2
     best = squares.max(axis=1)
     others = (squares.sum(axis=1) - best) / max(1, squares.shape[1] - 1)
     return float(np.where(best > 0, 1 - others / np.where(best > 0, best, 1), 0.0).mean())

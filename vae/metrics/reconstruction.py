@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ganwalk.arrays import host_array
 from ganwalk.errors import GanwalkError
 from vae.metrics.arrays import Array
 
@@ -38,9 +39,9 @@ def reconstruction(images: ArrayLike, probabilities: ArrayLike) -> Reconstructio
     Raises:
         GanwalkError: shapes that differ, no images, or values outside [0, 1].
     """
-    target = np.asarray(images)
+    target = host_array(images, "images")
     target = target.astype(np.float64) / 255 if target.dtype == np.uint8 else target.astype(np.float64)
-    found = np.asarray(probabilities).astype(np.float64)
+    found = host_array(probabilities, "reconstructions").astype(np.float64)
     if target.shape != found.shape or not len(target):
         raise GanwalkError(f"reconstructions {found.shape} must have the shape of the images {target.shape}")
     for name, values in (("images", target), ("reconstructions", found)):

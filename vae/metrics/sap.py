@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, Labelled, gap, labelled
+from vae.metrics.arrays import Array, Labelled, gap, labelled, numeric
 
 
 def sap(
@@ -17,6 +17,7 @@ def sap(
     test_factors: ArrayLike,
     *,
     C: float = 0.01,
+    factor_bins: int | None = None,
 ) -> float:
     """Mean over the factors of the gap in test accuracy between the two codes that predict the factor best alone.
 
@@ -27,8 +28,9 @@ def sap(
         train_codes, test_codes: (N, D), (M, D).
         train_factors, test_factors: (N, F), (M, F) integers.
         C: of the support vector machine.
+        factor_bins: of a continuous factor; see `vae.metrics`.
     """
-    train = labelled(train_codes, train_factors)
+    train = labelled(train_codes, train_factors, factor_bins)
     codes, labels = train.test(test_codes, test_factors)
     return float(gap(_accuracies(train, codes, labels, C), axis=0).mean())
 
@@ -38,11 +40,9 @@ def sap_continuous(codes: ArrayLike, factors: ArrayLike) -> float:
 
     Args:
         codes: (N, D).
-        factors: (N, F), whose order and distances mean something.
+        factors: (N, F), continuous or not, whose order and distances mean something.
     """
-    given = labelled(codes, factors)
-    x = given.codes.astype(np.float64)
-    y = np.stack([values[labels] for values, labels in zip(given.values, given.labels.T, strict=True)], axis=1)
+    x, y = numeric(codes, factors)
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     variances = (x**2).sum(axis=0) / (len(x) - 1)
     # The reference's bound: below it a code is taken as constant.

@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ganwalk.arrays import host_array
 from ganwalk.errors import GanwalkError
-from vae.metrics.arrays import Array, labelled
+from vae.metrics.arrays import Array, checked_codes, labelled
 from vae.metrics.beta_vae import beta_vae_score
 from vae.metrics.dci import dci
 from vae.metrics.dci_es import dci_es
@@ -88,6 +89,7 @@ def score_codes(
     test_factors: ArrayLike,
     *,
     level: Level = "full",
+    factor_bins: int | None = None,
     seed: int = 0,
     threads: int | None = None,
 ) -> dict[str, float]:
@@ -98,20 +100,21 @@ def score_codes(
         train_factors, test_factors: (N, F), (M, F) integers.
         level: "full" has the settings `FULL`, "quick" those of `QUICK`, which take seconds: their scores compare with
             each other, not with full ones.
+        factor_bins: of continuous factors; see `vae.metrics`.
         seed: of all draws.
         threads: of the models that DCI and DCI-ES fit; all processors without it.
     Raises:
-        GanwalkError: arrays that do not match, too few rows, values that are not finite, no factor that varies, or an
-            unknown level.
+        GanwalkError: arrays that do not match, too few rows, values that are not finite, no factor that varies,
+            continuous factors without bins, or an unknown level.
     """
     if level not in LEVELS:
         raise GanwalkError(f"unknown level of metrics {level!r}: choose from {', '.join(LEVELS)}")
     settings = LEVELS[level]
-    given = labelled(train_codes, train_factors)
+    given = labelled(train_codes, train_factors, factor_bins)
     given.test(test_codes, test_factors)
     rng = np.random.default_rng(seed)
-    train = _at_most(settings.train_rows, rng, given.codes, np.asarray(train_factors))
-    test = _at_most(settings.test_rows, rng, np.asarray(test_codes), np.asarray(test_factors))
+    train = _at_most(settings.train_rows, rng, given.codes, host_array(train_factors, "factors"))
+    test = _at_most(settings.test_rows, rng, checked_codes(test_codes), host_array(test_factors, "factors"))
     # What takes long comes last: arrays that some metric refuses are refused at once.
     scores = {
         "factor_vae": factor_vae_score(
@@ -120,6 +123,7 @@ def score_codes(
             train_votes=settings.train_batches,
             eval_votes=settings.eval_batches,
             min_std=settings.min_std,
+            factor_bins=factor_bins,
             seed=seed,
         ),
         "beta_vae": beta_vae_score(
@@ -127,19 +131,20 @@ def score_codes(
             batch=settings.batch,
             train_points=settings.train_batches,
             eval_points=settings.eval_batches,
+            factor_bins=factor_bins,
             seed=seed,
         ),
-        "mig": mig(*train, bins=settings.bins),
-        "mig_sup": mig_sup(*train, bins=settings.bins, active=settings.active),
-        "sap": sap(*train, *test, C=settings.svm_C),
-        "modularity": modularity(*train, bins=settings.bins),
-        "explicitness": explicitness(*train, *test),
-        "irs": irs(*train, quantile=settings.irs_quantile),
+        "mig": mig(*train, bins=settings.bins, factor_bins=factor_bins),
+        "mig_sup": mig_sup(*train, bins=settings.bins, factor_bins=factor_bins, active=settings.active),
+        "sap": sap(*train, *test, C=settings.svm_C, factor_bins=factor_bins),
+        "modularity": modularity(*train, bins=settings.bins, factor_bins=factor_bins),
+        "explicitness": explicitness(*train, *test, factor_bins=factor_bins),
+        "irs": irs(*train, quantile=settings.irs_quantile, factor_bins=factor_bins),
         "active_units": float(active_units(train[0], threshold=settings.active)),
     }
-    extended = dci_es(*train, *test, trees=settings.es_trees, seed=seed, threads=threads)
+    extended = dci_es(*train, *test, trees=settings.es_trees, factor_bins=factor_bins, seed=seed, threads=threads)
     scores |= {"dci_es_explicitness": extended.explicitness, "dci_es_size": extended.size}
-    inferred = dci(*train, *test, rounds=settings.dci_rounds, seed=seed, threads=threads)
+    inferred = dci(*train, *test, rounds=settings.dci_rounds, factor_bins=factor_bins, seed=seed, threads=threads)
     scores |= {
         "dci_disentanglement": inferred.disentanglement,
         "dci_completeness": inferred.completeness,

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ganwalk.arrays import host_array
 from ganwalk.errors import GanwalkError
 from vae.metrics.arrays import Array, checked_codes
 
@@ -54,7 +55,7 @@ def udr(
         raise GanwalkError(f"UDR compares runs: give codes and KL of at least 2, not {len(codes)} and {len(kls)}")
     parts: list[Array] = []
     for run, (values, kl) in enumerate(zip(codes, kls, strict=True)):
-        checked, kl = checked_codes(values).astype(np.float64), np.asarray(kl)
+        checked, kl = checked_codes(values).astype(np.float64), host_array(kl, f"the KL of run {run}")
         if kl.shape != checked.shape[1:] or len(checked) != len(parts[0] if parts else checked):
             raise GanwalkError(f"run {run} has codes {checked.shape} and KL {kl.shape}: all need the same images")
         parts.append(_standardised(checked[:, (kl > min_kl) & (checked.max(axis=0) > checked.min(axis=0))], similarity))

@@ -89,6 +89,58 @@ def test_conversion_happens_once_and_again_if_the_file_is_replaced(kind, folder)
     assert np.abs(data.images(np.arange(5)) - small_files.means(expected[:5] * unit)).max() <= 0.5
 
 
+def _two_roots(write, name, tmp_path):
+    """The same data set in two folders with other pictures and equal times; returns its pictures in the second."""
+    roots = [tmp_path / "first", tmp_path / "second"]
+    for root in roots:
+        root.mkdir()
+    write(roots[0] / name)
+    with pytest.MonkeyPatch.context() as patch:
+        draw = small_files.pictures
+        patch.setattr(small_files, "pictures", lambda *args, **options: draw(*args, **options)[::-1])
+        expected = write(roots[1] / name)
+    for root in roots:
+        os.utime(root / name, (1e9, 1e9))
+    return *roots, expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("resolution", [32, 64])
+def test_two_roots_are_two_data_sets(kind, resolution, tmp_path):
+    file, write, load, unit = KINDS[kind]
+    first, second, expected = _two_roots(write, file.name, tmp_path)
+    everything = np.arange(len(expected))
+    before = load(resolution, root=first).images(everything)
+    found = load(resolution, root=second).images(everything)
+    small = expected if resolution == 64 else small_files.means(expected * unit)
+    assert np.abs(found - small * (unit if resolution == 64 else 1)).max() <= 0.5
+    assert np.array_equal(load(resolution, root=first).images(everything), before)
+    os.remove(second / file.name)
+    with pytest.raises(GanwalkError, match=r"second/.* is not there: get"):
+        load(resolution, root=second)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_link_that_leads_elsewhere_is_another_file(kind, tmp_path):
+    file, write, load, unit = KINDS[kind]
+    first, second, expected = _two_roots(write, file.name, tmp_path)
+    link = tmp_path / "current"
+    link.symlink_to(first)
+    load(32, root=link)
+    link.unlink()
+    link.symlink_to(second)
+    found = load(32, root=link).images(np.arange(len(expected)))
+    assert np.abs(found - small_files.means(expected * unit)).max() <= 0.5
+
+
+def test_a_file_of_equal_size_and_time_in_the_same_place_is_another_one(tmp_path):
+    first, second, expected = _two_roots(small_files.mpi3d, "mpi3d_toy.npz", tmp_path)
+    load_mpi3d(32, root=first)
+    os.replace(second / "mpi3d_toy.npz", first / "mpi3d_toy.npz")
+    found = load_mpi3d(32, root=first).images(np.arange(36))
+    assert np.abs(found - small_files.means(expected)).max() <= 0.5
+
+
 def test_the_whole_data_sets_are_as_large_as_published():
     sizes = {dsprites: 737_280, shapes3d: 480_000, faces3d: 127_050}
     for module, n in sizes.items():
@@ -140,6 +192,18 @@ def test_a_download_that_is_cut(folder, tmp_path, monkeypatch):
     assert server.ranges == [None, f"bytes={2**14}-"]
     assert (tmp_path / "root" / dsprites.FILE.name).exists()
     assert np.array_equal(data.images(np.arange(48)), expected * 255)
+
+
+def test_what_is_kept_serves_where_nothing_can_be_written(monkeypatch):
+    made = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    stored.keep("small", (2, 3), lambda: [made])
+
+    def refuse(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(stored, "locked", refuse)
+    monkeypatch.setattr(stored.Path, "mkdir", refuse)
+    assert np.array_equal(stored.keep("small", (2, 3), lambda: pytest.fail("made again")), made)
 
 
 def test_a_killed_conversion_leaves_no_half_file(folder):
@@ -229,7 +293,7 @@ PIXELS = bytes(36 * 64 * 64 * 3)
     [
         (_header((10**12, 64, 64, 3)) + PIXELS, "images has shape"),
         (_header(descr="<f8") + PIXELS, "type float64, not"),
-        (_header(fortran=True) + PIXELS, "images has shape"),
+        (_header(fortran=True) + PIXELS, r"images has shape .* in Fortran order and type uint8, not .* in C order"),
         (_header() + PIXELS[:-1], "ends too early|not as long as its shape"),
         (_header()[:6] + b"\x02" + _header()[7:] + PIXELS, "header of images"),
         (small_files.npy_header("[" * 3000) + PIXELS, "header of images"),
@@ -271,11 +335,32 @@ def test_wrong_dsprites(folder, change, reason):
 def test_damage_inside_a_compressed_array_is_noticed(folder):
     path = folder / "mpi3d_toy.npz"
     small_files.mpi3d(path)
-    data = bytearray(path.read_bytes())
+    whole = path.read_bytes()
+    data = bytearray(whole)
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(GanwalkError, match="Bad CRC-32"):
-        load_mpi3d(32)
+    for resolution in (32, 64, 64):
+        with pytest.raises(GanwalkError, match="Bad CRC-32"):
+            load_mpi3d(resolution)
+    path.write_bytes(whole)
+    assert len(load_mpi3d(64)) == 36
+
+
+def test_images_that_are_used_in_place_are_checked_once(folder, tmp_path):
+    small_files.mpi3d(folder / "mpi3d_toy.npz")
+    done = []
+    load_mpi3d(progress=lambda *progress: done.append(progress))
+    assert done == [(36 * 64 * 64 * 3,) * 2]
+    load_mpi3d(progress=lambda *_: pytest.fail("checked twice"))
+    small_files.mpi3d(tmp_path / "mpi3d_toy.npz")
+    load_mpi3d(root=tmp_path, progress=lambda *progress: done.append(progress))
+    assert len(done) == 2
+
+
+def test_images_are_used_in_place_where_nothing_can_be_kept(tmp_path, monkeypatch):
+    expected = small_files.mpi3d(tmp_path / "mpi3d_toy.npz")
+    monkeypatch.setenv("GANWALK_CACHE", str(tmp_path / "mpi3d_toy.npz"))
+    assert np.array_equal(load_mpi3d(root=tmp_path).images(np.arange(36)), expected)
 
 
 def _external(file):
@@ -402,11 +487,13 @@ def test_celeba(folder, zipped):
             for name, colours in reversed(list(zip(names, COLOURS, strict=True))):
                 archive.writestr(f"img_align_celeba/{name}", small_files.jpeg(colours))
             archive.writestr("__MACOSX/img_align_celeba/000001.jpg", b"nothing")
+            archive.writestr("img_align_celeba/._000001.jpg", b"nothing")
     else:
         (folder / "img_align_celeba").mkdir()
         for name, colours in zip(names, COLOURS, strict=True):
             (folder / "img_align_celeba" / name).write_bytes(small_files.jpeg(colours))
         (folder / "img_align_celeba" / "readme.txt").write_text("photographs")
+        (folder / "img_align_celeba" / "._000001.jpg").write_bytes(b"nothing")
     large, small = _photographs(64), _photographs(32)
     assert len(large) == 3 and large.factor_names == () and large.factors(np.arange(3)).shape == (3, 0)
     images = large.images(np.arange(3))
@@ -435,6 +522,24 @@ def test_another_folder_of_photographs_is_another_data_set(tmp_path):
         for k in range(n):
             (tmp_path / name / f"{k}.jpg").write_bytes(small_files.jpeg(COLOURS[k]))
         assert len(_photographs(32, root=tmp_path / name)) == n
+
+
+def test_photographs_of_equal_names_sizes_and_times_are_told_apart(tmp_path):
+    """As copies are of which one was edited: nothing but the folder differs."""
+    found = []
+    for name, colour in (("first", 40), ("second", 200)):
+        (tmp_path / name).mkdir()
+        data = small_files.jpeg(((colour, 0, 0),) * 2)
+        (tmp_path / name / "0.jpg").write_bytes(data.ljust(2**14, b"\0"))
+        os.utime(tmp_path / name / "0.jpg", (1e9, 1e9))
+        found.append(_photographs(64, root=tmp_path / name).images(np.array([0])).astype(int)[..., 0].mean())
+    assert found == pytest.approx([40, 200], abs=3)
+
+
+def test_what_macos_leaves_alone_is_no_folder_of_photographs(folder):
+    (folder / "._000001.jpg").write_bytes(b"nothing")
+    with pytest.raises(GanwalkError, match="is not there: get"):
+        _photographs(64)
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,9 @@ def test_values_that_only_the_test_set_has_count_as_wrong(noisy, grid):
         (lambda a, f, b, g: (a, f * 0, b, g), "no factor varies"),
         (lambda a, f, b, g: (a, f.astype(str), b, g), "finite numbers"),
         (lambda a, f, b, g: (a[:40], np.arange(120).reshape(40, 3), b, g), "no two rows share a value of factor 0"),
+        (lambda a, f, b, g: (a.astype(str), f, b, g), "codes must be finite numbers"),
+        (lambda a, f, b, g: (a, f * 1j, b, g), "factors must be finite numbers that are real"),
+        (lambda a, f, b, g: (a, [[1, 2], [3]], b, g), "factors must be an array of finite numbers: their rows differ"),
     ],
 )
 def test_arrays_without_a_score_are_refused(noisy, grid, change, message):

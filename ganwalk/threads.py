@@ -1,0 +1,40 @@
+"""How many threads numerical libraries take.
+
+BLAS sums in an order that depends on its threads: results are the same bit for bit only where their number is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@contextlib.contextmanager
+def threads_limited(threads: int | None) -> Iterator[None]:
+    """Bounds the threads of torch, BLAS and OpenMP here, and of what reads their number from the environment later."""
+    if threads is None:
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    before = {name: os.environ.get(name) for name in _VARIABLES}
+    os.environ.update(dict.fromkeys(_VARIABLES, str(threads)))
+    torch = sys.modules.get("torch")
+    count = torch.get_num_threads() if torch else 0
+    try:
+        if torch:
+            torch.set_num_threads(threads)
+        with threadpool_limits(threads):
+            yield
+    finally:
+        if torch:
+            torch.set_num_threads(count)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,51 @@
+"""--threads means all libraries: with it a seed gives the same bytes, whatever the environment and the cores say."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import torch
+from click.testing import CliRunner
+from threadpoolctl import threadpool_info
+
+from ganwalk.terminal import set_up_torch
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = {
+    "ganwalk": ["discover", "-g", "blobs", "-n", "3", "--steps", "6", "--batch", "64"],
+    "vae.train": ["--steps", "10", "--batch", "64", "--metrics", "quick", "--look-every", "0"],
+}
+
+
+def test_threads_bound_torch_and_blas_while_the_command_runs():
+    found = []
+
+    @click.command()
+    @click.option("--threads", type=int)
+    def command(threads):
+        set_up_torch("cpu", threads)
+        found.append({pool["num_threads"] for pool in threadpool_info()} | {torch.get_num_threads()})
+        found.append(os.environ.get("OPENBLAS_NUM_THREADS"))
+
+    before = [pool["num_threads"] for pool in threadpool_info()], torch.get_num_threads()
+    for threads in ("1", "2"):
+        assert CliRunner().invoke(command, ["--threads", threads], catch_exceptions=False).exit_code == 0
+    assert found == [{1}, "1", {2}, "2"]
+    assert ([pool["num_threads"] for pool in threadpool_info()], torch.get_num_threads()) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", COMMANDS)
+def test_one_thread_gives_the_same_bytes_in_every_environment(module, tmp_path):
+    """Batches of 64: of fewer points two threads of BLAS would make the same sums as one."""
+    for count in ("1", "2"):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": count}
+        environment.pop("OPENBLAS_NUM_THREADS", None)
+        command = [sys.executable, "-m", module, *COMMANDS[module], "--threads", "1", "--seed", "3", "-q"]
+        subprocess.run([*command, "-o", str(tmp_path / count)], env=environment, check=True, stdout=subprocess.DEVNULL)
+    first, second = ({path.name: path.read_bytes() for path in (tmp_path / count).iterdir()} for count in ("1", "2"))
+    assert first.keys() == second.keys() and len(first) > 4
+    assert [name for name in first if first[name] != second[name]] == []
