@@ -36,6 +36,7 @@ demo: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python -m tools.options_docs
+	$(BIN)/python -m tools.site
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
