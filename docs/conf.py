@@ -14,6 +14,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 highlight_language = "bash"
+# Options have two hyphens in sentences, too.
+smartquotes = False
 
 html_theme = "furo"
 html_title = f"ganwalk {version}"
@@ -34,6 +36,7 @@ def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     # Before napoleon (500), whose own markup must stay.
     app.connect("autodoc-process-docstring", escape_prose, priority=400)
+    app.connect("sphinx-click-process-options", plain_values)
 
 
 def escape_prose(app: object, what: str, name: str, item: object, options: object, lines: list[str]) -> None:
@@ -42,3 +45,8 @@ def escape_prose(app: object, what: str, name: str, item: object, options: objec
         parts = line.split("`")
         parts[::2] = [re.sub(r"[*|]", r"\\\g<0>", part) for part in parts[::2]]
         lines[number] = "`".join(parts)
+
+
+def plain_values(app: object, context: object, lines: list[str]) -> None:
+    """Of options, values as they are typed, and no names of Python's."""
+    lines[:] = [re.sub(r"\w+Path\((.*)\)", r"\g<1>", line).replace("<settings_", "<") for line in lines]
