@@ -1,20 +1,22 @@
 # make demo: discover directions of the shipped generator and draw them
 # make check: lint, types, the quick tests of what changed · make test: lint, types, all tests
 # make test-pythons: the tests on every Python here, with the newest dependencies · make bench: the benchmarks
+# make test-lowest: the tests on the oldest Python here, with the lowest dependencies that pyproject.toml allows
 # Not in it, as it takes long: python benchmarks/discovery.py, what whole discoveries cost
-# make docs: docs/options.md from the options as they are
+# make docs: docs/options.md from the options as they are, and build/site/index.html from docs/ and the docstrings
 # Every target sets up .venv by itself, once.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= ganwalk-out
-# Of test-pythons: versions such as "3.12 3.13" (all that are found), the tier of tests (all or fast), pytest's arguments.
+# Of test-pythons and test-lowest: versions such as "3.12 3.13" (all that are found, or the oldest), the tier of tests
+# (all or fast), pytest's arguments.
 PYTHONS ?=
 TIER ?= all
 ARGS ?=
 INSTALLED := $(VENV)/.installed
 
-.PHONY: setup demo docs lint check test test-pythons bench clean
+.PHONY: setup demo docs lint check test test-pythons test-lowest bench clean
 
 setup: $(INSTALLED)
 
@@ -24,7 +26,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
 		{ echo "cannot create $(VENV): install Python's venv module (Debian: apt install python3-venv)"; exit 1; }
 	@echo "installing ganwalk and what it needs into $(VENV) (once)"
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	@touch $@
 
 demo: $(INSTALLED)
@@ -34,6 +36,7 @@ demo: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python -m tools.options_docs
+	$(BIN)/python -m tools.site
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -48,6 +51,10 @@ test: lint
 
 test-pythons:
 	$(PYTHON) -m tools.pythons $(addprefix --python ,$(PYTHONS)) --tier $(TIER) -- $(ARGS)
+
+test-lowest: $(INSTALLED)
+	$(BIN)/python -m tools.bounds
+	$(BIN)/python -m tools.pythons --lowest $(addprefix --python ,$(PYTHONS)) --tier $(TIER) -- $(ARGS)
 
 bench: $(INSTALLED)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt giotto-ph

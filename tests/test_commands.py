@@ -304,6 +304,17 @@ def test_the_checkout_has_a_script():
     assert "discover" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("ganwalk dis", ["discover"]), ("ganwalk discover --search ", ["auto", "student", "direct"])],
+)
+def test_the_shell_completes(typed, offered):
+    words = {"_GANWALK_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    command = [sys.executable, "-m", "ganwalk"]
+    done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, text=True)
+    assert done.stdout.split() == [f"plain,{word}" for word in offered]
+
+
 def test_directions_of_a_class_are_drawn_and_scored_in_it(run, tmp_path):
     torch.manual_seed(0)
     config = StyleGAN2Config(img_resolution=16, z_dim=8, w_dim=12, c_dim=3, channel_base=128, channel_max=8)

@@ -143,7 +143,7 @@ def test_damaged_tensors_are_refused(toy, tmp_path):
     changes = (
         {"vectors": torch.ones(3)},
         {"vectors": torch.zeros(3, 12)},
-        {"vectors": torch.eye(12)[:3].to(torch.complex64)},
+        {"vectors": torch.eye(12)[:3].double()},
         {"vectors": torch.eye(12)[:3].bool()},
         {"scales": torch.ones(5)},
     )

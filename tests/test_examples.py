@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbclient
+import nbformat
 import pytest
 
 from ganwalk.directions import Directions
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {path.name for path in (ROOT / "examples").glob("*.py")}
+NOTEBOOKS = {path.name for path in (ROOT / "examples").glob("*.ipynb")}
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +34,28 @@ def example(tmp_path):
     return call
 
 
+@pytest.fixture
+def notebook(tmp_path, monkeypatch):
+    """Runs a notebook in an empty folder and returns what its cells printed, and how many pictures they show."""
+
+    def call(name):
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        cells = nbformat.read(ROOT / "examples" / name, as_version=4)
+        nbclient.NotebookClient(cells, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+        outputs = [output for cell in cells.cells for output in cell.get("outputs", [])]
+        printed = "".join(output.text for output in outputs if output.output_type == "stream")
+        return printed, sum("image/png" in output.get("data", {}) for output in outputs)
+
+    return call
+
+
 def test_each_is_short_and_tested():
     text = Path(__file__).read_text()
+    for name in NOTEBOOKS:
+        assert f'notebook("{name}")' in text
+        # What a run leaves in a notebook is of that machine.
+        cells = nbformat.read(ROOT / "examples" / name, as_version=4).cells
+        assert all(cell.outputs == [] and cell.execution_count is None for cell in cells if cell.cell_type == "code")
     for name in EXAMPLES:
         assert f'example("{name}")' in text
         assert len((ROOT / "examples" / name).read_text().splitlines()) < 45
@@ -58,3 +81,17 @@ def test_codes_of_one_factor_each_score_higher_than_their_rotation(example):
 
 def test_faces_say_how_they_are_found(example):
     assert example("faces.py").rstrip().endswith("ganwalk discover --generator examples.faces:faces --n-directions 8")
+
+
+def test_a_notebook_discovers_and_shows_directions(notebook, tmp_path):
+    printed, pictures = notebook("discover_and_look.ipynb")
+    assert printed.count("changes the image by") == 4 and pictures == 3
+    assert len(Directions.load(tmp_path / "directions.safetensors")) == 4
+
+
+def test_a_notebook_scores_codes_higher_than_their_rotation(notebook):
+    printed, pictures = notebook("score_your_own_codes.ipynb")
+    rows = {row[:22].strip(): row[22:].split() for row in printed.splitlines() if not row.endswith("rotated")}
+    for name in ("MIG", "SAP", "DCI disentanglement"):
+        assert float(rows[name][0]) > float(rows[name][1]) + 0.2
+    assert pictures == 1

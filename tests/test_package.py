@@ -1,8 +1,10 @@
-"""The wheel holds everything that an installed ganwalk needs."""
+"""The wheel holds all that an installed ganwalk needs, the source distribution all that its tests and README need."""
 
 import importlib
+import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -71,6 +73,52 @@ def test_the_wheel_is_complete_and_works_elsewhere(tmp_path):
         text=True,
     )
     assert done.stdout.startswith(str(tmp_path / "site")) and "(1, 3, 64, 64) torch.Size([1, 4])" in done.stdout
+
+
+# Tests of what lies outside of the packages.
+OF_THE_TREE = (
+    "tests/test_citation.py",
+    "tests/test_options.py::test_the_docs_have_the_options_as_they_are",
+    "tests/test_readme.py",
+    "tests/benchmarks/test_directions.py",
+    "tests/benchmarks/test_topdis_study.py",
+    "tests/tools/test_check.py",
+)
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
+    """The root of the unpacked source distribution."""
+    folder = tmp_path_factory.mktemp("sdist")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (archive,) = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(folder)
+    return folder / archive.name.removesuffix(".tar.gz")
+
+
+def pytest_in(root, *arguments):
+    """Runs the quick tests of an unpacked tree on its own packages, also where others are installed."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not slow", *arguments]
+    return subprocess.run(
+        command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True
+    )
+
+
+@pytest.mark.slow
+def test_the_source_distribution_holds_nothing_else(unpacked):
+    packed = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert [name for name in packed - {"PKG-INFO"} if not (ROOT / name).is_file()] == []
+    assert len([name for name in packed if name.startswith("benchmarks/results/")]) < 15
+
+
+@pytest.mark.slow
+def test_the_source_distribution_can_be_tested(unpacked):
+    collected = pytest_in(unpacked, "--collect-only", "-q")
+    assert collected.returncode == 0, collected.stdout
+    ran = pytest_in(unpacked, *OF_THE_TREE)
+    assert ran.returncode == 0, ran.stdout
 
 
 def test_the_shipped_weights_are_small():

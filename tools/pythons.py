@@ -2,9 +2,11 @@
 
     make test-pythons                              # or: python -m tools.pythons
     make test-pythons PYTHONS="3.12 3.13" TIER=fast ARGS=tests/rtd
+    make test-lowest ARGS=tests/rtd                # on the oldest Python, with the lowest dependencies
 
-Each Python has an environment of its own, .venvs/pythonX.Y, which is made once and updated when pyproject.toml has
-changed; constraints.txt does not count there. Remove the folder to have dependencies that came out since.
+Each Python has an environment of its own, .venvs/pythonX.Y or .venvs/pythonX.Y-lowest, which is made once and updated
+when pyproject.toml has changed; constraints.txt does not count there. Remove the folder to have dependencies that came
+out since.
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ def find_pythons(folders: Sequence[Path]) -> dict[Minor, Interpreter]:
     found: dict[Minor, Interpreter] = {}
     for minor in SUPPORTED:
         for folder in folders:
-            interpreter = probe(folder / f"python{_dotted(minor)}")
+            interpreter = probe(folder / f"python{dotted(minor)}")
             if interpreter is None or interpreter.minor != minor:
                 continue
             if minor not in found or interpreter.version > found[minor].version:
@@ -121,8 +123,8 @@ def choose(
     Raises:
         LookupError: one that is wanted was not found.
     """
-    if missing := [_dotted(minor) for minor in wanted if minor not in found]:
-        has = ", ".join(map(_dotted, found)) or "none"
+    if missing := [dotted(minor) for minor in wanted if minor not in found]:
+        has = ", ".join(map(dotted, found)) or "none"
         raise LookupError(f"Python {', '.join(missing)} was not found on the path or in pyenv; found: {has}")
     chosen = [found[minor] for minor in sorted(set(wanted or found))]
     if newer_than is None:
@@ -135,9 +137,11 @@ def python_of(environment: Path) -> Path:
     return environment / "bin" / "python"
 
 
-def install(interpreter: Interpreter, environment: Path) -> None:
+def install(interpreter: Interpreter, environment: Path, lowest: bool = False) -> None:
     """Makes the environment, unless it is there for this Python and this pyproject.toml.
 
+    Args:
+        lowest: with the lowest dependencies that pyproject.toml allows, as wheels, instead of the newest.
     Raises:
         subprocess.CalledProcessError: it cannot be made, or the dependencies cannot be installed.
     """
@@ -145,13 +149,22 @@ def install(interpreter: Interpreter, environment: Path) -> None:
     stamp = environment / _STAMP
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    print(f"installing ganwalk and the newest of what it needs into {environment} (once)", flush=True)
+    which = "lowest" if lowest else "newest"
+    print(f"installing ganwalk and the {which} of what it needs into {environment} (once)", flush=True)
     there = probe(python_of(environment))
     if there is None or there.version != interpreter.version:
         subprocess.run([interpreter.path, "-m", "venv", "--clear", environment], check=True)
     pip = [str(python_of(environment)), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    newest = ["--upgrade", "--upgrade-strategy", "eager", "-e", ".[dev]"]
-    subprocess.run([*pip, *newest], cwd=ROOT, check=True)
+    if lowest:
+        # Needs what only an environment of the project has.
+        from tools.bounds import lowest_pins
+
+        pins = environment / "lowest.txt"
+        pins.write_text(lowest_pins(interpreter.minor))
+        chosen = ["--only-binary", ":all:", "-c", str(pins)]
+    else:
+        chosen = ["--upgrade", "--upgrade-strategy", "eager"]
+    subprocess.run([*pip, *chosen, "-e", ".[dev]"], cwd=ROOT, check=True)
     stamp.write_text(wanted)
 
 
@@ -202,15 +215,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error.args[0])
         return 2
     if not chosen:
-        newer = "" if newer_than is None else f" newer than {_dotted(newer_than)}"
-        print(f"no Python from {_dotted(SUPPORTED[0])} to {_dotted(SUPPORTED[-1])}{newer} was found: nothing to test")
+        newer = "" if newer_than is None else f" newer than {dotted(newer_than)}"
+        print(f"no Python from {dotted(SUPPORTED[0])} to {dotted(SUPPORTED[-1])}{newer} was found: nothing to test")
         return 0
+    if options.lowest and not options.pythons:
+        chosen = chosen[:1]
     outcomes = []
     for interpreter in chosen:
-        environment = options.environments.absolute() / f"python{_dotted(interpreter.minor)}"
+        name = f"python{dotted(interpreter.minor)}{'-lowest' * options.lowest}"
+        environment = options.environments.absolute() / name
         try:
             if options.install:
-                install(interpreter, environment)
+                install(interpreter, environment, options.lowest)
         except subprocess.CalledProcessError:
             outcomes.append(Outcome(str(interpreter), trouble=_NOT_MADE))
             continue
@@ -239,6 +255,11 @@ def _parser() -> argparse.ArgumentParser:
         help="only this; repeatable",
     )
     parser.add_argument("--newer-than", type=Path, metavar="ENV", help="only the newest, if it is newer than ENV's")
+    parser.add_argument(
+        "--lowest",
+        action="store_true",
+        help="with the lowest dependencies instead, which uv finds; on the oldest Python, unless --python names others",
+    )
     parser.add_argument("--tier", choices=TIERS, default="all", help="of the tests [default: all]")
     parser.add_argument(
         "--environments", type=Path, default=ROOT / ".venvs", metavar="FOLDER", help="where they are [default: .venvs]"
@@ -259,12 +280,13 @@ def _minor_of(environment: Path) -> Minor:
 
 def _minor(text: str) -> Minor:
     for minor in SUPPORTED:
-        if text == _dotted(minor):
+        if text == dotted(minor):
             return minor
-    raise argparse.ArgumentTypeError(f"{text} is not one of {', '.join(map(_dotted, SUPPORTED))}")
+    raise argparse.ArgumentTypeError(f"{text} is not one of {', '.join(map(dotted, SUPPORTED))}")
 
 
-def _dotted(minor: Minor) -> str:
+def dotted(minor: Minor) -> str:
+    """Such as 3.13."""
     return f"{minor[0]}.{minor[1]}"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import pythons, suite
+from tools import bounds, pythons, suite
 from tools.pythons import Interpreter, Outcome, choose, find_pythons, main, read_counts, table
 
 
@@ -151,6 +151,24 @@ def test_an_environment_is_made_once_and_anew_when_something_changed(tmp_path, m
     assert [command[2] for command in ran[2:]] == ["pip"]
     pythons.install(Interpreter((3, 12, 2), python.path), environment)
     assert [command[2] for command in ran[3:]] == ["venv", "pip"]
+
+
+def test_the_lowest_dependencies_go_into_an_environment_of_their_own(tmp_path, monkeypatch):
+    interpreter = Interpreter((3, 10, 1), tmp_path / "python")
+    newer = Interpreter((3, 13, 1), tmp_path / "python")
+    monkeypatch.setattr(pythons, "places", tuple)
+    monkeypatch.setattr(pythons, "find_pythons", lambda folders: {(3, 10): interpreter, (3, 13): newer})
+    monkeypatch.setattr(pythons, "probe", lambda path: interpreter)
+    monkeypatch.setattr(bounds, "lowest_pins", lambda python: f"numpy=={python[1]}.0\n")
+    monkeypatch.setattr(pythons, "run_on", lambda python, *rest: Outcome(str(python), passed=1))
+    ran = []
+    monkeypatch.setattr(pythons.subprocess, "run", lambda command, **_: ran.append([str(part) for part in command]))
+    (tmp_path / "python3.10-lowest").mkdir()
+    assert main(["--lowest", "--environments", str(tmp_path)]) == 0
+    (installed,) = ran
+    pins = tmp_path / "python3.10-lowest" / "lowest.txt"
+    assert pins.read_text() == "numpy==10.0\n"
+    assert installed[-5:] == [":all:", "-c", str(pins), "-e", ".[dev]"] and "--upgrade" not in installed
 
 
 def test_an_environment_that_cannot_be_made_is_told_from_failing_tests(monkeypatch, capsys):
