@@ -93,9 +93,9 @@ def _check_own(config: Path) -> None:
 
 def run_training(
     settings: TrainingSettings,
+    data: ImageData,
     folder: Path,
     *,
-    source: DataSource | None = None,
     device: torch.device | str = "cpu",
     threads: int | None = None,
     resume: bool = False,
@@ -108,13 +108,12 @@ def run_training(
     """Trains, scores and draws into an existing folder; files are written by the first process only.
 
     Args:
-        source: of a data set that is not rendered.
+        data: of these settings, from `load_data`.
         metrics: level of the scores at the end, or None for none.
         look_every: steps between pictures and quick scores; 0 for none, None for a fifth of the training.
         tensorboard: also write event files.
         on_step: told the steps done and a note; on_progress: what is being done after them.
     """
-    data = load_data(settings, source)
     rhythm = _rhythm(settings.steps, look_every)
     board = _board(folder) if tensorboard and parallel.rank() == 0 else None
 

@@ -128,7 +128,7 @@ def command(
 
     from ganwalk import parallel
     from vae.outputs import score_table
-    from vae.run import DataSource, claim_folder, run_training
+    from vae.run import DataSource, claim_folder, load_data, run_training
     from vae.run_folder import holds_full_scores
 
     if resume and out is not None and metrics == "quick" and holds_full_scores(out):
@@ -142,14 +142,16 @@ def command(
         owned_folder(folder) if parallel.rank() == 0 else contextlib.nullcontext(),
     ):
         leader = parallel.rank() == 0
-        if leader and not resume:
-            claim_folder(folder, settings, overwrite=overwrite)
         silent = quiet or not leader
         with download_watch(silent) as on_bytes, progress_bar(_PARTS, "training", silent) as advance:
+            # First what may be refused, so that a refusal leaves nothing.
+            data = load_data(settings, DataSource(data_root, download, on_bytes))
+            if leader and not resume:
+                claim_folder(folder, settings, overwrite=overwrite)
             result = run_training(
                 settings,
+                data,
                 folder,
-                source=DataSource(data_root, download, on_bytes),
                 device=device,
                 threads=threads,
                 resume=resume,

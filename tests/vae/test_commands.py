@@ -387,3 +387,9 @@ def test_help_shows_options_and_an_example():
     ran = subprocess.run([sys.executable, "-m", "vae.train", "--help"], cwd=ROOT, capture_output=True, text=True)
     for option in ("--objective", "--beta", "--gamma", "--topdis-gamma", "--resume", "--config", "--correlated"):
         assert option in ran.stdout
+
+
+def test_a_training_that_is_refused_leaves_no_folder(vae_run, tmp_path):
+    out = tmp_path / "new" / "run"
+    code, _, err = vae_run("train", "--dataset", "shapes3d", "--data-root", tmp_path, "--out", out)
+    assert code == 2 and len(err.splitlines()) == 1 and list(tmp_path.iterdir()) == []
