@@ -15,6 +15,7 @@ from nicegui import ui
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.exports import edited_latents, edited_picture, path_animation, render_command
 from ganwalk.explore.gallery import Gallery
+from ganwalk.explore.opening import Opened, Wanted
 from ganwalk.explore.panel import Panel, describe
 from ganwalk.explore.queue import Line, Newest, Superseded
 from ganwalk.explore.rows import Rows
@@ -22,7 +23,6 @@ from ganwalk.explore.shortcuts import NAMING, all_keys, press
 from ganwalk.explore.shots import Shot, strip_base, take_shot, take_strip, take_walk
 from ganwalk.explore.state import REACH, History, State, from_query, to_query
 from ganwalk.explore.strip import Strip
-from ganwalk.explore.studio import Studio
 from ganwalk.explore.toolbar import Toolbar
 from ganwalk.explore.widgets import Keys
 from ganwalk.labels import Label
@@ -42,13 +42,14 @@ class Page:
     """What one tab shows. Every control calls `change` or a method beside it; `_show` sets every control to the state.
 
     Args:
-        studio: shared by all tabs.
+        opened: with the studio, which all tabs share.
         line: as well.
         query: of the URL.
     """
 
-    def __init__(self, studio: Studio, line: Line, query: Mapping[str, str]):
-        self.studio, self.line = studio, line
+    def __init__(self, opened: Opened, line: Line, query: Mapping[str, str]):
+        self.opened, self.line = opened, line
+        self.studio = studio = opened.studio
         generator = studio.generator
         self.name = Path(studio.directions[0].generator.reference).name
         self.state = from_query(query, studio.directions, classes=generator.c_dim, layers=studio.styled_layers)
@@ -58,7 +59,7 @@ class Page:
         self._settled = self.state
         self._wished: Wish | None = None
         self._version = studio.version
-        self._work = ""
+        self._work, self._leaving = "", False
         self._client = ui.context.client
         self._newest: Newest[Wish] = Newest(line, self._make, self._show_shot, self._fail)
         self._newest_strip: Newest[State] = Newest(line, self._make_strip, self._show_strip, self._fail)
@@ -199,6 +200,20 @@ class Page:
         await self._in_line(lambda: self.studio.measure(side, progress))
         self._show()
 
+    async def open(self, wanted: Wanted) -> None:
+        """Opens other directions or another generator, on all pages, or complains that it cannot be."""
+        make = self.opened.make
+        assert make is not None
+
+        def progress(words: str) -> None:
+            self._work = words
+            self.line.check()
+
+        studio = await self._in_line(lambda: make(self.studio, wanted, progress))
+        if studio is not None:
+            # Pages see it when they look, this one as well.
+            self.opened.studio = studio
+
     def complain(self, words: str) -> None:
         """Shows what went wrong."""
         with self._client:
@@ -335,6 +350,9 @@ class Page:
         if busy and before > 0:
             busy += f" ({before} waiting in line)"
         self.toolbar.status.set_text(busy)
+        if self.opened.studio is not self.studio and not self._leaving:
+            self._leaving = True
+            ui.navigate.to("./")
         if self._version != self.studio.version:
             self._version = self.studio.version
             self._show()

@@ -585,9 +585,16 @@ def test_the_page_can_be_used_by_everybody(open_page, served, scheme, width):
     page.get_by_label("Seeds").press("Enter")
     expect(page.get_by_role("button", name="OK")).to_be_visible()
     look("warning", region={"enabled": False})
+    # Axe cannot tell what is below a warning.
+    colours = (
+        "button => [getComputedStyle(button).color, getComputedStyle(button.closest('[role=alert]')).backgroundColor]"
+    )
+    assert page.get_by_role("button", name="OK").evaluate(colours) == ["rgb(255, 255, 255)", "rgb(193, 0, 21)"]
     page.get_by_role("button", name="OK").click()
     page.keyboard.press("?")
-    for name in ("Shortcuts", "Command"):
+    for name in ("Shortcuts", "Open", "Command"):
+        if name == "Open":
+            page.keyboard.press("o")
         if name == "Command":
             page.get_by_role("button", name="Export").click()
             page.get_by_role("menuitem", name=name).click()
@@ -738,6 +745,54 @@ def test_classes_are_chosen(open_page, tmp_path):
         until(lambda: np.array_equal(pixels(page), truth(generator, directions, [], 1)))
 
 
+def test_other_directions_and_generators_are_opened_from_the_page(open_page, blobs_folder, found, scenes, tmp_path):
+    (blobs_folder / "other").mkdir()
+    found[0].labelled(1, Label("smile")).save(blobs_folder / "other" / "scenes.safetensors")
+    torch.jit.script(torch.nn.Identity()).save(str(blobs_folder / "program.ts"))
+
+    def ask(page, **texts):
+        page.keyboard.press("o")
+        dialog = page.get_by_role("dialog", name="Open")
+        expect(dialog).to_be_visible()
+        for label, words in texts.items():
+            dialog.get_by_label(label).fill(words)
+        dialog.get_by_role("button", name="Open").click()
+        expect(dialog).to_have_count(0)
+
+    with serving(blobs_folder) as (address, process):
+        page, other = open_page(f"{address}?a=0=2"), open_page(address)
+        for texts, words in (
+            ({"Directions": "nowhere.safetensors"}, "nowhere.safetensors does not exist"),
+            ({"Directions": "~nobody-here/x.safetensors"}, "a user that does not exist here"),
+            ({"Directions": "hessian"}, "no method with a closed form"),
+            ({"Generator": "tests.explore.code:make"}, "is code, which no page runs"),
+            ({"Generator": "program.ts"}, "runs only on your word"),
+            ({"Generator": "scenes"}, "not the generator of these directions"),
+        ):
+            ask(page, **texts)
+            complained(page, words)
+        expect(amplitude(page, 0)).to_have_value("2")
+        ask(page, Directions="other/scenes.safetensors")
+        for each in (page, other):
+            expect(each.get_by_role("heading", name="ganwalk · scenes")).to_be_visible()
+            expect(each.get_by_role("button", name="1 · smile", exact=True)).to_be_visible()
+        assert "a=" not in page.url
+        until(lambda: np.array_equal(pixels(page), truth(scenes, found[0], [], 1)))
+        ask(page, **{"Directions": "pca", "Generator": "blobs", "Compare with": "random"})
+        expect(page.get_by_role("heading", name="6 directions of A")).to_be_visible()
+        expect(page.get_by_role("heading", name="ganwalk · blobs")).to_be_visible()
+        ask(page, **{"Directions": "directions.safetensors", "Compare with": ""})
+        expect(page.get_by_role("button", name="0 · height", exact=True)).to_be_visible()
+        page.close()
+        other.close()
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert output.strip().splitlines()[-2:] == [
+        "names and stars are in directions.safetensors",
+        "next: ganwalk report --directions directions.safetensors",
+    ]
+
+
 def test_many_directions_are_shown_in_parts(open_page, scenes, tmp_path):
     n = scenes.w_dim
     directions = Directions(torch.eye(n), torch.ones(n), "w", scenes.identity)
@@ -758,12 +813,19 @@ def test_other_machines_need_the_token(open_page, blobs_folder):
                 urlopen(address + query)
         page = open_page(f"{address}?token={token}&seeds=3")
         assert "token" not in page.url
+        # Files of this machine are not theirs to open.
+        expect(page.get_by_role("button", name="Open other directions")).to_have_count(0)
+        page.keyboard.press("o")
         expect(page.get_by_label("Seeds")).to_have_value("3")
         amplitude(page, 0).press("End")
         expect(page).to_have_url(re.compile("a=0=5"))
 
 
-def test_an_interrupt_ends_it_and_says_what_is_next(browser, blobs_folder):
+@pytest.mark.parametrize("named", [True, False])
+def test_an_interrupt_ends_it_and_says_what_is_next(browser, blobs_folder, named):
+    path = blobs_folder / "directions.safetensors"
+    if not named:
+        replace(Directions.load(path), labels=()).save(path)
     with serving(blobs_folder) as (address, process), browser.new_page() as page:
         # Not by `open_page`: a page whose server is gone has errors in its console.
         page.goto(address)
@@ -771,4 +833,5 @@ def test_an_interrupt_ends_it_and_says_what_is_next(browser, blobs_folder):
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
-    assert output.strip().splitlines()[-1] == "next: ganwalk report"
+    said = ["names and stars are in directions.safetensors"] * named + ["next: ganwalk report"]
+    assert output.strip().splitlines() == said
