@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import shlex
 from typing import Any
@@ -93,8 +94,10 @@ def explore(
         token = secrets.token_urlsafe(24)
     listener = open_socket(host, port)
     set_up_torch(device, threads)
+    from ganwalk.explore.opening import Opened, open_studio
     from ganwalk.explore.sides import choose_sides
     from ganwalk.explore.studio import Studio
+    from ganwalk.labels import Label
 
     chosen = source or str(open_directions(None, quiet)[0])
     with download_watch(quiet) as on_bytes:
@@ -118,12 +121,20 @@ def explore(
         if should_open(opened):
             click.launch(address)
 
-    serve(studio, listener, token=token, local=local, on_ready=on_ready)
-    kept = [str(shown.path) for shown in sides if shown.path is not None]
-    if not kept:
+    # Whoever is served from another machine has no business with the files of this one.
+    make = functools.partial(open_studio, device=device, preview=preview, batch=batch) if local else None
+    shown = Opened(studio, make)
+    serve(shown, listener, token=token, local=local, on_ready=on_ready)
+    named = [side for side in shown.studio.sides if any(label != Label() for label in side.directions.labels)]
+    if kept := [str(side.path) for side in named if side.path is not None]:
+        click.echo(f"names and stars are in {' and '.join(kept)}")
+    elif named:
         click.echo("names and stars are gone: these directions were in no file")
-        click.echo(f"next: ganwalk discover --generator {quoted(name or '')} --method {source}")
+    first = shown.studio.sides[0]
+    if first.path is None:
+        reference = shown.studio.generator.identity.reference
+        click.echo(f"next: ganwalk discover --generator {quoted(reference)} --method {first.directions.method}")
         return
-    click.echo(f"names and stars are in {' and '.join(kept)}")
-    where = f" --directions {quoted(kept[0])}" if source else ""
-    click.echo(f"next: ganwalk report{where}{code_again(generator, name, external)}")
+    where = f" --directions {quoted(first.path)}" if source or shown.studio is not studio else ""
+    again = shlex.join(shown.studio.generator_options)
+    click.echo(f"next: ganwalk report{where}{f' {again}' if again else ''}")

@@ -15,17 +15,18 @@ from nicegui import ui
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.exports import edited_latents, edited_picture, path_animation, render_command
 from ganwalk.explore.gallery import Gallery
+from ganwalk.explore.opening import Opened, Wanted
 from ganwalk.explore.panel import Panel, describe
 from ganwalk.explore.queue import Line, Newest, Superseded
 from ganwalk.explore.rows import Rows
 from ganwalk.explore.shortcuts import NAMING, all_keys, press
-from ganwalk.explore.shots import Shot, strip_base, take_shot, take_strip
+from ganwalk.explore.shots import Shot, strip_base, take_shot, take_strip, take_walk
 from ganwalk.explore.state import REACH, History, State, from_query, to_query
 from ganwalk.explore.strip import Strip
-from ganwalk.explore.studio import Studio
 from ganwalk.explore.toolbar import Toolbar
 from ganwalk.explore.widgets import Keys
 from ganwalk.labels import Label
+from ganwalk.samples import DrawnSamples
 
 # Seeds that shuffling draws from.
 _SEEDS = 100_000
@@ -33,19 +34,22 @@ _SEEDS = 100_000
 _LOOK = 0.25
 
 Wish = tuple[State, bool]
+# A sample, a side, and a direction.
+WalkWish = tuple[DrawnSamples, int, int]
 
 
 class Page:
     """What one tab shows. Every control calls `change` or a method beside it; `_show` sets every control to the state.
 
     Args:
-        studio: shared by all tabs.
+        opened: with the studio, which all tabs share.
         line: as well.
         query: of the URL.
     """
 
-    def __init__(self, studio: Studio, line: Line, query: Mapping[str, str]):
-        self.studio, self.line = studio, line
+    def __init__(self, opened: Opened, line: Line, query: Mapping[str, str]):
+        self.opened, self.line = opened, line
+        self.studio = studio = opened.studio
         generator = studio.generator
         self.name = Path(studio.directions[0].generator.reference).name
         self.state = from_query(query, studio.directions, classes=generator.c_dim, layers=studio.styled_layers)
@@ -55,15 +59,18 @@ class Page:
         self._settled = self.state
         self._wished: Wish | None = None
         self._version = studio.version
-        self._work = ""
+        self._work, self._leaving = "", False
         self._client = ui.context.client
         self._newest: Newest[Wish] = Newest(line, self._make, self._show_shot, self._fail)
         self._newest_strip: Newest[State] = Newest(line, self._make_strip, self._show_strip, self._fail)
+        self._newest_walk: Newest[WalkWish] = Newest(line, self._make_walk, self._show_walk, self._fail)
+        # By side and direction: the small pictures of its row, and the sample that they show.
+        self.walks: dict[tuple[int, int], tuple[DrawnSamples, str]] = {}
         self._strip_shown: State | None = None
         self._dragging = False
         ui.add_css(resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8"))
         self.toolbar: Toolbar = Toolbar(self)
-        with ui.element("div").classes("desk"):
+        with ui.element("div").classes("desk compared" if len(studio.sides) > 1 else "desk"):
             with ui.element("div").classes("pictures-column"):
                 self.gallery = Gallery(studio)
                 self.strip = Strip(self.walk_to)
@@ -73,6 +80,7 @@ class Page:
         ui.timer(_LOOK, self._look)
         self._client.on_delete(self._newest.forget)
         self._client.on_delete(self._newest_strip.forget)
+        self._client.on_delete(self._newest_walk.forget)
         self._show()
         self._wish()
 
@@ -192,6 +200,20 @@ class Page:
         await self._in_line(lambda: self.studio.measure(side, progress))
         self._show()
 
+    async def open(self, wanted: Wanted) -> None:
+        """Opens other directions or another generator, on all pages, or complains that it cannot be."""
+        make = self.opened.make
+        assert make is not None
+
+        def progress(words: str) -> None:
+            self._work = words
+            self.line.check()
+
+        studio = await self._in_line(lambda: make(self.studio, wanted, progress))
+        if studio is not None:
+            # Pages see it when they look, this one as well.
+            self.opened.studio = studio
+
     def complain(self, words: str) -> None:
         """Shows what went wrong."""
         with self._client:
@@ -240,6 +262,19 @@ class Page:
         base = strip_base(self.state)
         if base != self._strip_shown:
             self._newest_strip.ask(base)
+        else:
+            self.look_at_rows()
+
+    def look_at_rows(self) -> None:
+        """Asks for the small pictures of a row that is in view and has none of the first sample, if there is one."""
+        if self._dragging or self._newest.pending or self._newest_strip.pending:
+            # They come first, and look at the rows when they are there.
+            return
+        sample, side = self.state.samples.select([0]), self.state.side
+        for index in self.rows.in_view:
+            if (side, index) not in self.walks or self.walks[side, index][0] != sample:
+                self._newest_walk.ask((sample, side, index))
+                return
 
     def _make(self, wish: Wish, check: Callable[[], None]) -> Shot:
         state, small = wish
@@ -254,6 +289,14 @@ class Page:
                 raise Superseded
 
         return take_strip(self.studio, base, give_way)
+
+    def _make_walk(self, wish: WalkWish, check: Callable[[], None]) -> str:
+        # Begun pictures of a row are ended whatever the next row is, but give way to what is larger.
+        def give_way() -> None:
+            if self._newest.pending or self._newest_strip.pending:
+                raise Superseded
+
+        return take_walk(self.studio, *wish, give_way)
 
     def _show_shot(self, wish: Wish, shot: Shot) -> None:
         if self._client.is_deleted:
@@ -273,6 +316,15 @@ class Page:
         if not self._client.is_deleted:
             with self._client:
                 self.strip.show(uris)
+            self.look_at_rows()
+
+    def _show_walk(self, wish: WalkWish, uri: str) -> None:
+        sample, side, index = wish
+        self.walks[side, index] = (sample, uri)
+        if not self._client.is_deleted:
+            with self._client:
+                self.rows.show(self.state)
+            self.look_at_rows()
 
     def _fail(self, error: Exception) -> None:
         if not isinstance(error, GanwalkError):
@@ -298,6 +350,9 @@ class Page:
         if busy and before > 0:
             busy += f" ({before} waiting in line)"
         self.toolbar.status.set_text(busy)
+        if self.opened.studio is not self.studio and not self._leaving:
+            self._leaving = True
+            ui.navigate.to("./")
         if self._version != self.studio.version:
             self._version = self.studio.version
             self._show()

@@ -1,4 +1,4 @@
-"""The list of directions: a star, a name, how far and in which layers it is walked."""
+"""The list of directions: a star, a name, what it does, how far and in which layers it is walked."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from nicegui import ui
 
+from ganwalk.evaluation.meanings import NO_EFFECT, has_no_effect
+from ganwalk.explore.shots import SMALL_AMPLITUDES
 from ganwalk.explore.state import REACH, State
-from ganwalk.explore.widgets import AmplitudeSlider, IconButton, LayerSlider, set_class, set_prop
+from ganwalk.explore.widgets import AmplitudeSlider, IconButton, LayerSlider, Walk, set_class, set_prop
+from ganwalk.rendering.report.markup import in_sigma
 
 if TYPE_CHECKING:
     from ganwalk.explore.page import Page
@@ -47,6 +50,11 @@ class Rows:
         for row in self._rows:
             row.show(state)
 
+    @property
+    def in_view(self) -> list[int]:
+        """The directions whose rows somebody sees."""
+        return [row.index for row in self._rows if row.in_view]
+
     def listed(self, state: State) -> list[int]:
         """The directions that have a row: the selected one always has."""
         labels = self._page.studio.sides[state.side].directions.labels
@@ -77,61 +85,92 @@ class Rows:
 
 
 class Row:
-    """One direction of one side."""
+    """One direction of one side.
+
+    Attributes:
+        index: of the direction.
+        in_view: whether somebody sees it.
+    """
 
     def __init__(self, page: Page, side: int, index: int):
-        self._page, self._side, self._index = page, side, index
+        self._page, self._side, self.index = page, side, index
+        self.in_view = False
         layered = page.studio.sides[side].directions.space == "w" and page.studio.generator.num_layers > 1
         with ui.element("li").classes("row-of-direction") as self._box:
             self._box.on("click", self._select)
             self._star = IconButton("star_border", "", self._toggle_star)
-            with ui.element("button").classes("title").props("type=button") as self._button:
-                self._title = ui.label()
+            with ui.element("div").classes("about"):
+                with ui.element("button").classes("title").props("type=button") as self._button:
+                    self._title = ui.label()
+                self._subject = ui.label().classes("subject")
+            self._pictures = Walk(self._see)
             self._slider = AmplitudeSlider(
                 REACH,
                 lambda amplitude: self._walk(amplitude, dragging=True),
                 lambda amplitude: self._walk(amplitude, dragging=False),
             )
-            self._hide = IconButton("visibility_off", "", self._toggle_hidden)
+            self._hide = IconButton("visibility", "", self._toggle_hidden)
             self._layers = LayerSlider(page.studio.generator.num_layers, self._limit) if layered else None
 
     def show(self, state: State) -> None:
         """Sets the controls to a state, and to what the direction is called now."""
         directions = self._page.studio.sides[self._side].directions
-        label, name = directions.labels[self._index], f"direction {directions.title(self._index)}"
-        move = state.move(self._side, self._index)
-        self._title.set_text(directions.title(self._index))
-        self._slider.show(f"Amplitude of {name}", move.amplitude)
+        label, name = directions.labels[self.index], f"direction {directions.title(self.index)}"
+        move = state.move(self._side, self.index)
+        self._title.set_text(directions.title(self.index))
+        self._slider.show(name, move.amplitude)
+        sample, uri = self._page.walks.get((self._side, self.index), (state.samples, ""))
+        ends = f"from {in_sigma(SMALL_AMPLITUDES[0])} to {in_sigma(SMALL_AMPLITUDES[-1])}"
+        self._pictures.show(f"{sample.titles[0]} along {name}, {ends}", uri)
+        subject, idle = self._about()
+        self._subject.set_text(subject)
         if self._layers is not None:
             self._layers.show(name, move.layers or self._page.own_layers(self._side))
         if label.starred:
             self._star.show("star", f"No star for {name}")
         else:
             self._star.show("star_border", f"Star {name}")
+        # As the star, the eye shows how it is, and its words what a click does.
         if label.hidden:
-            self._hide.show("visibility", f"Show {name}")
+            self._hide.show("visibility_off", f"Show {name}")
         else:
-            self._hide.show("visibility_off", f"Hide {name}")
-        current = state.selected == self._index
+            self._hide.show("visibility", f"Hide {name}")
+        current = state.selected == self.index
         set_class(self._box, "is-hidden", label.hidden)
         set_class(self._box, "current", current)
+        set_class(self._box, "idle", idle)
+        set_class(self._box, "limited", move.layers is not None)
         set_prop(self._button, "aria-current", "true" if current else "false")
 
+    def _about(self) -> tuple[str, bool]:
+        """What the scores say that this direction does above all, and whether that is nothing."""
+        scores = self._page.studio.sides[self._side].scores
+        row = scores["directions"][self.index] if scores else {}
+        if scores and has_no_effect(row):
+            return NO_EFFECT, True
+        if not all(row.get(name) for name in ("factor", "effect", "purity")):
+            return "", False
+        return f"{row['factor']} {row['effect']:.2f}, {100 * row['purity']:.0f} %", False
+
+    def _see(self, seen: bool) -> None:
+        self.in_view = seen
+        self._page.look_at_rows()
+
     def _select(self) -> None:
-        self._page.select(self._side, self._index)
+        self._page.select(self._side, self.index)
 
     def _walk(self, amplitude: float, *, dragging: bool) -> None:
-        move = self._page.state.move(self._side, self._index)
+        move = self._page.state.move(self._side, self.index)
         moved = self._page.state.moved(self._side, replace(move, amplitude=amplitude))
-        self._page.change(replace(moved, selected=self._index), dragging=dragging)
+        self._page.change(replace(moved, selected=self.index), dragging=dragging)
 
     def _limit(self, layers: tuple[int, int]) -> None:
-        move = self._page.state.move(self._side, self._index)
+        move = self._page.state.move(self._side, self.index)
         own = layers == self._page.own_layers(self._side)
         self._page.change(self._page.state.moved(self._side, replace(move, layers=None if own else layers)))
 
     def _toggle_star(self) -> None:
-        self._page.relabel(self._side, self._index, lambda label: replace(label, starred=not label.starred))
+        self._page.relabel(self._side, self.index, lambda label: replace(label, starred=not label.starred))
 
     def _toggle_hidden(self) -> None:
-        self._page.relabel(self._side, self._index, lambda label: replace(label, hidden=not label.hidden))
+        self._page.relabel(self._side, self.index, lambda label: replace(label, hidden=not label.hidden))

@@ -15,9 +15,9 @@ from nicegui import ui
 
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.gate import Gate
+from ganwalk.explore.opening import Opened
 from ganwalk.explore.page import Page
 from ganwalk.explore.queue import Line
-from ganwalk.explore.studio import Studio
 
 # Ports that are tried one after the other, if none was asked for.
 FIRST_PORT, _PORTS = 7860, 40
@@ -69,11 +69,12 @@ def should_open(wanted: bool | None) -> bool:
 
 
 def serve(
-    studio: Studio, listener: socket.socket, *, token: str | None, local: bool, on_ready: Callable[[], None]
+    opened: Opened, listener: socket.socket, *, token: str | None, local: bool, on_ready: Callable[[], None]
 ) -> None:
     """Serves until it is interrupted.
 
     Args:
+        opened: what is shown, until a page opens something else.
         token: what visitors must know; see `Gate`.
         local: serve this machine only.
         on_ready: called when pages can be opened.
@@ -81,9 +82,10 @@ def serve(
     line = Line()
     app = FastAPI(openapi_url=None)
 
-    @ui.page("/", title=f"ganwalk · {studio.directions[0].method}")
+    @ui.page("/")
     def index(request: Request) -> None:
-        Page(studio, line, request.query_params)
+        ui.page_title(f"ganwalk · {opened.studio.directions[0].method}")
+        Page(opened, line, request.query_params)
 
     # The bar at the top would follow every request; what the page is busy with, its status says.
     nicegui.app.config.quasar_config["loadingBar"]["skipHijack"] = True

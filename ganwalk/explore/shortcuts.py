@@ -38,6 +38,7 @@ SHORTCUTS = (
     Shortcut(("s",), "star it, or not", lambda page: page.toggle_star()),
     Shortcut(("h",), "hide it, or show it again", lambda page: page.toggle_hidden()),
     Shortcut(("b",), "the other side of an A/B comparison", lambda page: page.switch()),
+    Shortcut(("o",), "open others, on this machine", lambda page: page.toolbar.open_others()),
     Shortcut(("e",), "export", lambda page: page.toolbar.open_exports()),
     Shortcut(("?",), "this list", lambda page: page.toolbar.open_help()),
 )

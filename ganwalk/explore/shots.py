@@ -10,13 +10,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
+from ganwalk.edits import Move
 from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
+from ganwalk.samples import DrawnSamples
+from ganwalk.sheets import resize
 
 # Pixels on a side up to which pictures are sent without loss.
 _LOSSLESS = 256
 # Of a strip, in σ.
 AMPLITUDES = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+# Of the small pictures in a row, in σ, and their side in pixels.
+SMALL_AMPLITUDES = (-3.0, -1.5, 0.0, 1.5, 3.0)
+_SMALL = 64
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,14 @@ def take_strip(studio: Studio, base: State, check: Callable[[], None]) -> list[s
     move = base.move(base.side, base.selected)
     states = [base.moved(base.side, replace(move, amplitude=amplitude)) for amplitude in AMPLITUDES]
     return [encode_picture(studio.pictures(state, small=True, check=check)[base.side][0]) for state in states]
+
+
+def take_walk(studio: Studio, sample: DrawnSamples, side: int, index: int, check: Callable[[], None]) -> str:
+    """Small pictures of one sample along one direction alone, side by side as one data URI; `check` as `take_strip`."""
+    still = State(sample, side=side)
+    states = [still.moved(side, Move(index, amplitude)) for amplitude in SMALL_AMPLITUDES]
+    pictures = (studio.pictures(state, small=True, check=check)[side][0] for state in states)
+    return encode_picture(np.concatenate([np.asarray(resize(picture, _SMALL)) for picture in pictures], axis=1))
 
 
 def encode_picture(pixels: np.ndarray) -> str:

@@ -42,6 +42,7 @@ def choose_sides(
     generator_name: str | None,
     device: str,
     *,
+    loaded: Any = None,
     on_bytes: Callable[[int, int | None], None] | None = None,
     **external: Any,
 ) -> tuple[Any, list[Side]]:
@@ -51,6 +52,7 @@ def choose_sides(
         source: a directions file, or a method with a closed form.
         against: likewise, or None.
         generator_name: checkpoint or name; None takes the one that the file belongs to.
+        loaded: a generator that is there already, and is taken where none is named and the directions are its own.
         on_bytes: called with bytes done and in all while something is downloaded.
         external: of generators that are code, as `load_generator` has them.
     Raises:
@@ -59,14 +61,20 @@ def choose_sides(
     from ganwalk.generators.loading import load_directions_generator, load_generator
 
     if source in METHODS:
-        if generator_name is None:
+        if generator_name is not None:
+            generator = load_generator(generator_name, device, on_bytes, **external)
+        elif loaded is not None:
+            generator = loaded
+        else:
             raise GanwalkError(f"directions of {source} need a generator to be found in: give --generator FILE")
-        generator = load_generator(generator_name, device, on_bytes, **external)
         sides = [found_side(generator, source, _DIRECTIONS)]
     else:
         sides = [open_side(Path(source))]
         identity = sides[0].directions.generator
-        generator = load_directions_generator(identity, generator_name, device, on_bytes, **external)
+        if generator_name is None and loaded is not None and loaded.identity.sha256 == identity.sha256:
+            generator = loaded
+        else:
+            generator = load_directions_generator(identity, generator_name, device, on_bytes, **external)
     ours = sides[0].directions
     if against is not None and against not in METHODS and Path(against).exists():
         sides.append(open_side(Path(against)))

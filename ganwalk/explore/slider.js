@@ -6,13 +6,14 @@ export default {
   emits: ["drag", "release"],
   template: `
     <span class="slider">
-      <input type="range" :min="-reach" :max="reach" step="0.1" :value="shown" :aria-label="label" :style="way"
-        :aria-valuetext="words" @input="move" @change="release" @pointerup="release" @dblclick="zero" />
-      <output>{{ words }}</output>
+      <input type="range" :min="-reach" :max="reach" step="0.1" :value="shown" :aria-label="'Amplitude of ' + name"
+        :style="way" :aria-valuetext="words" @input="move" @change="release" @pointerup="release" @dblclick="zero" />
+      <label class="typed"><input type="number" :min="-reach" :max="reach" step="0.1" :value="typed ?? rounded"
+        :aria-label="'Number of σ along ' + name" @input="typed = $event.target.value" @change="take" @blur="typed = null" />σ</label>
     </span>`,
-  props: { value: Number, reach: Number, label: String },
+  props: { value: Number, reach: Number, name: String },
   data() {
-    return { shown: this.value, held: false, timer: null };
+    return { shown: this.value, held: false, typed: null, timer: null };
   },
   watch: {
     theirs() {
@@ -23,9 +24,11 @@ export default {
     theirs() {
       return [this.value, this.acknowledged];
     },
+    rounded() {
+      return Math.round(this.shown * 100) / 100;
+    },
     words() {
-      const number = Math.round(this.shown * 100) / 100;
-      return (number > 0 ? "+" : "") + String(number).replace("-", "−") + " σ";
+      return (this.rounded > 0 ? "+" : "") + String(this.rounded).replace("-", "−") + " σ";
     },
     way() {
       // What is coloured: from the middle to where the slider is.
@@ -55,9 +58,17 @@ export default {
       this.held = false;
       this.send("release", this.shown);
     },
+    take(event) {
+      const number = event.target.valueAsNumber;
+      if (!Number.isNaN(number)) this.walk(Math.min(this.reach, Math.max(-this.reach, number)));
+      this.typed = null;
+    },
     zero() {
+      this.walk(0);
+    },
+    walk(amplitude) {
       this.held = true;
-      this.shown = 0;
+      this.shown = amplitude;
       this.release();
     },
   },

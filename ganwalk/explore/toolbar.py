@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nicegui import ui
 
 from ganwalk.errors import GanwalkError
+from ganwalk.explore.opening import Wanted
 from ganwalk.explore.shortcuts import SHORTCUTS, in_words
 from ganwalk.explore.state import MAX_PSI, MAX_SEEDS, State, read_number
 from ganwalk.explore.widgets import Field, IconButton, set_prop
@@ -60,9 +62,12 @@ class Toolbar:
                     ("Command", self._show_command),
                 ):
                     ui.menu_item(words, act).props("role=menuitem")
+            if page.opened.make is not None:
+                IconButton("folder_open", "Open other directions, or another generator (o)", self.open_others)
             IconButton("help_outline", "Shortcuts (?)", self.open_help)
             self.status = ui.label().classes("status").props("role=status")
         self._help = _help_dialog()
+        self._others = OpenDialog(page) if page.opened.make is not None else None
         with ui.dialog() as self._command, ui.card():
             self._command.props["aria-label"] = "Command"
             with ui.element("h2"):
@@ -86,6 +91,11 @@ class Toolbar:
             self._side.set_value(state.side)
         self._undo.set_enabled(self._page.history.can_undo)
         self._redo.set_enabled(self._page.history.can_redo)
+
+    def open_others(self) -> None:
+        """Asks what to open, where pages may open anything."""
+        if self._others is not None:
+            self._others.open()
 
     def open_exports(self) -> None:
         """Opens the menu."""
@@ -137,6 +147,44 @@ class Toolbar:
             return
         self._command_text.set_text(command)
         self._command.open()
+
+
+class OpenDialog:
+    """Asks for directions and a generator to open."""
+
+    def __init__(self, page: Page):
+        self._page = page
+        self._fields: dict[str, Field] = {}
+        self._texts: dict[str, str] = {}
+        with ui.dialog() as self._dialog, ui.card().classes("opening"):
+            self._dialog.props["aria-label"] = "Open"
+            with ui.element("h2"):
+                ui.label("Open other directions, or another generator")
+            ui.label("Paths on the machine that serves this page. All pages show what is opened.").classes("hint")
+            for key, words, hint in (
+                ("source", "Directions: a file or a method", "as now"),
+                ("generator", "Generator: a file or a name", "that of the directions"),
+                ("against", "Compare with: a file or a method", "nothing"),
+            ):
+                self._fields[key] = Field(words, functools.partial(self._type, key))
+                self._fields[key].props("dense outlined stack-label").props["placeholder"] = hint
+            _plain_button("Open", self._act)
+
+    def open(self) -> None:
+        """Asks, beginning with what is shown."""
+        sides = [str(side.path or side.directions.method) for side in self._page.studio.sides]
+        self._texts = {"source": sides[0], "generator": "", "against": sides[1] if len(sides) > 1 else ""}
+        for key, text in self._texts.items():
+            self._fields[key].show(text)
+        self._dialog.open()
+
+    def _type(self, key: str, text: str, _: Sequence[int]) -> None:
+        self._texts[key] = text.strip()
+        self._fields[key].show(self._texts[key])
+
+    async def _act(self) -> None:
+        self._dialog.close()
+        await self._page.open(Wanted(**self._texts))
 
 
 def _help_dialog() -> ui.dialog:

@@ -59,7 +59,7 @@ class Field(Acknowledged, component="field.js"):
 
 
 class AmplitudeSlider(Acknowledged, component="slider.js"):
-    """A slider in σ with its value beside it.
+    """A slider in σ with its value beside it, which can be typed.
 
     Args:
         reach: both ends.
@@ -73,10 +73,28 @@ class AmplitudeSlider(Acknowledged, component="slider.js"):
         self.receive("drag", lambda amplitude: on_drag(_within(amplitude, reach)))
         self.receive("release", lambda amplitude: on_release(_within(amplitude, reach)))
 
-    def show(self, label: str, amplitude: float) -> None:
-        """Moves the slider, unless somebody holds it."""
-        set_prop(self, "label", label)
+    def show(self, name: str, amplitude: float) -> None:
+        """Moves the slider, unless somebody holds it; `name` is what is walked along."""
+        set_prop(self, "name", name)
         set_prop(self, "value", amplitude)
+
+
+class Walk(Acknowledged, component="walk.js"):
+    """Small pictures of a walk.
+
+    Args:
+        on_view: called with True when they come into view, with False when they are out of it.
+    """
+
+    def __init__(self, on_view: Callable[[bool], None]):
+        super().__init__()
+        self.props["src"] = ""
+        self.receive("view", lambda seen: on_view(bool(seen)))
+
+    def show(self, label: str, uri: str) -> None:
+        """Shows pictures, or an empty place."""
+        set_prop(self, "label", label)
+        set_prop(self, "src", uri)
 
 
 class LayerSlider(Acknowledged, component="layers.js"):

@@ -61,6 +61,15 @@ def test_without_nicegui_the_remedy_is_named(here, run, monkeypatch):
     assert code == 2 and "pip install nicegui" in err
 
 
+def test_a_generator_that_is_there_is_not_loaded_again(here, monkeypatch):
+    generator = load_generator("blobs")
+    monkeypatch.setattr("ganwalk.generators.loading.load_generator", None)
+    assert choose_sides("pca", None, None, "cpu", loaded=generator)[0] is generator
+    assert choose_sides("directions.safetensors", None, None, "cpu", loaded=generator)[0] is generator
+    other = str(here / "scenes" / "directions.safetensors")
+    assert choose_sides(other, None, None, "cpu", loaded=generator)[0].identity.reference == "scenes"
+
+
 @pytest.mark.slow
 def test_methods_need_no_file(here):
     generator, (a, b) = choose_sides("random", "pca", "scenes", "cpu")
