@@ -19,6 +19,8 @@ from ganwalk.sheets import Sheet
 
 # Pixels on a side beyond which an image takes a second or more, and a grid shows fewer samples if nobody says how many.
 _LARGE = 512
+# Image change, as a share of the strongest direction's, below which a row of an overview is pale.
+_HARDLY = 0.05
 # Directions on one sheet: more make a strip that no screen shows at a size to look at.
 SHEET_ROWS = 25
 
@@ -129,7 +131,7 @@ def overview_grid(
     """One row per direction, for one sample; otherwise as `traversal_grid`.
 
     Hidden directions are left out. A bar below each index shows the direction's effect as a share of the strongest
-    one's, where it was measured.
+    one's, where it was measured; where that is next to nothing, the row is pale.
 
     Args:
         most: show only so many directions, the first ones.
@@ -202,12 +204,21 @@ def _overviews(
         for row, index in enumerate(shown):
             moves = [Move(index, 1.0, layers)]
             cells = traverse(generator, directions, moves, amplitudes, sample, unmoved=unmoved, **making)
-            canvas.paste(row, cells[0])
+            pale = shares is not None and shares[index] < _HARDLY
+            canvas.paste(row, _paled(cells[0]) if pale else cells[0])
         whole = len(shown) == len(visible)
         count = f"{len(visible)} directions" if whole else f"directions {shown[0]} to {shown[-1]} of {len(visible)}"
         title = f"{count}{f' ({hidden} hidden)' if hidden else ''}, {sample.labels[0]}"
         caption = " · ".join(filter(None, (_caption(title, directions, f"±{amplitude:g} σ", sample, layers), note)))
-        yield canvas.finish(caption if shares is None else f"{caption} · bars: image change")
+        if shares is not None:
+            caption += " · bars: image change"
+            caption += " · pale: hardly any" * any(shares[index] < _HARDLY for index in shown)
+        yield canvas.finish(caption)
+
+
+def _paled(cells: np.ndarray) -> np.ndarray:
+    """Pictures, uint8, that step back behind others."""
+    return (255 - (255 - cells.astype(np.uint16)) * 2 // 5).astype(np.uint8)
 
 
 def _sheet(

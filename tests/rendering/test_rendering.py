@@ -81,6 +81,17 @@ def test_the_batch_bounds_memory_and_changes_nothing(toy, monkeypatch):
     assert np.abs(together.astype(int) - apart).max() <= 1
 
 
+def test_rows_that_do_nearly_nothing_are_pale(toy):
+    directions = Directions(torch.eye(8)[:2], torch.ones(2), "z", toy.identity)
+    plain = np.asarray(overview_grid(toy, directions, ONE, steps=3)).astype(int)
+    weak = replace(directions, effects=torch.tensor([1.0, 0.01]))
+    pale = np.asarray(overview_grid(toy, weak, ONE, steps=3)).astype(int)
+    # Inside of the last cell of each row: labels and bars change the left only.
+    first, second = (slice(60, 110), slice(-90, -30)), (slice(160, 210), slice(-90, -30))
+    assert np.array_equal(pale[first], plain[first])
+    assert not np.array_equal(pale[second], plain[second]) and pale[second].min() >= 150
+
+
 def test_overview_has_a_row_per_direction_and_reports_progress(large):
     generator, directions = large
     calls = []
