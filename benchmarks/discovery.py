@@ -577,7 +577,7 @@ def main() -> None:
     chosen = [case for case in cases if case.kind in arguments.cases and (case.size is None or case.size in sizes)]
     missing = [case for case in chosen if arguments.fresh or case.name not in rows]
     if missing:
-        bench.ganwalk("discover", "-g", "blobs", "-n", "2", "--steps", "1", "-o", "out/warm-up")
+        bench.ganwalk("discover", "-g", "blobs", "-n", "2", "--steps", "1", "-o", "out/warm-up", "--force")
     for case in missing:
         print(f"{case.name} …", file=sys.stderr, flush=True)
         rows[case.name] = case.measure(bench)

@@ -151,7 +151,7 @@ def in_process(kind: str, file: Path, batch: int) -> dict[str, float]:
 def discovery(file: Path) -> dict[str, float]:
     """Seconds and peak MB of a whole direct `ganwalk discover` process at the default batch and layer."""
     options = ["-g", str(file), "-n", "2", "--steps", "1", "--no-equalize", "-q", "-o", str(file.parent / "out")]
-    options += ["--search", "direct"]
+    options += ["--search", "direct", "--force"]
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "ganwalk", "discover", *options], cwd=ROOT, stdout=subprocess.DEVNULL

@@ -32,7 +32,7 @@ _RESULTS = Path(__file__).resolve().parent / "results"
 def compare(seeds: int, jobs: int, out: Path) -> tuple[float, list[dict[str, Any]]]:
     """Seconds of one command, and its runs without theirs."""
     options = ["--methods", "random,pca,jacobian", "--seeds", str(seeds), "-n", "6", "--jobs", str(jobs), "-q"]
-    command = [sys.executable, "-m", "ganwalk", "compare", "-g", "blobs", *options, "-o", str(out)]
+    command = [sys.executable, "-m", "ganwalk", "compare", "-g", "blobs", *options, "-o", str(out), "--force"]
     began = time.perf_counter()
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - began

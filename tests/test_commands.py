@@ -118,18 +118,18 @@ def test_names_serve_wherever_a_direction_is_asked_for(run, refused):
     assert out.splitlines()[-1].endswith("--direction smile")
     assert run("name", 2, "--hide")[0] == 0
     code, out, _ = run("name")
-    assert code == 0 and [line.split() for line in out.splitlines()[:3]] == [
+    assert code == 0 and [line.split() for line in out.splitlines()[1:4]] == [
         ["0"],
         ["1", "smile", "*", "shows", "<teeth>"],
         ["2", "(hidden)"],
     ]
     small = ["--seeds", "1", "--steps", "2", "-q"]
     code, out, _ = run("render", "--direction", "Smile", *small)
-    assert code == 0 and "wrote ganwalk-out/direction-1.png" in out
+    assert code == 0 and "wrote ganwalk-out/direction-1-seeds-1-steps-2.png" in out
     code, out, _ = run("render", "--combine", "smile=2,0=-1", "--gif", *small)
-    assert code == 0 and "wrote ganwalk-out/combined.png, ganwalk-out/combined.gif" in out
+    assert code == 0 and "ganwalk-out/combined-smile=2,0=-1-seeds-1-steps-2.gif" in out
     code, out, _ = run("render", "--direction", "all", "--gif", *small)
-    assert code == 0 and "ganwalk-out/overview.gif" in out
+    assert code == 0 and "ganwalk-out/overview-seeds-1-steps-2.gif" in out
     assert run("name", "smile", "", "--note", "", "--no-star")[0] == 0
     assert "smile" not in run("name")[1]
     assert "no direction is called 'smile'" in refused("render", "--direction", "smile")
@@ -141,12 +141,12 @@ def test_names_serve_wherever_a_direction_is_asked_for(run, refused):
 
 
 @pytest.mark.slow
-def test_the_newest_discovery_is_the_default(run):
-    for name, n in (("old", 2), ("new", 4)):
+def test_the_newest_discovery_is_the_default(run, monkeypatch):
+    for number, (name, n) in enumerate((("old", 2), ("new", 4))):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", str(number))
         run("discover", "-g", "blobs", "--steps", 0, "--batch", 4, "-n", n, "--out", name, "-q")
-    os.utime("old/directions.safetensors", (0, 0))
     code, out, _ = run("render", "--direction", 3, "--seeds", 1, "--steps", 2, "-q")
-    assert code == 0 and "new/direction-3.png" in out
+    assert code == 0 and "new/direction-3-seeds-1-steps-2.png" in out
 
 
 BAD_FILES = {
@@ -217,7 +217,7 @@ def test_a_full_disk(run, refused, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    assert "No space left on device" in refused("discover", "-g", "blobs", *FAST)
+    assert "No space left on device" in refused("discover", "-g", "blobs", *FAST, "--force")
     assert "No space left on device" in refused("render", "-d", "0", "--steps", "2", "--seeds", "1", "-q")
     assert "No space left on device" in refused("render", "-d", "0", "--gif", "--seeds", "1", "-q")
     shutil.copy(CHECKPOINT, "net.pkl")
@@ -263,7 +263,9 @@ def wait_for(path, process):
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_runs_end_as_if_nothing_had_happened():
+def test_killed_and_resumed_runs_end_as_if_nothing_had_happened(monkeypatch):
+    # Files say when they were made.
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     assert subprocess.run([*COMMAND, "--steps", "250", "--out", "whole"], check=False).returncode == 0
     process = start("--steps", "250", "--out", "cut")
     wait_for(Path("cut/checkpoint.pt"), process)

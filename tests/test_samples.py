@@ -91,7 +91,7 @@ def test_render_draws_the_seeds_of_the_style_that_it_is_given(blobs, tmp_path, r
     pictures = []
     for style in ("torch", "nvidia"):
         options = ["--directions", tmp_path / "d.safetensors", "-d", 0, "--seeds", 7, "--steps", 2, "-q"]
-        assert run("render", *options, "--seed-style", style, "-o", tmp_path / "x.png")[0] == 0
+        assert run("render", *options, "--seed-style", style, "-o", tmp_path / "x.png", "--force")[0] == 0
         pictures.append(np.asarray(Image.open(tmp_path / "x.png")))
         expected = traversal_grid(blobs, directions, 0, DrawnSamples((7,), seed_style=style), steps=2)
         np.testing.assert_array_equal(pictures[-1], np.asarray(expected))

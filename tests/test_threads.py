@@ -43,6 +43,8 @@ def test_one_thread_gives_the_same_bytes_in_every_environment(module, tmp_path):
     """Batches of 64: of fewer points two threads of BLAS would make the same sums as one."""
     for count in ("1", "2"):
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": count}
+        # Files say when they were made.
+        environment["SOURCE_DATE_EPOCH"] = "0"
         environment.pop("OPENBLAS_NUM_THREADS", None)
         command = [sys.executable, "-m", module, *COMMANDS[module], "--threads", "1", "--seed", "3", "-q"]
         subprocess.run([*command, "-o", str(tmp_path / count)], env=environment, check=True, stdout=subprocess.DEVNULL)

@@ -1,5 +1,6 @@
 """The catalog: what is in it, and its names on the command line, with a local server as publisher."""
 
+import contextlib
 import json
 import shutil
 import threading
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ganwalk import progress
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.generators import catalog
@@ -158,13 +160,11 @@ def test_progress_is_shown_on_a_terminal(run, server, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     shown = []
 
-    def record(*_, **options):
-        shown.append(options["label"])
-        return real(*_, **options)
+    @contextlib.contextmanager
+    def record(total, label):
+        shown.append(label)
+        yield lambda done, note: None
 
-    import click
-
-    real = click.progressbar
-    monkeypatch.setattr(click, "progressbar", record)
+    monkeypatch.setattr(progress, "_bar", record)
     assert run("info", "rooms64-test")[0] == 0 and shown == ["downloading"]
     assert run("info", "rooms64-test")[0] == 0 and shown == ["downloading"]

@@ -550,8 +550,8 @@ def test_the_command_takes_scores_that_are_there_or_makes_its_own(run, tmp_path,
     assert run("name", 1, "dusk <b>", "--hide")[0] == 0
     code, out, err = run("report", *small, "--no-evaluate")
     assert code == 0 and err == "", err
-    page = Path("ganwalk-out/report.html").read_text(encoding="utf-8")
-    assert out.splitlines()[0] == f"wrote ganwalk-out/report.html ({len(page.encode()) / 1e6:.1f} MB)"
+    page = Path("ganwalk-out/report-seeds-4-steps-3.html").read_text(encoding="utf-8")
+    assert out.splitlines()[0] == f"wrote ganwalk-out/report-seeds-4-steps-3.html ({len(page.encode()) / 1e6:.1f} MB)"
     assert out.splitlines()[1].startswith("next: ganwalk ")
     assert "written without scores" in page and 'id="direction-1"' not in page and 'id="direction-2"' in page
     assert "ganwalk discover --generator blobs --n-directions 3 --steps 1 --batch 6" in page
