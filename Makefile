@@ -47,7 +47,7 @@ check: lint
 	$(BIN)/python -m tools.check
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-pythons:
 	$(PYTHON) -m tools.pythons $(addprefix --python ,$(PYTHONS)) --tier $(TIER) -- $(ARGS)

@@ -135,10 +135,11 @@ def figures(results: Path) -> None:
     if (results / "scenes.json").exists():
         done = json.loads((results / "scenes.json").read_text())
         columns = ("overall", "held_rtd", "r2", "latents", "cpu_seconds")
-        for row in done.values():
-            row.setdefault("r2", float("nan"))
+        # A direct search has no student, and no R² of one.
+        tables = {column: table({key: row for key, row in done.items() if column in row}, column) for column in columns}
         merged = {
-            name: {column: table(done, column)[name]["scenes"] for column in columns} for name in table(done, "overall")
+            name: {column: cells[name]["scenes"] for column, cells in tables.items() if name in cells}
+            for name in tables["overall"]
         }
         print(as_markdown(merged, "on scenes"))
         ended = [row for row in done.values() if "before" in row]
