@@ -159,6 +159,18 @@ def write_comparison(
     return paths
 
 
+def holds_other_comparison(folder: Path, runs: Sequence[Path]) -> bool:
+    """Whether a folder holds a comparison of runs that are not all among these."""
+    try:
+        rows = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))["runs"]
+        return not {row["run"] for row in rows} <= {str(run) for run in runs}
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError):
+        # Of somebody else.
+        return True
+
+
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 6) for name, value in values.items()}
 

@@ -37,7 +37,13 @@ _SHEETS = 12
     show_default=True,
     help="Folder for the comparison of several runs.",
 )
-@click.option("--force", "--overwrite", "overwrite", is_flag=True, help="Let quick scores take the place of full ones.")
+@click.option(
+    "--force",
+    "--overwrite",
+    "overwrite",
+    is_flag=True,
+    help="Replace full scores by quick ones, and a comparison of other runs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the scores of every run as JSON instead of a table.")
 @click.option("--data-root", type=_PATH, help="Folder or file of a public data set [default: in the cache].")
 @click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set.")
@@ -67,7 +73,14 @@ def command(
 
     import torch
 
-    from vae.comparison import ScoredRun, agreement, grouped, with_udr, write_comparison
+    from vae.comparison import (
+        ScoredRun,
+        agreement,
+        grouped,
+        holds_other_comparison,
+        with_udr,
+        write_comparison,
+    )
     from vae.evaluation import check_fit, evaluate_model
     from vae.outputs import draw_traversals, score_table, write_scores
     from vae.run import DataSource, load_data
@@ -86,6 +99,8 @@ def command(
     ]
     if len(runs) > 1:
         check_writable(out / "traversals.png")
+        if holds_other_comparison(out, runs) and not overwrite:
+            raise GanwalkError(f"{out} compares other runs: choose another --out, or replace that with --force")
     with download_watch(quiet) as on_bytes:
         # Codes are drawn uniformly whatever the training drew, so runs on correlated factors share the data set too.
         distinct = {(one.dataset, one.resolution): one for one in settings}

@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from ganwalk.files import write_json
+from vae.comparison import holds_other_comparison
 from vae.evaluation import evaluate_model
 from vae.models import VAE, ModelConfig
 from vae.run_folder import load_model, save_model
@@ -369,6 +370,29 @@ def test_nothing_is_evaluated_for_a_comparison_that_cannot_be_written(vae_run, t
     (tmp_path / "taken").write_text("a file")
     code, _, err = vae_run("evaluate", *runs, "--metrics", "quick", "--out", tmp_path / "taken")
     assert code == 2 and "choose another folder" in err and not list(tmp_path.glob("*/scores.json"))
+
+
+@pytest.mark.parametrize(
+    ("held", "refused"),
+    [(None, False), (["one"], False), (["one", "two"], False), (["one", "three"], True), ("damaged", True)],
+)
+def test_comparisons_of_other_runs_are_kept(tmp_path, held, refused):
+    if held is not None:
+        text = held if isinstance(held, str) else json.dumps({"runs": [{"run": name} for name in held]})
+        (tmp_path / "comparison.json").write_text(text)
+    assert holds_other_comparison(tmp_path, [Path("one"), Path("two")]) == refused
+
+
+def test_the_command_keeps_comparisons_of_other_runs(vae_run, tmp_path):
+    runs = [tmp_path / "one", tmp_path / "two"]
+    for run in runs:
+        run.mkdir()
+        (run / "config.json").write_text("{}")
+        save_model(run / "model.safetensors", VAE(ModelConfig(32, 1)))
+    write_json(tmp_path / "out" / "comparison.json", {"runs": [{"run": "another"}]})
+    code, _, err = vae_run("evaluate", *runs, "--metrics", "quick", "--out", tmp_path / "out")
+    assert code == 2 and "compares other runs" in err and len(err.splitlines()) == 1
+    assert not list(tmp_path.glob("*/scores.json"))
 
 
 def test_scores_are_functions_of_the_seed(vae_run, tmp_path):
