@@ -24,6 +24,7 @@ _HOMES = {
     "cross_barcode": "ganwalk.rtd",
     "discover": "ganwalk.discovery",
     "evaluate": "ganwalk.evaluation",
+    "evaluation": "ganwalk.evaluation",
     "load_generator": "ganwalk.generators.loading",
     "rtd": "ganwalk.rtd",
 }

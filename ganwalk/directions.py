@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganwalk.directions_words import as_html, as_text, describe
 from ganwalk.errors import GanwalkError
-from ganwalk.files import DIRECTIONS_KEY, write_bytes
+from ganwalk.files import DIRECTIONS_KEY, check_regular, write_bytes
 from ganwalk.generators.base import SPACES, Generator, GeneratorIdentity, check_layers, space_dim
 from ganwalk.labels import Label, check_unique, find_direction
 from ganwalk.records import build_record
@@ -214,6 +214,7 @@ class Directions:
         path = Path(path)
         if path.is_dir():
             raise GanwalkError(f"{path} is a folder: give the directions.safetensors in it")
+        check_regular(path)
         try:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}

@@ -86,6 +86,15 @@ def newest_directions(folder: Path = Path()) -> Opened:
     return Opened(path, directions, len(found) - 1)
 
 
+def holds_directions(path: Path) -> bool:
+    """Whether there is a file of directions, which something of another kind should not replace."""
+    try:
+        Directions.load(path)
+    except GanwalkError:
+        return False
+    return True
+
+
 def replace_directions(path: Path, directions: Directions) -> Path | None:
     """Writes directions in the place of others, whose names, notes and marks pass to those that are the same ones.
 
@@ -101,12 +110,17 @@ def replace_directions(path: Path, directions: Directions) -> Path | None:
             # Nothing is there, or nothing that anybody could have named.
             directions.save(path)
             return None
+        if old.fingerprint() == directions.fingerprint():
+            # Found again, not anew.
+            directions = replace(directions, created=old.created or directions.created)
         labels = _passed_on(old, directions)
         kept = None
         if labels is None:
             kept = _free_name(path)
             old.save(kept)
-        directions.save(path) if labels is None else replace(directions, labels=labels).save(path)
+        if labels is None or all(label == Label() for label in labels):
+            labels = _kept_before(path, directions)
+        replace(directions, labels=labels).save(path)
         return kept
 
 
@@ -125,6 +139,18 @@ def _passed_on(old: Directions, new: Directions) -> tuple[Label, ...] | None:
             return None
         labels[closest] = old.labels[index]
     return tuple(labels)
+
+
+def _kept_before(path: Path, directions: Directions) -> tuple[Label, ...]:
+    """Labels of the same directions in a file beside, where an earlier discovery left them; otherwise their own."""
+    for beside in sorted(path.parent.glob(f"{path.stem}-named-*{path.suffix}"), reverse=True):
+        try:
+            labels = _passed_on(Directions.load(beside), directions)
+        except GanwalkError:
+            continue
+        if labels is not None:
+            return labels
+    return directions.labels
 
 
 def _walked_in(directions: Directions) -> tuple[object, ...]:

@@ -21,6 +21,7 @@ def names_from(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
         return module if homes[name] == f"{package}.{name}" else getattr(module, name)
 
     def names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *homes})
+        own = vars(sys.modules[package])
+        return sorted({*homes, *(name for name in own if name.startswith("__"))})
 
     return find, names

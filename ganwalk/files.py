@@ -154,6 +154,13 @@ def publish(partial: Path, path: Path) -> None:
     os.replace(partial, path)
 
 
+def check_regular(path: Path) -> None:
+    """Refuses what only looks like a file to read, such as a pipe, which would be waited for."""
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "not a regular file"
+        raise GanwalkError(f"{path} is {kind}: give a file")
+
+
 def is_web_page(head: bytes) -> bool:
     """Whether a file with these first bytes is HTML or XML, as servers send instead of what they do not have."""
     return head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))

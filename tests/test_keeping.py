@@ -18,6 +18,7 @@ from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.labels import Label
 from ganwalk.rendering.naming import settings_name
 
+CHECKPOINT = Path(__file__).parent / "golden" / "pickled_sg3repo_sg2_32.pkl"
 DISCOVER = ["discover", "-g", "blobs", "--steps", "2", "--batch", "6", "-q"]
 
 
@@ -224,3 +225,60 @@ def test_a_comparison_is_replaced_on_request_only(run):
     time.sleep(0.01)
     assert Path("ganwalk-comparison/comparison.json").stat().st_mtime_ns == written
     assert run(*compare, "--resume")[0] == 0 and run(*compare, "--force")[0] == 0
+
+
+def test_names_that_were_kept_beside_come_back(run):
+    for method, n, seed in (("pca", 3, 0), ("random", 2, 5), ("pca", 3, 0)):
+        code, out, _ = run(*DISCOVER, "-n", n, "-m", method, "--seed", seed, "--force")
+        assert code == 0
+        assert ("note: names of directions that are gone are kept in" in out) == (method == "random")
+        if method == "pca" and not Path("ganwalk-out/directions-named-1.safetensors").exists():
+            assert run("name", 1, "smile")[0] == 0
+    assert Directions.load(Path("ganwalk-out", DIRECTIONS_FILE)).labels[1].name == "smile"
+
+
+def test_directions_that_are_found_again_are_as_old_as_they_were(run, monkeypatch):
+    for seconds in ("100", "200"):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", seconds)
+        assert run(*DISCOVER, "-n", 2, "--force")[0] == 0
+    assert Directions.load(Path("ganwalk-out", DIRECTIONS_FILE)).created == "1970-01-01T00:01:40Z"
+
+
+def test_an_unfinished_run_is_not_begun_again_without_a_word(run):
+    assert run(*DISCOVER, "-n", 2)[0] == 0
+    for name in os.listdir("ganwalk-out"):
+        if name != "checkpoint.pt":
+            Path("ganwalk-out", name).unlink()
+    code, _, text = run(*DISCOVER, "-n", 2)
+    assert code == 2 and "was not finished" in text and "--resume" in text and "--force" in text
+    assert run(*DISCOVER, "-n", 2, "--resume")[0] == 0
+
+
+def test_nothing_of_another_kind_replaces_directions(run):
+    found().save(DIRECTIONS_FILE)
+    before = Path(DIRECTIONS_FILE).read_bytes()
+    code, _, text = run("convert", CHECKPOINT, DIRECTIONS_FILE, "--force")
+    assert code == 2 and "holds directions" in text and Path(DIRECTIONS_FILE).read_bytes() == before
+    assert run("export", "d.npz", "--directions", DIRECTIONS_FILE)[0] == 0
+    for out, words in (("d.npz", "must end in .safetensors"), (DIRECTIONS_FILE, "exists")):
+        code, _, text = run("import", "d.npz", "-g", "blobs", "-o", out)
+        assert code == 2 and words in text
+    code, _, text = run("import", DIRECTIONS_FILE, "-g", "blobs", "--force")
+    assert code == 2 and "is what is imported" in text and Path(DIRECTIONS_FILE).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["render", "-d", 0, "--directions", "pipe"],
+        ["discover", "-g", "blobs", "--config", "pipe"],
+        ["import", "pipe", "-g", "blobs"],
+        ["evaluate", "--directions", "pipe"],
+        ["discover", "-g", "pipe"],
+    ],
+    ids=lambda arguments: " ".join(map(str, arguments)),
+)
+def test_pipes_are_refused_at_once(run, arguments):
+    os.mkfifo("pipe")
+    code, _, text = run(*arguments)
+    assert code == 2 and "not a regular file" in text and len(text.splitlines()) == 1

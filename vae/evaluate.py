@@ -142,7 +142,9 @@ def command(
         click.echo(line)
     click.echo(f"wrote {', '.join(str(path) for path in written)}")
     if len(runs) == 1:
-        click.echo(f"next: look at {quoted(runs[0] / 'traversals.png')}, or compare with another run")
+        picture = runs[0] / "traversals.png"
+        look = f"look at {quoted(picture)}, or " if picture.exists() else ""
+        click.echo(f"next: {look}compare with another run: {_PROGRAM} {quoted(runs[0])} ANOTHER")
     else:
         click.echo(f"next: look at {quoted(out / 'comparison.png')}")
 

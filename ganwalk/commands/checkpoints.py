@@ -65,6 +65,7 @@ def models(as_json: bool) -> None:
 @force_option
 def convert(source: Path, target: Path, force: bool) -> None:
     """Rewrite a checkpoint as safetensors: smaller, quick to load, and nothing in it can run."""
+    from ganwalk.directions_files import holds_directions
     from ganwalk.files import check_free
     from ganwalk.generators.architectures import build_generator
     from ganwalk.generators.checkpoints import read_checkpoint
@@ -74,6 +75,8 @@ def convert(source: Path, target: Path, force: bool) -> None:
     if target.suffix != ".safetensors":
         raise GanwalkError(f"{target} must end in .safetensors, the format that convert writes")
     check_free(target, force)
+    if holds_directions(target):
+        raise GanwalkError(f"{target} holds directions, which no generator replaces: choose another name")
     with download_watch(quiet=False) as on_bytes:
         path = checkpoint_path(source, on_bytes)
     checkpoint = read_checkpoint(path)

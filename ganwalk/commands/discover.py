@@ -30,6 +30,8 @@ from ganwalk.terminal import download_watch, quoted, set_up_torch
 if TYPE_CHECKING:
     from ganwalk.discovery.results import DiscoveryResult
 
+_CHECKPOINT = "checkpoint.pt"
+
 
 @click.command(epilog="Example: ganwalk discover --generator ffhq.pkl --n-directions 20")
 @click.option(
@@ -111,7 +113,7 @@ def discover(
                 generator,
                 settings,
                 threads=threads,
-                checkpoint=out / "checkpoint.pt",
+                checkpoint=out / _CHECKPOINT,
                 resume=resume,
                 on_phase=on_phase,
                 on_early=write_early if leader else None,
@@ -122,6 +124,8 @@ def discover(
             written = write_outputs(result, generator, out, sheet())
     _print_result(result, profile)
     click.echo(f"wrote {out}/: {', '.join(path.name for path in reversed(written))}")
+    if written[0].name != DIRECTIONS_FILE and written[0].suffix == ".safetensors":
+        click.echo(f"note: names of directions that are gone are kept in {written[0]}")
     if result.ended:
         why = "the budget is spent" if result.ended == "budget" else "stopped"
         click.echo(f"{why} {_where(result)}; continue: the same command with --resume")
@@ -153,6 +157,11 @@ def _check_unfinished(out: Path) -> None:
             f"{out} holds {held}: replace them with --force, continue their run with --resume, "
             "or choose another folder with --out"
         )
+    if (out / _CHECKPOINT).exists():
+        raise GanwalkError(
+            f"{out} holds a run that was not finished: continue it with --resume, start anew with --force, "
+            "or choose another folder with --out"
+        )
 
 
 def _where(result: DiscoveryResult) -> str:
@@ -180,7 +189,7 @@ def _told_how_to_continue(out: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if (out / IMAGES_FILE).exists() and parallel.rank() == 0:
+        if any((out / name).exists() for name in (IMAGES_FILE, _CHECKPOINT)) and parallel.rank() == 0:
             click.echo("to continue: the same command with --resume", err=True)
         raise
     except RuntimeError as error:
@@ -197,17 +206,18 @@ def _told_how_to_continue(out: Path) -> Iterator[None]:
 def _announce(seconds: float, settings: DiscoverySettings) -> None:
     """Says first what will take long, where nobody has said how long it may take."""
     if settings.budget is None:
-        announce("this discovery", seconds, _remedy(settings), quiet=False)
+        announce("this discovery", seconds, _remedy(settings, seconds), quiet=False)
 
 
-def _remedy(settings: DiscoverySettings) -> str:
-    """What makes a run shorter; `settings` are resolved."""
+def _remedy(settings: DiscoverySettings, seconds: float) -> str:
+    """What makes a run of so many seconds shorter; `settings` are resolved."""
+    budget = f"--budget {max(1, min(10, round(seconds / 120)))}m"
     if settings.method not in OPTIMISED:
         shorter = ["a smaller --scored"]
     elif settings.search == "direct":
-        shorter = ["--search student" if settings.method in ON_STUDENT else "fewer --steps", "--budget 10m"]
+        shorter = ["--search student" if settings.method in ON_STUDENT else "fewer --steps", budget]
     else:
-        shorter = ["--effort quick", "--budget 10m"]
+        shorter = ["--effort quick", budget]
     if settings.layer:
         shorter.append(f"an earlier --layer than {settings.layer}")
     *first, last = shorter

@@ -51,14 +51,20 @@ def name(
         for index, label in enumerate(directions.labels):
             marks = " *" * label.starred + " (hidden)" * label.hidden
             click.echo(f"{index:>4}  {label.name}{marks}{f'  {label.note}' if label.note else ''}".rstrip())
-        click.echo(f"next: ganwalk name 0 NAME --directions {quoted(path)}")
+        unnamed = [index for index, label in enumerate(directions.labels) if not label.name]
+        todo = f"name {unnamed[0]} NAME" if unnamed else "render --direction 0"
+        click.echo(
+            f"next: ganwalk {todo} --directions {quoted(path)}{'' if unnamed else identity_again(directions.generator)}"
+        )
         return
     if not changes:
         raise GanwalkError(f"say what to call it: ganwalk name {quoted(direction)} smile, or see ganwalk name --help")
     index = directions.find(direction)
     directions = save_label(path, index, replace(directions.labels[index], **changes), directions.fingerprint())
     click.echo(f"wrote {path}: direction {directions.title(index)}")
-    called = directions.labels[index].name or str(index)
+    name_given = directions.labels[index].name
+    # Not every terminal can show every name.
+    called = name_given if name_given.isascii() and name_given else str(index)
     again = identity_again(directions.generator)
     click.echo(f"next: ganwalk render --directions {quoted(path)}{again} --direction {quoted(called)}")
 
@@ -99,12 +105,16 @@ def import_command(
     from ganwalk.interchange import import_directions
     from ganwalk.ranges import parse_layers
 
+    out = out or source.with_suffix(".safetensors")
+    if out.suffix.lower() != ".safetensors":
+        raise GanwalkError(f"{out} must end in .safetensors, the format of directions")
+    if out.exists() and source.exists() and out.samefile(source):
+        raise GanwalkError(f"{out} is what is imported: choose another name with --out")
+    check_free(out, force)
     layers = parse_layers(layers_text) if layers_text else None
     with download_watch(quiet=False) as on_bytes:
         generator = load_generator(name, progress=on_bytes, **external)
     directions = import_directions(source, generator, space=space, layers=layers, reading=reading)
-    out = out or source.with_suffix(".safetensors")
-    check_free(out, force)
     replace(directions, created=timestamp()).save(out)
     count = "1 direction" if len(directions) == 1 else f"{len(directions)} directions"
     click.echo(f"wrote {out}: {count} (read from {directions.settings['reading']})")

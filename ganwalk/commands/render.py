@@ -114,7 +114,9 @@ def render(
     from ganwalk.samples import DrawnSamples
     from ganwalk.sheets import save_picture
 
-    if (direction is None) == (combine is None):
+    if direction is not None and combine is not None:
+        raise GanwalkError("--direction and --combine say two things to draw: leave one of them out")
+    if direction is None and combine is None:
         raise GanwalkError("say what to draw: either --direction 0 (or a name, or all) or --combine smile=2,pose=-1")
     path, directions = open_directions(directions_path, quiet)
     class_index = directions.class_index if class_index is None else class_index

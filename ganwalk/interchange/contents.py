@@ -64,6 +64,9 @@ def read_contents(path: Path) -> Contents:
         GanwalkError: it is damaged, of another kind, or a checkpoint; without the file's name in front.
         OSError: it cannot be read.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        # A pipe would be waited for.
+        raise GanwalkError("is not a regular file: give a file")
     with path.open("rb") as file:
         head = file.read(64)
     if head.startswith(b"\x93NUMPY"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ganwalk.errors import GanwalkError
+from ganwalk.files import check_regular
 from ganwalk.records import build_record
 
 T = TypeVar("T")
@@ -19,6 +20,7 @@ def load_settings(kind: type[T], path: Path) -> T:
     Raises:
         GanwalkError: the file cannot be read, a name is unknown, or a value does not fit.
     """
+    check_regular(path)
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise GanwalkError(f"{path} is too large for settings")
@@ -28,7 +30,7 @@ def load_settings(kind: type[T], path: Path) -> T:
     except OSError as error:
         raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        raise GanwalkError(f"{path} is no JSON: {error}") from error
+        raise GanwalkError(f"{path} is no JSON: give settings, such as the metrics.json of a run") from error
     if isinstance(values, dict) and isinstance(values.get("settings"), dict):
         values = values["settings"]
     if not isinstance(values, dict):
