@@ -60,7 +60,8 @@ def say(text: str) -> None:
 
 def in_notebook() -> bool:
     """Whether a notebook's kernel runs this."""
-    return "ipykernel" in sys.modules
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 @contextlib.contextmanager
