@@ -6,6 +6,7 @@ import contextlib
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -66,13 +67,16 @@ def in_notebook() -> bool:
 
 @contextlib.contextmanager
 def _bar(total: int, label: str) -> Iterator[Advance]:
-    from tqdm.auto import tqdm
-
+    with warnings.catch_warnings():
+        # A notebook without widgets gets the bar of a terminal, which is no matter to warn about.
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
+    widget = any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
     bar: Any = tqdm(
         total=total,
         desc=label,
         file=sys.stderr,
-        bar_format=None if in_notebook() else _FORMAT,
+        bar_format=None if widget else _FORMAT,
         dynamic_ncols=True,
         leave=False,
         # Of the whole, not of the phase that runs.
