@@ -158,6 +158,9 @@ def test_functions_show_their_settings_by_name():
     assert parameters["steps"].default == DiscoverySettings.steps and parameters["amplitude"].annotation is float
     assert list(parameters)[:2] == ["generator", "n_directions"] and "settings" not in parameters
     assert "samples" in inspect.signature(ganwalk.evaluate).parameters
+    with pytest.raises(TypeError, match=r"discover\(\) has no setting 'stepz': did you mean steps"):
+        ganwalk.discover(None, stepz=3)
+    assert ganwalk.evaluation.axis_scores
     assert {"discover", "load_generator", "Directions", "rtd"} <= set(dir(ganwalk))
 
 

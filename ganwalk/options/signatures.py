@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Collection
@@ -13,6 +15,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def takes_settings(kind: type[Any], *, without: Collection[str] = ()) -> Callable[[Function], Function]:
     """A decorator: the `**settings` of a function are these fields, for `help`, notebooks and completion.
+
+    A name that is none of them is a TypeError that names similar ones.
 
     Args:
         kind: a dataclass of settings.
@@ -33,7 +37,18 @@ def takes_settings(kind: type[Any], *, without: Collection[str] = ()) -> Callabl
             for entry in fields(kind)
             if entry.name not in without
         ]
-        function.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
-        return function
+        shown = signature.replace(parameters=[*own, *added])
+
+        @functools.wraps(function)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            for name in kwargs:
+                if name not in shown.parameters:
+                    close = difflib.get_close_matches(name, shown.parameters)
+                    meant = f": did you mean {' or '.join(close)}?" if close else ""
+                    raise TypeError(f"{function.__name__}() has no setting {name!r}{meant}")
+            return function(*args, **kwargs)
+
+        checked.__signature__ = shown  # type: ignore[attr-defined]
+        return typing.cast(Function, checked)
 
     return decorate
