@@ -402,3 +402,10 @@ def test_fewer_dimensions_than_the_default_of_directions(run):
     assert code == 0 and "note: latents of 6 dimensions: as many directions" in out
     code, _, text = run("discover", "-g", "blobs", "-n", 20, "--force")
     assert code == 2 and "above the 6 dimensions" in text
+
+
+def test_options_that_mean_nothing_to_a_closed_form_are_named(run):
+    code, out, _ = run("discover", "-g", "blobs", "-m", "random", "-n", 2, "--steps", 3, "--per-step", 2, "--scored", 8)
+    assert code == 0 and "note: random has a closed form: --steps, --per-step do nothing" in out
+    code, out, _ = run("discover", "-g", "blobs", "-n", 2, "--steps", 1, "--batch", 6, "-o", "other")
+    assert code == 0 and "closed form" not in out

@@ -21,9 +21,11 @@ from ganwalk.commands.options import (
     external_options,
     force_option,
 )
-from ganwalk.discovery.settings import ON_STUDENT, OPTIMISED, DiscoverySettings
+from ganwalk.discovery.settings import OF_SEARCH, ON_STUDENT, OPTIMISED, DiscoverySettings
 from ganwalk.errors import GanwalkError
+from ganwalk.options import options_of
 from ganwalk.options.command_line import settings_options
+from ganwalk.options.fields import shown_name
 from ganwalk.progress import say
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 
@@ -94,6 +96,8 @@ def discover(
         if click.get_current_context().params["settings_n_directions"] is None:
             settings = _with_what_there_is(settings, generator, quiet)
         resolved = settings.resolve(generator)
+        if not quiet:
+            _tell_unused(settings)
         # What draws the pictures of early results draws those of the last.
         sheet = functools.cache(functools.partial(sheet_of, generator))
 
@@ -141,6 +145,18 @@ def _with_what_there_is(settings: DiscoverySettings, generator: Any, quiet: bool
     if fitting != settings and not quiet:
         click.echo(f"note: latents of {fitting.n_directions} dimensions: as many directions")
     return fitting
+
+
+def _tell_unused(settings: DiscoverySettings) -> None:
+    """Names options that were typed and mean nothing to a method with a closed form."""
+    if settings.method in OPTIMISED:
+        return
+    typed = click.get_current_context().params
+    about = options_of(DiscoverySettings)
+    unused = [f"--{shown_name(name, about[name])}" for name in OF_SEARCH if typed[f"settings_{name}"] is not None]
+    if unused:
+        do = "does" if len(unused) == 1 else "do"
+        click.echo(f"note: {settings.method} has a closed form: {', '.join(unused)} {do} nothing")
 
 
 def _check_unfinished(out: Path) -> None:

@@ -22,6 +22,8 @@ APART = ("budget", "memory", "compared")
 # Methods that are optimised, and those of them that mean the same on a student, whose features keep distances only.
 OPTIMISED = ("rtd", "hessian")
 ON_STUDENT = ("rtd",)
+# Settings of the optimisation alone: methods with a closed form have no use for them.
+OF_SEARCH = ("start", "steps", "batch", "directions_per_step", "lr", "search", "images", "polish", "budget")
 # Baselines that have a closed form and can serve nearly every generator.
 COMPARABLE = ("pca", "random", "sefa", "jacobian")
 # Weights below which a network is smaller than its student would be.
