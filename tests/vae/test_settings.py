@@ -57,7 +57,7 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path, text):
 
 
 def test_missing_files_are_refused(tmp_path):
-    with pytest.raises(GanwalkError, match="cannot read"):
+    with pytest.raises(GanwalkError, match="does not exist"):
         load_settings(tmp_path / "none.json")
 
 
