@@ -254,7 +254,7 @@ def test_impossible_settings_are_refused(toy, change, message):
 def test_the_function_for_people(toy):
     directions = ganwalk.discover(toy, n_directions=3, steps=2, batch=8)
     assert isinstance(directions, ganwalk.Directions) and len(directions) == 3
-    with pytest.raises(TypeError, match="unexpected keyword"):
+    with pytest.raises(TypeError, match="has no setting 'stepz': did you mean steps"):
         ganwalk.discover(toy, n_directions=3, stepz=2)
 
 
