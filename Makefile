@@ -1,4 +1,4 @@
-# make demo: discover directions of the shipped generator and draw them
+# make demo: discover directions of the shipped generator and draw them (make demo OUT=FOLDER: there, not in ganwalk-out)
 # make check: lint, types, the quick tests of what changed · make test: lint, types, all tests
 # make test-pythons: the tests on every Python here, with the newest dependencies · make bench: the benchmarks
 # make test-lowest: the tests on the oldest Python here, with the lowest dependencies that pyproject.toml allows
@@ -30,7 +30,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/ganwalk discover --generator scenes --n-directions 10 --out $(OUT) --force
+	$(BIN)/ganwalk discover --generator scenes --n-directions 10 --out $(OUT)
 	$(BIN)/ganwalk render --directions $(OUT)/directions.safetensors --direction all
 	$(BIN)/ganwalk render --directions $(OUT)/directions.safetensors --direction 0 --gif
 

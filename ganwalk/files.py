@@ -187,6 +187,28 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
+def read_json(path: Path, wanted: str, largest: int = 2**24) -> Any:
+    """The value in a JSON file of somebody's.
+
+    Args:
+        wanted: what the file should be, for the message.
+        largest: bytes that it may have.
+    Raises:
+        GanwalkError: it cannot be read, is too large, or is no JSON.
+    """
+    check_regular(path)
+    try:
+        if path.stat().st_size > largest:
+            raise GanwalkError(f"{path} is too large: give {wanted}")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except GanwalkError:
+        raise
+    except OSError as error:
+        raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise GanwalkError(f"{path} is no JSON: give {wanted}") from error
+
+
 def cache_folder() -> Path:
     """Where downloads and what is made of them are kept: $GANWALK_CACHE, or the user's cache folder."""
     import platformdirs

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganwalk.errors import GanwalkError
-from ganwalk.files import check_regular
+from ganwalk.files import read_json
 from ganwalk.options import TextForm, check_settings, completed, option
 from ganwalk.records import build_record
 from ganwalk.rtd.choices import SCALE_GRADIENTS
@@ -198,15 +198,9 @@ def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
 
 def load_settings(path: Path, *, written: bool = False) -> TrainingSettings:
     """Settings from a JSON file; `written` as of `from_json`."""
-    check_regular(path)
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise GanwalkError(f"{path} does not exist: give the folder of a run of python -m vae.train") from None
-    except OSError as error:
-        raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise GanwalkError(f"{path} is no JSON: give the config.json of a run of python -m vae.train") from error
+    if not path.exists():
+        raise GanwalkError(f"{path} does not exist: give the folder of a run of python -m vae.train")
+    values = read_json(path, "the config.json of a run of python -m vae.train")
     if not isinstance(values, dict):
         raise GanwalkError(f"{path} is no configuration of vae.train: it must hold an object")
     return from_json(values, path, written=written)

@@ -213,9 +213,9 @@ def _check_other_scores(path: Path, directions: Directions, settings: Evaluation
         held = load_evaluation(path, directions)
     except GanwalkError:
         # Of no use to anybody.
-        return
-    wanted = {name: value for name, value in asdict(settings).items() if held and name in held["settings"]}
-    changed = [name for name, value in wanted.items() if held and held["settings"][name] != value]
+        held = None
+    stored = held["settings"] if held else {}
+    changed = [name for name, value in asdict(settings).items() if name in stored and stored[name] != value]
     if changed:
         raise GanwalkError(
             f"{path} holds scores with other settings ({', '.join(changed)}): replace them with --force, "

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ganwalk.errors import GanwalkError
-from ganwalk.files import check_regular
+from ganwalk.files import read_json
 from ganwalk.records import build_record
 
 T = TypeVar("T")
-_MAX_BYTES = 2**24
 
 
 def load_settings(kind: type[T], path: Path) -> T:
@@ -20,17 +18,7 @@ def load_settings(kind: type[T], path: Path) -> T:
     Raises:
         GanwalkError: the file cannot be read, a name is unknown, or a value does not fit.
     """
-    check_regular(path)
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise GanwalkError(f"{path} is too large for settings")
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except GanwalkError:
-        raise
-    except OSError as error:
-        raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise GanwalkError(f"{path} is no JSON: give settings, such as the metrics.json of a run") from error
+    values = read_json(path, "settings, such as the metrics.json of a run")
     if isinstance(values, dict) and isinstance(values.get("settings"), dict):
         values = values["settings"]
     if not isinstance(values, dict):

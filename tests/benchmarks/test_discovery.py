@@ -57,7 +57,7 @@ def test_the_benchmark_of_discoveries_runs_and_continues(tmp_path):
 
 def test_the_demo_is_the_one_of_the_makefile(benchmark):
     discover, *renders = benchmark.demo_commands("here")
-    assert discover[:1] == ["discover"] and discover[-3:] == ["--out", "here", "--force"]
+    assert discover[:1] == ["discover"] and discover[-2:] == ["--out", "here"]
     assert [command[0] for command in renders] == ["render", "render"]
     assert all("here/directions.safetensors" in command for command in renders)
 
