@@ -34,7 +34,7 @@ class Directions:
     """Unit vectors in a latent space of one generator, sorted by their effect.
 
     Attributes:
-        vectors: (n, d) float32 rows of unit length, orthogonal unless they were imported.
+        vectors: (n, d) float32 rows of unit length, orthogonal unless they were imported or are oblique.
         scales: (n,) latent standard deviation along each direction: a shift by amplitude a is a·scale·vector.
         space: "z" or "w".
         generator: identity of the generator they belong to.
@@ -46,6 +46,7 @@ class Directions:
         created: when they were found, as `ganwalk.files.timestamp`; empty in files of versions that did not say.
         effects: (n,) mean image change of a shift, or None if it was not measured.
         labels: names and notes that people gave, one per direction; empty ones where nothing was given.
+        oblique: whether the method leaves directions that need not be orthogonal.
     Raises:
         GanwalkError: on construction, if the values do not agree with this.
     """
@@ -62,6 +63,7 @@ class Directions:
     created: str = ""
     effects: Tensor | None = None
     labels: tuple[Label, ...] = ()
+    oblique: bool = False
 
     def __post_init__(self) -> None:
         vectors, scales = self.vectors, self.scales
@@ -83,7 +85,8 @@ class Directions:
             raise GanwalkError("scales must not be negative")
         if (vectors.norm(dim=1) - 1).abs().max() > _UNIT_TOLERANCE:
             raise GanwalkError("directions must have unit length")
-        if not self.method.startswith("imported") and not _orthonormal(vectors):
+        free = self.oblique or self.method.startswith("imported")
+        if not free and not _orthonormal(vectors):
             raise GanwalkError(f"directions of the method {self.method!r:.40} must be orthonormal")
         if self.space not in SPACES:
             raise GanwalkError(f"directions are in the unknown space {self.space!r:.40}")
@@ -191,6 +194,8 @@ class Directions:
             "seed": self.seed,
             "version": self.version,
         }
+        if self.oblique:
+            facts["oblique"] = True
         if self.created:
             facts["created"] = self.created
         if any(label != Label() for label in self.labels):
@@ -288,6 +293,7 @@ def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:
         created=str(facts.get("created", "")),
         effects=tensors.get("effects"),
         labels=_labels(facts.get("labels", [])),
+        oblique=facts.get("oblique", False) is True,
     )
 
 

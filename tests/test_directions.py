@@ -227,6 +227,16 @@ def test_imported_directions_need_not_be_orthogonal(toy):
     assert len(Directions(rows, torch.ones(3), "w", toy.identity, method="imported from npy")) == 3
 
 
+def test_oblique_directions_say_so_in_their_file(toy, tmp_path):
+    rows = torch.eye(12)[:1].repeat(3, 1)
+    oblique = Directions(rows, torch.ones(3), "w", toy.identity, method="local", oblique=True)
+    oblique.select([2, 0]).save(tmp_path / "oblique.safetensors")
+    loaded = Directions.load(tmp_path / "oblique.safetensors")
+    assert loaded.oblique and torch.equal(loaded.vectors, rows[:2])
+    with pytest.raises(GanwalkError, match="must be orthonormal"):
+        replace(loaded, oblique=False)
+
+
 def test_a_selection_keeps_what_belongs_together(toy):
     directions = directions_of(toy)
     chosen = directions.select([2, 0])

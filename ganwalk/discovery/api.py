@@ -34,7 +34,7 @@ def discover(
         on_progress: called with the share that is done, from 0 to 1, and what is being done.
         settings: any further field of `DiscoverySettings`, such as steps=300, batch=64, amplitude=2.0, seed=0.
     Returns:
-        Orthonormal directions, sorted by their effect on the image.
+        Unit vectors, sorted by their effect on the image; orthonormal unless the method leaves oblique ones.
     Raises:
         GanwalkError: settings that do not fit the generator.
     """

@@ -1,7 +1,7 @@
 """The methods that find directions, by name: ours, and those that a user would compare it with.
 
 A method is either a closed form (`find`) or an optimisation (`objective`). All work in the same view of a generator
-and leave orthonormal directions, so that their results can be compared.
+and leave unit vectors, so that their results can be compared: orthonormal ones, unless the method says otherwise.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MakeObjective = Callable[[Generator, DiscoverySettings, RTDLoss], Objective]
 
 
 class Find(Protocol):
-    """A closed form: (n, d) orthonormal rows, float64, strongest first, on the CPU."""
+    """A closed form: (n, d) rows of unit length, float64, strongest first, on the CPU."""
 
     def __call__(self, generator: Generator, view: View, n: int, *, seed: int) -> Tensor: ...
 
@@ -41,12 +41,14 @@ class Method:
         source: the paper that it follows.
         find: the directions in closed form; None for a method that optimises.
         objective: what is optimised; None for a closed form.
+        oblique: whether the directions need not be orthogonal.
     """
 
     summary: str
     source: str
     find: Find | None = None
     objective: MakeObjective | None = None
+    oblique: bool = False
 
 
 def _random(generator: Generator, view: View, n: int, *, seed: int) -> Tensor:

@@ -22,7 +22,7 @@ class Basis:
 
     Attributes:
         name: the method that found it.
-        vectors: (n, d) orthonormal.
+        vectors: (n, d) of unit length; orthonormal unless the method leaves oblique ones.
         scales: (n,) latent standard deviations along them.
         effects: (n,) mean image change of a shift by `amplitude` standard deviations.
         steps: (n, d) the shifts that were scored: of that length, or of the length that equalises the image change.
@@ -145,7 +145,9 @@ class DiscoveryResult:
         return values
 
 
-def as_directions(generator: Generator, settings: DiscoverySettings, basis: Basis) -> Directions:
+def as_directions(
+    generator: Generator, settings: DiscoverySettings, basis: Basis, *, oblique: bool = False
+) -> Directions:
     """The artifact of a scored basis and resolved settings."""
     assert settings.space is not None
     return Directions(
@@ -160,4 +162,5 @@ def as_directions(generator: Generator, settings: DiscoverySettings, basis: Basi
         version=__version__,
         created=timestamp(),
         effects=basis.effects,
+        oblique=oblique,
     )

@@ -129,7 +129,7 @@ class _Run:
     def result(self, subspace: Subspace, found: Basis, **search: Any) -> DiscoveryResult:
         """The result of a basis, and what is known of its search: further fields of `DiscoveryResult`."""
         return DiscoveryResult(
-            directions=as_directions(self.generator, self.settings, found),
+            directions=as_directions(self.generator, self.settings, found, oblique=method_of(found.name).oblique),
             bases=(found,),
             explained=subspace.explained,
             settings=self.settings,
@@ -184,7 +184,7 @@ def score_vectors(
     scores: BasisScores | None = None,
     on_share: Callable[[float], None] | None = None,
 ) -> Basis:
-    """Orthonormal vectors (n, d) with their scores on the held batch, sorted by falling effect on the image.
+    """Unit vectors (n, d) with their scores on the held batch, sorted by falling effect on the image.
 
     Args:
         target: image change that equalised shifts are to make; 0 stands for the root mean square of these vectors' own.
