@@ -59,6 +59,36 @@ def held_out_errors(predictor: ScenePredictor, n: int = 4000, seed: int = 10_001
     }
 
 
+def fit(
+    predictor: ScenePredictor, images: np.ndarray, factors: Tensor, *, epochs: int, batch: int, device: str = "cpu"
+) -> ScenePredictor:
+    """The predictor, fitted to pictures (n, 64, 64, 3) uint8 with factors (n, 6) as `prediction_loss` takes them."""
+    rng = torch.Generator().manual_seed(0)
+    predictor = predictor.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(predictor.parameters(), 2e-3)
+    total = epochs * (len(images) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=total)
+    for epoch in range(epochs):
+        order = torch.randperm(len(images), generator=rng).numpy()
+        losses = []
+        for start in range(0, len(order) - batch + 1, batch):
+            picks = np.sort(order[start : start + batch])
+            raw = predictor(soften(to_tensor(images[picks]), rng).to(device))
+            loss = prediction_loss(raw, factors[picks].to(device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        print(f"epoch {epoch + 1}: loss {np.mean(losses):.5f}", flush=True)
+    return predictor.cpu().eval()
+
+
+def write_weights(predictor: ScenePredictor, path: Path) -> None:
+    """Writes what `ganwalk.evaluation.scene_predictor` loads."""
+    save_file({name: value.contiguous() for name, value in predictor.state_dict().items()}, path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/scenes"), help="folder of the generator's training")
@@ -70,29 +100,10 @@ def main() -> None:
     images = load_images(arguments.work / "images.npy", settings)
     factors = torch.from_numpy(scene_renderer.to_unit(scene_renderer.sample_factors(settings.images, settings.seed)))
     torch.manual_seed(0)
-    rng = torch.Generator().manual_seed(0)
-    predictor = ScenePredictor().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(predictor.parameters(), 2e-3)
-    total = arguments.epochs * (len(images) // arguments.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=total)
-    for epoch in range(arguments.epochs):
-        order = torch.randperm(len(images), generator=rng).numpy()
-        losses = []
-        for start in range(0, len(order) - arguments.batch + 1, arguments.batch):
-            picks = np.sort(order[start : start + arguments.batch])
-            raw = predictor(soften(to_tensor(images[picks]), rng))
-            loss = prediction_loss(raw, factors[picks])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.item())
-        print(f"epoch {epoch + 1}: loss {np.mean(losses):.5f}", flush=True)
-    predictor.eval()
+    predictor = fit(ScenePredictor(), images, factors, epochs=arguments.epochs, batch=arguments.batch)
     errors = held_out_errors(predictor)
     print(json.dumps(errors, indent=1))
-    state = {name: value.contiguous() for name, value in predictor.state_dict().items()}
-    save_file(state, _HERE / "scenes-predictor.safetensors")
+    write_weights(predictor, _HERE / "scenes-predictor.safetensors")
     (_HERE / "scenes-predictor.json").write_text(json.dumps(errors, indent=1) + "\n")
 
 

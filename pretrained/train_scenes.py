@@ -20,6 +20,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -110,15 +111,23 @@ class Discriminator(nn.Module):
         return self.out(F.leaky_relu(dense, 0.2)).flatten()
 
 
-def load_images(path: Path, settings: Settings) -> np.ndarray:
+class Pictures(Protocol):
+    """What a network is trained on: pictures of factors drawn at random, as vae.data.scene_renderer has them."""
+
+    def sample_factors(self, n: int, seed: int) -> np.ndarray: ...
+
+    def render(self, factors: np.ndarray) -> np.ndarray: ...
+
+
+def load_images(path: Path, settings: Settings, pictures: Pictures = scene_renderer) -> np.ndarray:
     """The rendered training images (images, 64, 64, 3) uint8, rendered once and mapped afterwards."""
     if not path.exists():
-        factors = scene_renderer.sample_factors(settings.images, settings.seed)
+        factors = pictures.sample_factors(settings.images, settings.seed)
         size = CONFIG.img_resolution
         partial = path.with_suffix(".partial.npy")
         images = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(settings.images, size, size, 3))
         for start in range(0, settings.images, 1000):
-            images[start : start + 1000] = scene_renderer.render(factors[start : start + 1000], size)
+            images[start : start + 1000] = pictures.render(factors[start : start + 1000])
             print(f"\rrendered {start + 1000} of {settings.images}", end="", flush=True)
         images.flush()
         os.replace(partial, path)
@@ -127,12 +136,13 @@ def load_images(path: Path, settings: Settings) -> np.ndarray:
 
 def sample_styles(generator: StyleGAN2, n: int, mixing: float, rng: torch.Generator) -> Tensor:
     """Styles of random latent codes; with probability `mixing` per sample, of two codes with a random crossover."""
-    w = generator.mapping(torch.randn(n, generator.z_dim, generator=rng))
-    other = generator.mapping(torch.randn(n, generator.z_dim, generator=rng))
+    device = generator.mapping.w_avg.device
+    w = generator.mapping(torch.randn(n, generator.z_dim, generator=rng).to(device))
+    other = generator.mapping(torch.randn(n, generator.z_dim, generator=rng).to(device))
     crossover = torch.randint(1, generator.num_layers, (n, 1, 1), generator=rng)
     keep = torch.rand(n, 1, 1, generator=rng) >= mixing
     layers = torch.arange(generator.num_layers).view(1, -1, 1)
-    return torch.where(keep | (layers < crossover), w, other)
+    return torch.where((keep | (layers < crossover)).to(device), w, other)
 
 
 def save_atomically(state: object, path: Path) -> None:
@@ -145,7 +155,7 @@ def save_grid(generator: StyleGAN2, path: Path, columns: int = 12, rows: int = 6
     """A grid of samples without truncation."""
     z = torch.randn(rows * columns, generator.z_dim, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        images = generator(z)
+        images = generator(z.to(generator.mapping.w_avg.device)).cpu()
     pixels = (images.clamp(-1, 1) * 127.5 + 127.5).round().byte().permute(0, 2, 3, 1).numpy()
     size = pixels.shape[1]
     grid = pixels.reshape(rows, columns, size, size, 3).transpose(0, 2, 1, 3, 4)
@@ -155,11 +165,12 @@ def save_grid(generator: StyleGAN2, path: Path, columns: int = 12, rows: int = 6
 class Trainer:
     """Networks, optimisers and the step counter: everything that a checkpoint holds."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, config: StyleGAN2Config = CONFIG, device: str = "cpu"):
         torch.manual_seed(settings.seed)
         self.settings = settings
-        self.generator = StyleGAN2(CONFIG)
-        self.discriminator = Discriminator(CONFIG)
+        self.device = torch.device(device)
+        self.generator = StyleGAN2(config).to(self.device)
+        self.discriminator = Discriminator(config).to(self.device)
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         betas = (0.0, 0.99)
         self.g_optimizer = torch.optim.Adam(self.generator.parameters(), settings.lr, betas, fused=True)
@@ -188,11 +199,12 @@ class Trainer:
         for optimizer in (self.g_optimizer, self.d_optimizer):
             optimizer.param_groups[0]["lr"] = lr
         picks = torch.randint(len(images), (batch,), generator=rng).numpy()
-        real = torch.from_numpy(images[np.sort(picks)]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        real = torch.from_numpy(images[np.sort(picks)]).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        kind = self.device.type
 
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), torch.autocast(kind, torch.bfloat16):
             fake = self.generator.synthesis(sample_styles(self.generator, batch, settings.mixing, rng))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(kind, torch.bfloat16):
             real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
         d_loss = F.softplus(-real_logits.float()).mean() + F.softplus(fake_logits.float()).mean()
         self.d_optimizer.zero_grad(set_to_none=True)
@@ -207,7 +219,7 @@ class Trainer:
         self.d_optimizer.step()
 
         self.discriminator.requires_grad_(False)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(kind, torch.bfloat16):
             styles = sample_styles(self.generator, batch, settings.mixing, rng)
             logits = self.discriminator(self.generator.synthesis(styles))
         g_loss = F.softplus(-logits.float()).mean()
@@ -232,16 +244,24 @@ class Trainer:
             self.average.mapping.w_avg.copy_(self.generator.mapping.w_avg)
 
 
-def train(settings: Settings, work: Path, threads: int) -> None:
+def train(
+    settings: Settings,
+    work: Path,
+    threads: int,
+    *,
+    config: StyleGAN2Config = CONFIG,
+    pictures: Pictures = scene_renderer,
+    device: str = "cpu",
+) -> None:
     """Trains up to settings.kimg in `work`, continuing from its checkpoint if there is one."""
     torch.set_num_threads(threads)
     work.mkdir(parents=True, exist_ok=True)
-    images = load_images(work / "images.npy", settings)
-    trainer = Trainer(settings)
+    images = load_images(work / "images.npy", settings, pictures)
+    trainer = Trainer(settings, config, device)
     checkpoint, history = work / "checkpoint.pt", work / "history.csv"
     rows: list[dict[str, float]] = []
     if checkpoint.exists():
-        trainer.load(torch.load(checkpoint, weights_only=True))
+        trainer.load(torch.load(checkpoint, weights_only=True, map_location=device))
         with history.open() as file:
             rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
         rows = [row for row in rows if row["kimg"] * 1000 <= trainer.step * settings.batch]
@@ -276,15 +296,24 @@ def train(settings: Settings, work: Path, threads: int) -> None:
             save_atomically(trainer.average.state_dict(), work / name)
 
 
-def export(work: Path, settings: Settings) -> None:
-    """Writes the averaged generator, the settings and the curves' numbers beside this script."""
-    state = torch.load(work / "checkpoint.pt", weights_only=True)
+def write_average(
+    work: Path, settings: Settings, path: Path, *, config: StyleGAN2Config = CONFIG, name: str, source: str
+) -> float:
+    """Writes the averaged generator of a training in ganwalk's format; returns its length in thousands of images."""
+    state = torch.load(work / "checkpoint.pt", weights_only=True, map_location="cpu")
     kimg = state["step"] * settings.batch / 1000
-    here = Path(__file__).resolve().parent
     # Halves are enough for pictures of eight bits, and halve the file.
     tensors = {name: tensor.half() for name, tensor in state["average"].items()}
-    origin = {"name": "scenes", "license": "MIT", "source": f"pretrained/train_scenes.py, {kimg:.0f} kimg"}
-    write_native(CONFIG, tensors, here / "scenes.safetensors", **origin)
+    write_native(config, tensors, path, name=name, license="MIT", source=f"{source}, {kimg:.0f} kimg")
+    return kimg
+
+
+def export(work: Path, settings: Settings) -> None:
+    """Writes the averaged generator, the settings and the curves' numbers beside this script."""
+    here = Path(__file__).resolve().parent
+    kimg = write_average(
+        work, settings, here / "scenes.safetensors", name="scenes", source="pretrained/train_scenes.py"
+    )
     facts = {"kimg_done": kimg, **dataclasses.asdict(settings), "config": dataclasses.asdict(CONFIG)}
     write_json(here / "scenes-settings.json", facts)
     shutil.copyfile(work / "history.csv", here / "scenes-history.csv")
@@ -296,11 +325,12 @@ def main() -> None:
     parser.add_argument("--kimg", type=float, default=500, help="length of the training in thousands of images")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--device", default="cpu", help="torch device")
     parser.add_argument("--export-only", action="store_true", help="export the last checkpoint, without training")
     arguments = parser.parse_args()
     settings = Settings(arguments.kimg, arguments.seed)
     if not arguments.export_only:
-        train(settings, arguments.work, arguments.threads)
+        train(settings, arguments.work, arguments.threads, device=arguments.device)
     export(arguments.work, settings)
 
 

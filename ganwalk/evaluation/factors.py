@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, device_of, sample_labels, sample_z
 from ganwalk.generators.checkpoints import hash_file
 from ganwalk.generators.external import is_program, load_script, short_reason
+
+if TYPE_CHECKING:
+    from ganwalk.evaluation.scene_predictor import ScenePredictor
 
 Kind = Literal["linear", "circular", "categorical"]
 
@@ -109,17 +112,30 @@ class LatentReader:
 
 
 class SceneReader:
-    """Factors of `scenes` by the shipped predictor: hues on the circle, shape as probabilities."""
+    """Factors of `scenes` by a predictor: hues on the circle, shape as probabilities.
+
+    Args:
+        device: of the images.
+        predictor: by default the shipped one.
+        names: of the factors, in the predictor's order.
+        identity: what tells it from other readers.
+    """
 
     needs_images = True
-    identity = "scenes"
 
-    def __init__(self, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        device: torch.device | str = "cpu",
+        predictor: ScenePredictor | None = None,
+        names: Sequence[str] | None = None,
+        identity: str = "scenes",
+    ):
         from ganwalk.evaluation.scene_predictor import FACTOR_NAMES, load_predictor
 
-        self._predictor = load_predictor().to(device)
-        kinds: dict[str, Kind] = {"shape": "categorical", "scale": "linear", "azimuth": "linear"}
-        self.factors = tuple(Factor(name, kinds.get(name, "circular")) for name in FACTOR_NAMES)
+        self.identity = identity
+        self._predictor = (predictor or load_predictor()).to(device)
+        kinds: tuple[Kind, ...] = ("circular", "circular", "circular", "linear", "categorical", "linear")
+        self.factors = tuple(Factor(*pair) for pair in zip(names or FACTOR_NAMES, kinds, strict=True))
 
     def read(self, styles: Tensor, images: Tensor | None) -> list[Tensor]:
         assert images is not None

@@ -15,7 +15,6 @@ from ganwalk.shipped import shipped_file
 FACTOR_NAMES = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "azimuth")
 _HUES = 3
 _SHAPES = 4
-_OUTPUTS = 2 * _HUES + 2 + _SHAPES
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class ScenePrediction:
         hues: (n, 3) floor, wall and object hue in [0, 1).
         certainty: (n, 3) length of each predicted hue vector: near 1 for a clear colour.
         scale, azimuth: (n,) each, from -1 to 1 over the range of the renderings.
-        shape: (n, 4) probabilities of cube, cylinder, sphere, capsule.
+        shape: (n, shapes) probabilities; of scenes: cube, cylinder, sphere, capsule.
     """
 
     hues: Tensor
@@ -37,14 +36,18 @@ class ScenePrediction:
 
 
 class ScenePredictor(nn.Module):
-    """Convolutional regressor of hue vectors, scale, azimuth and shape logits from 64 px pictures in [-1, 1]."""
+    """Convolutional regressor of hue vectors, scale, azimuth and shape logits from 64 px pictures in [-1, 1].
 
-    def __init__(self) -> None:
+    Args:
+        shapes: how many there are.
+    """
+
+    def __init__(self, shapes: int = _SHAPES) -> None:
         super().__init__()
         widths = (3, 16, 32, 48, 64)
         self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(widths))
         self.hidden = nn.Linear(widths[-1] * 16, 128)
-        self.out = nn.Linear(128, _OUTPUTS)
+        self.out = nn.Linear(128, 2 * _HUES + 2 + shapes)
 
     def features(self, images: Tensor) -> Tensor:
         """Hidden features (n, 128) of pictures (n, 3, 64, 64)."""
@@ -54,7 +57,7 @@ class ScenePredictor(nn.Module):
         return F.silu(self.hidden(x.flatten(1)))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Raw outputs (n, 12): three hue vectors, scale and azimuth in [-1, 1], four shape logits."""
+        """Raw outputs (n, 8 + shapes): three hue vectors, scale and azimuth in [-1, 1], logits of the shapes."""
         return self.out(self.features(images))
 
     def predict(self, images: Tensor) -> ScenePrediction:
@@ -75,8 +78,8 @@ def prediction_loss(raw: Tensor, factors: Tensor) -> Tensor:
     """Mean squared error of hue vectors, scale and azimuth plus the cross-entropy of the shape.
 
     Args:
-        raw: outputs of the predictor (n, 12).
-        factors: (n, 6) in the order of `FACTOR_NAMES`: hues in [0, 1), scale and azimuth in [-1, 1], shape 0 to 3.
+        raw: outputs of the predictor (n, 8 + shapes).
+        factors: (n, 6) in the order of `FACTOR_NAMES`: hues in [0, 1), scale and azimuth in [-1, 1], shape from 0.
     """
     angle = factors[:, :_HUES] * (2 * math.pi)
     vectors = torch.stack([angle.cos(), angle.sin()], dim=2).flatten(1)
