@@ -34,7 +34,7 @@ from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.axes import axis_scores
-from ganwalk.evaluation.comparison import compare, summarise
+from ganwalk.evaluation.comparison import compare
 from ganwalk.evaluation.comparison_outputs import write_comparison
 from ganwalk.evaluation.effects import effect_scores
 from ganwalk.evaluation.factors import factor_reader
@@ -45,6 +45,11 @@ from ganwalk.generators.loading import load_generator, make_blobs
 from ganwalk.ledger import Job, Ledger, Placement, SharesMissing, Turn, run_jobs
 from ganwalk.ledger.placement import parse_shard
 from ganwalk.options import completed
+from ganwalk.standings import how_sure, standing
+from ganwalk.statistics import summarise
+
+# Values by row, column and seed.
+Table = dict[str, dict[str, dict[int, float]]]
 
 _PARTS = ["blobs", "ablations", "scenes", "scenes-settings", "figures"]
 _RESULTS = Path(__file__).resolve().parent / "results" / "directions"
@@ -303,43 +308,50 @@ def told_of_shares() -> Iterator[None]:
         print(f"\n{missing}")
 
 
-def table(done: dict[str, Any], score: str = "mean_cosine") -> dict[str, dict[str, list[float]]]:
-    """Scores by first and second part of the keys, one value per seed."""
-    rows: dict[str, dict[str, list[float]]] = {}
+def table(done: dict[str, Any], score: str = "mean_cosine") -> Table:
+    """Scores by the parts of the keys: first, second, and seed."""
+    rows: Table = {}
     for key, run in done.items():
-        first, second, _ = key.split("/")
-        rows.setdefault(first, {}).setdefault(second, []).append(run[score])
+        first, second, seed = key.split("/")
+        rows.setdefault(first, {}).setdefault(second, {})[int(seed)] = run[score]
     return rows
 
 
-def as_markdown(rows: dict[str, dict[str, list[float]]], corner: str, smallest: bool = False) -> str:
+def firsts(rows: Table) -> str:
+    """A line for each row: which column is first, and how sure that is over the seeds that columns share."""
+    found = {name: standing(cells) for name, cells in rows.items()}
+    return "\n".join(f"- {name}: {one.first} is first, {how_sure(one)}" for name, one in found.items() if one)
+
+
+def as_markdown(rows: Table, corner: str, smallest: bool = False) -> str:
     """Mean ± standard deviation (or the smallest value) of each cell; columns as in the first row."""
     columns = list(next(iter(rows.values())))
     lines = [f"| {corner} | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, cells in rows.items():
         texts = []
         for column in columns:
-            found = summarise(cells.get(column, []))
+            values = list(cells.get(column, {}).values())
+            found = summarise(values)
             if found is None:
                 texts.append("–")
             elif smallest:
-                texts.append(f"{min(cells[column]):.4f}")
+                texts.append(f"{min(values):.4f}")
             else:
                 texts.append(f"{found.mean:.4f} ± {found.std:.4f}")
         lines.append(f"| {name} | " + " | ".join(texts) + " |")
     return "\n".join(lines)
 
 
-def draw(rows: dict[str, dict[str, list[float]]], path: Path, groups: Sequence[str], title: str) -> None:
+def draw(rows: Table, path: Path, groups: Sequence[str], title: str) -> None:
     """Dots of 1 - |cosine|, one panel per group, on a logarithmic axis: further left is better."""
     names = list(next(iter(rows.values()))) if groups and groups[0] in rows else list(rows)
     figure = Figure(figsize=(2.6 * len(groups) + 1.6, 0.9 + 0.3 * len(names)), layout="constrained")
     panels: Any = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
     for panel, group in zip(panels, groups, strict=True):
         for row, name in enumerate(names):
-            values = rows[group].get(name, []) if group in rows else rows[name].get(group, [])
+            values = rows[group].get(name, {}) if group in rows else rows[name].get(group, {})
             colour = "#1f4e9c" if name in ("rtd", "defaults") else "#5b5b5b"
-            errors = [max(1 - value, 1e-5) for value in values]
+            errors = [max(1 - value, 1e-5) for value in values.values()]
             panel.plot(errors, [row] * len(errors), "o", ms=4, color=colour, alpha=0.75)
         panel.set_xscale("log")
         panel.set_xlim(1e-5, 1)
@@ -382,7 +394,8 @@ def figures(results: Path, docs: Path) -> None:
         done = json.loads((results / "blobs.json").read_text())
         rows = table(done)
         print(as_markdown(rows, "variant"), "\n\nsmallest of the seeds:\n")
-        print(as_markdown(rows, "variant", smallest=True), "\n\nseconds:\n")
+        print(as_markdown(rows, "variant", smallest=True), "\n")
+        print(firsts(rows), "\n\nseconds:\n")
         print(as_markdown(table(done, "seconds"), "variant"))
         draw(rows, docs / "study-blobs.png", list(rows), label)
     if (results / "ablations.json").exists():
@@ -391,7 +404,13 @@ def figures(results: Path, docs: Path) -> None:
         print(as_markdown(rows, "setting", smallest=True))
         draw(rows, docs / "study-ablations.png", list(next(iter(rows.values()))), label)
     if (results / "scenes" / "comparison.json").exists():
-        draw_effects(json.loads((results / "scenes" / "comparison.json").read_text()), docs / "study-scenes.png")
+        done = json.loads((results / "scenes" / "comparison.json").read_text())
+        cells: dict[str, dict[int, float]] = {}
+        for run in done["runs"]:
+            if run["scores"].get("overall") is not None:
+                cells.setdefault(run["method"], {})[run["seed"]] = run["scores"]["overall"]
+        print("\n" + firsts({"overall on scenes": cells}))
+        draw_effects(done, docs / "study-scenes.png")
     if (results / "scenes-settings.json").exists():
         done = json.loads((results / "scenes-settings.json").read_text())
         columns = ("overall", "disentanglement", "completeness", "gap", "seconds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ganwalk.files import atomic_path, write_json, write_text
+from ganwalk.standings import Standing, how_sure, standing
 from vae.data.base import ImageData
 from vae.evaluation import ModelScores, draw_rows, encode
 from vae.metrics import UDR, kl_per_dimension, udr
@@ -123,12 +125,46 @@ def _labels(groups: Sequence[Sequence[ScoredRun]]) -> list[str]:
     return [path if counts[name] > 1 else name for name, path in zip(short, long, strict=True)]
 
 
+def standings(runs: Sequence[ScoredRun], groups: Sequence[Group]) -> dict[str, Standing]:
+    """Groups by each score of disentanglement, and what their differences with the same seeds tell.
+
+    Several runs of a group with one seed count as their mean. Of one group, and of different data, there are none.
+    """
+    found: dict[str, Standing] = {}
+    if len(groups) < 2 or len({(run.settings.dataset, run.settings.resolution) for run in runs}) > 1:
+        return found
+    for name in SHARES:
+        values = {group.label: _by_seed([runs[place] for place in group.places], name) for group in groups}
+        ranked = standing(values)
+        if ranked is not None:
+            found[name] = ranked
+    return found
+
+
+def _by_seed(runs: Sequence[ScoredRun], name: str) -> dict[int, float]:
+    values: dict[int, list[float]] = {}
+    for run in runs:
+        if math.isfinite(run.scores.values.get(name, math.nan)):
+            values.setdefault(run.settings.seed, []).append(run.scores.values[name])
+    return {seed: float(np.mean(own)) for seed, own in values.items()}
+
+
+def standing_lines(runs: Sequence[ScoredRun], groups: Sequence[Group]) -> list[str]:
+    """A line for each score whose groups share two seeds or more: who is first, and how sure that is."""
+    return [
+        f"by {LABELS[name]}, {found.first} is first, {how_sure(found)}"
+        for name, found in standings(runs, groups).items()
+        if found.comparisons
+    ]
+
+
 def write_comparison(
     folder: Path, runs: Sequence[ScoredRun], groups: Sequence[Group], found: Agreement | None
 ) -> list[Path]:
     """Writes comparison.csv, comparison.json and comparison.png; `found` is None where runs have different data.
 
-    UDR of all pairs is in the JSON file; that of each run is among its scores, see `with_udr`.
+    The JSON file has UDR of all pairs of runs, and the differences of all pairs of groups on the same data; UDR of each
+    run is among its scores, see `with_udr`.
     """
     paths = [folder / f"comparison.{suffix}" for suffix in ("csv", "json", "png")]
     rows: list[dict[str, Any]] = [{"run": str(run.folder), **_rounded(run.scores.values)} for run in runs]
@@ -154,7 +190,8 @@ def write_comparison(
             "spearman": found.spearman.pairwise.round(6).tolist(),
         }
     )
-    write_json(paths[1], {"runs": rows, "settings": settings, "udr_pairwise": pairwise})
+    ranked = {name: found.to_json() for name, found in standings(runs, groups).items()}
+    write_json(paths[1], {"runs": rows, "settings": settings, "standings": ranked, "udr_pairwise": pairwise})
     draw_comparison(runs, groups, paths[2])
     return paths
 

@@ -78,6 +78,7 @@ def command(
         agreement,
         grouped,
         holds_other_comparison,
+        standing_lines,
         with_udr,
         write_comparison,
     )
@@ -139,6 +140,8 @@ def command(
         return
     titles = [group.label for group in groups]
     for line in score_table([g.means for g in groups], titles, [g.deviations for g in groups]):
+        click.echo(line)
+    for line in standing_lines(scored, groups):
         click.echo(line)
     click.echo(f"wrote {', '.join(str(path) for path in written)}")
     if len(runs) == 1:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import math
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,12 +19,15 @@ from ganwalk.discovery.settings import APART, OPTIMISED, DiscoverySettings
 from ganwalk.discovery.student.images import IMAGES_FILE
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.factors import FactorReader
+from ganwalk.evaluation.meanings import OF_ALL, best_possible
 from ganwalk.evaluation.run import run_evaluation
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.generators.base import Generator
 from ganwalk.ledger import Job, Ledger, Placement, Turn, run_jobs
 from ganwalk.ledger.turns import OnProgress
 from ganwalk.options import completed
+from ganwalk.standings import Standing, standing
+from ganwalk.statistics import Summary, summarise
 
 # What runs share: the generator and what reads factors off its images, if it is not the generator's own.
 Scored = tuple[Generator, FactorReader | None]
@@ -63,30 +64,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """A score of one method over seeds.
-
-    Attributes:
-        mean, std: over the seeds (std with n - 1; 0 for one seed).
-        half_width: half of the 95 % interval of the mean (Student's t; infinite for one seed).
-        count: seeds with a value.
-    """
-
-    mean: float
-    std: float
-    half_width: float
-    count: int
-
-    @property
-    def low(self) -> float:
-        return self.mean - self.half_width
-
-    @property
-    def high(self) -> float:
-        return self.mean + self.half_width
-
-
-@dataclass(frozen=True)
 class Comparison:
     """All runs on one generator.
 
@@ -96,6 +73,7 @@ class Comparison:
         factors: names of the columns of the effect matrices; empty without factors.
         runs: by method, then seed.
         command: that makes this comparison again; may be empty.
+        axes: true axes that the directions were scored against; 0 without any.
     """
 
     generator: str
@@ -103,6 +81,7 @@ class Comparison:
     factors: tuple[str, ...]
     runs: tuple[Run, ...]
     command: str = ""
+    axes: int = 0
 
     @property
     def methods(self) -> list[str]:
@@ -113,32 +92,38 @@ class Comparison:
         """Names of the scores that some run has."""
         return list(dict.fromkeys(name for run in self.runs for name, value in run.scores.items() if value is not None))
 
+    @property
+    def ranked_scores(self) -> list[str]:
+        """Those of which some value is better than another."""
+        return [name for name in self.scores if name in OF_ALL and OF_ALL[name].ranks]
+
+    def by_seed(self, method: str, score: str) -> dict[int, float]:
+        """A score of a method, by the seeds that have one."""
+        found = {run.seed: run.scores.get(score) for run in self.runs if run.method == method}
+        return {seed: value for seed, value in found.items() if value is not None}
+
     def values(self, method: str, score: str) -> list[float]:
         """A score of a method, one value per seed that has one."""
-        found = (run.scores.get(score) for run in self.runs if run.method == method)
-        return [value for value in found if value is not None]
+        return list(self.by_seed(method, score).values())
 
     def summary(self, method: str, score: str) -> Summary | None:
         """Mean and spread over the seeds; None if no seed has a value."""
         return summarise(self.values(method, score))
 
+    def standing(self, score: str) -> Standing | None:
+        """Methods by one of the ranked scores, and what their paired differences tell; None if no method has it."""
+        values = {method: self.by_seed(method, score) for method in self.methods}
+        return standing(values, lower_is_better=OF_ALL[score].lower_is_better)
+
+    def best_possible(self) -> dict[str, tuple[float, str]]:
+        """The best value that this many directions can have, by ranked score, and what limits it, if anything does."""
+        limits = best_possible(self.n_directions, self.axes, len(self.factors))
+        ends = {name: (0.0 if OF_ALL[name].lower_is_better else 1.0, "") for name in self.ranked_scores}
+        return {name: limits.get(name, end) for name, end in ends.items()}
+
     def refusal(self, method: str) -> str:
         """Why a method has no scores, or an empty text."""
         return next((run.refusal for run in self.runs if run.method == method and run.refusal), "")
-
-
-def summarise(values: Sequence[float]) -> Summary | None:
-    """Mean, standard deviation and 95 % interval of a few values; None of none."""
-    if not values:
-        return None
-    n = len(values)
-    if n == 1:
-        return Summary(values[0], 0.0, math.inf, 1)
-    std = statistics.stdev(values)
-    from scipy.special import stdtrit
-
-    quantile = float(stdtrit(n - 1, 0.975))
-    return Summary(statistics.fmean(values), std, quantile * std / math.sqrt(n), n)
 
 
 def compare(
@@ -205,7 +190,8 @@ def compare(
         )
     factors = next((tuple(result["factors"]) for result in results if result["factors"]), ())
     runs = tuple(Run(**result["run"]) for result in results)
-    return Comparison(generator.identity.reference, settings.n_directions, factors, runs, command)
+    axes = len(getattr(generator, "axes", ())) if any("mean_cosine" in run.scores for run in runs) else 0
+    return Comparison(generator.identity.reference, settings.n_directions, factors, runs, command, axes)
 
 
 def _run(settings: DiscoverySettings, evaluation: EvaluationSettings, turn: Turn) -> dict[str, Any]:

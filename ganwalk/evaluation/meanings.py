@@ -15,11 +15,13 @@ class Score:
         words: its name in a heading.
         meaning: what it says, in a line.
         lower_is_better: what is best has the lowest value; otherwise the highest, if any is better at all.
+        ranks: whether any value is better than another.
     """
 
     words: str
     meaning: str
     lower_is_better: bool = False
+    ranks: bool = True
 
 
 # Of single directions, as the rows of an evaluation have them: what a direction is about, and numbers.
@@ -34,7 +36,9 @@ OF_DIRECTIONS = {
     "rtd": Score(
         "RTD", "RTD of shifted batches, lower keeps the shape better (at unequal image changes)", lower_is_better=True
     ),
-    "displacement": Score("image change", "how much a shift changes the image; neither more nor less is better"),
+    "displacement": Score(
+        "image change", "how much a shift changes the image; neither more nor less is better", ranks=False
+    ),
     "straightness": Score(
         "straightness", "how straight images move along a direction; at 1, every step makes the same change"
     ),

@@ -1,19 +1,27 @@
 """Comparisons: every method and seed once, statistics by hand, resumption, and a report that says what came out."""
 
 import json
-import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation import comparison as comparison_module
-from ganwalk.evaluation.comparison import Comparison, Run, compare, summarise
-from ganwalk.evaluation.comparison_outputs import as_markdown, as_table, ranked, write_comparison
+from ganwalk.evaluation.comparison import Comparison, Run, compare
+from ganwalk.evaluation.comparison_outputs import (
+    as_markdown,
+    as_table,
+    plot_comparison,
+    ranked,
+    to_json,
+    write_comparison,
+)
 from ganwalk.evaluation.factors import ClassifierReader
 from ganwalk.evaluation.run import EvaluationSettings
 from tests.evaluation.test_factors import Brightness
@@ -28,13 +36,6 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 def runs(method, values, score="mean_cosine"):
     return [Run(method, seed, 1.0, {score: value}) for seed, value in enumerate(values)]
-
-
-def test_statistics_by_hand():
-    found = summarise([1.0, 2.0, 3.0])
-    assert found.mean == 2 and found.std == 1 and found.count == 3
-    assert found.half_width == pytest.approx(4.30265 / math.sqrt(3), rel=1e-5)
-    assert summarise([]) is None and math.isinf(summarise([4.0]).half_width)
 
 
 @pytest.mark.slow
@@ -128,10 +129,76 @@ def test_the_report_ranks_methods_and_tells_what_is_clear():
     )
     assert ranked(result) == ["rtd", "jacobian", "pca", "hessian"]
     text = as_markdown(result, "comparison.png")
-    assert "`rtd` is first" in text and "above those of `pca`" in text and "overlaps with `jacobian`:" in text
-    assert "One seed gives no interval: `hessian`." in text and "| hessian (1 seed) |" in text
+    # rtd - pca is 0.49, 0.38, 0.435: t = 13.7, p = 0.0053, the second of three.
+    sure = "but not told apart from `jacobian`; told apart from `pca`; one seed gives no interval against `hessian`"
+    assert f"`rtd` is first on 1 of 1 scores:\n\n- *mean cosine*, {sure}\n" in text
+    assert "| mean cosine | rtd | pca | 3 | 0.435 ± 0.137 | 0.011 | 7.9 |" in text
+    assert (
+        "| mean cosine | rtd | hessian | 1 | 0.590 | no test | – |" in text and "| hessian (1 seed) | 0.400 |" in text
+    )
+    assert "With 3 seeds little can be known: of 3 comparisons" in text
     assert "| rtd | 0.985 ± 0.005 |" in text and "    ganwalk x" in text
-    assert as_table(result).splitlines()[1].startswith("rtd")
+    lines = as_table(result).splitlines()
+    assert lines[1].startswith("rtd") and lines[-1] == f"by mean cosine, rtd is first, {sure.replace('`', '')}"
+
+
+def test_the_best_that_the_setting_allows_stands_below_the_table():
+    few = (Run("pca", 0, 1.0, {"mean_cosine": 0.4, "overall": 0.3, "interaction": 0.2, "displacement": 0.1}),)
+    result = Comparison("g", 3, ("a", "b", "c", "d"), few, axes=6)
+    assert result.best_possible() == {
+        "mean_cosine": (0.5, "3 directions for 6 axes"),
+        "overall": (0.75, "3 directions for 4 factors"),
+        "interaction": (0.0, ""),
+    }
+    text = as_markdown(result, "x.png")
+    assert "| *best possible* | 0.500 | 0.750 | 0.000 | – | – |" in text and "limited: 3 directions for 6 axes." in text
+    assert as_table(result).splitlines()[2].split() == ["at", "best", "0.500", "0.750"]
+    assert to_json(result)["best_possible"]["overall"] == {"value": 0.75, "limit": "3 directions for 4 factors"}
+    assert "limited" not in as_markdown(replace(result, n_directions=6), "x.png")
+
+
+def test_one_method_is_compared_with_none():
+    result = Comparison("g", 6, (), tuple(runs("pca", [0.5, 0.6])))
+    text = as_markdown(result, "x.png")
+    assert "- *mean cosine*, the only one with a value\n" in text and "little can be known" not in text
+    assert "Differences from the first" not in text and to_json(result)["standings"]["mean_cosine"]["pairs"] == []
+
+
+def test_refused_methods_and_missing_scores_are_left_out_of_the_statistics(tmp_path):
+    refused = tuple(Run("sefa", seed, 0.0, {}, refusal="no weights") for seed in range(3))
+    silent = tuple(runs("random", [None, None, None]))
+    gaps = tuple(runs("jacobian", [0.7, None, 0.5]))
+    result = Comparison("g", 6, (), tuple(runs("pca", [0.5, 0.6, 0.4])) + refused + silent + gaps)
+    found = result.standing("mean_cosine")
+    assert found.order == ("jacobian", "pca") and found.lead("pca").count == 2
+    text = as_markdown(result, "x.png")
+    assert "`sefa` has no result: no weights" in text and "| random | – | 1.0 |" in text
+    assert write_comparison(result, tmp_path)[0].exists()
+    nothing = Comparison("g", 6, (), refused)
+    assert "No method has a value of a score." in as_markdown(nothing, "x.png")
+    assert to_json(nothing)["standings"] == {}
+
+
+def test_the_lowest_is_first_where_lower_is_better():
+    result = Comparison("g", 6, (), tuple(runs("pca", [0.5, 0.6], "rtd") + runs("hessian", [0.3, 0.4], "rtd")))
+    assert result.standing("rtd").first == "hessian"
+    assert "| rtd | hessian | pca | 2 | 0.200 each | no test | – |" in as_markdown(result, "x.png")
+
+
+def test_neither_more_nor_less_is_first_where_no_value_is_better():
+    result = Comparison("g", 6, (), tuple(runs("pca", [0.5], "displacement") + runs("rtd", [0.3], "displacement")))
+    assert result.ranked_scores == [] and to_json(result)["standings"] == {}
+
+
+def test_the_picture_marks_what_is_not_told_from_the_first(tmp_path):
+    def picture(values):
+        both = Comparison("g", 6, (), tuple(runs("rtd", [0.9, 0.92, 0.91]) + runs("pca", values)))
+        plot_comparison(both, tmp_path / "c.png")
+        rgb = np.asarray(Image.open(tmp_path / "c.png").convert("L"), int)
+        # Right of the panel, beside the second method.
+        return (rgb[180:220, -20:] < 128).sum()
+
+    assert picture([0.5, 0.52, 0.53]) == 0 < picture([0.93, 0.9, 0.89])
 
 
 @pytest.mark.slow
@@ -141,6 +208,9 @@ def test_everything_is_written(blobs, tmp_path):
     assert [path.name for path in paths] == ["comparison.png", "comparison.csv", "comparison.json", "report.md"]
     facts = json.loads(paths[2].read_text())
     assert facts["summary"]["pca"]["mean_cosine"]["count"] == 2 and len(facts["runs"]) == 4
+    (pair,) = facts["standings"]["mean_cosine"]["pairs"]
+    assert (pair["method"], pair["other"], pair["count"]) == ("pca", "random", 2)
+    assert result.axes == 6 and facts["best_possible"]["mean_cosine"] == {"value": 1.0, "limit": None}
     assert len(paths[1].read_text().splitlines()) == 5
 
 

@@ -11,7 +11,17 @@ import torch
 from PIL import Image
 
 from tests.vae.squares import Reader, Squares
-from vae.comparison import ScoredRun, agreement, draw_comparison, grouped, udr_scores, with_udr, write_comparison
+from vae.comparison import (
+    ScoredRun,
+    agreement,
+    draw_comparison,
+    grouped,
+    standing_lines,
+    standings,
+    udr_scores,
+    with_udr,
+    write_comparison,
+)
 from vae.evaluation import ModelScores
 from vae.metrics import UDR
 from vae.models import VAE, ModelConfig
@@ -74,6 +84,25 @@ def test_files_of_a_comparison(tmp_path):
     assert "udr_lasso" not in facts["settings"][1]["mean"]
     assert np.shape(facts["udr_pairwise"]["lasso"]) == (3, 3)
     assert json.loads(write_comparison(tmp_path, runs, groups, None)[1].read_text())["udr_pairwise"] is None
+
+
+def test_groups_are_compared_over_the_seeds_that_they_share(tmp_path):
+    better = seeds(replace(PLAIN, lr=1e-5), [0.5, 0.62, 0.4])
+    runs = [*seeds(PLAIN, [0.1, 0.2, 0.02, 0.9]), *better, run("again", replace(PLAIN, lr=1e-5, seed=1), mig=0.58)]
+    groups = grouped(runs)
+    worse, best = (group.label for group in groups)
+    found = standings(runs, groups)["mig"].lead(worse)
+    # Two runs with one seed count as their mean: differences 0.4, 0.4, 0.38.
+    assert found.count == 3 and found.mean == pytest.approx(1.18 / 3)
+    (line,) = standing_lines(runs, groups)
+    assert line.startswith(f"by MIG, {best} is first, by 0.393 ± 0.029 over {worse}, p = 0.00029")
+    facts = json.loads(write_comparison(tmp_path, runs, groups, None)[1].read_text())
+    assert facts["standings"]["mig"]["relations"] == {worse: "apart"}
+    assert standings(runs[:4], grouped(runs[:4])) == {}
+    elsewhere = [replace(one, settings=replace(one.settings, dataset="scenes")) for one in runs[:4]]
+    assert standings([*elsewhere, *better], grouped([*elsewhere, *better])) == {}
+    single = [*seeds(PLAIN, [0.1]), *better]
+    assert standing_lines(single, grouped(single)) == []
 
 
 def test_bars_change_with_scores_and_with_their_spread(tmp_path):
