@@ -59,10 +59,13 @@ def thirds(saliency: np.ndarray) -> np.ndarray:
 
 
 def place_of(saliency: np.ndarray) -> str:
-    """Where most of the change is, such as "on the left"; "nowhere" where it is too little to be seen."""
+    """Where most of the change is, such as "on the left"; "nowhere" where it is too little to be seen.
+
+    Of its squares: a faint change of the whole picture does not hide a strong one of a part.
+    """
     if saliency.max() < HARDLY_SEEN:
         return "nowhere"
-    cells = thirds(saliency)
+    cells = thirds(np.square(saliency))
     return max(_PLACES, key=lambda place: float((cells * _PLACES[place]).sum() / np.linalg.norm(_PLACES[place])))
 
 

@@ -151,7 +151,7 @@ def test_true_axes_of_blobs_are_told_by_what_they_change(variant):
     )
     names = [suggestion.name for suggestion in found]
     assert names[:4] == ["shape in the centre"] * 4
-    assert names[4] in ("bluer in the centre", "colour in the centre") and names[5] == "brighter everywhere"
+    assert names[4] in ("bluer in the centre", "colour in the centre") and names[5] == "brighter in the background"
     assert shares == sorted(shares) and shares[-1] == 1
 
 
@@ -161,6 +161,7 @@ def test_places_of_maps():
     assert place_of(np.outer(1 - x, np.ones(64))) == "at the top"
     assert place_of(np.outer(x, 1 - x)) == "at the bottom left"
     assert place_of(np.ones((64, 64))) == "everywhere"
+    assert place_of(0.1 + 0.4 * (x > 0.7)[:, None] * np.ones(64)) == "at the bottom"
     assert place_of(np.full((64, 64), HARDLY_SEEN / 2)) == "nowhere"
     assert thirds(np.ones((64, 64))) == pytest.approx(np.full((3, 3), 1 / 9))
     assert not thirds(np.zeros((5, 5))).any()

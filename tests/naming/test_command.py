@@ -49,11 +49,11 @@ def test_directions_without_a_name_get_one_and_others_stay(run, blobs_here):
 
 
 def test_the_look_of_pictures_and_everything_as_json(run, blobs_here):
-    code, out, _ = run("name", "--auto", "--by", "look", "--samples", 6, "--json")
+    code, out, _ = run("name", "--auto", "--by", "look", "--samples", 12, "--json")
     found = json.loads(out)
     assert code == 0 and found["by"] == "look" and found["written"] is True and found["file"] == str(FILE)
     rows = found["directions"]
-    assert [row["name"] for row in rows] == names() and rows[5]["name"] == "brighter everywhere"
+    assert [row["name"] for row in rows] == names() and rows[5]["name"] == "brighter in the background"
     assert rows[5]["measured"]["brightness"]["agreement"] > 0.9 and len(rows[5]["measured"]["thirds"]) == 3
     # Four are shapes in the centre: the others have a number.
     assert names()[:4] == ["shape in the centre", *(f"shape in the centre {k}" for k in (2, 3, 4))]
