@@ -69,6 +69,14 @@ def place_of(saliency: np.ndarray) -> str:
     return max(_PLACES, key=lambda place: float((cells * _PLACES[place]).sum() / np.linalg.norm(_PLACES[place])))
 
 
+def change_words(saliency: np.ndarray) -> str:
+    """What a map (side, side) per σ says of a direction, such as "changes most on the left"."""
+    place = place_of(saliency)
+    return {"nowhere": "changes hardly anything", "everywhere": "changes everywhere"}.get(
+        place, f"changes most {place}"
+    )
+
+
 def heat_picture(saliency: np.ndarray, picture: np.ndarray) -> np.ndarray:
     """A map on a picture (h, w, 3) uint8, dimmed and grey, which shows through where little changes; same shape.
 

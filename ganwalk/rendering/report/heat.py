@@ -7,7 +7,7 @@ from PIL import Image
 
 from ganwalk.rendering.report.markup import text
 from ganwalk.rendering.report.strips import encode_strip
-from ganwalk.rendering.saliency import heat_picture, place_of
+from ganwalk.rendering.saliency import change_words, heat_picture
 from ganwalk.samples import Samples
 
 # Side in pixels, and the characters that one may have of those of a direction's strips.
@@ -31,12 +31,4 @@ def heat_figure(title: str, sample: Samples, saliency: np.ndarray, picture: np.n
         f'<figure class="where"><img src="{heat.uri}" width="{heat.cell}" height="{heat.cell}" '
         f'alt="Heat map over {text(sample.labels[0])}: direction {title} {words}">'
         f"<figcaption>{words}</figcaption></figure>"
-    )
-
-
-def change_words(saliency: np.ndarray) -> str:
-    """What a map (side, side) per σ says, such as "changes most on the left"."""
-    place = place_of(saliency)
-    return {"nowhere": "changes hardly anything", "everywhere": "changes everywhere"}.get(
-        place, f"changes most {place}"
     )
