@@ -11,6 +11,7 @@ from ganwalk.directions import Directions
 from ganwalk.directions_files import save_label
 from ganwalk.generators.loading import load_generator
 from ganwalk.labels import Label
+from ganwalk.naming import suggest
 from tests.evaluation.known import axes_of
 
 FILE = Path("directions.safetensors")
@@ -45,7 +46,8 @@ def test_directions_without_a_name_get_one_and_others_stay(run, blobs_here):
     code, out, _ = run("name", "height", "--auto", "--force", "--directions", FILE)
     assert code == 0 and names()[1] == "more y" and f"wrote {FILE}: 1 name by factors" in out
     assert out.splitlines()[-1] == f"next: ganwalk render --directions {FILE} --direction all"
-    assert run("render", "--direction", "more y", "--seeds", 1, "--steps", 2, "-q")[0] == 0
+    assert run("render", "--direction", "more y", "--seeds", 1, "--steps", 2, "--saliency", "-q")[0] == 0
+    assert Path("direction-1-seeds-1-steps-2-saliency.png").exists()
 
 
 def test_the_look_of_pictures_and_everything_as_json(run, blobs_here):
@@ -72,6 +74,14 @@ def test_names_that_somebody_gives_meanwhile_stay(run, blobs_here, monkeypatch):
     monkeypatch.setattr(naming, "announce", meanwhile)
     assert run("name", "--auto")[0] == 0
     assert names() == ["more x", "more y", "size", "more angle", "more hue", "more background"]
+
+
+def test_what_takes_long_is_announced(run, blobs_here, monkeypatch):
+    monkeypatch.setattr(suggest, "seconds_per_latent", lambda *_, **__: 2.0)
+    code, _, err = run("name", "--auto", "--by", "look", "--samples", 6)
+    # Each sample itself, and shifted both ways along six directions.
+    assert code == 0 and "naming takes about 3 minutes on this machine: fewer --samples shorten it" in err
+    assert "naming takes" not in run("name", "--auto", "--by", "look", "--samples", 6, "--force", "-q")[2]
 
 
 class Halves(torch.nn.Module):
