@@ -7,9 +7,12 @@ import torch
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.loading import load_generator
 from ganwalk.naming.appearance import Trend, appearance_of, recoloured_share
+from ganwalk.naming.settings import NamingSettings
+from ganwalk.naming.suggest import suggest_names
 from ganwalk.naming.words import after_appearance
 from ganwalk.rendering.images import to_bytes
 from ganwalk.rendering.saliency import HARDLY_SEEN, heat_picture, place_of, reduced, saliency_map, thirds
+from tests.evaluation.known import axes_of
 
 GREY = np.ones(3) / 3**0.5
 TWIST = np.array([[0, -GREY[2], GREY[1]], [GREY[2], 0, -GREY[0]], [-GREY[1], GREY[0], 0]])
@@ -140,10 +143,6 @@ def test_new_colours_are_explained_and_moved_shapes_are_not(pictures):
 @pytest.mark.parametrize("variant", ["blobs", "blobs-curved"])
 def test_true_axes_of_blobs_are_told_by_what_they_change(variant):
     """Position, size and angle are shapes in the centre, where blobs are; hue and background are none."""
-    from ganwalk.naming.settings import NamingSettings
-    from ganwalk.naming.suggest import suggest_names
-    from tests.evaluation.known import axes_of
-
     generator = load_generator(variant)
     shares = []
     found = suggest_names(
