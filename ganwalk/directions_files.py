@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,14 +17,20 @@ _SAME = 0.99
 
 
 def save_label(path: Path | str, index: int, label: Label, fingerprint: str) -> Directions:
-    """Writes the label of one direction into a directions file, and returns what the file holds then.
+    """Writes the label of one direction into a directions file; otherwise as `relabel`."""
+    return relabel(path, lambda directions: directions.labelled(index, label), fingerprint)
 
-    Others may write into the same file: it is read again under a lock, and only this label changes.
+
+def relabel(path: Path | str, change: Callable[[Directions], Directions], fingerprint: str) -> Directions:
+    """Changes labels in a directions file, and returns what the file holds then.
+
+    Others may write into the same file: it is read again under a lock.
 
     Args:
-        fingerprint: of the directions that the label is meant for.
+        change: gives the directions that the file holds by then other labels.
+        fingerprint: of the directions that the labels are meant for.
     Raises:
-        GanwalkError: the file holds other directions by now, has that name already, or cannot be written.
+        GanwalkError: the file holds other directions by now, two would have one name, or it cannot be written.
     """
     path = Path(path)
     try:
@@ -31,7 +38,7 @@ def save_label(path: Path | str, index: int, label: Label, fingerprint: str) -> 
             directions = Directions.load(path)
             if directions.fingerprint() != fingerprint:
                 raise GanwalkError(f"{path} holds other directions by now: load it again")
-            directions = directions.labelled(index, label)
+            directions = change(directions)
             directions.save(path)
     except OSError as error:
         raise GanwalkError(f"cannot write beside {path}: {error.strerror or error}") from error

@@ -17,6 +17,7 @@ from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.settings import EvaluationSettings
+from ganwalk.naming.settings import NamingSettings
 from ganwalk.options import TextForm, check_settings, completed, option, options_of
 from ganwalk.options.command_line import settings_options
 from ganwalk.options.words import command_words, options_table
@@ -28,7 +29,8 @@ from vae.settings import ScoringSettings, TopDisSettings, TrainingSettings, load
 
 OLD = Path(__file__).parent / "files_0_1_0"
 DOCS = Path(__file__).parents[1] / "docs" / "options.md"
-KINDS = [DiscoverySettings, EvaluationSettings, ReportSettings, ScoringSettings, TopDisSettings, TrainingSettings]
+KINDS = [DiscoverySettings, EvaluationSettings, NamingSettings, ReportSettings]
+KINDS += [ScoringSettings, TopDisSettings, TrainingSettings]
 KINDS += [entry.settings for entry in OBJECTIVES.values()]
 
 

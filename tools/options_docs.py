@@ -10,6 +10,7 @@ from pathlib import Path
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.files import write_text
+from ganwalk.naming.settings import NamingSettings
 from ganwalk.options.words import options_table
 from ganwalk.rendering.report.settings import ReportSettings
 from vae.objectives import OBJECTIVES
@@ -28,6 +29,8 @@ def options_page() -> str:
         "`ganwalk compare` takes all of them but `--method` and `--seed`; its default of `--n-directions` is 10.",
         "## ganwalk evaluate",
         options_table(EvaluationSettings),
+        "## ganwalk name --auto",
+        options_table(NamingSettings),
         "## ganwalk report",
         options_table(ReportSettings),
         "## python -m vae.train",

@@ -66,6 +66,7 @@ _STEPS = 7
 @cutoff_option
 @layers_option
 @found_class_option
+@click.option("--saliency", is_flag=True, help="Add a column of heat maps: where each row changes.")
 @batch_option
 @click.option("--gif", is_flag=True, help="Also write an animation as GIF.")
 @click.option("--mp4", is_flag=True, help="Also write an animation as MP4.")
@@ -86,6 +87,7 @@ def render(
     truncation_cutoff: int | None,
     layers_text: str | None,
     class_index: int | None,
+    saliency: bool,
     batch: int,
     gif: bool,
     mp4: bool,
@@ -144,6 +146,7 @@ def render(
         "class": None if class_index == directions.class_index else class_index,
     }
     words = [word for key, value in given.items() if value is not None for word in (key, str(value))]
+    words += ["saliency"] * saliency
     stem = out or path.parent / f"{settings_name(stem_name, words)}.png"
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
@@ -151,7 +154,8 @@ def render(
     count = len(overview_parts(directions)) if len(edits) > 1 else 1
     sheets = [stem] if count == 1 else [stem.with_name(f"{stem.stem}-{k}.png") for k in range(1, count + 1)]
     animations = [stem.with_suffix(suffix) for suffix in [".gif"] * gif + [".mp4"] * mp4]
-    mark = mark_of(directions, {**given, "drawn": stem_name, "seeds": samples.seeds})
+    drawn = f"{stem_name} with heat maps" if saliency else stem_name
+    mark = mark_of(directions, {**given, "drawn": drawn, "seeds": samples.seeds})
     for sheet in sheets:
         check_replaceable(sheet, mark, force)
     if not sheets[0].exists():
@@ -163,7 +167,12 @@ def render(
         remedy = f"fewer --steps{' or --seeds' * (len(edits) == 1)} shorten it" + ", or no animation" * (gif or mp4)
         announce("rendering", images * seconds_per_latent(generator), remedy, quiet)
     with progress_bar(100, "rendering", quiet) as advance:
-        making: dict[str, Any] = {"steps": steps, "batch": batch, "progress": percent(advance)}
+        making: dict[str, Any] = {
+            "steps": steps,
+            "saliency": saliency,
+            "batch": batch,
+            "progress": percent(advance),
+        }
         pictures: Iterable[Image.Image]
         if combine is not None:
             pictures = [combination_grid(generator, directions, edits[0], samples, **making)]

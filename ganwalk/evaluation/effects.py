@@ -18,7 +18,7 @@ from torch import Tensor
 from ganwalk.directions import Directions, shift_latents
 from ganwalk.discovery.view import View, latent_styles, sample_latents
 from ganwalk.evaluation.assignment import assign
-from ganwalk.evaluation.factors import FactorReader, size_of_change, spread
+from ganwalk.evaluation.factors import FactorReader, signed_change, size_of_change, spread
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator
 
@@ -33,11 +33,13 @@ class EffectScores:
     Attributes:
         factors: names of the f factors.
         matrix: (n, f) effects, in standard deviations of the factor per standard deviation of the latents.
+        signed: (n, f) the same with signs, from -matrix to matrix: see `effect_matrices`; None where nobody knows them.
         disentanglement, completeness, gap, coverage, overall: see the functions of these names.
     """
 
     factors: tuple[str, ...]
     matrix: Tensor
+    signed: Tensor | None
     disentanglement: float
     completeness: float
     gap: float
@@ -45,11 +47,12 @@ class EffectScores:
     overall: float
 
     @staticmethod
-    def of(matrix: Tensor, factors: tuple[str, ...]) -> EffectScores:
+    def of(matrix: Tensor, factors: tuple[str, ...], signed: Tensor | None = None) -> EffectScores:
         """All scores of an effect matrix (n, f)."""
         return EffectScores(
             factors=factors,
             matrix=matrix,
+            signed=signed,
             disentanglement=disentanglement(matrix),
             completeness=completeness(matrix),
             gap=gap(matrix),
@@ -90,7 +93,7 @@ def effect_scores(
         class_index=class_index,
         chunk=chunk,
     )
-    matrix = effect_matrix(
+    matrix, signed = effect_matrices(
         generator,
         directions,
         reader,
@@ -100,10 +103,10 @@ def effect_scores(
         seed=seed,
         on_share=on_share,
     )
-    return EffectScores.of(matrix, tuple(factor.name for factor in reader.factors))
+    return EffectScores.of(matrix, tuple(factor.name for factor in reader.factors), signed)
 
 
-def effect_matrix(
+def effect_matrices(
     generator: Generator,
     directions: Directions,
     reader: FactorReader,
@@ -113,31 +116,32 @@ def effect_matrix(
     amplitude: float,
     seed: int,
     on_share: Callable[[float], None] | None = None,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Effects (n, f): the mean over samples and both signs of |change of the factor| / (its spread · amplitude).
 
-    The spread is the standard deviation of the factor over the samples (`factors.spread`); a factor that does not vary
-    among them has no effects.
+    The second matrix has the same mean of the change itself, that of shifts backwards with the opposite sign: as far
+    from 0 as the effect where every sample goes the same way, near 0 where samples go either way. The spread is the
+    standard deviation of the factor over the samples (`factors.spread`); a factor that does not vary among them has no
+    effects.
     """
     with torch.no_grad():
         latents = sample_latents(generator, view, samples, seed)
         before = _read(generator, reader, view, latents, seed)
         spreads = [spread(factor, values) for factor, values in zip(reader.factors, before, strict=True)]
-        rows = []
+        sizes, changes = (torch.zeros(len(directions), len(reader.factors)) for _ in range(2))
         for i in range(len(directions)):
             step = directions.step(i, amplitude).to(latents)
-            row = torch.zeros(len(reader.factors))
             for sign in (1, -1):
                 shifted = shift_latents(latents, sign * step, view.layers)
                 after = _read(generator, reader, view, shifted, seed)
                 for j, factor in enumerate(reader.factors):
                     if spreads[j] > 0:
-                        change = float(size_of_change(factor, before[j], after[j]).mean())
-                        row[j] += 0.5 * change / (spreads[j] * amplitude)
-            rows.append(row)
+                        unit = 0.5 / (spreads[j] * amplitude)
+                        sizes[i, j] += unit * float(size_of_change(factor, before[j], after[j]).mean())
+                        changes[i, j] += unit * sign * float(signed_change(factor, before[j], after[j]).mean())
             if on_share is not None:
                 on_share((i + 1) / len(directions))
-    return torch.stack(rows)
+    return sizes, changes
 
 
 def _read(generator: Generator, reader: FactorReader, view: View, latents: Tensor, seed: int) -> list[Tensor]:

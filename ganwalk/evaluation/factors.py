@@ -66,10 +66,17 @@ def size_of_change(factor: Factor, before: Tensor, after: Tensor) -> Tensor:
     """
     if factor.kind == "categorical":
         return 0.5 * (after - before).abs().sum(dim=-1)
-    difference = (after - before).abs()
+    return signed_change(factor, before, after).abs()
+
+
+def signed_change(factor: Factor, before: Tensor, after: Tensor) -> Tensor:
+    """The change (n,) with its sign: of circular factors the shorter way round; classes have no order, so always 0."""
+    if factor.kind == "categorical":
+        return torch.zeros_like((after - before)[..., 0])
+    difference = after - before
     if factor.kind == "circular":
-        difference = difference % factor.period
-        return torch.minimum(difference, factor.period - difference)
+        half = factor.period / 2
+        return (difference + half) % factor.period - half
     return difference
 
 

@@ -20,7 +20,7 @@ from ganwalk.explore.panel import Panel, describe
 from ganwalk.explore.queue import Line, Newest, Superseded
 from ganwalk.explore.rows import Rows
 from ganwalk.explore.shortcuts import NAMING, all_keys, press
-from ganwalk.explore.shots import Shot, strip_base, take_shot, take_strip, take_walk
+from ganwalk.explore.shots import Shot, StripShot, strip_base, take_shot, take_strip, take_walk
 from ganwalk.explore.state import REACH, History, State, from_query, to_query
 from ganwalk.explore.strip import Strip
 from ganwalk.explore.toolbar import Toolbar
@@ -282,7 +282,7 @@ class Page:
         give_way = check if self.studio.preview is not None and not small else None
         return take_shot(self.studio, state, small=small, check=give_way)
 
-    def _make_strip(self, base: State, check: Callable[[], None]) -> list[str]:
+    def _make_strip(self, base: State, check: Callable[[], None]) -> StripShot:
         def give_way() -> None:
             check()
             if self._newest.pending:
@@ -311,11 +311,11 @@ class Page:
                 # Only now: it gave way to the pictures.
                 self._wish_strip()
 
-    def _show_strip(self, base: State, uris: list[str]) -> None:
+    def _show_strip(self, base: State, shot: StripShot) -> None:
         self._strip_shown = base
         if not self._client.is_deleted:
             with self._client:
-                self.strip.show(uris)
+                self.strip.show(shot)
             self.look_at_rows()
 
     def _show_walk(self, wish: WalkWish, uri: str) -> None:

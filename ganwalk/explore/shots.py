@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from PIL import Image
 from ganwalk.edits import Move
 from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
+from ganwalk.rendering.saliency import change_words, heat_picture, reduced, saliency_map
 from ganwalk.samples import DrawnSamples
 from ganwalk.sheets import resize
 
@@ -23,6 +24,8 @@ AMPLITUDES = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 # Of the small pictures in a row, in σ, and their side in pixels.
 SMALL_AMPLITUDES = (-3.0, -1.5, 0.0, 1.5, 3.0)
 _SMALL = 64
+# Pixels on a side of a map of where a strip changes.
+_HEAT = 128
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,21 @@ class Shot:
     uris: tuple[tuple[str, ...], ...]
 
 
+@dataclass(frozen=True)
+class StripShot:
+    """A strip as a browser takes it.
+
+    Attributes:
+        uris: a data URI for each of `AMPLITUDES`.
+        heat: data URI of a map of where they change, on the picture in the middle.
+        words: what it says of the direction.
+    """
+
+    uris: tuple[str, ...]
+    heat: str
+    words: str
+
+
 def take_shot(studio: Studio, state: State, *, small: bool, check: Callable[[], None] | None = None) -> Shot:
     """The pictures of a state; otherwise as `Studio.pictures`."""
     pictures = studio.pictures(state, small=small, check=check)
@@ -52,7 +70,7 @@ def strip_base(state: State) -> State:
     return replace(state, samples=state.samples.select([0])).moved(state.side, move)
 
 
-def take_strip(studio: Studio, base: State, check: Callable[[], None]) -> list[str]:
+def take_strip(studio: Studio, base: State, check: Callable[[], None]) -> StripShot:
     """The sample of `strip_base` walked along the selected direction; previews, where whole pictures are slow.
 
     Args:
@@ -60,7 +78,23 @@ def take_strip(studio: Studio, base: State, check: Callable[[], None]) -> list[s
     """
     move = base.move(base.side, base.selected)
     states = [base.moved(base.side, replace(move, amplitude=amplitude)) for amplitude in AMPLITUDES]
-    return [encode_picture(studio.pictures(state, small=True, check=check)[base.side][0]) for state in states]
+    pictures = [studio.pictures(state, small=True, check=check)[base.side][0] for state in states]
+    saliency = _saliency(pictures)
+    still = np.asarray(resize(pictures[len(pictures) // 2], _HEAT))
+    uris = tuple(map(encode_picture, pictures))
+    return StripShot(uris, encode_picture(heat_picture(saliency, still)), change_words(saliency))
+
+
+def _saliency(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Map of the change per σ from picture to picture of a strip.
+
+    Whole pictures may be among previews, which are not quite alike: what there is most of is compared.
+    """
+    sizes = [len(picture) for picture in pictures]
+    size = max(sizes, key=sizes.count)
+    alike = [k for k in range(len(pictures)) if sizes[k] == size]
+    steps = (AMPLITUDES[alike[-1]] - AMPLITUDES[alike[0]]) / (len(alike) - 1)
+    return saliency_map([reduced(np.stack([pictures[k] for k in alike]))]) / steps
 
 
 def take_walk(studio: Studio, sample: DrawnSamples, side: int, index: int, check: Callable[[], None]) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from nicegui import ui
 
-from ganwalk.explore.shots import AMPLITUDES
+from ganwalk.explore.shots import AMPLITUDES, StripShot
 from ganwalk.explore.widgets import set_class, set_prop
 from ganwalk.rendering.report.markup import in_sigma
 
 
 class Strip:
-    """A picture for each of `AMPLITUDES`; a click walks there.
+    """A picture for each of `AMPLITUDES`, where a click walks, and a map of where they change.
 
     Args:
         on_choice: called with the amplitude of a picture that was clicked.
@@ -31,6 +31,10 @@ class Strip:
                         ui.label(in_sigma(amplitude))
                     button.on("click", lambda amplitude=amplitude: on_choice(amplitude))
                     self._buttons.append(button)
+                with ui.element("figure").classes("where"):
+                    self._heat = ui.element("img").props('alt=""')
+                    with ui.element("figcaption"):
+                        ui.label("where")
 
     def note(self, sample: str, title: str, amplitude: float) -> None:
         """Says which sample is walked along which direction, and marks the picture that is the edit, if one is."""
@@ -38,7 +42,11 @@ class Strip:
         for button, at in zip(self._buttons, AMPLITUDES, strict=True):
             set_class(button, "current", at == amplitude)
 
-    def show(self, uris: Sequence[str]) -> None:
+    def show(self, shot: StripShot) -> None:
         """Puts pictures into their places."""
-        for picture, uri in zip(self._pictures, uris, strict=True):
+        for picture, uri in zip(self._pictures, shot.uris, strict=True):
             set_prop(picture, "src", uri)
+        set_prop(self._heat, "src", shot.heat)
+        words = f"Heat map: the direction {shot.words}"
+        set_prop(self._heat, "alt", words)
+        set_prop(self._heat, "title", words)

@@ -14,6 +14,7 @@ from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.rendering.images import Progress, is_zero, traverse, unmoved_pictures
+from ganwalk.rendering.saliency import heat_picture, reduced, saliency_map
 from ganwalk.samples import Samples, describe_truncation
 from ganwalk.sheets import Sheet
 
@@ -23,6 +24,8 @@ _LARGE = 512
 _HARDLY = 0.05
 # Directions on one sheet: more make a strip that no screen shows at a size to look at.
 SHEET_ROWS = 25
+# Above heat maps.
+_WHERE = "where"
 
 
 def default_seeds(generator: Generator) -> tuple[int, ...]:
@@ -39,6 +42,7 @@ def traversal_grid(
     amplitude: float = 3.0,
     steps: int = 7,
     layers: tuple[int, int] | None = None,
+    saliency: bool = False,
     batch: int = 8,
     progress: Progress | None = None,
 ) -> Image.Image:
@@ -47,6 +51,7 @@ def traversal_grid(
     Args:
         index: which direction.
         layers: layers to shift; None takes the directions' own range.
+        saliency: add a column with heat maps of where the pictures of each row change.
         batch: images synthesised at once.
         progress: called with images done and images in all.
     Raises:
@@ -61,6 +66,7 @@ def traversal_grid(
         _amplitude_labels(amplitudes),
         _caption(f"direction {directions.title(index)}", directions, f"±{amplitude:g} σ", samples, layers),
         samples,
+        saliency=saliency,
         batch=batch,
         progress=progress,
     )
@@ -73,6 +79,7 @@ def combination_grid(
     samples: Samples,
     *,
     steps: int = 7,
+    saliency: bool = False,
     batch: int = 8,
     progress: Progress | None = None,
 ) -> Image.Image:
@@ -89,6 +96,7 @@ def combination_grid(
         [f"{100 * fraction:.0f} %" for fraction in fractions],
         _caption(title, directions, "", samples, shared),
         samples,
+        saliency=saliency,
         batch=batch,
         progress=progress,
     )
@@ -103,15 +111,16 @@ def _samples_grid(
     caption: str,
     samples: Samples,
     *,
+    saliency: bool,
     batch: int,
     progress: Progress | None,
 ) -> Image.Image:
     """A row per sample, a column per multiple of the edit."""
     counter = _Counter(progress, len(samples) * len(fractions))
-    canvas = _sheet(generator, fractions, labels, samples.labels)
+    canvas = _sheet(generator, fractions, [*labels, *[_WHERE] * saliency], samples.labels)
     for row, sample in enumerate(samples):
         cells = traverse(generator, directions, edit, fractions, sample, batch=batch, on_images=counter)
-        canvas.paste(row, cells[0])
+        canvas.paste(row, _with_heat(cells[0], fractions) if saliency else cells[0])
     return canvas.finish(caption)
 
 
@@ -142,7 +151,7 @@ def overview_grid(
     """
     parts = [directions.visible()[:most]]
     reach: dict[str, Any] = {"amplitude": amplitude, "steps": steps, "layers": layers, "batch": batch}
-    return next(_overviews(generator, directions, sample, parts, note=note, progress=progress, **reach))
+    return next(_overviews(generator, directions, sample, parts, note=note, saliency=False, progress=progress, **reach))
 
 
 def overview_sheets(
@@ -153,13 +162,14 @@ def overview_sheets(
     amplitude: float = 3.0,
     steps: int = 7,
     layers: tuple[int, int] | None = None,
+    saliency: bool = False,
     batch: int = 8,
     progress: Progress | None = None,
 ) -> Iterator[Image.Image]:
     """The overview in as many sheets as `overview_parts` has parts, each made when it is asked for."""
     reach: dict[str, Any] = {"amplitude": amplitude, "steps": steps, "layers": layers, "batch": batch}
     parts = overview_parts(directions)
-    return _overviews(generator, directions, sample, parts, note="", progress=progress, **reach)
+    return _overviews(generator, directions, sample, parts, note="", saliency=saliency, progress=progress, **reach)
 
 
 def overview_parts(directions: Directions) -> list[list[int]]:
@@ -180,6 +190,7 @@ def _overviews(
     layers: tuple[int, int] | None,
     batch: int,
     note: str,
+    saliency: bool,
     progress: Progress | None,
 ) -> Iterator[Image.Image]:
     """A sheet for each part of the directions; the unshifted picture is made once for all."""
@@ -197,15 +208,16 @@ def _overviews(
         canvas = _sheet(
             generator,
             amplitudes,
-            _amplitude_labels(amplitudes),
+            [*_amplitude_labels(amplitudes), *[_WHERE] * saliency],
             [directions.title(index) for index in shown],
             None if shares is None else [shares[index] for index in shown],
         )
         for row, index in enumerate(shown):
             moves = [Move(index, 1.0, layers)]
-            cells = traverse(generator, directions, moves, amplitudes, sample, unmoved=unmoved, **making)
+            cells = traverse(generator, directions, moves, amplitudes, sample, unmoved=unmoved, **making)[0]
+            cells = _with_heat(cells, amplitudes) if saliency else cells
             pale = shares is not None and shares[index] < _HARDLY
-            canvas.paste(row, _paled(cells[0]) if pale else cells[0])
+            canvas.paste(row, _paled(cells) if pale else cells)
         whole = len(shown) == len(visible)
         count = f"{len(visible)} directions" if whole else f"directions {shown[0]} to {shown[-1]} of {len(visible)}"
         title = f"{count}{f' ({hidden} hidden)' if hidden else ''}, {sample.labels[0]}"
@@ -214,6 +226,13 @@ def _overviews(
             caption += " · bars: image change"
             caption += " · pale: hardly any" * any(shares[index] < _HARDLY for index in shown)
         yield canvas.finish(caption)
+
+
+def _with_heat(cells: np.ndarray, fractions: Sequence[float]) -> np.ndarray:
+    """Pictures (columns, h, w, 3) of a walk with one more: a heat map of where they change, on the one nearest to 0."""
+    saliency = saliency_map([reduced(cells)]) / (fractions[1] - fractions[0])
+    middle = min(range(len(fractions)), key=lambda column: abs(fractions[column]))
+    return np.concatenate([cells, heat_picture(saliency, cells[middle])[None]])
 
 
 def _paled(cells: np.ndarray) -> np.ndarray:

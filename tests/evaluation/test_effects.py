@@ -1,12 +1,13 @@
 """Scores of effect matrices against values worked out by hand, and effect matrices of generators that are known."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from ganwalk.evaluation.effects import EffectScores, effect_scores, owned_factors, strongest_factor
-from ganwalk.evaluation.factors import Factor, factor_reader, size_of_change, spread
+from ganwalk.evaluation.factors import Factor, factor_reader, signed_change, size_of_change, spread
 from ganwalk.generators.blobs import VARIANTS
 from ganwalk.generators.loading import load_generator
 from tests.evaluation.known import axes_of, rotated
@@ -80,10 +81,14 @@ def test_changes_and_spreads_of_every_kind():
     hue = Factor("hue", "circular", 1.0)
     before, after = torch.tensor([0.95, 0.1, 0.2]), torch.tensor([0.05, 0.6, 0.2])
     assert torch.allclose(size_of_change(hue, before, after), torch.tensor([0.1, 0.5, 0.0]), atol=1e-6)
+    assert torch.allclose(signed_change(hue, before, after)[::2], torch.tensor([0.1, 0.0]), atol=1e-6)
+    assert torch.allclose(signed_change(hue, after, before)[::2], torch.tensor([-0.1, 0.0]), atol=1e-6)
     assert torch.allclose(size_of_change(Factor("x"), before, after), torch.tensor([0.9, 0.5, 0.0]))
+    assert torch.allclose(signed_change(Factor("x"), before, after), torch.tensor([-0.9, 0.5, 0.0]))
     classes = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]])
     other = torch.tensor([[0.0, 0.0, 1.0], [0.5, 0.25, 0.25]])
     assert torch.allclose(size_of_change(Factor("s", "categorical"), classes, other), torch.tensor([1.0, 0.25]))
+    assert signed_change(Factor("s", "categorical"), classes, other).tolist() == [0, 0]
     values = torch.randn(200, generator=torch.Generator().manual_seed(0))
     assert spread(Factor("x"), values) == pytest.approx(float(values.std()), rel=1e-5)
     ring = torch.arange(400) / 400
@@ -104,6 +109,21 @@ def test_true_axes_of_blobs_are_disentangled_and_a_rotation_is_not(variant):
     assert truth.overall > 0.999 and truth.gap > 0.999
     mixed = effect_scores(generator, rotated(axes_of(generator)), reader)
     assert mixed.disentanglement < 0.5 and mixed.completeness < 0.5 and mixed.overall < 0.7 and mixed.gap < 0.7
+
+
+def test_effects_have_the_sign_of_the_change():
+    generator = load_generator("blobs")
+    truth = axes_of(generator)
+    flips = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+    flipped = replace(truth, vectors=truth.vectors * flips[:, None])
+    found = effect_scores(generator, flipped, factor_reader(generator), samples=50)
+    # The factors of these blobs are linear in the latents: every sample goes the same way.
+    assert torch.allclose(found.signed.diag(), flips * found.matrix.diag(), atol=1e-5)
+    curved = load_generator("blobs-curved")
+    # A shift by one σ is a quarter of the circles' period of 4: the shorter way round is the way that was walked.
+    around = effect_scores(curved, axes_of(curved), factor_reader(curved), samples=50)
+    assert torch.allclose(around.signed.diag(), around.matrix.diag(), atol=1e-4)
+    assert EffectScores.of(truth.vectors.abs(), NAMES).signed is None
 
 
 def test_effects_are_per_standard_deviation_and_shares_of_the_work_are_told():

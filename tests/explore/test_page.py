@@ -150,6 +150,9 @@ def test_a_page_shows_the_samples_themselves(open_page, served, scenes, found):
     uri = strip.first.get_attribute("src")
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
     np.testing.assert_array_equal(shown, truth(scenes, found[0], [Move(0, -3.0)], 1))
+    heat = page.locator(".strip .where img")
+    expect(heat).to_have_attribute("alt", re.compile("^Heat map: the direction changes (most|everywhere)"))
+    expect(heat).to_have_attribute("src", re.compile("^data:image/png"))
 
 
 def test_dragging_a_slider_changes_the_picture_before_and_after_it_is_let_go(open_page, served, scenes, found):

@@ -1,10 +1,13 @@
 """What all pages share: pictures, latents, labels, scores, and the other side of a comparison."""
 
+import base64
+import io
 import json
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ganwalk.directions import Directions
 from ganwalk.discovery.run import run_discovery
@@ -15,6 +18,7 @@ from ganwalk.evaluation.outputs import write_outputs
 from ganwalk.evaluation.run import evaluate
 from ganwalk.explore import studio as module
 from ganwalk.explore.queue import Superseded
+from ganwalk.explore.shots import AMPLITUDES, strip_base, take_strip
 from ganwalk.explore.sides import Side, found_side, open_side
 from ganwalk.explore.state import State, start_state
 from ganwalk.explore.studio import Studio
@@ -22,6 +26,7 @@ from ganwalk.generators.loading import load_generator
 from ganwalk.generators.progan import ProGAN, ProGANConfig
 from ganwalk.labels import Label
 from ganwalk.rendering.images import to_bytes, traverse
+from ganwalk.rendering.saliency import change_words, reduced, saliency_map
 from ganwalk.samples import DrawnSamples
 
 EDITED = State(DrawnSamples((3, 5), truncation_psi=0.8)).moved(0, Move(0, 2.0)).moved(0, Move(2, -1.0, (0, 4)))
@@ -198,3 +203,27 @@ def test_it_is_seen_whether_samples_can_be_truncated(scenes, found):
     progan.identity = load_generator("blobs").identity
     directions = Directions(torch.eye(6), torch.ones(6), "z", progan.identity)
     assert not Studio(progan, [Side(directions, None)]).truncates
+
+
+def test_a_strip_says_where_it_changes_and_compares_what_is_alike(scenes, found):
+    plain = Studio(scenes, [Side(found, None)], preview="never")
+    base = strip_base(State(DrawnSamples((1,)), selected=1))
+    shot = take_strip(plain, base, lambda: None)
+    assert len(shot.uris) == len(AMPLITUDES)
+    walked = traverse(scenes, found, [Move(1)], AMPLITUDES, DrawnSamples((1,)), batch=8)[0]
+    # Neighbours are one σ apart.
+    saliency = saliency_map([reduced(walked)])
+    assert shot.words == change_words(saliency) == "changes most at the top"
+    assert opened(shot.heat).shape == (128, 128, 3)
+    previewed = Studio(scenes, [Side(found, None)], preview="always")
+    small = opened(take_strip(previewed, base, lambda: None).heat)
+    # The whole picture of the sample is in the middle now, among previews.
+    previewed.pictures(base)
+    mixed = opened(take_strip(previewed, base, lambda: None).heat)
+    assert mixed.shape == (128, 128, 3) and np.abs(mixed.astype(int) - small).mean() < 25
+    assert np.abs(small.astype(int) - opened(shot.heat)).mean() < 25
+
+
+def opened(uri):
+    """The pixels of a data URI."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))

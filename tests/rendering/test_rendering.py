@@ -29,6 +29,7 @@ from ganwalk.rendering.grids import (
 )
 from ganwalk.rendering.images import from_bytes, to_bytes, traverse, unmoved_pictures
 from ganwalk.rendering.ranges import format_edit, parse_edit
+from ganwalk.rendering.saliency import heat_picture, reduced, saliency_map
 from ganwalk.samples import DrawnSamples
 from ganwalk.sheets import cell_size, save_picture
 
@@ -68,6 +69,28 @@ def test_cells_are_the_images_of_the_walk(large):
     assert all(len(found) == 1 for found in corners)
     (y, x), right, below = corners[0][0], corners[1][0], corners[3][0]
     assert right == (y, x + 100) and below == (y + 100, x)
+
+
+def test_a_column_of_heat_maps_stands_at_the_end_of_each_row(large):
+    generator, directions = large
+    samples = DrawnSamples((1, 2))
+    plain, with_heat = (
+        np.asarray(traversal_grid(generator, directions, 5, samples, amplitude=2.0, steps=3, saliency=saliency))
+        for saliency in (False, True)
+    )
+    # One cell and a gap; what was there stays where it was.
+    assert with_heat.shape == (plain.shape[0], plain.shape[1] + 100, 3)
+    for seed in (1, 2):
+        cells = traverse(generator, directions, [Move(5)], [-2.0, 0.0, 2.0], DrawnSamples((seed,)), batch=8)[0]
+        heat = heat_picture(saliency_map([reduced(cells)]) / 2, cells[1])
+        ((_, x),) = find(with_heat, heat)
+        ((_, last),) = find(with_heat, cells[2][:, 8:-8])
+        assert x == last - 8 + 100
+    sheet = next(overview_sheets(generator, directions, ONE, steps=3, saliency=True))
+    assert sheet.width == overview_grid(generator, directions, ONE, steps=3).width + 100
+    edit = [Move(0, 1.0), Move(1, -1.0)]
+    combined = [combination_grid(generator, directions, edit, ONE, steps=2, saliency=on).width for on in (False, True)]
+    assert combined[1] == combined[0] + 100
 
 
 def test_the_batch_bounds_memory_and_changes_nothing(toy, monkeypatch):

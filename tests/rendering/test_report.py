@@ -170,6 +170,21 @@ def test_the_page_holds_the_scores_and_leaves_hidden_directions_out(open_report,
     assert described.startswith(f"{len(bars['births'])} bars") and f"in all {total:.2f} long" in described
 
 
+def test_every_direction_says_where_it_changes_pictures(open_report, rendered, tmp_path):
+    page = open_report(rendered[0])
+    heat = page.locator(".where img")
+    assert heat.count() == page.locator(".card").count() == 5
+    assert heat.last.get_attribute("alt") == "Heat map over seed 1: direction 5 · hue changes most in the background"
+    assert page.locator("#direction-5 .where figcaption").inner_text() == "changes most in the background"
+    assert page.evaluate("[...document.querySelectorAll('.where img')].every(i => i.naturalWidth === 128)")
+    generator = load_generator("blobs-dead")
+    dead = Directions(generator.rotation[[5, 12]].clone(), torch.ones(2), "z", generator.identity)
+    write_report(tmp_path / "dead.html", generator, dead, ReportSettings(seeds=(3,), steps=2))
+    page = open_report(tmp_path / "dead.html")
+    words = [figure.inner_text() for figure in page.locator(".where figcaption").all()]
+    assert words == ["changes most in the background", "changes hardly anything"]
+
+
 def test_directions_without_an_effect_are_faint_and_means_say_how_good_they_can_be(open_report, rendered, tmp_path):
     _, generator, directions, _ = rendered
     three = replace(directions.select([0, 1, 2]), scales=torch.tensor([1.0, 1e-3, 1.0]))

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ganwalk.directions import Directions
 from ganwalk.evaluation.meanings import NO_EFFECT, has_no_effect
 from ganwalk.rendering.report.barcodes import BarcodeAxes, draw_barcode
+from ganwalk.rendering.report.heat import heat_figure
 from ganwalk.rendering.report.markup import attributes, in_sigma, text
 from ganwalk.rendering.report.strips import Strip
 from ganwalk.rendering.report.tables import effect_table, score_list, score_names
@@ -44,8 +47,13 @@ def card(
     strips: Sequence[Strip],
     amplitudes: Sequence[float],
     scores: Scores | None,
+    heat: tuple[np.ndarray, np.ndarray],
 ) -> str:
-    """One article; its scrubber is hidden until the script shows it, its strips are always there."""
+    """One article; its scrubber is hidden until the script shows it, its strips are always there.
+
+    Args:
+        heat: where the direction changes pictures, a map per σ, and the first sample, which it is shown on.
+    """
     label = directions.labels[index]
     title = text(directions.title(index))
     row = scores.facts["directions"][index] if scores else {}
@@ -65,7 +73,7 @@ def card(
             f'<p class="note">{text(label.note)}</p>' if label.note else "",
             '<div class="parts">',
             _scrubber(index, title, samples, strips, amplitudes),
-            f'<div class="films">{films}</div>',
+            f'<div class="films">{heat_figure(title, samples.select([0]), *heat)}<div>{films}</div></div>',
             _facts(index, title, scores, row) if scores else "",
             "</div>",
             "</article>",

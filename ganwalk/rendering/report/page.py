@@ -22,6 +22,7 @@ from ganwalk.files import write_text
 from ganwalk.generators.base import Generator, check_layers
 from ganwalk.rendering.images import Progress, is_zero, traverse, unmoved_pictures
 from ganwalk.rendering.report.cards import Scores, card
+from ganwalk.rendering.report.heat import HEAT_BYTES
 from ganwalk.rendering.report.lead import lead_directions, lead_figure, lead_strip
 from ganwalk.rendering.report.markup import file_name, text
 from ganwalk.rendering.report.reproduce import discover_command, report_command
@@ -35,6 +36,7 @@ from ganwalk.rendering.report.tables import (
     settings_table,
     summary_table,
 )
+from ganwalk.rendering.saliency import reduced, saliency_map
 from ganwalk.samples import describe_truncation
 
 # Directions that a page shows at once: the others are unfolded in parts.
@@ -94,13 +96,18 @@ def write_report(
     cards, leading, lead = [], lead_directions(directions, shown), dict[int, Strip]()
     for index in shown:
         moves = [Move(index, 1.0, settings.layers)]
-        strips = []
+        strips: list[Strip] = []
+        maps: list[np.ndarray] = []
         for sample, picture in zip(settings.samples, unmoved, strict=True):
             pictures = traverse(generator, directions, moves, amplitudes, sample, unmoved=picture, **making)[0]
-            strips.append(encode_strip(pictures, DIRECTION_BYTES // len(settings.samples)))
+            strips.append(encode_strip(pictures, (DIRECTION_BYTES - HEAT_BYTES) // len(settings.samples)))
+            if not maps:
+                middle = pictures[len(pictures) // 2]
+            maps.append(saliency_map([reduced(pictures)]) / (amplitudes[1] - amplitudes[0]))
             if index in leading and index not in lead:
                 lead[index] = lead_strip(pictures)
-        cards.append(card(directions, index, settings.samples, strips, amplitudes, scores))
+        heat = (np.mean(maps, axis=0), middle)
+        cards.append(card(directions, index, settings.samples, strips, amplitudes, scores, heat))
     style, script = (_piece(name) for name in ("style.css", "script.js"))
     name = text(file_name(directions.generator.reference), 120)
     write_text(
