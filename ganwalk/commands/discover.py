@@ -21,7 +21,7 @@ from ganwalk.commands.options import (
     external_options,
     force_option,
 )
-from ganwalk.discovery.settings import OF_SEARCH, ON_STUDENT, OPTIMISED, DiscoverySettings
+from ganwalk.discovery.settings import ON_STUDENT, OPTIMISED, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.options import options_of
 from ganwalk.options.command_line import settings_options
@@ -67,7 +67,8 @@ def discover(
     Writes directions.safetensors, metrics.json, loss.png, barcodes.png and preview.png into --out; on large networks
     first ones within a minute or two, while the search goes on. What was synthesised stays in images.safetensors, so
     that another run on the same generator takes seconds. The options of the optimisation (--search to --resume) serve
-    rtd, and in part hessian: other methods have a closed form. torchrun shares the work among processes.
+    rtd, and in part other methods that go step by step: the rest has a closed form. torchrun shares the work among
+    processes.
     """
     import torch
 
@@ -148,15 +149,15 @@ def _with_what_there_is(settings: DiscoverySettings, generator: Any, quiet: bool
 
 
 def _tell_unused(settings: DiscoverySettings) -> None:
-    """Names options that were typed and mean nothing to a method with a closed form."""
-    if settings.method in OPTIMISED:
-        return
+    """Names options that were typed and mean nothing to the method."""
     typed = click.get_current_context().params
     about = options_of(DiscoverySettings)
-    unused = [f"--{shown_name(name, about[name])}" for name in OF_SEARCH if typed[f"settings_{name}"] is not None]
-    if unused:
-        do = "does" if len(unused) == 1 else "do"
-        click.echo(f"note: {settings.method} has a closed form: {', '.join(unused)} {do} nothing")
+    names = [name for name in settings.unused() if typed[f"settings_{name}"] is not None]
+    unused = ", ".join(f"--{shown_name(name, about[name])}" for name in names)
+    if unused and settings.method not in OPTIMISED:
+        click.echo(f"note: {settings.method} has a closed form: {unused} {'does' if len(names) == 1 else 'do'} nothing")
+    elif unused:
+        click.echo(f"note: {settings.method} has no use for {unused}")
 
 
 def _check_unfinished(out: Path) -> None:

@@ -1,7 +1,8 @@
 """The methods that find directions, by name: ours, and those that a user would compare it with.
 
-A method is either a closed form (`find`) or an optimisation (`objective`). All work in the same view of a generator
-and leave unit vectors, so that their results can be compared: orthonormal ones, unless the method says otherwise.
+A method is a closed form (`find`), an optimisation (`objective`) or a training (`learner`). All work in the same view
+of a generator and leave unit vectors, so that their results can be compared: orthonormal ones, unless the method says
+otherwise.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ from typing import Protocol
 from torch import Tensor
 
 from ganwalk.discovery import jacobian, pca, sefa
+from ganwalk.discovery.learned import latent_deformator, latentclr
+from ganwalk.discovery.learned.base import Cost, Learner
 from ganwalk.discovery.objectives.base import Objective
 from ganwalk.discovery.objectives.hessian import HessianObjective
 from ganwalk.discovery.objectives.rtd import RTDObjective
 from ganwalk.discovery.rotation import random_rotation
 from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.subspace import Subspace
 from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.rtd import RTDLoss
 
 MakeObjective = Callable[[Generator, DiscoverySettings, RTDLoss], Objective]
+MakeLearner = Callable[[Generator, DiscoverySettings, Subspace], Learner]
 
 
 class Find(Protocol):
@@ -39,8 +44,10 @@ class Method:
     Attributes:
         summary: in a few words.
         source: the paper that it follows.
-        find: the directions in closed form; None for a method that optimises.
-        objective: what is optimised; None for a closed form.
+        find: the directions in closed form; None for a method that goes step by step.
+        objective: what a basis is rotated for; None for any other method.
+        learner: what directions and networks are trained for; None for any other method.
+        cost: of a step of the training.
         oblique: whether the directions need not be orthogonal.
     """
 
@@ -48,6 +55,8 @@ class Method:
     source: str
     find: Find | None = None
     objective: MakeObjective | None = None
+    learner: MakeLearner | None = None
+    cost: Cost | None = None
     oblique: bool = False
 
 
@@ -84,6 +93,19 @@ METHODS = {
         "smallest Hessian penalty",
         "Peebles et al., ECCV 2020",
         objective=lambda generator, settings, loss: HessianObjective(generator, settings),
+    ),
+    "latent-deformator": Method(
+        "directions that a network can tell apart, trained with it",
+        "Voynov & Babenko, ICML 2020",
+        learner=latent_deformator.make_latent_deformator,
+        cost=latent_deformator.cost,
+    ),
+    "latentclr": Method(
+        "directions whose effects on features are alike everywhere, and unlike one another",
+        "Yüksel et al., ICCV 2021",
+        learner=latentclr.make_latentclr,
+        cost=latentclr.cost,
+        oblique=True,
     ),
 }
 

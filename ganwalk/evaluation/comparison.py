@@ -189,7 +189,7 @@ def compare(
     for method in methods:
         for seed in seeds:
             chosen = replace(settings, method=method, seed=seed, compared=())
-            facts = _facts(generator, chosen, evaluation, reader)
+            facts = _facts(generator, chosen.of_method(), evaluation, reader)
             jobs.append(Job(f"{method}-{seed}", facts, functools.partial(_run, chosen, evaluation)))
     with contextlib.ExitStack() as stack:
         root = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))

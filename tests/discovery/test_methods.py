@@ -9,27 +9,31 @@ from click.testing import CliRunner
 from ganwalk.commands import group
 from ganwalk.discovery.methods import METHODS
 from ganwalk.discovery.run import run_discovery
-from ganwalk.discovery.settings import COMPARABLE, ON_STUDENT, OPTIMISED, DiscoverySettings
+from ganwalk.discovery.settings import COMPARABLE, LEARNED, OBLIQUE_TOO, ON_STUDENT, OPTIMISED, DiscoverySettings
 from ganwalk.errors import GanwalkError
 
 FAST = DiscoverySettings(n_directions=3, steps=2, batch=8)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_leaves_orthonormal_directions_that_say_where_they_are_from(toy, method):
+def test_every_method_leaves_unit_vectors_that_say_where_they_are_from(toy, method):
     result = run_discovery(toy, replace(FAST, method=method))
     directions = result.directions
     assert directions.method == method == result.bases[0].name
-    assert torch.allclose(directions.vectors @ directions.vectors.T, torch.eye(3), atol=1e-5)
+    products = directions.vectors @ directions.vectors.T
+    assert torch.allclose(products.diagonal(), torch.ones(3), atol=1e-5)
+    assert directions.oblique == METHODS[method].oblique
+    assert directions.oblique or torch.allclose(products, torch.eye(3), atol=1e-5)
     assert (directions.effects.diff() <= 0).all()
-    assert bool(result.history) == (METHODS[method].objective is not None)
+    assert bool(result.history) == (method in OPTIMISED)
     again = run_discovery(toy, replace(FAST, method=method)).directions
     assert torch.equal(directions.vectors, again.vectors)
 
 
-def test_every_method_is_a_closed_form_or_an_objective_and_cites_its_paper():
+def test_every_method_is_of_one_kind_and_cites_its_paper():
     for method in METHODS.values():
-        assert (method.find is None) != (method.objective is None)
+        assert sum(kind is not None for kind in (method.find, method.objective, method.learner)) == 1
+        assert (method.learner is None) == (method.cost is None)
         assert method.summary and "20" in method.source
 
 
@@ -60,6 +64,7 @@ def test_a_random_basis_lies_in_the_span_of_the_components(toy):
 
 
 def test_the_settings_know_which_methods_are_optimised():
-    assert set(OPTIMISED) == {name for name, method in METHODS.items() if method.objective is not None}
-    assert set(ON_STUDENT) <= set(OPTIMISED)
+    assert set(OPTIMISED) == {name for name, method in METHODS.items() if method.objective or method.learner}
+    assert set(LEARNED) == {name for name, method in METHODS.items() if method.learner is not None}
+    assert set(ON_STUDENT) <= set(OPTIMISED) and set(OBLIQUE_TOO) <= set(LEARNED)
     assert set(COMPARABLE) == {name for name, method in METHODS.items() if method.find is not None}
