@@ -1,8 +1,8 @@
 """The methods that find directions, by name: ours, and those that a user would compare it with.
 
-A method is a closed form (`find`), an optimisation (`objective`) or a training (`learner`). All work in the same view
-of a generator and leave unit vectors, so that their results can be compared: orthonormal ones, unless the method says
-otherwise.
+A method is a closed form (`find`), an optimisation (`objective`), a training (`learner`) or, with the factors known, a
+fit to them (`fit`). All work in the same view of a generator and leave unit vectors, so that their results can be
+compared: orthonormal ones, unless the method says otherwise.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ganwalk.discovery import jacobian, pca, sefa
+from ganwalk.discovery import interfacegan, jacobian, pca, sefa
+from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.learned import latent_deformator, latentclr
 from ganwalk.discovery.learned.base import Cost, Learner
 from ganwalk.discovery.objectives.base import Objective
@@ -37,6 +38,18 @@ class Find(Protocol):
     def __call__(self, generator: Generator, view: View, n: int, *, seed: int) -> Tensor: ...
 
 
+class Fit(Protocol):
+    """Directions from known factors: (n, d) rows of unit length, float64, on the CPU, and sentences about them."""
+
+    def __call__(
+        self,
+        generator: Generator,
+        settings: DiscoverySettings,
+        reader: FactorReader,
+        on_share: Callable[[float], None] | None = None,
+    ) -> tuple[Tensor, tuple[str, ...]]: ...
+
+
 @dataclass(frozen=True)
 class Method:
     """How directions are found.
@@ -48,6 +61,7 @@ class Method:
         objective: what a basis is rotated for; None for any other method.
         learner: what directions and networks are trained for; None for any other method.
         cost: of a step of the training.
+        fit: the directions from what reads the factors, of a supervised method; None for any other.
         oblique: whether the directions need not be orthogonal.
     """
 
@@ -57,6 +71,7 @@ class Method:
     objective: MakeObjective | None = None
     learner: MakeLearner | None = None
     cost: Cost | None = None
+    fit: Fit | None = None
     oblique: bool = False
 
 
@@ -105,6 +120,12 @@ METHODS = {
         "Yüksel et al., ICCV 2021",
         learner=latentclr.make_latentclr,
         cost=latentclr.cost,
+        oblique=True,
+    ),
+    "interfacegan": Method(
+        "supervised: normals of linear models of the known factors, each beside the others'",
+        "Shen et al., CVPR 2020",
+        fit=interfacegan.find_directions,
         oblique=True,
     ),
 }

@@ -42,6 +42,10 @@ def plan(generator: Generator, settings: DiscoverySettings, *, pictures: float =
         plain, shifted = method.cost(settings.batch, n)
         step = plain * forward + shifted * _seconds_with_gradient(generator, settings) + _NETWORK_STEP
         phases += [Phase("steps", settings.steps * step), Phase("scores", 2 * effects + scores)]
+    elif method.fit is not None:
+        assert settings.images is not None
+        each = seconds_per_latent(generator, batch=_PROBE)
+        phases += [Phase("images", settings.images * each), Phase("scores", 2 * effects + scores)]
     elif method.objective is None:
         phases += [
             Phase("search", _closed_form_seconds(settings.method, forward)),

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ganwalk.discovery import jacobian
 from ganwalk.discovery.checkpointing import Polishing, fingerprint, load_checkpoint, save_checkpoint
+from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.learned.training import Training, begin, train
 from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.objectives.base import HELD_SEED, Timing
@@ -56,6 +57,7 @@ def run_discovery(
     on_step: Callable[[Progress | Training], None] | None = None,
     on_phase: OnPhase | None = None,
     on_early: Callable[[DiscoveryResult], object] | None = None,
+    reader: FactorReader | None = None,
 ) -> DiscoveryResult:
     """Finds directions of a generator by the method of the settings, and scores them.
 
@@ -71,6 +73,7 @@ def run_discovery(
         on_phase: told the phase ("images", "student", "search", "steps", "polish", "scores", "baselines"), its share
             that is done, and a note.
         on_early: given the results of first students, scored on these, while the search goes on.
+        reader: what reads factors, for methods that are supervised.
     Raises:
         GanwalkError: settings that do not fit the generator or the method, or nothing to resume.
     """
@@ -87,6 +90,7 @@ def run_discovery(
         on_step,
         on_phase or (lambda phase, share, note: None),
         on_early,
+        reader,
     )
     method = method_of(settings.method)
     if method.learner is not None:
@@ -115,6 +119,7 @@ class _Run:
     on_step: Callable[[Progress | Training], None] | None
     on_phase: OnPhase
     on_early: Callable[[DiscoveryResult], object] | None
+    reader: FactorReader | None
 
     def out_of(self, share: float) -> Callable[[], bool] | None:
         """Asks whether a share of the budget is spent; None without a budget."""
@@ -251,17 +256,27 @@ def score_steps(
 
 
 def _closed(run: _Run) -> DiscoveryResult:
-    """The directions of a method with a closed form."""
+    """The directions of a method with a closed form, or of one that is told the factors."""
     settings = run.settings
     if run.resume:
         raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
     subspace = _latent_statistics(run.generator, settings)
-    run.on_phase("search", 0.0, "")
-    vectors = closed_form(run.generator, settings, settings.method)
+    fit = method_of(settings.method).fit
+    notices: tuple[str, ...] = ()
+    if fit is None:
+        run.on_phase("search", 0.0, "")
+        vectors = closed_form(run.generator, settings, settings.method)
+    elif run.reader is None:
+        raise GanwalkError(
+            f"{settings.method} is supervised, and nothing here reads factors off the images: give an attribute "
+            "classifier (--classifier FILE --trust; in Python, a reader)"
+        )
+    else:
+        vectors, notices = fit(run.generator, settings, run.reader, run.sharing("images"))
     found = score_vectors(
         run.generator, settings, subspace, run.loss, settings.method, vectors, on_share=run.sharing("scores")
     )
-    return run.result(subspace, found)
+    return run.result(subspace, found, notices=notices)
 
 
 def _learned(run: _Run) -> DiscoveryResult:

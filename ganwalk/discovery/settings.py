@@ -26,6 +26,8 @@ ON_STUDENT = ("rtd",)
 # leave directions which are not orthogonal.
 LEARNED = {"latent-deformator": 400, "latentclr": 400}
 OBLIQUE_TOO = ("latent-deformator",)
+# Methods that are told the factors of images.
+SUPERVISED = ("interfacegan",)
 # Settings of the optimisation alone: methods with a closed form have no use for them.
 OF_SEARCH = ("start", "steps", "batch", "directions_per_step", "oblique", "lr", "search", "images", "polish", "budget")
 # Those that only a search on a student has.
@@ -79,7 +81,8 @@ class DiscoverySettings:
     n_directions: int = option(20, "How many directions to find.", "-n", "--n-directions", at_least=1)
     method: str = option(
         "rtd",
-        "rtd (ours), or another one: random, pca, sefa, jacobian, hessian, latent-deformator, latentclr.",
+        "rtd (ours), or another one: random, pca, sefa, jacobian, hessian, latent-deformator, latentclr; "
+        "interfacegan is supervised, it knows the factors.",
         "-m",
         "--method",
     )
@@ -142,7 +145,7 @@ class DiscoverySettings:
     )
     images: int | None = option(
         None,
-        "Images that a student is fitted to; more are made while it explains too little.",
+        "Images that a student is fitted to; more are made while it explains too little. Or that interfacegan reads.",
         at_least=256,
         shown="by --effort: 1024, 3072 or 9216",
     )
@@ -222,6 +225,7 @@ class DiscoverySettings:
         if alone and self.search == "student":
             raise GanwalkError(f"{self.method} cannot search on a student: use --search direct")
         search = "direct" if self.search == "auto" and (alone or _is_small(generator)) else self.search
+        pictured = search != "direct" or self.method in SUPERVISED
         effort = EFFORTS[self.effort]
         scored = self.batch if search == "direct" else effort.scored
         if not optimised and generator.resolution > IMAGE_DISTANCE_LIMIT:
@@ -234,7 +238,7 @@ class DiscoverySettings:
             layer=layer,
             chunk=default_chunk(generator, layer, self.memory) if self.chunk is None else self.chunk,
             search=search,
-            images=effort.images if self.images is None and search != "direct" else self.images,
+            images=effort.images if self.images is None and pictured else self.images,
             polish=effort.polish if self.polish is None and search != "direct" else self.polish,
             scored=scored if self.scored is None else self.scored,
             precision=default_precision(generator) if self.precision == "auto" else self.precision,
@@ -253,7 +257,7 @@ class DiscoverySettings:
     def unused(self) -> tuple[str, ...]:
         """Names of the settings of the optimisation that mean nothing to the method."""
         if self.method not in OPTIMISED:
-            return OF_SEARCH
+            return tuple(name for name in OF_SEARCH if name != "images" or self.method not in SUPERVISED)
         unused = () if self.method in ON_STUDENT else ("directions_per_step", *_OF_STUDENT)
         return unused if self.method in OBLIQUE_TOO else (*unused, "oblique")
 

@@ -14,8 +14,8 @@ _HOMES = {
     "EffectScores": "ganwalk.evaluation.effects",
     "Evaluation": "ganwalk.evaluation.run",
     "EvaluationSettings": "ganwalk.evaluation.settings",
-    "Factor": "ganwalk.evaluation.factors",
-    "FactorReader": "ganwalk.evaluation.factors",
+    "Factor": "ganwalk.discovery.factors",
+    "FactorReader": "ganwalk.discovery.factors",
     "axis_scores": "ganwalk.evaluation.axes",
     "effect_scores": "ganwalk.evaluation.effects",
     "evaluate": "ganwalk.evaluation.run",
@@ -40,9 +40,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ganwalk.discovery.factors import Factor, FactorReader
     from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
     from ganwalk.evaluation.effects import EffectScores, effect_scores
-    from ganwalk.evaluation.factors import Factor, FactorReader, factor_reader, load_classifier
+    from ganwalk.evaluation.factors import factor_reader, load_classifier
     from ganwalk.evaluation.run import Evaluation, evaluate
     from ganwalk.evaluation.settings import EvaluationSettings
 

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ganwalk.directions import DIRECTIONS_FILE
+from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import APART, OPTIMISED, DiscoverySettings
 from ganwalk.discovery.student.images import IMAGES_FILE
 from ganwalk.errors import GanwalkError
-from ganwalk.evaluation.factors import FactorReader
+from ganwalk.evaluation.factors import factor_reader
 from ganwalk.evaluation.run import run_evaluation
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.generators.base import Generator
@@ -219,7 +220,7 @@ def _run(settings: DiscoverySettings, evaluation: EvaluationSettings, turn: Turn
 
 def _scored_run(settings: DiscoverySettings, evaluation: EvaluationSettings, turn: Turn) -> dict[str, Any]:
     generator, reader = turn.loaded
-    optimised = METHODS[settings.method].find is None
+    method = METHODS[settings.method]
     checkpoint = turn.folder / _CHECKPOINT
 
     def on_phase(phase: str, share: float, note: str) -> None:
@@ -237,9 +238,10 @@ def _scored_run(settings: DiscoverySettings, evaluation: EvaluationSettings, tur
             resume=checkpoint.exists(),
             on_phase=on_phase,
             images=turn.folder.parent / IMAGES_FILE,
+            reader=None if method.fit is None else reader or factor_reader(generator),
         )
     except GanwalkError as error:
-        if optimised:
+        if settings.method in OPTIMISED:
             raise
         return {"factors": (), "run": asdict(Run(settings.method, settings.seed, 0.0, {}, refusal=str(error)))}
     seconds = time.perf_counter() - started

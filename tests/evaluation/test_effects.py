@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from ganwalk.discovery.factors import Factor
 from ganwalk.evaluation.effects import EffectScores, effect_scores, owned_factors, strongest_factor
-from ganwalk.evaluation.factors import Factor, factor_reader, size_of_change, spread
+from ganwalk.evaluation.factors import factor_reader, size_of_change, spread
 from ganwalk.generators.blobs import VARIANTS
 from ganwalk.generators.loading import load_generator
 from tests.evaluation.known import axes_of, rotated
