@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ganwalk.discovery import interfacegan, jacobian, pca, sefa
 from ganwalk.discovery.factors import FactorReader
-from ganwalk.discovery.learned import latent_deformator, latentclr
+from ganwalk.discovery.learned import disco, latent_deformator, latentclr
 from ganwalk.discovery.learned.base import Cost, Learner
 from ganwalk.discovery.objectives.base import Objective
 from ganwalk.discovery.objectives.hessian import HessianObjective
@@ -121,6 +121,12 @@ METHODS = {
         learner=latentclr.make_latentclr,
         cost=latentclr.cost,
         oblique=True,
+    ),
+    "disco": Method(
+        "directions whose variations an encoder tells apart by contrast, trained with it",
+        "Ren et al., ICLR 2022",
+        learner=disco.make_disco,
+        cost=disco.cost,
     ),
     "interfacegan": Method(
         "supervised: normals of linear models of the known factors, each beside the others'",

@@ -20,12 +20,12 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 # Settings that are no part of a search: a run that was stopped may continue with others, and finds the same.
 APART = ("budget", "memory", "compared")
 # Methods that go step by step, and those of them that mean the same on a student, whose features keep distances only.
-OPTIMISED = ("rtd", "hessian", "latent-deformator", "latentclr")
+OPTIMISED = ("rtd", "hessian", "latent-deformator", "latentclr", "disco")
 ON_STUDENT = ("rtd",)
 # Methods that train their directions, which begin at random as in the papers, with their steps; and those that may
 # leave directions which are not orthogonal.
-LEARNED = {"latent-deformator": 400, "latentclr": 400}
-OBLIQUE_TOO = ("latent-deformator",)
+LEARNED = {"latent-deformator": 400, "latentclr": 400, "disco": 400}
+OBLIQUE_TOO = ("latent-deformator", "disco")
 # Methods that are told the factors of images.
 SUPERVISED = ("interfacegan",)
 # Settings of the optimisation alone: methods with a closed form have no use for them.
@@ -81,7 +81,7 @@ class DiscoverySettings:
     n_directions: int = option(20, "How many directions to find.", "-n", "--n-directions", at_least=1)
     method: str = option(
         "rtd",
-        "rtd (ours), or another one: random, pca, sefa, jacobian, hessian, latent-deformator, latentclr; "
+        "rtd (ours), or another one: random, pca, sefa, jacobian, hessian, latent-deformator, latentclr, disco; "
         "interfacegan is supervised, it knows the factors.",
         "-m",
         "--method",
@@ -116,7 +116,7 @@ class DiscoverySettings:
     batch: int = option(64, "Images per batch.", at_least=3, why="fewer points have no topology to compare")
     directions_per_step: int = option(4, "Directions that rtd measures in each step.", "--per-step", at_least=1)
     oblique: bool = option(
-        False, "Let latent-deformator find directions of unit length that need not be orthogonal.", "--oblique"
+        False, "Let latent-deformator and disco find directions that need not be orthogonal.", "--oblique"
     )
     both_signs: bool = option(False, "Shift a direction both ways in one step, instead of a random one.", typed=False)
     minimax: bool = option(True, "Of RTD, use the max terms beside the min terms.", typed=False)

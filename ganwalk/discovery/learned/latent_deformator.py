@@ -13,16 +13,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ganwalk.directions import shift_latents
 from ganwalk.discovery.learned.base import seeded
 from ganwalk.discovery.learned.shift_predictor import ShiftPredictor, Sight, balanced, shift_loss, small
+from ganwalk.discovery.learned.shifts import pairs, random_amounts
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace
-from ganwalk.discovery.view import View, features, sample_latents
+from ganwalk.discovery.view import View, sample_latents
 from ganwalk.generators.base import Generator, device_of
 
-# Shortest shift over the longest one, as in the paper.
-_SHORTEST = 0.5 / 6
 # Latents by which the network's input is scaled.
 _SAMPLES = 32
 
@@ -75,20 +73,6 @@ def make_latent_deformator(generator: Generator, settings: DiscoverySettings, su
         max(1e-8, float((after - before).square().mean().sqrt())),
         network.to(device_of(generator)),
     )
-
-
-def random_amounts(count: int, rng: torch.Generator) -> Tensor:
-    """Signed amounts (count,) by which shifts are scaled: uniform up to one either way, but for the shortest."""
-    amounts = 2 * torch.rand(count, generator=rng) - 1
-    return amounts.abs().clamp_min(_SHORTEST).copysign(amounts)
-
-
-def pairs(generator: Generator, view: View, latents: Tensor, shifts: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """Features (m, …) of latents, without gradients, and of the same, each with a shift (m, d) of its own."""
-    with torch.no_grad():
-        before = features(generator, view, latents, seed)
-    own = shifts[:, None] if latents.ndim == 3 else shifts
-    return before, features(generator, view, shift_latents(latents, own, view.layers), seed)
 
 
 def cost(batch: int, n: int) -> tuple[int, int]:

@@ -55,13 +55,15 @@ def _components(maps: Tensor) -> Tensor:
     return vectors.to(device=maps.device, dtype=maps.dtype)
 
 
-def convolutions(channels: int, size: int) -> nn.Sequential:
+def convolutions(channels: int, size: int, *, dropout: float) -> nn.Sequential:
     """Maps (m, channels, size, size) → features (m, HIDDEN)."""
     layers: list[nn.Module] = []
     for a, b in pairwise((channels, *_WIDTHS)):
         layers += [nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GroupNorm(4, b), nn.SiLU()]
         size = -(-size // 2)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.2), nn.Linear(_WIDTHS[-1] * size**2, HIDDEN), nn.SiLU())
+    return nn.Sequential(
+        *layers, nn.Flatten(), nn.Dropout(dropout), nn.Linear(_WIDTHS[-1] * size**2, HIDDEN), nn.SiLU()
+    )
 
 
 class ShiftPredictor(nn.Module):
@@ -69,7 +71,7 @@ class ShiftPredictor(nn.Module):
 
     def __init__(self, channels: int, size: int, answers: int):
         super().__init__()
-        self.body = convolutions(channels, size)
+        self.body = convolutions(channels, size, dropout=0.2)
         self.answer = nn.Linear(HIDDEN, answers)
         self.amount = nn.Linear(HIDDEN, 1)
 
