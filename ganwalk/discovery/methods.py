@@ -18,7 +18,9 @@ from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.learned import disco, latent_deformator, latentclr
 from ganwalk.discovery.learned.base import Cost, Learner
 from ganwalk.discovery.objectives.base import Objective
-from ganwalk.discovery.objectives.hessian import HessianObjective
+from ganwalk.discovery.objectives.hessian import hessian_penalty
+from ganwalk.discovery.objectives.orojar import orthogonality_penalty
+from ganwalk.discovery.objectives.penalty import PenaltyObjective
 from ganwalk.discovery.objectives.rtd import RTDObjective
 from ganwalk.discovery.rotation import random_rotation
 from ganwalk.discovery.settings import DiscoverySettings
@@ -107,7 +109,12 @@ METHODS = {
     "hessian": Method(
         "smallest Hessian penalty",
         "Peebles et al., ECCV 2020",
-        objective=lambda generator, settings, loss: HessianObjective(generator, settings),
+        objective=lambda generator, settings, loss: PenaltyObjective(generator, settings, hessian_penalty),
+    ),
+    "orojar": Method(
+        "smallest products of what different directions change",
+        "Wei et al., ICCV 2021",
+        objective=lambda generator, settings, loss: PenaltyObjective(generator, settings, orthogonality_penalty),
     ),
     "latent-deformator": Method(
         "directions that a network can tell apart, trained with it",

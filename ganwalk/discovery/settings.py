@@ -20,7 +20,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 # Settings that are no part of a search: a run that was stopped may continue with others, and finds the same.
 APART = ("budget", "memory", "compared")
 # Methods that go step by step, and those of them that mean the same on a student, whose features keep distances only.
-OPTIMISED = ("rtd", "hessian", "latent-deformator", "latentclr", "disco")
+OPTIMISED = ("rtd", "hessian", "orojar", "latent-deformator", "latentclr", "disco")
 ON_STUDENT = ("rtd",)
 # Methods that train their directions, which begin at random as in the papers, with their steps; and those that may
 # leave directions which are not orthogonal.
@@ -81,8 +81,8 @@ class DiscoverySettings:
     n_directions: int = option(20, "How many directions to find.", "-n", "--n-directions", at_least=1)
     method: str = option(
         "rtd",
-        "rtd (ours), or another one: random, pca, sefa, jacobian, hessian, latent-deformator, latentclr, disco; "
-        "interfacegan is supervised, it knows the factors.",
+        "rtd (ours), or another one: random, pca, sefa, jacobian, hessian, orojar, latent-deformator, latentclr, "
+        "disco; interfacegan is supervised, it knows the factors.",
         "-m",
         "--method",
     )
