@@ -109,12 +109,16 @@ METHODS = {
     "hessian": Method(
         "smallest Hessian penalty",
         "Peebles et al., ECCV 2020",
-        objective=lambda generator, settings, loss: PenaltyObjective(generator, settings, hessian_penalty),
+        objective=lambda generator, settings, loss: PenaltyObjective(
+            generator, settings, hessian_penalty, own_signs=False
+        ),
     ),
     "orojar": Method(
         "smallest products of what different directions change",
         "Wei et al., ICCV 2021",
-        objective=lambda generator, settings, loss: PenaltyObjective(generator, settings, orthogonality_penalty),
+        objective=lambda generator, settings, loss: PenaltyObjective(
+            generator, settings, orthogonality_penalty, own_signs=True
+        ),
     ),
     "latent-deformator": Method(
         "directions that a network can tell apart, trained with it",

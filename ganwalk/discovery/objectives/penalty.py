@@ -27,7 +27,8 @@ class Synthesis:
         self.generator, self.view, self.seed = generator, settings.view(), seed
 
     def __call__(self, latents: Tensor, step: Tensor) -> Tensor:
-        return features(self.generator, self.view, shift_latents(latents, step, self.view.layers), self.seed)
+        own = step[:, None] if step.ndim == 2 and latents.ndim == 3 else step
+        return features(self.generator, self.view, shift_latents(latents, own, self.view.layers), self.seed)
 
 
 class Penalty(Protocol):
@@ -36,8 +37,8 @@ class Penalty(Protocol):
     Args:
         latents: (n, …).
         steps: (m, d) shifts by which the m coordinates are measured.
-        signs: (probes, m) of ±1.
-        synthesise: features of latents shifted by a vector (d,).
+        signs: (probes, m) of ±1, or (probes, n, m) where each latent has its own.
+        synthesise: features of latents shifted by a vector (d,), or by vectors (n, d).
     """
 
     def __call__(self, latents: Tensor, steps: Tensor, signs: Tensor, synthesise: Synthesis) -> Tensor: ...
@@ -45,18 +46,23 @@ class Penalty(Protocol):
 
 @dataclass(frozen=True)
 class PenaltyObjective:
-    """A penalty of the generator along a basis; a `base.Objective`."""
+    """A penalty of the generator along a basis; a `base.Objective`.
+
+    Attributes:
+        own_signs: whether each latent has random signs of its own, so that the estimate's error falls with the batch.
+    """
 
     generator: Generator
     settings: DiscoverySettings
     penalty: Penalty
+    own_signs: bool
     equalized = False
 
     def accumulate(self, latents: Tensor, steps: Tensor, seed: int, timing: Timing) -> float:
         """Penalty of all directions at once, and its gradient."""
         mark = time.perf_counter()
         synthesise = Synthesis(self.generator, self.settings, seed)
-        value = self.penalty(latents, self._unit(steps), _signs(_PROBES, steps, seed), synthesise)
+        value = self.penalty(latents, self._unit(steps), self._signs(_PROBES, steps, seed), synthesise)
         mark = timing.lap("synthesis", mark)
         check_finite(value.detach())
         value.backward()
@@ -70,7 +76,7 @@ class PenaltyObjective:
         with torch.no_grad():
             latents = sample_latents(self.generator, self.settings.view(), self.settings.batch, seed)
             synthesise = Synthesis(self.generator, self.settings, seed)
-            signs = _signs(_HELD_PROBES, steps, seed)
+            signs = self._signs(_HELD_PROBES, steps, seed)
             value = self.penalty(latents, self._unit(steps), signs, synthesise)
             centre = synthesise(latents, torch.zeros_like(steps[0]))
             change = torch.stack([mean_change(centre, synthesise(latents, step)) for step in steps])
@@ -80,7 +86,7 @@ class PenaltyObjective:
         """Steps of one standard deviation."""
         return steps / self.settings.amplitude
 
-
-def _signs(probes: int, steps: Tensor, seed: int) -> Tensor:
-    rng = torch.Generator().manual_seed(seed)
-    return torch.randint(2, (probes, len(steps)), generator=rng).to(steps) * 2 - 1
+    def _signs(self, probes: int, steps: Tensor, seed: int) -> Tensor:
+        rng = torch.Generator().manual_seed(seed)
+        each = (self.settings.batch,) if self.own_signs else ()
+        return torch.randint(2, (probes, *each, len(steps)), generator=rng).to(steps) * 2 - 1
