@@ -268,10 +268,11 @@ def _print_result(result: DiscoveryResult, profile: bool) -> None:
         outcome = "kept" if polish.kept else "not kept: no better"
         change = f"held RTD {polish.before:.4f} to {polish.after:.4f}"
         click.echo(f"polish of {polish.steps} steps on the generator: {change}, {outcome}")
-    click.echo(f"{'basis':<8} {'mean RTD':>9} {'mean image change':>18}")
+    width = max(8, *(len(basis.name) for basis in result.bases))
+    click.echo(f"{'basis':<{width}} {'mean RTD':>9} {'mean image change':>18}")
     for basis in result.bases:
         scores = basis.scores
-        click.echo(f"{basis.name:<8} {scores.mean_rtd:>9.4f} {scores.mean_displacement:>18.4f}")
+        click.echo(f"{basis.name:<{width}} {scores.mean_rtd:>9.4f} {scores.mean_displacement:>18.4f}")
     if profile:
         timing = result.timing
         parts = {"synthesis": timing.synthesis, "topology": timing.topology, "backward": timing.backward}
