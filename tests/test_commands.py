@@ -404,8 +404,13 @@ def test_fewer_dimensions_than_the_default_of_directions(run):
     assert code == 2 and "above the 6 dimensions" in text
 
 
-def test_options_that_mean_nothing_to_a_closed_form_are_named(run):
+def test_options_that_mean_nothing_to_the_method_are_named(run):
     code, out, _ = run("discover", "-g", "blobs", "-m", "random", "-n", 2, "--steps", 3, "--per-step", 2, "--scored", 8)
     assert code == 0 and "note: random has a closed form: --steps, --per-step do nothing" in out
     code, out, _ = run("discover", "-g", "blobs", "-n", 2, "--steps", 1, "--batch", 6, "-o", "other")
-    assert code == 0 and "closed form" not in out
+    assert code == 0 and "closed form" not in out and "no use" not in out
+    few = ("-n", 2, "--steps", 1, "--batch", 6, "--polish", 3, "--oblique")
+    code, out, _ = run("discover", "-g", "blobs", "-m", "latent-deformator", *few, "-o", "trained")
+    assert code == 0 and "note: latent-deformator has no use for --polish\n" in out
+    code, out, _ = run("discover", "-g", "blobs", "-m", "hessian", *few, "-o", "optimised")
+    assert code == 0 and "note: hessian has no use for --polish, --oblique\n" in out

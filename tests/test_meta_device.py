@@ -152,11 +152,12 @@ def test_batches_and_their_shifts(monkeypatch, name, space):
 def test_discovery_by_every_method(monkeypatch, method):
     here, copied = pair("blobs correlated" if method != "sefa" else "stylegan2")
     here.identity = copied.identity = make_blobs(BlobsConfig()).identity
-    settings = DiscoverySettings(n_directions=2, method=method, steps=1, batch=5)
-    expected = run_discovery(here, settings)
+    settings = DiscoverySettings(n_directions=2, method=method, steps=1, batch=5, images=256)
+    supervised = METHODS[method].fit is not None
+    expected = run_discovery(here, settings, reader=factor_reader(here) if supervised else None)
     with accelerator(monkeypatch):
         there = moved(copied)
-        found = run_discovery(there, settings)
+        found = run_discovery(there, settings, reader=factor_reader(there) if supervised else None)
         assert torch.allclose(found.directions.vectors, expected.directions.vectors, atol=1e-3)
         assert len(found.bases[0].scores.barcodes) == 2
 

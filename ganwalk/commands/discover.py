@@ -6,7 +6,7 @@ import contextlib
 import functools
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,13 @@ from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     DEFAULT_OUT,
     PATH,
+    classifier_options,
     code_again,
     common_options,
     external_options,
     force_option,
 )
-from ganwalk.discovery.settings import OF_SEARCH, ON_STUDENT, OPTIMISED, DiscoverySettings
+from ganwalk.discovery.settings import ON_STUDENT, OPTIMISED, SUPERVISED, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.options import options_of
 from ganwalk.options.command_line import settings_options
@@ -50,6 +51,7 @@ _CHECKPOINT = "checkpoint.pt"
 @click.option("--profile", is_flag=True, help="Print where the time of the steps went.")
 @common_options
 @external_options
+@classifier_options
 def discover(
     name: str,
     out: Path,
@@ -61,13 +63,15 @@ def discover(
     threads: int | None,
     quiet: bool,
     external: dict[str, Any],
+    make_reader: Callable[[Any, int | None], Any],
 ) -> None:
     """Find directions along which batches of images keep their shape, or those of a baseline.
 
     Writes directions.safetensors, metrics.json, loss.png, barcodes.png and preview.png into --out; on large networks
     first ones within a minute or two, while the search goes on. What was synthesised stays in images.safetensors, so
     that another run on the same generator takes seconds. The options of the optimisation (--search to --resume) serve
-    rtd, and in part hessian: other methods have a closed form. torchrun shares the work among processes.
+    rtd, and in part other methods that go step by step: the rest has a closed form. torchrun shares the work among
+    processes.
     """
     import torch
 
@@ -78,6 +82,7 @@ def discover(
     from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.discovery.run import run_discovery
     from ganwalk.discovery.watching import watched
+    from ganwalk.evaluation.factors import factor_reader
     from ganwalk.files import owned_folder
     from ganwalk.generators.loading import load_generator
     from ganwalk.rendering.discovery import sheet_of, sheet_seconds, write_outputs
@@ -98,6 +103,9 @@ def discover(
         resolved = settings.resolve(generator)
         if not quiet:
             _tell_unused(settings)
+        reader = None
+        if settings.method in SUPERVISED:
+            reader = make_reader(generator, settings.class_index) or factor_reader(generator)
         # What draws the pictures of early results draws those of the last.
         sheet = functools.cache(functools.partial(sheet_of, generator))
 
@@ -121,6 +129,7 @@ def discover(
                 resume=resume,
                 on_phase=on_phase,
                 on_early=write_early if leader else None,
+                reader=reader,
             )
             on_phase("pictures", 0.0, "")
             if not leader:
@@ -148,15 +157,18 @@ def _with_what_there_is(settings: DiscoverySettings, generator: Any, quiet: bool
 
 
 def _tell_unused(settings: DiscoverySettings) -> None:
-    """Names options that were typed and mean nothing to a method with a closed form."""
-    if settings.method in OPTIMISED:
-        return
+    """Names options that were typed and mean nothing to the method."""
     typed = click.get_current_context().params
     about = options_of(DiscoverySettings)
-    unused = [f"--{shown_name(name, about[name])}" for name in OF_SEARCH if typed[f"settings_{name}"] is not None]
-    if unused:
-        do = "does" if len(unused) == 1 else "do"
-        click.echo(f"note: {settings.method} has a closed form: {', '.join(unused)} {do} nothing")
+    names = [name for name in settings.unused() if typed[f"settings_{name}"] is not None]
+    flags = [f"--{shown_name(name, about[name])}" for name in names]
+    if typed["classifier"] is not None and settings.method not in SUPERVISED:
+        flags.append("--classifier")
+    unused = ", ".join(flags)
+    if unused and settings.method not in OPTIMISED:
+        click.echo(f"note: {settings.method} has a closed form: {unused} {'does' if len(flags) == 1 else 'do'} nothing")
+    elif unused:
+        click.echo(f"note: {settings.method} has no use for {unused}")
 
 
 def _check_unfinished(out: Path) -> None:
@@ -228,7 +240,9 @@ def _announce(seconds: float, settings: DiscoverySettings) -> None:
 def _remedy(settings: DiscoverySettings, seconds: float) -> str:
     """What makes a run of so many seconds shorter; `settings` are resolved."""
     budget = f"--budget {max(1, min(10, round(seconds / 120)))}m"
-    if settings.method not in OPTIMISED:
+    if settings.method in SUPERVISED:
+        shorter = ["fewer --images", "a smaller --scored"]
+    elif settings.method not in OPTIMISED:
         shorter = ["a smaller --scored"]
     elif settings.search == "direct":
         shorter = ["--search student" if settings.method in ON_STUDENT else "fewer --steps", budget]
@@ -254,10 +268,11 @@ def _print_result(result: DiscoveryResult, profile: bool) -> None:
         outcome = "kept" if polish.kept else "not kept: no better"
         change = f"held RTD {polish.before:.4f} to {polish.after:.4f}"
         click.echo(f"polish of {polish.steps} steps on the generator: {change}, {outcome}")
-    click.echo(f"{'basis':<8} {'mean RTD':>9} {'mean image change':>18}")
+    width = max(8, *(len(basis.name) for basis in result.bases))
+    click.echo(f"{'basis':<{width}} {'mean RTD':>9} {'mean image change':>18}")
     for basis in result.bases:
         scores = basis.scores
-        click.echo(f"{basis.name:<8} {scores.mean_rtd:>9.4f} {scores.mean_displacement:>18.4f}")
+        click.echo(f"{basis.name:<{width}} {scores.mean_rtd:>9.4f} {scores.mean_displacement:>18.4f}")
     if profile:
         timing = result.timing
         parts = {"synthesis": timing.synthesis, "topology": timing.topology, "backward": timing.backward}

@@ -6,16 +6,20 @@ import io
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from ganwalk import parallel
+from ganwalk.discovery.learned.training import Training
 from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.results import StudentReport
 from ganwalk.discovery.settings import APART, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
 from ganwalk.options import completed
+
+Stage = TypeVar("Stage", bound=Progress | Training)
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ def fingerprint(settings: DiscoverySettings, generator_sha256: str) -> str:
     return json.dumps({"generator": generator_sha256, **kept}, sort_keys=True)
 
 
-def save_checkpoint(path: Path, progress: Progress, run: str, polishing: Polishing | None = None) -> None:
+def save_checkpoint(path: Path, progress: Progress | Training, run: str, polishing: Polishing | None = None) -> None:
     """Writes a run's progress atomically; of several processes, the first does."""
     if parallel.rank() != 0:
         return
@@ -48,18 +52,23 @@ def save_checkpoint(path: Path, progress: Progress, run: str, polishing: Polishi
     write_bytes(path, buffer.getvalue())
 
 
-def load_checkpoint(path: Path, run: str) -> tuple[Progress, Polishing | None]:
-    """The progress saved at `path`; GanwalkError if there is none, or if it is another run's."""
+def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage, Polishing | None]:
+    """The progress saved at `path`, of the kind that the run's method makes.
+
+    Raises:
+        GanwalkError: there is none, or it is another run's.
+    """
     if not path.exists():
         raise GanwalkError(f"nothing to resume: {path} does not exist; run without --resume")
+    damaged = f"{path} is not a checkpoint of ganwalk discover: run without --resume"
     try:
-        saved = torch.load(path, weights_only=True)
+        saved = torch.load(path, map_location="cpu", weights_only=True)
         before = completed(DiscoverySettings, json.loads(saved["fingerprint"]))
-        progress = Progress(**saved["progress"])
+        stored = dict(saved["progress"])
         polish = saved.get("polishing")
         polishing = None if polish is None else Polishing(StudentReport(**polish["student"]), float(polish["before"]))
     except Exception as error:
-        raise GanwalkError(f"{path} is not a checkpoint of ganwalk discover: run without --resume") from error
+        raise GanwalkError(damaged) from error
     now = json.loads(run)
     if before["scored"] is None:
         # Before there were these settings.
@@ -70,4 +79,7 @@ def load_checkpoint(path: Path, run: str) -> tuple[Progress, Polishing | None]:
             f"{path} belongs to a run with another {', '.join(changed)}: "
             "resume with its options, or run without --resume"
         )
-    return progress, polishing
+    try:
+        return kind(**stored), polishing
+    except TypeError as error:
+        raise GanwalkError(damaged) from error

@@ -1,7 +1,8 @@
 """The methods that find directions, by name: ours, and those that a user would compare it with.
 
-A method is either a closed form (`find`) or an optimisation (`objective`). All work in the same view of a generator
-and leave unit vectors, so that their results can be compared: orthonormal ones, unless the method says otherwise.
+A method is a closed form (`find`), an optimisation (`objective`), a training (`learner`) or, with the factors known, a
+fit to them (`fit`). All work in the same view of a generator and leave unit vectors, so that their results can be
+compared: orthonormal ones, unless the method says otherwise.
 """
 
 from __future__ import annotations
@@ -12,24 +13,43 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ganwalk.discovery import jacobian, pca, sefa
+from ganwalk.discovery import interfacegan, jacobian, pca, sefa
+from ganwalk.discovery.factors import FactorReader
+from ganwalk.discovery.learned import disco, latent_deformator, latentclr
+from ganwalk.discovery.learned.base import Cost, Learner
 from ganwalk.discovery.objectives.base import Objective
-from ganwalk.discovery.objectives.hessian import HessianObjective
+from ganwalk.discovery.objectives.hessian import hessian_penalty
+from ganwalk.discovery.objectives.orojar import orthogonality_penalty
+from ganwalk.discovery.objectives.penalty import PenaltyObjective
 from ganwalk.discovery.objectives.rtd import RTDObjective
 from ganwalk.discovery.rotation import random_rotation
 from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.subspace import Subspace
 from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.rtd import RTDLoss
 
 MakeObjective = Callable[[Generator, DiscoverySettings, RTDLoss], Objective]
+MakeLearner = Callable[[Generator, DiscoverySettings, Subspace], Learner]
 
 
 class Find(Protocol):
     """A closed form: (n, d) rows of unit length, float64, strongest first, on the CPU."""
 
     def __call__(self, generator: Generator, view: View, n: int, *, seed: int) -> Tensor: ...
+
+
+class Fit(Protocol):
+    """Directions from known factors: (n, d) rows of unit length, float64, on the CPU, and sentences about them."""
+
+    def __call__(
+        self,
+        generator: Generator,
+        settings: DiscoverySettings,
+        reader: FactorReader,
+        on_share: Callable[[float], None] | None = None,
+    ) -> tuple[Tensor, tuple[str, ...]]: ...
 
 
 @dataclass(frozen=True)
@@ -39,8 +59,11 @@ class Method:
     Attributes:
         summary: in a few words.
         source: the paper that it follows.
-        find: the directions in closed form; None for a method that optimises.
-        objective: what is optimised; None for a closed form.
+        find: the directions in closed form; None for a method that goes step by step.
+        objective: what a basis is rotated for; None for any other method.
+        learner: what directions and networks are trained for; None for any other method.
+        cost: of a step of the training.
+        fit: the directions from what reads the factors, of a supervised method; None for any other.
         oblique: whether the directions need not be orthogonal.
     """
 
@@ -48,6 +71,9 @@ class Method:
     source: str
     find: Find | None = None
     objective: MakeObjective | None = None
+    learner: MakeLearner | None = None
+    cost: Cost | None = None
+    fit: Fit | None = None
     oblique: bool = False
 
 
@@ -83,7 +109,41 @@ METHODS = {
     "hessian": Method(
         "smallest Hessian penalty",
         "Peebles et al., ECCV 2020",
-        objective=lambda generator, settings, loss: HessianObjective(generator, settings),
+        objective=lambda generator, settings, loss: PenaltyObjective(
+            generator, settings, hessian_penalty, own_signs=False
+        ),
+    ),
+    "orojar": Method(
+        "smallest products of what different directions change",
+        "Wei et al., ICCV 2021",
+        objective=lambda generator, settings, loss: PenaltyObjective(
+            generator, settings, orthogonality_penalty, own_signs=True
+        ),
+    ),
+    "latent-deformator": Method(
+        "directions that a network can tell apart, trained with it",
+        "Voynov & Babenko, ICML 2020",
+        learner=latent_deformator.make_latent_deformator,
+        cost=latent_deformator.cost,
+    ),
+    "latentclr": Method(
+        "directions whose effects on features are alike everywhere, and unlike one another",
+        "Yüksel et al., ICCV 2021",
+        learner=latentclr.make_latentclr,
+        cost=latentclr.cost,
+        oblique=True,
+    ),
+    "disco": Method(
+        "directions whose variations an encoder tells apart by contrast, trained with it",
+        "Ren et al., ICLR 2022",
+        learner=disco.make_disco,
+        cost=disco.cost,
+    ),
+    "interfacegan": Method(
+        "supervised: normals of linear models of the known factors, each beside the others'",
+        "Shen et al., CVPR 2020",
+        fit=interfacegan.find_directions,
+        oblique=True,
     ),
 }
 

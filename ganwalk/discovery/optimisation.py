@@ -41,6 +41,7 @@ class HasDisplacement(Protocol):
 
 
 Scores = TypeVar("Scores", bound=HasDisplacement)
+State = TypeVar("State")
 
 
 @dataclass
@@ -71,20 +72,25 @@ class Progress:
 
 
 def start(generator: Generator, settings: DiscoverySettings, subspace: Subspace) -> Progress:
-    """A run before its first step: from a random basis of the subspace, or from the Jacobian.
+    """A run before its first step."""
+    base = first_basis(generator, settings, subspace)
+    k = len(subspace.components)
+    skew = torch.zeros(k * (k - 1) // 2, dtype=torch.float64)
+    return Progress(base, skew, {}, torch.ones(len(base), dtype=torch.float64))
+
+
+def first_basis(generator: Generator, settings: DiscoverySettings, subspace: Subspace) -> Tensor:
+    """Where a run starts, (n, k) orthonormal rows: at a random basis of the subspace, or at the Jacobian's.
 
     The latter rotates the components by the eigenvectors of their mean JᵀJ, each component scaled by its standard
     deviation, so that those along which latents hardly vary do not lead.
     """
     k, n = len(subspace.components), settings.n_directions
     if settings.start == "random":
-        base = random_rotation(k, settings.seed)[:n]
-    else:
-        rows = subspace.scales(subspace.components)[:, None] * subspace.components
-        gram = image_gram(generator, settings.view(), rows, samples=settings.batch, seed=settings.seed + _START_SEED)
-        base = leading_eigenvectors(gram, n)[1]
-    skew = torch.zeros(k * (k - 1) // 2, dtype=torch.float64)
-    return Progress(base, skew, {}, torch.ones(n, dtype=torch.float64))
+        return random_rotation(k, settings.seed)[:n]
+    rows = subspace.scales(subspace.components)[:, None] * subspace.components
+    gram = image_gram(generator, settings.view(), rows, samples=settings.batch, seed=settings.seed + _START_SEED)
+    return leading_eigenvectors(gram, n)[1]
 
 
 def optimise(
@@ -108,6 +114,7 @@ def optimise(
         evaluated: score the held batch now and then, and equalise the shifts anew.
         stop: asked before every step whether to leave it there.
     """
+    assert settings.steps is not None
     timing = timing or Timing()
     view = settings.view()
     skew = progress.skew.clone().requires_grad_()
@@ -115,11 +122,10 @@ def optimise(
     if progress.optimizer:
         optimizer.load_state_dict(progress.optimizer)
     if evaluated and progress.step == 0 and not progress.history:
-        _commit(progress, _evaluated(settings, subspace, objective, progress, timing))
+        commit(progress, _evaluated(settings, subspace, objective, progress, timing))
     while progress.step < settings.steps and not (stop is not None and parallel.shared(stop())):
-        seed = (settings.seed * _STEP_SEEDS + progress.step) % _START_SEED
-        # The learning rate falls along half a cosine, so that the basis settles.
-        optimizer.param_groups[0]["lr"] = settings.lr * _cosine(progress.step / settings.steps)
+        seed = seed_of_step(settings, progress.step)
+        optimizer.param_groups[0]["lr"] = settings.lr * annealed(progress.step / settings.steps)
         vectors = rotate(progress.base, skew) @ subspace.components
         ramp = _ramped(settings.ramp, progress.step / settings.steps) if objective.equalized else 1.0
         steps = subspace.steps(vectors, progress.factors * settings.amplitude * ramp).to(device_of(generator))
@@ -136,14 +142,24 @@ def optimise(
         )
         if evaluated and (after.step % settings.evaluate_every == 0 or after.step == settings.steps):
             after = _evaluated(settings, subspace, objective, after, timing)
-        _commit(progress, after)
+        commit(progress, after)
         if on_step is not None:
             on_step(progress)
 
 
-def _commit(progress: Progress, after: Progress) -> None:
+def commit(progress: State, after: State) -> None:
     """Makes one state the other at once: an interrupt finds the step done as a whole, or not at all."""
     vars(progress).update(vars(after))
+
+
+def seed_of_step(settings: DiscoverySettings, step: int) -> int:
+    """The seed of the batch of a step."""
+    return (settings.seed * _STEP_SEEDS + step) % _START_SEED
+
+
+def annealed(share: float) -> float:
+    """The learning rate at a share of the steps, over the first one: it falls along half a cosine, to settle."""
+    return 0.05 + 0.95 * (1 + torch.cos(torch.tensor(torch.pi * share)).item()) / 2
 
 
 def equalize(
@@ -201,7 +217,3 @@ def _evaluated(
 def _ramped(first: float, share: float) -> float:
     """Shifts grow during the first half: short ones have few local minima, long ones sharp ones."""
     return first + (1 - first) * min(1.0, 2 * share)
-
-
-def _cosine(share: float) -> float:
-    return 0.05 + 0.95 * (1 + torch.cos(torch.tensor(torch.pi * share)).item()) / 2

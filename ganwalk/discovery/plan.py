@@ -19,6 +19,8 @@ from ganwalk.phases import Phase, Phases
 _PROBE = 4
 # Fitting a student and searching on it, which depend little on the generator.
 _FIT, _SEARCH_STEP = 12.0, 0.03
+# A step of the networks that directions are trained with.
+_NETWORK_STEP = 0.05
 # A backward pass in units of a forward one.
 _BACKWARD = 1.25
 
@@ -29,14 +31,22 @@ def plan(generator: Generator, settings: DiscoverySettings, *, pictures: float =
     Args:
         pictures: seconds of the pictures that follow.
     """
-    assert settings.scored is not None
+    assert settings.scored is not None and settings.steps is not None
     forward = seconds_per_latent(generator, settings.layer, batch=min(_PROBE, settings.view().chunk))
     n = settings.n_directions
     effects = 2 * n * settings.measured * forward
     scores = 2 * n * settings.scored * forward
     method = method_of(settings.method)
     phases: list[Phase] = []
-    if method.objective is None:
+    if method.cost is not None:
+        plain, shifted = method.cost(settings.batch, n)
+        step = plain * forward + shifted * _seconds_with_gradient(generator, settings) + _NETWORK_STEP
+        phases += [Phase("steps", settings.steps * step), Phase("scores", 2 * effects + scores)]
+    elif method.fit is not None:
+        assert settings.images is not None
+        each = seconds_per_latent(generator, batch=_PROBE)
+        phases += [Phase("images", settings.images * each), Phase("scores", 2 * effects + scores)]
+    elif method.objective is None:
         phases += [
             Phase("search", _closed_form_seconds(settings.method, forward)),
             Phase("scores", effects + scores),
@@ -74,7 +84,7 @@ def plan(generator: Generator, settings: DiscoverySettings, *, pictures: float =
 
 def _seconds_of_steps(settings: DiscoverySettings, forward: float, both: float) -> float:
     """Of all steps on the generator: a reference, and shifted images with their gradients, made again if in chunks."""
-    assert settings.chunk is not None
+    assert settings.chunk is not None and settings.steps is not None
     again = forward if settings.batch > settings.chunk else 0.0
     return settings.steps * settings.batch * (forward + settings.directions_per_step * (both + again))
 

@@ -14,12 +14,14 @@ from torch import Tensor
 
 from ganwalk.discovery import jacobian
 from ganwalk.discovery.checkpointing import Polishing, fingerprint, load_checkpoint, save_checkpoint
+from ganwalk.discovery.factors import FactorReader
+from ganwalk.discovery.learned.training import Training, begin, train
 from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.objectives.base import HELD_SEED, Timing
 from ganwalk.discovery.optimisation import Progress, equal_factors, equalize, optimise, start
 from ganwalk.discovery.results import Basis, DiscoveryResult, Polish, as_directions
 from ganwalk.discovery.scores import BasisScores, Changes, image_changes, score_basis
-from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.settings import OBLIQUE_TOO, DiscoverySettings
 from ganwalk.discovery.student.images import IMAGES_FILE
 from ganwalk.discovery.student.search import (
     SHIFTED_COMPONENTS,
@@ -52,9 +54,10 @@ def run_discovery(
     checkpoint: Path | None = None,
     resume: bool = False,
     images: Path | None = None,
-    on_step: Callable[[Progress], None] | None = None,
+    on_step: Callable[[Progress | Training], None] | None = None,
     on_phase: OnPhase | None = None,
     on_early: Callable[[DiscoveryResult], object] | None = None,
+    reader: FactorReader | None = None,
 ) -> DiscoveryResult:
     """Finds directions of a generator by the method of the settings, and scores them.
 
@@ -65,11 +68,12 @@ def run_discovery(
         checkpoint: file that is kept up to date every few seconds, and read with `resume`.
         images: file of what is synthesised for students, which other runs on this generator can share; by default
             beside the checkpoint.
-        on_step: called after each step on the generator. If it raises KeyboardInterrupt, the basis as it stands is
-            returned.
+        on_step: called after each step on the generator. If it raises KeyboardInterrupt, the directions as they stand
+            are returned.
         on_phase: told the phase ("images", "student", "search", "steps", "polish", "scores", "baselines"), its share
             that is done, and a note.
         on_early: given the results of first students, scored on these, while the search goes on.
+        reader: what reads factors, for methods that are supervised.
     Raises:
         GanwalkError: settings that do not fit the generator or the method, or nothing to resume.
     """
@@ -86,8 +90,12 @@ def run_discovery(
         on_step,
         on_phase or (lambda phase, share, note: None),
         on_early,
+        reader,
     )
-    if method_of(settings.method).objective is None:
+    method = method_of(settings.method)
+    if method.learner is not None:
+        result = _learned(run)
+    elif method.objective is None:
         result = _closed(run)
     elif settings.search == "direct":
         result = _searched_directly(run)
@@ -108,9 +116,10 @@ class _Run:
     checkpoint: Path | None
     resume: bool
     images: Path | None
-    on_step: Callable[[Progress], None] | None
+    on_step: Callable[[Progress | Training], None] | None
     on_phase: OnPhase
     on_early: Callable[[DiscoveryResult], object] | None
+    reader: FactorReader | None
 
     def out_of(self, share: float) -> Callable[[], bool] | None:
         """Asks whether a share of the budget is spent; None without a budget."""
@@ -128,11 +137,13 @@ class _Run:
 
     def result(self, subspace: Subspace, found: Basis, **search: Any) -> DiscoveryResult:
         """The result of a basis, and what is known of its search: further fields of `DiscoveryResult`."""
+        settings = self.settings
+        oblique = method_of(settings.method).oblique or (settings.oblique and settings.method in OBLIQUE_TOO)
         return DiscoveryResult(
-            directions=as_directions(self.generator, self.settings, found, oblique=method_of(found.name).oblique),
+            directions=as_directions(self.generator, settings, found, oblique=oblique),
             bases=(found,),
             explained=subspace.explained,
-            settings=self.settings,
+            settings=settings,
             timing=self.timing,
             **search,
         )
@@ -245,17 +256,52 @@ def score_steps(
 
 
 def _closed(run: _Run) -> DiscoveryResult:
-    """The directions of a method with a closed form."""
+    """The directions of a method with a closed form, or of one that is told the factors."""
     settings = run.settings
     if run.resume:
         raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
     subspace = _latent_statistics(run.generator, settings)
-    run.on_phase("search", 0.0, "")
-    vectors = closed_form(run.generator, settings, settings.method)
+    fit = method_of(settings.method).fit
+    notices: tuple[str, ...] = ()
+    if fit is None:
+        run.on_phase("search", 0.0, "")
+        vectors = closed_form(run.generator, settings, settings.method)
+    elif run.reader is None:
+        raise GanwalkError(
+            f"{settings.method} is supervised, and nothing here reads factors off the images: give an attribute "
+            "classifier (--classifier FILE --trust; in Python, a reader)"
+        )
+    else:
+        vectors, notices = fit(run.generator, settings, run.reader, run.sharing("images"))
     found = score_vectors(
         run.generator, settings, subspace, run.loss, settings.method, vectors, on_share=run.sharing("scores")
     )
-    return run.result(subspace, found)
+    return run.result(subspace, found, notices=notices)
+
+
+def _learned(run: _Run) -> DiscoveryResult:
+    """Directions that are trained, most of them with networks."""
+    generator, settings = run.generator, run.settings
+    make = method_of(settings.method).learner
+    assert make is not None and settings.steps is not None
+    subspace = search_space(generator, settings)
+    run.on_phase("start", 0.0, "")
+    learner = make(generator, settings, subspace)
+    if run.resume and run.checkpoint is not None:
+        training, _ = load_checkpoint(run.checkpoint, run.fingerprint, Training)
+    else:
+        training = begin(generator, settings, subspace, learner)
+
+    def work(after_step: Callable[[Progress | Training], None]) -> None:
+        stop = run.out_of(_BUDGET_STEPS)
+        train(generator, settings, subspace, learner, training, timing=run.timing, on_step=after_step, stop=stop)
+
+    ended = _guarded(run, "steps", settings.steps, training, work)
+    vectors = training.rows(learner) @ subspace.components
+    found = score_vectors(
+        generator, settings, subspace, run.loss, settings.method, vectors, on_share=run.sharing("scores")
+    )
+    return run.result(subspace, found, history=training.history, steps_done=training.step, ended=ended)
 
 
 def _searched_directly(run: _Run, notices: tuple[str, ...] = ()) -> DiscoveryResult:
@@ -265,7 +311,7 @@ def _searched_directly(run: _Run, notices: tuple[str, ...] = ()) -> DiscoveryRes
     assert make is not None
     subspace = search_space(generator, settings)
     if run.resume and run.checkpoint is not None:
-        progress, _ = load_checkpoint(run.checkpoint, run.fingerprint)
+        progress, _ = load_checkpoint(run.checkpoint, run.fingerprint, Progress)
     else:
         run.on_phase("start", 0.0, "")
         progress = start(generator, settings, subspace)
@@ -295,14 +341,15 @@ def _searched_directly(run: _Run, notices: tuple[str, ...] = ()) -> DiscoveryRes
 def _searched_on_student(run: _Run) -> DiscoveryResult:
     """The optimisation on a student of the generator, and a few steps on the generator itself."""
     generator, settings = run.generator, run.settings
-    assert settings.space is not None and settings.subspace_dim is not None and settings.polish is not None
+    assert settings.space is not None and settings.subspace_dim is not None
+    assert settings.polish is not None and settings.steps is not None
     dim = settings.subspace_dim
     shifted = max(dim, min(SHIFTED_COMPONENTS, space_dim(generator, settings.space)))
     wide = search_space(generator, replace(settings, subspace_dim=shifted))
     subspace = wide.first(dim)
     scored = None
     if run.resume and run.checkpoint is not None and run.checkpoint.exists():
-        progress, polishing = load_checkpoint(run.checkpoint, run.fingerprint)
+        progress, polishing = load_checkpoint(run.checkpoint, run.fingerprint, Progress)
         if polishing is None:
             return _searched_directly(run)
     else:
@@ -427,29 +474,12 @@ def _stepped(
     progress: Progress,
     polishing: Polishing | None = None,
 ) -> str:
-    """Runs an optimisation on the generator, with checkpoints, to its end, to that of the budget, or to an interrupt.
-
-    Returns:
-        What ended it early: "budget", "interrupt", or nothing.
-    """
+    """Runs an optimisation on the generator; returns what ended it early, as `_guarded`."""
     make = method_of(settings.method).objective
-    assert make is not None
+    assert make is not None and settings.steps is not None
     objective = make(run.generator, settings, run.loss)
-    name = run.fingerprint
-    saved_at = time.monotonic()
 
-    def after_step(progress: Progress) -> None:
-        nonlocal saved_at
-        if run.checkpoint is not None and time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
-            save_checkpoint(run.checkpoint, progress, name, polishing)
-            saved_at = time.monotonic()
-        last = progress.history[-1]
-        run.on_phase(phase, progress.step / settings.steps, f"loss {last.get('loss', last.get('held')):.3f}")
-        if run.on_step is not None:
-            run.on_step(progress)
-
-    run.on_phase(phase, progress.step / max(1, settings.steps), "")
-    try:
+    def work(after_step: Callable[[Progress | Training], None]) -> None:
         optimise(
             run.generator,
             settings,
@@ -461,6 +491,42 @@ def _stepped(
             evaluated=polishing is None,
             stop=run.out_of(_BUDGET_STEPS),
         )
+
+    return _guarded(run, phase, settings.steps, progress, work, polishing)
+
+
+def _guarded(
+    run: _Run,
+    phase: str,
+    steps: int,
+    progress: Progress | Training,
+    work: Callable[[Callable[[Progress | Training], None]], None],
+    polishing: Polishing | None = None,
+) -> str:
+    """Runs steps with checkpoints, to their end, to that of the budget, or to an interrupt.
+
+    Args:
+        steps: that `progress` is to reach.
+        work: does those that it lacks, and calls what it is given after each.
+    Returns:
+        What ended them early: "budget", "interrupt", or nothing.
+    """
+    name = run.fingerprint
+    saved_at = time.monotonic()
+
+    def after_step(progress: Progress | Training) -> None:
+        nonlocal saved_at
+        if run.checkpoint is not None and time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
+            save_checkpoint(run.checkpoint, progress, name, polishing)
+            saved_at = time.monotonic()
+        last = progress.history[-1]
+        run.on_phase(phase, progress.step / steps, f"loss {last.get('loss', last.get('held')):.3f}")
+        if run.on_step is not None:
+            run.on_step(progress)
+
+    run.on_phase(phase, progress.step / max(1, steps), "")
+    try:
+        work(after_step)
     except KeyboardInterrupt:
         if progress.step == 0 and polishing is None:
             raise
@@ -468,7 +534,7 @@ def _stepped(
     finally:
         if run.checkpoint is not None and (progress.step > 0 or polishing is not None):
             save_checkpoint(run.checkpoint, progress, name, polishing)
-    return "" if progress.step >= settings.steps else "budget"
+    return "" if progress.step >= steps else "budget"
 
 
 def _compared(run: _Run, result: DiscoveryResult) -> DiscoveryResult:

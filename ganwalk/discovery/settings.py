@@ -19,11 +19,20 @@ SEARCHES = ("auto", "student", "direct")
 PRECISIONS = ("auto", "float32", "bfloat16")
 # Settings that are no part of a search: a run that was stopped may continue with others, and finds the same.
 APART = ("budget", "memory", "compared")
-# Methods that are optimised, and those of them that mean the same on a student, whose features keep distances only.
-OPTIMISED = ("rtd", "hessian")
+# Methods that go step by step, and those of them that mean the same on a student, whose features keep distances only.
+OPTIMISED = ("rtd", "hessian", "orojar", "latent-deformator", "latentclr", "disco")
 ON_STUDENT = ("rtd",)
+# Methods that train their directions, which begin at random as in the papers, with their steps; and those that may
+# leave directions which are not orthogonal.
+LEARNED = {"latent-deformator": 400, "latentclr": 400, "disco": 400}
+OBLIQUE_TOO = ("latent-deformator", "disco")
+# Methods that are told the factors of images.
+SUPERVISED = ("interfacegan",)
 # Settings of the optimisation alone: methods with a closed form have no use for them.
-OF_SEARCH = ("start", "steps", "batch", "directions_per_step", "lr", "search", "images", "polish", "budget")
+OF_SEARCH = ("start", "steps", "batch", "directions_per_step", "oblique", "lr", "search", "images", "polish", "budget")
+# Those that only a search on a student has.
+_OF_STUDENT = ("images", "polish")
+_STEPS = 200
 # Baselines that have a closed form and can serve nearly every generator.
 COMPARABLE = ("pca", "random", "sefa", "jacobian")
 # Weights below which a network is smaller than its student would be.
@@ -70,7 +79,13 @@ class DiscoverySettings:
     """
 
     n_directions: int = option(20, "How many directions to find.", "-n", "--n-directions", at_least=1)
-    method: str = option("rtd", "rtd (ours), or a baseline: random, pca, sefa, jacobian, hessian.", "-m", "--method")
+    method: str = option(
+        "rtd",
+        "rtd (ours), or another one: random, pca, sefa, jacobian, hessian, orojar, latent-deformator, latentclr, "
+        "disco; interfacegan is supervised, it knows the factors.",
+        "-m",
+        "--method",
+    )
     space: str | None = option(None, "Latent space.", choices=("w", "z"), shown="w if the generator has one")
     subspace_dim: int | None = option(
         None, "Principal components inside which the basis is rotated.", at_least=1, shown="n-directions"
@@ -91,10 +106,18 @@ class DiscoverySettings:
         typed=False,
     )
     equalize: bool = option(True, "Scale shifts towards an equal change of the image, up to four times.")
-    start: str = option("jacobian", "Basis from which the optimisation starts.", choices=("jacobian", "random"))
-    steps: int = option(200, "Optimisation steps.", at_least=0)
+    start: str | None = option(
+        None,
+        "Basis from which the optimisation starts.",
+        choices=("jacobian", "random"),
+        shown="jacobian, or as the method's paper has it",
+    )
+    steps: int | None = option(None, "Optimisation steps.", at_least=0, shown="200, or what the method needs")
     batch: int = option(64, "Images per batch.", at_least=3, why="fewer points have no topology to compare")
-    directions_per_step: int = option(4, "Directions measured in each step.", "--per-step", at_least=1)
+    directions_per_step: int = option(4, "Directions that rtd measures in each step.", "--per-step", at_least=1)
+    oblique: bool = option(
+        False, "Let latent-deformator and disco find directions that need not be orthogonal.", "--oblique"
+    )
     both_signs: bool = option(False, "Shift a direction both ways in one step, instead of a random one.", typed=False)
     minimax: bool = option(True, "Of RTD, use the max terms beside the min terms.", typed=False)
     scale_gradient: str = option(
@@ -102,7 +125,7 @@ class DiscoverySettings:
         "Whether RTD's gradient goes through the quantile that distances are divided by, or takes it as a constant.",
         choices=SCALE_GRADIENTS,
     )
-    lr: float = option(0.05, "Learning rate of Adam on the rotation's parameters.", above=0)
+    lr: float = option(0.05, "Learning rate of Adam on the parameters of the directions.", above=0)
     truncation_psi: float = option(1.0, "Truncation psi of the batches.", "--truncation")
     truncation_cutoff: int | None = option(None, "Truncate only this many first layers.", at_least=1, shown="all")
     class_index: int | None = option(
@@ -122,7 +145,7 @@ class DiscoverySettings:
     )
     images: int | None = option(
         None,
-        "Images that a student is fitted to; more are made while it explains too little.",
+        "Images that a student is fitted to; more are made while it explains too little. Or that interfacegan reads.",
         at_least=256,
         shown="by --effort: 1024, 3072 or 9216",
     )
@@ -202,24 +225,41 @@ class DiscoverySettings:
         if alone and self.search == "student":
             raise GanwalkError(f"{self.method} cannot search on a student: use --search direct")
         search = "direct" if self.search == "auto" and (alone or _is_small(generator)) else self.search
+        pictured = search != "direct" or self.method in SUPERVISED
         effort = EFFORTS[self.effort]
         scored = self.batch if search == "direct" else effort.scored
         if not optimised and generator.resolution > IMAGE_DISTANCE_LIMIT:
             # Directions that take a second should not be scored for minutes.
             scored = min(scored, max(4, 3 * effort.scored // 8))
         return replace(
-            self,
+            self.of_method(),
             space=space,
             subspace_dim=subspace_dim,
             layer=layer,
             chunk=default_chunk(generator, layer, self.memory) if self.chunk is None else self.chunk,
             search=search,
-            images=effort.images if self.images is None and search != "direct" else self.images,
+            images=effort.images if self.images is None and pictured else self.images,
             polish=effort.polish if self.polish is None and search != "direct" else self.polish,
             scored=scored if self.scored is None else self.scored,
             precision=default_precision(generator) if self.precision == "auto" else self.precision,
             directions_per_step=min(self.directions_per_step, self.n_directions),
         )
+
+    def of_method(self) -> DiscoverySettings:
+        """These settings with those filled in that the method alone decides."""
+        start = "random" if self.method in LEARNED else "jacobian"
+        return replace(
+            self,
+            start=start if self.start is None else self.start,
+            steps=LEARNED.get(self.method, _STEPS) if self.steps is None else self.steps,
+        )
+
+    def unused(self) -> tuple[str, ...]:
+        """Names of the settings of the optimisation that mean nothing to the method."""
+        if self.method not in OPTIMISED:
+            return tuple(name for name in OF_SEARCH if name != "images" or self.method not in SUPERVISED)
+        unused = () if self.method in ON_STUDENT else ("directions_per_step", *_OF_STUDENT)
+        return unused if self.method in OBLIQUE_TOO else (*unused, "oblique")
 
     def fitting(self, generator: Generator) -> DiscoverySettings:
         """These settings with no more directions than the latent space has dimensions."""

@@ -15,8 +15,8 @@ _HOMES = {
     "EffectScores": "ganwalk.evaluation.effects",
     "Evaluation": "ganwalk.evaluation.run",
     "EvaluationSettings": "ganwalk.evaluation.settings",
-    "Factor": "ganwalk.evaluation.factors",
-    "FactorReader": "ganwalk.evaluation.factors",
+    "Factor": "ganwalk.discovery.factors",
+    "FactorReader": "ganwalk.discovery.factors",
     "PairedDifference": "ganwalk.statistics",
     "Relation": "ganwalk.standings",
     "Run": "ganwalk.evaluation.comparison",
@@ -62,10 +62,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ganwalk.discovery.factors import Factor, FactorReader
     from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
     from ganwalk.evaluation.comparison import Comparison, Run, compare
     from ganwalk.evaluation.effects import EffectScores, effect_scores
-    from ganwalk.evaluation.factors import Factor, FactorReader, factor_reader, load_classifier
+    from ganwalk.evaluation.factors import factor_reader, load_classifier
     from ganwalk.evaluation.run import Evaluation, evaluate
     from ganwalk.evaluation.settings import EvaluationSettings
     from ganwalk.standings import Relation, Standing, how_sure, standing

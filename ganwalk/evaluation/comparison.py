@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ganwalk.directions import DIRECTIONS_FILE
+from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import APART, OPTIMISED, DiscoverySettings
 from ganwalk.discovery.student.images import IMAGES_FILE
 from ganwalk.errors import GanwalkError
-from ganwalk.evaluation.factors import FactorReader
+from ganwalk.evaluation.factors import factor_reader
 from ganwalk.evaluation.meanings import OF_ALL, best_possible
 from ganwalk.evaluation.run import run_evaluation
 from ganwalk.evaluation.settings import EvaluationSettings
@@ -174,7 +175,7 @@ def compare(
     for method in methods:
         for seed in seeds:
             chosen = replace(settings, method=method, seed=seed, compared=())
-            facts = _facts(generator, chosen, evaluation, reader)
+            facts = _facts(generator, chosen.of_method(), evaluation, reader)
             jobs.append(Job(f"{method}-{seed}", facts, functools.partial(_run, chosen, evaluation)))
     with contextlib.ExitStack() as stack:
         root = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -205,7 +206,7 @@ def _run(settings: DiscoverySettings, evaluation: EvaluationSettings, turn: Turn
 
 def _scored_run(settings: DiscoverySettings, evaluation: EvaluationSettings, turn: Turn) -> dict[str, Any]:
     generator, reader = turn.loaded
-    optimised = METHODS[settings.method].find is None
+    method = METHODS[settings.method]
     checkpoint = turn.folder / _CHECKPOINT
 
     def on_phase(phase: str, share: float, note: str) -> None:
@@ -223,9 +224,10 @@ def _scored_run(settings: DiscoverySettings, evaluation: EvaluationSettings, tur
             resume=checkpoint.exists(),
             on_phase=on_phase,
             images=turn.folder.parent / IMAGES_FILE,
+            reader=None if method.fit is None else reader or factor_reader(generator),
         )
     except GanwalkError as error:
-        if optimised:
+        if settings.method in OPTIMISED:
             raise
         return {"factors": (), "run": asdict(Run(settings.method, settings.seed, 0.0, {}, refusal=str(error)))}
     seconds = time.perf_counter() - started

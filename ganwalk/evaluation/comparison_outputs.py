@@ -140,13 +140,14 @@ def as_markdown(comparison: Comparison, figure: str) -> str:
 def as_table(comparison: Comparison) -> str:
     """The plotted scores as text: mean ± standard deviation, methods by rank; the best possible; who is first."""
     scores = [name for name in _PLOTTED if name in comparison.scores]
-    lines = [f"{'method':<9}" + "".join(f" {name.replace('_', ' '):>15}" for name in scores)]
+    width = max(9, *(len(method) for method in comparison.methods))
+    lines = [f"{'method':<{width}}" + "".join(f" {name.replace('_', ' '):>15}" for name in scores)]
     for method in ranked(comparison):
         refusal = comparison.refusal(method)
         cells = "".join(f" {_cell(comparison.summary(method, name)):>15}" for name in scores)
-        lines.append(f"{method:<9}" + (f" no result: {one_line(refusal, 90)}" if refusal else cells))
+        lines.append(f"{method:<{width}}" + (f" no result: {one_line(refusal, 90)}" if refusal else cells))
     best = comparison.best_possible()
-    lines.append(f"{'at best':<9}" + "".join(f" {_end(best, name):>15}" for name in scores))
+    lines.append(f"{'at best':<{width}}" + "".join(f" {_end(best, name):>15}" for name in scores))
     score = ranking_score(comparison)
     found = comparison.standing(score) if score else None
     if score and found is not None:

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions, shift_latents
-from ganwalk.discovery.view import View, latent_styles, sample_latents
+from ganwalk.discovery.factors import FactorReader, read_factors
+from ganwalk.discovery.view import View, sample_latents
 from ganwalk.evaluation.assignment import assign
-from ganwalk.evaluation.factors import FactorReader, signed_change, size_of_change, spread
+from ganwalk.evaluation.factors import signed_change, size_of_change, spread
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator
 
@@ -126,14 +127,14 @@ def effect_matrices(
     """
     with torch.no_grad():
         latents = sample_latents(generator, view, samples, seed)
-        before = _read(generator, reader, view, latents, seed)
+        before = read_factors(generator, reader, view, latents, seed)
         spreads = [spread(factor, values) for factor, values in zip(reader.factors, before, strict=True)]
         sizes, changes = (torch.zeros(len(directions), len(reader.factors)) for _ in range(2))
         for i in range(len(directions)):
             step = directions.step(i, amplitude).to(latents)
             for sign in (1, -1):
                 shifted = shift_latents(latents, sign * step, view.layers)
-                after = _read(generator, reader, view, shifted, seed)
+                after = read_factors(generator, reader, view, shifted, seed)
                 for j, factor in enumerate(reader.factors):
                     if spreads[j] > 0:
                         unit = 0.5 / (spreads[j] * amplitude)
@@ -142,16 +143,6 @@ def effect_matrices(
             if on_share is not None:
                 on_share((i + 1) / len(directions))
     return sizes, changes
-
-
-def _read(generator: Generator, reader: FactorReader, view: View, latents: Tensor, seed: int) -> list[Tensor]:
-    """Values of every factor, of images that are made and forgotten chunk by chunk."""
-    parts = []
-    for start in range(0, len(latents), view.chunk):
-        styles = latent_styles(generator, view, latents[start : start + view.chunk], seed + start)
-        images = generator.synthesis(styles, noise=view.noise).clamp(-1, 1) if reader.needs_images else None
-        parts.append(reader.read(styles, images))
-    return [torch.cat(values) for values in zip(*parts, strict=True)]
 
 
 def disentanglement(matrix: Tensor) -> float:

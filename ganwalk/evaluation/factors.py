@@ -1,15 +1,15 @@
-"""What reads factors off latents or images, and how far apart two values of a factor are."""
+"""The readers that there are of factors, and how far apart two values of a factor are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from ganwalk.discovery.factors import Factor, FactorReader, Kind
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, device_of, sample_labels, sample_z
 from ganwalk.generators.checkpoints import hash_file
@@ -17,46 +17,6 @@ from ganwalk.generators.external import is_program, load_script, short_reason
 
 if TYPE_CHECKING:
     from ganwalk.evaluation.scene_predictor import ScenePredictor
-
-Kind = Literal["linear", "circular", "categorical"]
-
-
-@dataclass(frozen=True)
-class Factor:
-    """One factor of variation.
-
-    Attributes:
-        name: such as "azimuth".
-        kind: "linear" and "circular" factors have values (n,), "categorical" ones probabilities (n, classes).
-        period: of a circular factor.
-    """
-
-    name: str
-    kind: Kind = "linear"
-    period: float = 1.0
-
-
-class FactorReader(Protocol):
-    """Reads the factors of a batch.
-
-    Attributes:
-        factors: what is read.
-        needs_images: whether images have to be made for it.
-        identity: what tells it from other readers.
-    """
-
-    factors: tuple[Factor, ...]
-    needs_images: bool
-    identity: str
-
-    def read(self, styles: Tensor, images: Tensor | None) -> list[Tensor]:
-        """Values of every factor, in order.
-
-        Args:
-            styles: (n, num_layers, w_dim).
-            images: (n, channels, h, w) in [-1, 1], or None if they are not needed.
-        """
-        ...
 
 
 def size_of_change(factor: Factor, before: Tensor, after: Tensor) -> Tensor:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ganwalk.directions import Directions
+from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.view import View, default_chunk
-from ganwalk.evaluation.factors import FactorReader
 from ganwalk.evaluation.reconstructor import latents_of_pairs
 from ganwalk.evaluation.settings import EvaluationSettings, default_sizes
 from ganwalk.evaluation.unsupervised import latents_of_changes, latents_of_topology

@@ -2,35 +2,27 @@
 
 It tells whether directions can be told apart, not whether each moves one factor: on `blobs`, a random rotation of the
 true axes is told apart as well as these. Directions that do nothing, or the same as others, do lower it.
-
-Of large generators the network sees the features that are compared, not images: hundreds of images would be made to be
-averaged down to a few pixels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganwalk.directions import Directions, shift_latents
+from ganwalk.discovery.learned.base import seeded
+from ganwalk.discovery.learned.shift_predictor import ShiftPredictor, Sight, balanced, shift_loss, small
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.generators.base import Generator, device_of
 
-# Height and width of what the network sees.
-SIZE = 32
-_WIDTHS = (16, 32, 48)
 _BATCH = 64
 # Pairs with one and the same latent, whose image is made once for all of them.
 _PAIRS_PER_LATENT = 4
 # Shortest shift in amplitudes; the longest is one more.
 _SHORTEST = 0.5
-# Channels that the network sees of features, their principal components; images have fewer.
-_CHANNELS = 16
 
 
 @dataclass(frozen=True)
@@ -68,7 +60,7 @@ def reconstruct(
 
     Shifts have a random sign and length, from half to one and a half amplitudes. Unlike in the paper, the network may
     also answer "nothing was walked", and is shown such pairs: otherwise a direction that does nothing would be known by
-    just that. Images, or features, are averaged down to `SIZE` pixels. The random state of torch is left as it was.
+    just that. Images, or features, are averaged down. The random state of torch is left as it was.
 
     Args:
         view: with the layer that the network sees.
@@ -87,10 +79,8 @@ def reconstruct(
     data = _make_pairs(generator, directions, view, latents, held, amplitude, seed, rng, on_made)
     training, test = data.split(held)
     device = device_of(generator)
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices), torch.enable_grad():
-        torch.manual_seed(seed)
-        network = _Network(training.inputs.shape[1], training.inputs.shape[2], answers).to(device)
+    with seeded(device, seed), torch.enable_grad():
+        network = ShiftPredictor(training.inputs.shape[1], training.inputs.shape[2], answers).to(device)
         _train(network, training, epochs, rng, None if on_share is None else lambda share: on_share(0.8 + 0.2 * share))
     network.eval()
     with torch.no_grad():
@@ -144,27 +134,26 @@ def _make_pairs(
     """Pairs of `latents` latents, ordered by latent; every answer is equally frequent, also among the held ones."""
     n = len(directions)
     k = _PAIRS_PER_LATENT
-    labels = torch.cat([_balanced(count * k, n + 1, rng) for count in (latents - held, held)])
+    labels = torch.cat([balanced(count * k, n + 1, rng) for count in (latents - held, held)])
     signs = torch.randint(2, labels.shape, generator=rng) * 2.0 - 1
     amounts = signs * (_SHORTEST + torch.rand(labels.shape, generator=rng)) * (labels < n)
     vectors = torch.stack([directions.step(i, amplitude) for i in range(n)])
     vectors = torch.cat([vectors, torch.zeros_like(vectors[:1])])
     inputs = []
-    components: Tensor | None = None
+    sight: Sight | None = None
     with torch.no_grad():
         codes = sample_latents(generator, view, latents, seed)
         for start in range(0, latents, view.chunk):
             part = codes[start : start + view.chunk]
-            before = _small(features(generator, view, part, seed + start))
+            before = small(features(generator, view, part, seed + start))
             after = []
             for pair in range(k):
                 mine = torch.arange(start, start + len(part)) * k + pair
                 step = vectors[labels[mine].to(vectors.device)].to(part) * amounts[mine, None].to(part)
                 step = step[:, None] if part.ndim == 3 else step
-                after.append(_small(features(generator, view, shift_latents(part, step, view.layers), seed + start)))
-            if before.shape[1] > _CHANNELS:
-                components = _components(torch.cat([before, *after])) if components is None else components
-                before, *after = (torch.einsum("nchw,cd->ndhw", maps, components) for maps in (before, *after))
+                after.append(small(features(generator, view, shift_latents(part, step, view.layers), seed + start)))
+            sight = sight or Sight.of(torch.cat([before, *after]))
+            before, *after = map(sight, (before, *after))
             changes = torch.stack([image - before for image in after], dim=1)
             inputs.append(torch.cat([before[:, None].expand_as(changes), changes], dim=2).flatten(0, 1))
             on_share(min(1.0, (start + len(part)) / latents))
@@ -175,59 +164,20 @@ def _make_pairs(
     return _Pairs(joined, labels.to(joined.device), amounts.to(joined.device))
 
 
-def _components(maps: Tensor) -> Tensor:
-    """Principal components (channels, _CHANNELS) of the channels over all places of maps (n, channels, h, w)."""
-    columns = maps.transpose(0, 1).flatten(1)
-    columns = columns - columns.mean(dim=1, keepdim=True)
-    vectors = torch.linalg.eigh((columns @ columns.T).cpu().double()).eigenvectors[:, -_CHANNELS:]
-    return vectors.to(maps.device, maps.dtype)
-
-
-class _Network(nn.Module):
-    """Answers (m, n + 1) and signed amplitudes (m,) of pairs."""
-
-    def __init__(self, channels: int, size: int, answers: int):
-        super().__init__()
-        widths = (channels, *_WIDTHS)
-        layers: list[nn.Module] = []
-        for a, b in pairwise(widths):
-            layers += [nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GroupNorm(4, b), nn.SiLU()]
-            size = -(-size // 2)
-        self.body = nn.Sequential(
-            *layers, nn.Flatten(), nn.Dropout(0.2), nn.Linear(_WIDTHS[-1] * size**2, 128), nn.SiLU()
-        )
-        self.answer = nn.Linear(128, answers)
-        self.amount = nn.Linear(128, 1)
-
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.body(inputs)
-        return self.answer(x), self.amount(x)[:, 0]
-
-
 def _train(
-    network: _Network, data: _Pairs, epochs: int, rng: torch.Generator, on_share: Callable[[float], None] | None
+    network: ShiftPredictor, data: _Pairs, epochs: int, rng: torch.Generator, on_share: Callable[[float], None] | None
 ) -> None:
-    """Cross-entropy of the answer and a quarter of the amplitude's absolute error, the paper's loss and weight."""
+    """Steps of AdamW, with the paper's loss."""
     steps = max(1, epochs * len(data.labels) // _BATCH)
     optimizer = torch.optim.AdamW(network.parameters(), 3e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
     for step in range(steps):
         picks = torch.randint(len(data.labels), (_BATCH,), generator=rng).to(data.labels.device)
-        logits, amounts = network(data.inputs[picks])
-        loss = F.cross_entropy(logits, data.labels[picks]) + 0.25 * F.l1_loss(amounts, data.amounts[picks])
+        answers, amounts = network(data.inputs[picks])
+        loss = shift_loss(answers, amounts, data.labels[picks], data.amounts[picks])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
         if on_share is not None:
             on_share((step + 1) / steps)
-
-
-def _balanced(count: int, answers: int, rng: torch.Generator) -> Tensor:
-    """Labels (count,) in random order, each equally often (give or take one)."""
-    return (torch.arange(count) % answers)[torch.randperm(count, generator=rng)]
-
-
-def _small(images: Tensor) -> Tensor:
-    """Images averaged down to `SIZE` pixels; smaller ones as they are."""
-    return images if images.shape[2] <= SIZE else F.adaptive_avg_pool2d(images, SIZE)

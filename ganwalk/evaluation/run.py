@@ -11,10 +11,11 @@ import numpy as np
 
 from ganwalk import __version__
 from ganwalk.directions import Directions
+from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.scores import BasisScores
 from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
 from ganwalk.evaluation.effects import EffectScores, effect_scores, strongest_factor
-from ganwalk.evaluation.factors import FactorReader, factor_reader
+from ganwalk.evaluation.factors import factor_reader
 from ganwalk.evaluation.meanings import best_possible
 from ganwalk.evaluation.plan import MAX_POINTS, plan
 from ganwalk.evaluation.reconstructor import Reconstruction, reconstruct

@@ -9,6 +9,7 @@ import torch
 import ganwalk
 from ganwalk.discovery import optimisation
 from ganwalk.discovery.checkpointing import load_checkpoint
+from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.run import run_discovery, search_space
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import View, default_layer, features, sample_latents
@@ -143,10 +144,10 @@ def test_a_checkpoint_of_another_run_is_refused(toy, tmp_path):
     saved = torch.load(checkpoint, weights_only=True)
     torch.save({**saved, "fingerprint": "no JSON"}, checkpoint)
     with pytest.raises(GanwalkError, match="not a checkpoint"):
-        load_checkpoint(checkpoint, "{}")
+        load_checkpoint(checkpoint, "{}", Progress)
     checkpoint.write_bytes(b"not a checkpoint")
     with pytest.raises(GanwalkError, match="not a checkpoint"):
-        load_checkpoint(checkpoint, "{}")
+        load_checkpoint(checkpoint, "{}", Progress)
 
 
 @pytest.mark.slow

@@ -9,27 +9,47 @@ from click.testing import CliRunner
 from ganwalk.commands import group
 from ganwalk.discovery.methods import METHODS
 from ganwalk.discovery.run import run_discovery
-from ganwalk.discovery.settings import COMPARABLE, ON_STUDENT, OPTIMISED, DiscoverySettings
+from ganwalk.discovery.settings import (
+    COMPARABLE,
+    LEARNED,
+    OBLIQUE_TOO,
+    ON_STUDENT,
+    OPTIMISED,
+    SUPERVISED,
+    DiscoverySettings,
+)
 from ganwalk.errors import GanwalkError
+from tests.discovery.reading import Reading
 
 FAST = DiscoverySettings(n_directions=3, steps=2, batch=8)
+# What supervised methods are told: one coordinate of w, and the sum of two.
+READER = Reading(one=("linear", lambda w: w[:, 0]), two=("linear", lambda w: w[:, 1] + w[:, 2]))
+
+
+def found_by(generator, method, **changes):
+    reader = READER if METHODS[method].fit is not None else None
+    return run_discovery(generator, replace(FAST, method=method, **changes), reader=reader)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_leaves_orthonormal_directions_that_say_where_they_are_from(toy, method):
-    result = run_discovery(toy, replace(FAST, method=method))
+def test_every_method_leaves_unit_vectors_that_say_where_they_are_from(toy, method):
+    result = found_by(toy, method)
     directions = result.directions
     assert directions.method == method == result.bases[0].name
-    assert torch.allclose(directions.vectors @ directions.vectors.T, torch.eye(3), atol=1e-5)
+    products = directions.vectors @ directions.vectors.T
+    assert torch.allclose(products.diagonal(), torch.ones(3), atol=1e-5)
+    assert directions.oblique == METHODS[method].oblique
+    assert directions.oblique or torch.allclose(products, torch.eye(3), atol=1e-5)
     assert (directions.effects.diff() <= 0).all()
-    assert bool(result.history) == (METHODS[method].objective is not None)
-    again = run_discovery(toy, replace(FAST, method=method)).directions
+    assert bool(result.history) == (method in OPTIMISED)
+    again = found_by(toy, method).directions
     assert torch.equal(directions.vectors, again.vectors)
 
 
-def test_every_method_is_a_closed_form_or_an_objective_and_cites_its_paper():
+def test_every_method_is_of_one_kind_and_cites_its_paper():
     for method in METHODS.values():
-        assert (method.find is None) != (method.objective is None)
+        assert sum(kind is not None for kind in (method.find, method.objective, method.learner, method.fit)) == 1
+        assert (method.learner is None) == (method.cost is None)
         assert method.summary and "20" in method.source
 
 
@@ -45,7 +65,7 @@ def test_a_closed_form_has_nothing_to_resume(toy, tmp_path):
 
 @pytest.mark.slow
 def test_methods_find_different_directions(toy):
-    found = {name: run_discovery(toy, replace(FAST, method=name)).directions.vectors for name in METHODS}
+    found = {name: found_by(toy, name).directions.vectors for name in METHODS}
     names = list(found)
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
@@ -53,13 +73,15 @@ def test_methods_find_different_directions(toy):
 
 
 def test_a_random_basis_lies_in_the_span_of_the_components(toy):
-    found = {name: run_discovery(toy, replace(FAST, method=name)).directions.vectors for name in ("random", "pca")}
+    found = {name: found_by(toy, name).directions.vectors for name in ("random", "pca")}
     assert (found["random"] @ found["pca"].T).square().sum() == pytest.approx(3, abs=1e-4)
-    other = run_discovery(toy, replace(FAST, method="random", seed=1)).directions.vectors
+    other = found_by(toy, "random", seed=1).directions.vectors
     assert not torch.allclose(found["random"].abs(), other.abs(), atol=1e-2)
 
 
 def test_the_settings_know_which_methods_are_optimised():
-    assert set(OPTIMISED) == {name for name, method in METHODS.items() if method.objective is not None}
-    assert set(ON_STUDENT) <= set(OPTIMISED)
+    assert set(OPTIMISED) == {name for name, method in METHODS.items() if method.objective or method.learner}
+    assert set(LEARNED) == {name for name, method in METHODS.items() if method.learner is not None}
+    assert set(SUPERVISED) == {name for name, method in METHODS.items() if method.fit is not None}
+    assert set(ON_STUDENT) <= set(OPTIMISED) and set(OBLIQUE_TOO) <= set(LEARNED)
     assert set(COMPARABLE) == {name for name, method in METHODS.items() if method.find is not None}

@@ -50,6 +50,17 @@ def test_every_method_runs_with_every_seed(blobs):
     assert len(result.runs[0].effects) == 6
 
 
+def test_a_supervised_method_takes_the_generators_factors_or_is_refused_where_there_are_none(blobs, toy):
+    settings = replace(FAST, images=256)
+    result = compare(blobs, settings, ["interfacegan"], [0])
+    assert result.runs[0].scores["mean_cosine"] > 0.99 and result.runs[0].refusal == ""
+    refused = compare(toy, replace(settings, n_directions=3), ["interfacegan", "pca"], [0])
+    assert "supervised" in refused.refusal("interfacegan") and not refused.refusal("pca")
+    assert "supervised" in as_markdown(result, "comparison.png")
+    heads = [line[: len("interfacegan")].strip() for line in as_table(refused).splitlines()]
+    assert heads == ["method", "pca", "interfacegan"]
+
+
 def test_a_comparison_without_factors_or_axes(toy):
     result = compare(toy, replace(FAST, n_directions=3), ["random", "pca"], [0])
     assert "distinctness" in result.scores and "overall" not in result.scores and result.factors == ()

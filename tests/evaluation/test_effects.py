@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from ganwalk.discovery.factors import Factor
 from ganwalk.evaluation.effects import EffectScores, effect_scores, owned_factors, strongest_factor
-from ganwalk.evaluation.factors import Factor, factor_reader, signed_change, size_of_change, spread
+from ganwalk.evaluation.factors import factor_reader, signed_change, size_of_change, spread
 from ganwalk.generators.blobs import VARIANTS
 from ganwalk.generators.loading import load_generator
 from tests.evaluation.known import axes_of, rotated

@@ -6,32 +6,13 @@ section on pretrained generators: an orthogonal basis of directions is optimised
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from ganwalk.directions import shift_latents
-from ganwalk.discovery.objectives.base import HELD_SEED, HeldScores, Timing, check_finite
-from ganwalk.discovery.settings import DiscoverySettings
-from ganwalk.discovery.view import features, mean_change, sample_latents
-from ganwalk.generators.base import Generator, device_of
+from ganwalk.discovery.objectives.penalty import Synthesis
 
-# Length of the finite differences in standard deviations, and random sign vectors per batch, both as in the paper.
+# Length of the finite differences in standard deviations, as in the paper.
 _EPSILON = 0.1
-_PROBES = 2
-_HELD_PROBES = 8
-
-
-class Synthesis:
-    """Features of shifted latents in one view."""
-
-    def __init__(self, generator: Generator, settings: DiscoverySettings, seed: int):
-        self.generator, self.view, self.seed = generator, settings.view(), seed
-
-    def __call__(self, latents: Tensor, step: Tensor) -> Tensor:
-        return features(self.generator, self.view, shift_latents(latents, step, self.view.layers), self.seed)
 
 
 def hessian_penalty(latents: Tensor, steps: Tensor, signs: Tensor, synthesise: Synthesis) -> Tensor:
@@ -40,11 +21,7 @@ def hessian_penalty(latents: Tensor, steps: Tensor, signs: Tensor, synthesise: S
     The second directional derivative along a vector of random signs is the Hessian's trace plus twice the sum of its
     signed off-diagonal entries: its variance over the signs is that of the off-diagonal part alone.
 
-    Args:
-        latents: (n, …).
-        steps: (m, d) shifts by which the m coordinates are measured.
-        signs: (probes, m) of ±1.
-        synthesise: features of latents shifted by a vector (d,).
+    The arguments are those of a `penalty.Penalty`.
     """
     centre = synthesise(latents, torch.zeros_like(steps[0]))
     curvatures = []
@@ -54,45 +31,3 @@ def hessian_penalty(latents: Tensor, steps: Tensor, signs: Tensor, synthesise: S
         curvatures.append((both - 2 * centre) / _EPSILON**2)
     variance = torch.stack(curvatures).var(dim=0)
     return variance.flatten(1).amax(dim=1).mean()
-
-
-@dataclass(frozen=True)
-class HessianObjective:
-    """The Hessian penalty of the generator along a basis; a `base.Objective`."""
-
-    generator: Generator
-    settings: DiscoverySettings
-    equalized = False
-
-    def accumulate(self, latents: Tensor, steps: Tensor, seed: int, timing: Timing) -> float:
-        """Penalty of all directions at once, and its gradient."""
-        mark = time.perf_counter()
-        synthesise = Synthesis(self.generator, self.settings, seed)
-        value = hessian_penalty(latents, self._unit(steps), _signs(_PROBES, steps, seed), synthesise)
-        mark = timing.lap("synthesis", mark)
-        check_finite(value.detach())
-        value.backward()
-        timing.lap("backward", mark)
-        return value.item()
-
-    def held(self, steps: Tensor) -> HeldScores:
-        """Penalty with more sign vectors, and the image change of every direction."""
-        seed = self.settings.seed + HELD_SEED
-        steps = steps.to(device_of(self.generator))
-        with torch.no_grad():
-            latents = sample_latents(self.generator, self.settings.view(), self.settings.batch, seed)
-            synthesise = Synthesis(self.generator, self.settings, seed)
-            signs = _signs(_HELD_PROBES, steps, seed)
-            value = hessian_penalty(latents, self._unit(steps), signs, synthesise)
-            centre = synthesise(latents, torch.zeros_like(steps[0]))
-            change = torch.stack([mean_change(centre, synthesise(latents, step)) for step in steps])
-        return HeldScores(float(value), change.cpu())
-
-    def _unit(self, steps: Tensor) -> Tensor:
-        """Steps of one standard deviation."""
-        return steps / self.settings.amplitude
-
-
-def _signs(probes: int, steps: Tensor, seed: int) -> Tensor:
-    rng = torch.Generator().manual_seed(seed)
-    return torch.randint(2, (probes, len(steps)), generator=rng).to(steps) * 2 - 1

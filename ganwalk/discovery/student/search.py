@@ -145,8 +145,8 @@ def _searched(
     progress = None
     if parallel.rank() == 0:
         options = student_settings(settings)
-        make = method_of(settings.method).objective
-        assert make is not None
+        make, total = method_of(settings.method).objective, settings.steps
+        assert make is not None and total is not None
         with parallel.alone():
             progress = start(student, options, subspace)
             optimise(
@@ -155,7 +155,7 @@ def _searched(
                 subspace,
                 make(student, options, loss),
                 progress,
-                on_step=lambda done: on_share(done.step / settings.steps),
+                on_step=lambda done: on_share(done.step / total),
             )
     progress = parallel.shared(progress)
     assert progress is not None

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from ganwalk.discovery.objectives.hessian import Synthesis, hessian_penalty
+from ganwalk.discovery.objectives.hessian import hessian_penalty
+from ganwalk.discovery.objectives.penalty import Synthesis
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.generators.base import GeneratorIdentity, broadcast_styles
