@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from ganwalk.directions import Directions, shift_latents
 from ganwalk.discovery.view import View, features, sample_latents
+from ganwalk.evaluation.convolutions import halved, halvings
 from ganwalk.generators.base import Generator, device_of
 
 # Height and width of what the network sees.
@@ -188,13 +188,9 @@ class _Network(nn.Module):
 
     def __init__(self, channels: int, size: int, answers: int):
         super().__init__()
-        widths = (channels, *_WIDTHS)
-        layers: list[nn.Module] = []
-        for a, b in pairwise(widths):
-            layers += [nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GroupNorm(4, b), nn.SiLU()]
-            size = -(-size // 2)
+        values = _WIDTHS[-1] * halved(size, len(_WIDTHS)) ** 2
         self.body = nn.Sequential(
-            *layers, nn.Flatten(), nn.Dropout(0.2), nn.Linear(_WIDTHS[-1] * size**2, 128), nn.SiLU()
+            *halvings((channels, *_WIDTHS)), nn.Flatten(), nn.Dropout(0.2), nn.Linear(values, 128), nn.SiLU()
         )
         self.answer = nn.Linear(128, answers)
         self.amount = nn.Linear(128, 1)
