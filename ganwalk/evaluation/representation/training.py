@@ -197,7 +197,7 @@ def _from_bytes(images: Tensor) -> Tensor:
 def _errors(network: EncoderNetwork, data: _Pairs, rows: Tensor | slice) -> Tensor:
     """What is wrong (m, k, n) with the differences of the codes of some latents' pairs."""
     images, labels, amounts = data.images[rows], data.labels[rows], data.amounts[rows]
-    # Convolutions on the CPU are a quarter faster so.
+    # Channels last in memory, as the convolutions of vae have them.
     seen = _from_bytes(images.flatten(0, 1)).contiguous(memory_format=torch.channels_last)
     codes = network(seen).unflatten(0, images.shape[:2])
     return codes[:, 1:] - codes[:, :1] - F.one_hot(labels, codes.shape[2]) * amounts[..., None]
