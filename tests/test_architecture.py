@@ -93,4 +93,15 @@ def test_rooms_import_downwards_only():
             ours, theirs = (part.split(".")[1:2] for part in (name, target))
             if name.startswith("ganwalk.") and ours and theirs and ours[0] in order and theirs[0] in order:
                 assert order.index(theirs[0]) <= order.index(ours[0]), f"{name} imports {target}"
-            assert not (name.startswith("ganwalk.") and target.startswith("vae")), f"{name} imports {target}"
+
+
+def test_only_scores_of_representations_use_vae_and_of_it_no_model():
+    """What `python -m vae.evaluate` measures codes by, and on: metrics and data sets."""
+    allowed = ("vae.data", "vae.metrics")
+    for name in FILES:
+        for target in imports(name):
+            if name.startswith("ganwalk.") and target.startswith("vae"):
+                assert name.startswith("ganwalk.evaluation.representation."), f"{name} imports {target}"
+                assert target.startswith(allowed), f"{name} imports {target}"
+            if name.startswith(allowed):
+                assert not target.startswith("vae") or target.startswith(allowed), f"{name} imports {target}"

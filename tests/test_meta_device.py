@@ -3,6 +3,7 @@
 import copy
 from contextlib import nullcontext
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,6 +16,9 @@ from ganwalk.discovery.student.fitting import Network
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.evaluation import axis_scores, effect_scores, factor_reader
 from ganwalk.evaluation.reconstructor import reconstruct
+from ganwalk.evaluation.representation.encoder import EncoderNetwork
+from ganwalk.evaluation.representation.labelled import encode_all, labelled_images
+from ganwalk.evaluation.representation.training import train_encoder
 from ganwalk.evaluation.unsupervised import change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import mean_style, sample_labels, sample_z
@@ -216,6 +220,27 @@ def test_scores(monkeypatch):
     with accelerator(monkeypatch):
         for ours, theirs in zip(scored(moved(copied), DEVICE), expected, strict=True):
             assert torch.allclose(ours.cpu(), theirs, rtol=1e-2, atol=1e-3)
+
+
+def test_an_encoder(monkeypatch):
+    here, copied = pair("blobs correlated")
+    directions = run_discovery(here, DiscoverySettings(n_directions=3, steps=0, batch=8)).directions
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+    def trained(generator, found):
+        view = view_of(generator, found)
+        encoder = train_encoder(generator, found, view, pairs=96, steps=3, batch=12, width=4)
+        codes, factors = encode_all(labelled_images(generator, view, "latents"), encoder.encode, 9, 0, lambda _: None)
+        return encoder, codes, factors
+
+    expected, codes, factors = trained(here, directions)
+    with accelerator(monkeypatch):
+        # A module's own way there keeps its tensors.
+        monkeypatch.setattr(EncoderNetwork, "to", lambda network, device: moved(network))
+        found, there, their_factors = trained(moved(copied), directions.to(DEVICE))
+        assert torch.allclose(found.fit, expected.fit, atol=1e-3)
+        assert np.allclose(there, codes, atol=1e-3) and np.allclose(their_factors, factors, atol=1e-4)
+        close(found.encode(images.to(DEVICE)), expected.encode(images))
 
 
 def test_previews(monkeypatch):

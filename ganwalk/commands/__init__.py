@@ -7,6 +7,7 @@ import click
 from ganwalk import __version__
 from ganwalk.commands.checkpoints import convert, info, models
 from ganwalk.commands.discover import discover
+from ganwalk.commands.encode import encode
 from ganwalk.commands.evaluate import compare, evaluate
 from ganwalk.commands.explore import explore
 from ganwalk.commands.files import export, import_command, name
@@ -35,6 +36,7 @@ for command in (
     explore,
     report,
     evaluate,
+    encode,
     compare,
     name,
     import_command,

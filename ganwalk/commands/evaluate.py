@@ -20,6 +20,7 @@ from ganwalk.commands.options import (
     classifier_options,
     code_again,
     common_options,
+    data_options,
     directions_option,
     external_options,
     force_option,
@@ -29,7 +30,7 @@ from ganwalk.commands.options import (
 )
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings
+from ganwalk.evaluation.settings import OF_BATCHES, OF_REPRESENTATION, EvaluationSettings
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import late_bar, progress_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch
@@ -37,6 +38,7 @@ from ganwalk.terminal import download_watch, quoted, set_up_torch
 if TYPE_CHECKING:
     from ganwalk.directions import Directions
     from ganwalk.evaluation import Evaluation
+    from ganwalk.evaluation.representation.place import DataPlace
     from ganwalk.ledger import Placement
 
 # The scoring batch of comparisons shares no latent with the discoveries' own.
@@ -48,6 +50,7 @@ SCORING = EvaluationSettings(reconstructor=False, seed=2**40)
 @generator_option
 @click.option("-o", "--out", type=PATH, help="Folder for the results [default: that of the directions].")
 @settings_options("settings", EvaluationSettings())
+@data_options
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--explain", is_flag=True, help="Also say what each score means.")
 @force_option
@@ -59,6 +62,7 @@ def evaluate(
     name: str | None,
     out: Path | None,
     settings: EvaluationSettings,
+    data: DataPlace,
     as_json: bool,
     explain: bool,
     force: bool,
@@ -70,8 +74,10 @@ def evaluate(
 ) -> None:
     """Score directions: against known axes and factors where there are any, and without labels.
 
-    Writes evaluation.json, evaluation.csv and evaluation.png.
+    Writes evaluation.json, evaluation.csv and evaluation.png; with --representation also encoder.safetensors, by which
+    ganwalk encode reads pictures.
     """
+    _check_data_root(settings, data)
     set_up_torch(device, threads)
     from ganwalk.evaluation.outputs import EVALUATION_FILE, write_outputs
     from ganwalk.evaluation.run import run_evaluation
@@ -88,17 +94,20 @@ def evaluate(
     if not force:
         _check_other_scores(folder / EVALUATION_FILE, directions, settings.resolve(generator))
     # Late: it would stand where the estimate is to be told.
-    with made_folder(folder), late_bar("evaluating", quiet) as advance:
+    with (
+        made_folder(folder),
+        download_watch(quiet) as on_bytes,
+        late_bar("evaluating", quiet) as advance,
+    ):
         evaluation = run_evaluation(
             generator,
             directions,
             settings,
             reader=reader,
+            data=data.watched(on_bytes),
             threads=threads,
             on_progress=lambda stage, share: advance(round(100 * share), stage),
-            on_estimate=lambda seconds: announce(
-                "evaluating", seconds, "fewer --samples or --no-reconstructor shorten it", quiet
-            ),
+            on_estimate=lambda seconds: announce("evaluating", seconds, _shorter(settings), quiet),
         )
         written = write_outputs(evaluation, folder)
     if as_json:
@@ -109,7 +118,23 @@ def evaluate(
         _print_meanings(evaluation)
     click.echo(f"wrote {', '.join(map(str, written))}")
     where = f" --directions {quoted(directions_path)}" if directions_path else ""
+    if evaluation.representation is not None:
+        click.echo(f"next: ganwalk encode{where} --encoder {quoted(written[0])} PICTURE")
+        return
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction all")
+
+
+def _check_data_root(settings: EvaluationSettings, data: DataPlace) -> None:
+    """Refuses the place of a data set that nothing asks for."""
+    if data.root is not None and not settings.representation:
+        raise GanwalkError("--data-root has no effect without --representation: leave it out")
+
+
+def _shorter(settings: EvaluationSettings) -> str:
+    """What makes an evaluation shorter, in words."""
+    if settings.representation:
+        return "fewer --encoder-pairs and --encoder-steps, or --metrics quick shorten it"
+    return "fewer --samples or --no-reconstructor shorten it"
 
 
 @click.command(epilog="Example: ganwalk compare --generator scenes --methods rtd,pca,random --seeds 5")
@@ -126,6 +151,7 @@ def evaluate(
 @click.option("-o", "--out", type=PATH, default=Path("ganwalk-comparison"), show_default=True, help="Folder.")
 @settings_options("settings", DiscoverySettings(n_directions=10), without=("method", "seed", "compared"))
 @settings_options("scoring", SCORING, without=("amplitude", "chunk", "seed", *OF_BATCHES))
+@data_options
 @click.option("--resume", is_flag=True, help="Keep the finished runs in --out, and continue the interrupted one.")
 @force_option
 @ledger_options("ganwalk.evaluation.comparison")
@@ -139,6 +165,7 @@ def compare(
     out: Path,
     settings: DiscoverySettings,
     scoring: EvaluationSettings,
+    data: DataPlace,
     resume: bool,
     force: bool,
     device: str,
@@ -153,6 +180,7 @@ def compare(
     Methods are scored against true axes and factors where the generator has them (blobs, scenes), and without labels
     elsewhere. Writes report.md, comparison.png, comparison.csv, comparison.json and every run's directions into --out.
     """
+    _check_data_root(scoring, data)
     set_up_torch(device, threads)
     from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.evaluation.comparison import compare as run_comparison
@@ -179,6 +207,7 @@ def compare(
                 range(seeds),
                 evaluation=scoring,
                 reader=reader,
+                data=data,
                 folder=out / "runs",
                 resume=resume,
                 threads=threads,
@@ -215,7 +244,13 @@ def _check_other_scores(path: Path, directions: Directions, settings: Evaluation
         # Of no use to anybody.
         held = None
     stored = held["settings"] if held else {}
-    changed = [name for name, value in asdict(settings).items() if name in stored and stored[name] != value]
+    # Scores that were not there are no loss.
+    added = ("representation", *OF_REPRESENTATION) if not stored.get("representation") else ()
+    changed = [
+        name
+        for name, value in asdict(settings).items()
+        if name in stored and stored[name] != value and name not in added
+    ]
     if changed:
         raise GanwalkError(
             f"{path} holds scores with other settings ({', '.join(changed)}): replace them with --force, "
@@ -268,10 +303,11 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         if faint and NO_EFFECT not in cells:
             line += f"  {NO_EFFECT}"
         click.echo(click.style(line, dim=True) if faint else line)
-    best = evaluation.best_possible()
-    for name, value in evaluation.summary().items():
+    best, summary = evaluation.best_possible(), evaluation.summary()
+    longest = max(map(len, summary))
+    for name, value in summary.items():
         limit = f"  at most {best[name][0]:.3f}: {best[name][1]}" if name in best else ""
-        click.echo(f"{name.replace('_', ' '):<30} {_cell(value)}{limit}")
+        click.echo(f"{name.replace('_', ' '):<{longest}} {_cell(value)}{limit}")
     if evaluation.compared is not None:
         layer, resolution = evaluation.compared
         click.echo(f"scores without labels are of features of layer {layer} ({resolution} px), not of whole images")

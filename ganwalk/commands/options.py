@@ -137,6 +137,24 @@ def _make_reader(
     return load_classifier(classifier, generator, trust=trust, attributes=attributes, class_index=class_index)
 
 
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options for the file of a public data set, handed on as one argument for `run_evaluation`."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, data_root: Path | None, download: bool, **kwargs: Any) -> Any:
+        from ganwalk.evaluation.representation.place import DataPlace
+
+        return command(*args, data=DataPlace(data_root, download), **kwargs)
+
+    options = (
+        click.option("--data-root", type=PATH, help="Folder or file of a public data set [default: in the cache]."),
+        click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set."),
+    )
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
 def ledger_options(*modules: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Options of commands that run many jobs, handed to the command as one argument, a `Placement`.
 

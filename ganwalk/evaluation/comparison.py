@@ -21,6 +21,7 @@ from ganwalk.discovery.student.images import IMAGES_FILE
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.factors import factor_reader
 from ganwalk.evaluation.meanings import OF_ALL, best_possible
+from ganwalk.evaluation.representation.place import DataPlace
 from ganwalk.evaluation.run import run_evaluation
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.generators.base import Generator
@@ -135,6 +136,7 @@ def compare(
     *,
     evaluation: EvaluationSettings | None = None,
     reader: FactorReader | None = None,
+    data: DataPlace | None = None,
     folder: Path | None = None,
     resume: bool = False,
     threads: int | None = None,
@@ -152,6 +154,7 @@ def compare(
         seeds: of the discoveries.
         evaluation: of the scores, by default without the reconstructor. Its seed is one for all.
         reader: what reads factors off the images; None takes the generator's own.
+        data: as of `run_evaluation`.
         folder: keeps each run's directions and scores, and what an interrupted run needs.
         resume: take runs from the folder that are there already.
         where: the runs run; by default here, one after the other.
@@ -171,12 +174,13 @@ def compare(
         raise GanwalkError("other processes have to load the generator: give load")
     evaluation = evaluation or EvaluationSettings(reconstructor=False)
     settings.resolve(generator)
+    evaluation.resolve(generator)
     jobs = []
     for method in methods:
         for seed in seeds:
             chosen = replace(settings, method=method, seed=seed, compared=())
             facts = _facts(generator, chosen.of_method(), evaluation, reader)
-            jobs.append(Job(f"{method}-{seed}", facts, functools.partial(_run, chosen, evaluation)))
+            jobs.append(Job(f"{method}-{seed}", facts, functools.partial(_run, chosen, evaluation, data)))
     with contextlib.ExitStack() as stack:
         root = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         results = run_jobs(
@@ -195,16 +199,20 @@ def compare(
     return Comparison(generator.identity.reference, settings.n_directions, factors, runs, command, axes)
 
 
-def _run(settings: DiscoverySettings, evaluation: EvaluationSettings, turn: Turn) -> dict[str, Any]:
+def _run(
+    settings: DiscoverySettings, evaluation: EvaluationSettings, data: DataPlace | None, turn: Turn
+) -> dict[str, Any]:
     """The job of a ledger: one run, and the names of the factors."""
     from threadpoolctl import threadpool_limits
 
     # BLAS sums in an order that depends on its threads, and the table should not depend on where a run was made.
     with threadpool_limits(1, user_api="blas"):
-        return _scored_run(settings, evaluation, turn)
+        return _scored_run(settings, evaluation, data, turn)
 
 
-def _scored_run(settings: DiscoverySettings, evaluation: EvaluationSettings, turn: Turn) -> dict[str, Any]:
+def _scored_run(
+    settings: DiscoverySettings, evaluation: EvaluationSettings, data: DataPlace | None, turn: Turn
+) -> dict[str, Any]:
     generator, reader = turn.loaded
     method = METHODS[settings.method]
     checkpoint = turn.folder / _CHECKPOINT
@@ -233,7 +241,7 @@ def _scored_run(settings: DiscoverySettings, evaluation: EvaluationSettings, tur
     seconds = time.perf_counter() - started
     if result.ended == "interrupt":
         raise KeyboardInterrupt
-    scored = run_evaluation(generator, result.directions, evaluation, reader=reader, threads=turn.threads)
+    scored = run_evaluation(generator, result.directions, evaluation, reader=reader, data=data, threads=turn.threads)
     effects = scored.effects
     matrix = None if effects is None else [[round(value, 5) for value in row] for row in effects.matrix.tolist()]
     run = Run(settings.method, settings.seed, round(seconds, 3), scored.summary(), matrix)

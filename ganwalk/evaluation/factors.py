@@ -53,11 +53,17 @@ def spread(factor: Factor, values: Tensor) -> float:
 
 def factor_reader(generator: Any) -> FactorReader | None:
     """The reader that ganwalk has for a generator, or None: exact for `blobs`, the shipped predictor for `scenes`."""
-    if hasattr(generator, "factors") and hasattr(generator, "factor_names"):
+    source = factor_source(generator)
+    if source == LatentReader.identity:
         return LatentReader(generator)
-    if generator.identity.sha256 == _scenes_sha256():
-        return SceneReader(device_of(generator))
-    return None
+    return SceneReader(device_of(generator)) if source == SceneReader.identity else None
+
+
+def factor_source(generator: Any) -> str | None:
+    """Identity of the reader that `factor_reader` gives, which also says where the generator's factors are from."""
+    if hasattr(generator, "factors") and hasattr(generator, "factor_names"):
+        return LatentReader.identity
+    return SceneReader.identity if generator.identity.sha256 == _scenes_sha256() else None
 
 
 class LatentReader:
@@ -89,13 +95,14 @@ class SceneReader:
     """
 
     needs_images = True
+    identity = "scenes"
 
     def __init__(
         self,
         device: torch.device | str = "cpu",
         predictor: ScenePredictor | None = None,
         names: Sequence[str] | None = None,
-        identity: str = "scenes",
+        identity: str = identity,
     ):
         from ganwalk.evaluation.scene_predictor import FACTOR_NAMES, load_predictor
 

@@ -49,6 +49,7 @@ OF_DIRECTIONS = {
         "distinctness", "how different the changes are that different directions make; at 1, no two are alike"
     ),
     "recall": Score("recall", "share of this direction's shifts that a small network recognises from two images"),
+    "fit": Score("fit of the encoder", "how well the encoder reads shifts along this direction off images (R²)"),
 }
 # Of all directions together, as the summary of an evaluation has them.
 OF_ALL = {
@@ -71,6 +72,33 @@ OF_ALL = {
     ),
     "reconstructor_amplitude_error": Score(
         "reconstructor amplitude error", "error of that network about the amplitude", lower_is_better=True
+    ),
+    "representation_fit": Score(
+        "representation: fit", "how well an encoder reads coordinates along the directions off images (mean R²)"
+    ),
+    "representation_mig": Score(
+        "representation: MIG", "of the encoder's codes: how far each factor's best code is ahead of its second"
+    ),
+    "representation_sap": Score(
+        "representation: SAP", "likewise, by what a linear classifier of each single code gets right"
+    ),
+    "representation_dci_disentanglement": Score(
+        "representation: DCI disentanglement", "each code is needed to predict one factor alone"
+    ),
+    "representation_dci_completeness": Score(
+        "representation: DCI completeness", "each factor is predicted from one code alone"
+    ),
+    "representation_dci_informativeness": Score(
+        "representation: DCI informativeness", "share of factor values that all codes together predict"
+    ),
+    "representation_factor_vae": Score(
+        "representation: FactorVAE score", "share of fixed factors that are told by the code that varies least"
+    ),
+    "representation_beta_vae": Score(
+        "representation: BetaVAE score", "share of fixed factors that are told by the differences of all codes"
+    ),
+    "representation_irs": Score(
+        "representation: IRS", "how little each code moves while its factor stays and all others change"
     ),
 }
 SCORES = {**SUBJECTS, **OF_DIRECTIONS, **OF_ALL}

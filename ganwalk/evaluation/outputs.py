@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ganwalk.errors import one_line
+from ganwalk.evaluation.representation.encoder import ENCODER_FILE
 from ganwalk.evaluation.run import Evaluation
 from ganwalk.files import atomic_path, write_json, write_text
 
@@ -21,10 +22,17 @@ _NUMBERED = 240
 
 
 def write_outputs(evaluation: Evaluation, out: Path) -> list[Path]:
-    """Writes evaluation.png, evaluation.csv and evaluation.json into the folder `out` and returns the paths."""
+    """Writes evaluation.png, evaluation.csv and evaluation.json into the folder `out` and returns the paths.
+
+    An encoder that was trained is written, too, before the scores of its codes.
+    """
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / "evaluation.png", out / "evaluation.csv", out / EVALUATION_FILE]
     figure, table, facts = paths
+    if evaluation.representation is not None:
+        encoder = out / ENCODER_FILE
+        evaluation.representation.encoder.save(encoder)
+        paths.insert(0, encoder)
     plot_evaluation(evaluation, figure)
     rows = evaluation.rows()
     text = io.StringIO()

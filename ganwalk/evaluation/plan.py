@@ -6,6 +6,7 @@ from ganwalk.directions import Directions
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.view import View, default_chunk
 from ganwalk.evaluation.reconstructor import latents_of_pairs
+from ganwalk.evaluation.representation.plan import phases_of_representation
 from ganwalk.evaluation.settings import EvaluationSettings, default_sizes
 from ganwalk.evaluation.unsupervised import latents_of_changes, latents_of_topology
 from ganwalk.generators.base import Generator
@@ -26,7 +27,7 @@ def plan(
     """The stages in their order, timed on a few latents.
 
     Args:
-        settings: with the samples filled in.
+        settings: with None filled in.
         view: of the unsupervised scores.
     """
     assert settings.samples is not None
@@ -39,9 +40,12 @@ def plan(
         counts["reconstructor"] = latents_of_pairs(n, sizes.pairs)
     each = seconds_per_latent(generator, view.layer, batch=min(4, view.chunk))
     phases = [Phase(name, count * each) for name, count in counts.items()]
-    if reader is None:
-        return Phases(phases)
+    images = 0 if reader is None else settings.samples * (1 + 2 * n) * reader.needs_images
     last = generator.num_layers - 1
-    images = settings.samples * (1 + 2 * n) * reader.needs_images
-    cost = seconds_per_latent(generator, batch=min(4, default_chunk(generator, last))) if images else 0.0
-    return Phases([Phase("effects", images * cost), *phases])
+    needed = images or settings.representation
+    cost = seconds_per_latent(generator, batch=min(4, default_chunk(generator, last))) if needed else 0.0
+    if reader is not None:
+        phases.insert(0, Phase("effects", images * cost))
+    if settings.representation:
+        phases += phases_of_representation(generator, n, settings, cost)
+    return Phases(phases)

@@ -19,6 +19,9 @@ from ganwalk.evaluation.factors import factor_reader
 from ganwalk.evaluation.meanings import best_possible
 from ganwalk.evaluation.plan import MAX_POINTS, plan
 from ganwalk.evaluation.reconstructor import Reconstruction, reconstruct
+from ganwalk.evaluation.representation.labelled import labelled_images
+from ganwalk.evaluation.representation.place import DataPlace
+from ganwalk.evaluation.representation.scoring import Representation, represent
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings, default_sizes
 from ganwalk.evaluation.unsupervised import ChangeScores, change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
@@ -47,6 +50,7 @@ class Evaluation:
         barcodes: of each direction, between a batch and its shifted copy.
         changes: straightness, interaction and distinctness of each direction.
         reconstruction: None if it was not wanted.
+        representation: likewise.
     """
 
     generator: str
@@ -64,6 +68,7 @@ class Evaluation:
     barcodes: list[Barcode]
     changes: ChangeScores
     reconstruction: Reconstruction | None
+    representation: Representation | None
 
     def summary(self) -> dict[str, float | None]:
         """One number for each score; None where no direction has a value."""
@@ -79,6 +84,8 @@ class Evaluation:
         if self.reconstruction is not None:
             scores["reconstructor_accuracy"] = self.reconstruction.accuracy
             scores["reconstructor_amplitude_error"] = self.reconstruction.amplitude_error
+        if self.representation is not None:
+            scores |= self.representation.summary()
         return {name: _number(value) for name, value in scores.items()}
 
     def best_possible(self) -> dict[str, tuple[float, str]]:
@@ -104,6 +111,8 @@ class Evaluation:
                 row[name] = _number(float(getattr(self.changes, name)[i]))
             if self.reconstruction is not None:
                 row["recall"] = float(self.reconstruction.recall[i])
+            if self.representation is not None:
+                row["fit"] = _number(float(self.representation.encoder.fit[i]))
             rows.append(row)
         return rows
 
@@ -140,6 +149,8 @@ class Evaluation:
                 "names": self.effects.factors,
                 "matrix": self.effects.matrix.tolist(),
             }
+        if self.representation is not None:
+            facts["representation"] = self.representation.to_json()
         return facts
 
 
@@ -149,6 +160,7 @@ def evaluate(
     directions: Directions,
     *,
     reader: FactorReader | None = None,
+    data: DataPlace | None = None,
     threads: int | None = None,
     progress: bool = False,
     on_progress: OnProgress | None = None,
@@ -166,7 +178,9 @@ def evaluate(
             if on_progress is not None:
                 on_progress(stage, share)
 
-        return run_evaluation(generator, directions, options, reader=reader, threads=threads, on_progress=tell)
+        return run_evaluation(
+            generator, directions, options, reader=reader, data=data, threads=threads, on_progress=tell
+        )
 
 
 def run_evaluation(
@@ -175,6 +189,7 @@ def run_evaluation(
     settings: EvaluationSettings,
     *,
     reader: FactorReader | None = None,
+    data: DataPlace | None = None,
     threads: int | None = None,
     on_progress: OnProgress | None = None,
     on_estimate: Callable[[float], None] | None = None,
@@ -186,7 +201,8 @@ def run_evaluation(
         settings: None entries are chosen for the generator.
         reader: what reads factors off images, such as `factors.load_classifier`; None takes what ganwalk has
             for the generator (`factors.factor_reader`): of `blobs` and `scenes`.
-        threads: threads of the topology engine; None takes all cores.
+        data: where the data set lies whose images are encoded, or how it is had.
+        threads: threads of the topology engine and of the metrics' models; None takes all cores.
         on_progress: told what is being measured, and the share of everything that is done.
         on_estimate: told, before anything slow begins, about how many seconds it takes.
     Raises:
@@ -203,19 +219,24 @@ def run_evaluation(
     how: dict[str, Any] = {"amplitude": options.amplitude, "seed": options.seed}
     view = view_of(generator, directions, chunk=options.chunk, **batch)
 
+    if options.representation:
+        assert options.dataset is not None
+        images_view = view_of(generator, directions, layer=generator.num_layers - 1, chunk=options.chunk, **batch)
+        # What cannot be had is said before anything slow.
+        images = labelled_images(generator, images_view, options.dataset, data)
     stages = plan(generator, directions, options, view, reader)
     if on_estimate is not None:
         on_estimate(stages.seconds)
 
+    def tell(name: str, share: float) -> None:
+        if on_progress is not None:
+            on_progress(name, stages.share(name, share))
+
     def share_of(name: str) -> Callable[[float], None]:
-        def on_share(share: float) -> None:
-            if on_progress is not None:
-                on_progress(name, stages.share(name, share))
+        tell(name, 0.0)
+        return lambda share: tell(name, share)
 
-        on_share(0.0)
-        return on_share
-
-    axes = effects = reconstruction = None
+    axes = effects = reconstruction = representation = None
     if has_axes(generator, directions):
         axes = axis_scores(generator, directions, seed=options.seed, **batch)
     if reader is not None:
@@ -245,6 +266,18 @@ def run_evaluation(
         reconstruction = reconstruct(
             generator, directions, view, pairs=sizes.pairs, on_share=share_of("reconstructor"), **how
         )
+    if options.representation:
+        representation = represent(
+            generator,
+            directions,
+            images_view,
+            images,
+            level=options.metrics,
+            seed=options.seed,
+            threads=threads,
+            on_share=tell,
+            **{name: getattr(options, f"encoder_{name}") for name in ("pairs", "steps", "batch", "lr", "width")},
+        )
     return Evaluation(
         generator=directions.generator.reference,
         method=directions.method,
@@ -263,6 +296,7 @@ def run_evaluation(
         barcodes=barcodes,
         changes=changes,
         reconstruction=reconstruction,
+        representation=representation,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from ganwalk.errors import GanwalkError
 from ganwalk.options import check_settings, option
@@ -25,16 +25,28 @@ class Sizes:
         samples: latents of a batch.
         changes: latents of the comparison of changes.
         pairs: of the reconstructor.
+        encoder_pairs: of the encoder.
     """
 
     samples: int
     changes: int
     pairs: int
+    encoder_pairs: int = 9600
 
 
 _SMALL = Sizes(100, 16, 1024)
 # For images that take seconds.
-_LARGE = Sizes(32, 8, 256)
+_LARGE = Sizes(32, 8, 256, 1536)
+# Settings that mean nothing unless representations are scored.
+OF_REPRESENTATION = (
+    "dataset",
+    "metrics",
+    "encoder_pairs",
+    "encoder_steps",
+    "encoder_batch",
+    "encoder_lr",
+    "encoder_width",
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,25 @@ class EvaluationSettings:
         None, "Class of a conditional generator.", "--class", at_least=0, shown="as discovered"
     )
     reconstructor: bool = option(True, "Train a network that tells directions apart (slow).")
+    representation: bool = option(
+        False, "Train an encoder from images to coordinates along the directions, and score its codes (slow)."
+    )
+    dataset: str | None = option(
+        None, "Data set with known factors whose images are encoded.", shown="the one behind the generator"
+    )
+    metrics: str = option("full", "Standard settings of the codes' scores, or smaller ones.", choices=("full", "quick"))
+    encoder_pairs: int | None = option(
+        None, "Pairs of images that the encoder is trained on.", at_least=10, shown="9600, or 1536 above 128 px"
+    )
+    encoder_steps: int = option(2000, "Optimisation steps of the encoder.", at_least=1)
+    encoder_batch: int = option(48, "Pairs of one step of the encoder.", at_least=3)
+    encoder_lr: float = option(2e-3, "Highest learning rate of the encoder.", above=0, at_most=1)
+    encoder_width: int = option(
+        24,
+        "Channels of the encoder's first convolution, a multiple of 4; its last has three times as many.",
+        at_least=4,
+        at_most=512,
+    )
     chunk: int | None = option(
         None, "Images synthesised at once (memory).", at_least=1, shown="64, fewer for large networks"
     )
@@ -70,15 +101,29 @@ class EvaluationSettings:
         check_settings(self)
         if self.truncation_psi == 0:
             raise GanwalkError("truncation must not be 0, where all images are one")
+        if self.encoder_width % 4:
+            raise GanwalkError(f"encoder-width must be a multiple of 4, not {self.encoder_width}")
+        if self.representation:
+            return
+        for entry in fields(self):
+            if entry.name in OF_REPRESENTATION and getattr(self, entry.name) != entry.default:
+                flag = entry.name.replace("_", "-")
+                raise GanwalkError(f"--{flag} has no effect without --representation: leave it out")
 
     def resolve(self, generator: Generator) -> EvaluationSettings:
-        """These settings with the samples filled in and every value checked against the generator."""
+        """These settings with None filled in and every value checked against the generator."""
         from ganwalk.generators.base import check_class, check_truncation
 
         check_class(generator, self.class_index)
         check_truncation(generator, self.truncation_psi, self.truncation_cutoff)
-        samples = default_sizes(generator).samples if self.samples is None else self.samples
-        return replace(self, samples=samples)
+        sizes = default_sizes(generator)
+        chosen: dict[str, Any] = {"samples": sizes.samples if self.samples is None else self.samples}
+        if self.representation:
+            from ganwalk.evaluation.representation.labelled import check_data_set
+
+            chosen["dataset"] = check_data_set(generator, self.dataset)
+            chosen["encoder_pairs"] = sizes.encoder_pairs if self.encoder_pairs is None else self.encoder_pairs
+        return replace(self, **chosen)
 
 
 def default_sizes(generator: Generator) -> Sizes:

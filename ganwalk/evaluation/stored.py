@@ -64,6 +64,7 @@ def _sound(facts: dict[str, Any], n: int) -> bool:
         and all(map(_is_barcode, barcodes))
         and _is_table(facts.get("effects"), "matrix", n)
         and _is_table(facts.get("axes"), "cosines", n)
+        and _is_table(facts.get("representation"), "information", n)
     )
 
 

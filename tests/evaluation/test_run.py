@@ -197,7 +197,9 @@ def test_fewer_directions_than_axes_are_told_how_good_they_can_be(blobs, tmp_pat
 
 
 def test_every_score_has_a_meaning(blobs):
-    found = evaluate(blobs, axes_of(blobs), samples=8)
+    # As little of everything as there can be.
+    small = {"metrics": "quick", "encoder_pairs": 10, "encoder_steps": 1, "encoder_width": 4}
+    found = evaluate(blobs, axes_of(blobs), samples=8, representation=True, **small)
     assert set(found.summary()) == set(OF_ALL)
     of_effects = {f"effect_{name}" for name in blobs.factor_names}
     assert set(found.rows()[0]) - of_effects - {"direction"} == {*SUBJECTS, *OF_DIRECTIONS}

@@ -185,6 +185,23 @@ def test_every_direction_says_where_it_changes_pictures(open_report, rendered, t
     assert words == ["changes most in the background", "changes hardly anything"]
 
 
+def test_what_codes_tell_of_factors_is_shown_where_it_was_measured(rendered, tmp_path):
+    _, generator, directions, facts = rendered
+    assert "Mutual information of codes and factors" not in report_text(generator, directions, facts, tmp_path)
+    told = [[0.5 + k] for k in range(len(directions))]
+    given = {**facts, "representation": {"dataset": "latents", "names": ["hue"], "information": told}}
+    found = report_text(generator, directions, given, tmp_path)
+    assert "Mutual information of codes and factors" in found and "the data set latents" in found
+    # The third direction is hidden.
+    assert ">3.50<" in found and ">2.50<" not in found
+
+
+def report_text(generator, directions, facts, folder):
+    """The report as HTML."""
+    write_report(folder / "report.html", generator, directions, FAST, evaluation=facts)
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
 def test_directions_without_an_effect_are_faint_and_means_say_how_good_they_can_be(open_report, rendered, tmp_path):
     _, generator, directions, _ = rendered
     three = replace(directions.select([0, 1, 2]), scales=torch.tensor([1.0, 1e-3, 1.0]))

@@ -67,6 +67,7 @@ class Access:
 def reading(path: Path, file: PublicFile) -> Iterator[None]:
     """Turns whatever goes wrong in reading `path` into a GanwalkError that says where to get the right file."""
     import struct
+    import tarfile
     import zipfile
     import zlib
 
@@ -77,7 +78,7 @@ def reading(path: Path, file: PublicFile) -> Iterator[None]:
         yield
     except GanwalkError:
         raise
-    except (*wrong, zipfile.BadZipFile, zlib.error) as error:
+    except (*wrong, zipfile.BadZipFile, tarfile.TarError, zlib.error) as error:
         if isinstance(error, OSError) and error.strerror:
             raise GanwalkError(
                 f"cannot read {path}: {error.strerror}; check its permissions, and the free space"

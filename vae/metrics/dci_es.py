@@ -64,7 +64,11 @@ def dci_es(
     depths = np.array(DEPTHS)
     for f in range(len(train.sizes)):
         forest = RandomForestClassifier(
-            trees, max_depth=DEPTHS[-1], random_state=seed + f, n_jobs=threads or os.cpu_count()
+            # numpy's seeds end where 32 bits do.
+            trees,
+            max_depth=DEPTHS[-1],
+            random_state=(seed + f) % 2**32,
+            n_jobs=threads or os.cpu_count(),
         ).fit(train.codes, train.labels[:, f])
         errors = _errors_by_depth(forest, codes, labels[:, f])
         curve = np.minimum.accumulate(errors)

@@ -7,11 +7,12 @@ their channels: hundreds of images would be made to be averaged down to a few pi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ganwalk.discovery.learned.convolutions import halved, halvings
 
 # Height and width of what the network sees.
 SIZE = 32
@@ -57,12 +58,9 @@ def _components(maps: Tensor) -> Tensor:
 
 def convolutions(channels: int, size: int, *, dropout: float) -> nn.Sequential:
     """Maps (m, channels, size, size) → features (m, HIDDEN)."""
-    layers: list[nn.Module] = []
-    for a, b in pairwise((channels, *_WIDTHS)):
-        layers += [nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GroupNorm(4, b), nn.SiLU()]
-        size = -(-size // 2)
+    values = _WIDTHS[-1] * halved(size, len(_WIDTHS)) ** 2
     return nn.Sequential(
-        *layers, nn.Flatten(), nn.Dropout(dropout), nn.Linear(_WIDTHS[-1] * size**2, HIDDEN), nn.SiLU()
+        *halvings((channels, *_WIDTHS)), nn.Flatten(), nn.Dropout(dropout), nn.Linear(values, HIDDEN), nn.SiLU()
     )
 
 

@@ -272,6 +272,17 @@ def _score_section(directions: Directions, shown: Sequence[int], evaluation: dic
         )
         caption = "|cosine| of directions with true axes"
         parts.append(heat_map("axes", caption, directions, shown, axes["names"], axes["cosines"]))
+    representation = evaluation.get("representation")
+    if representation and representation["names"]:
+        parts.append(
+            "<h3>Representation</h3><p>What an encoder's coordinates along the directions, read off single images of "
+            f"the data set {text(representation.get('dataset'), 40)}, tell of its factors: mutual information in nats. "
+            "At best, every column has one large entry.</p>"
+        )
+        caption = "Mutual information of codes and factors"
+        parts.append(
+            heat_map("information", caption, directions, shown, representation["names"], representation["information"])
+        )
     return "".join(parts)
 
 

@@ -1,6 +1,7 @@
 """Small files of the same structure as the public ones, and the pictures that are in them."""
 
 import io
+import tarfile
 import zipfile
 
 import numpy as np
@@ -11,6 +12,7 @@ DSPRITES = (2, 2, 2, 3, 2)
 SHAPES3D = (2, 2, 2, 2, 2, 3)
 MPI3D = (2, 1, 2, 1, 1, 3, 3)
 FACES3D = (2, 3, 2, 2)
+CARS3D = (2, 3, 4)
 
 
 def pictures(n, channels, seed=0, high=256):
@@ -67,6 +69,34 @@ def faces3d(path, axes=(0, 1, 2, 3, 4, 5), compressed=False, **others):
     images = pictures(int(np.prod(FACES3D)), 1)
     array = images.reshape(*FACES3D, 64, 64).transpose(axes)
     scipy.io.savemat(path, {**others, "faces": array}, do_compression=compressed)
+    return images
+
+
+def cars3d(path, members=None, compressed=True):
+    """An archive of Cars3D with other files beside the cars; `members` replace bytes by name. Returns its pictures."""
+    import scipy.io
+
+    elevations, azimuths, cars = CARS3D
+    images = pictures(int(np.prod(CARS3D)), 3)
+    # Doubled, since they are halved when they are read.
+    large = images.repeat(2, axis=1).repeat(2, axis=2).reshape(*CARS3D, 128, 128, 3)
+    files = {"data/sprites/list.txt": b"hero", "data/shapes48.mat": b"", "data/cars/list.txt": b"car_001_mesh"}
+    # Not in order, as archives are.
+    for car in reversed(range(cars)):
+        out = io.BytesIO()
+        arrays = {
+            "mask": np.zeros((128, 128, azimuths, elevations), np.uint8),
+            "im": large[:, :, car].transpose(2, 3, 4, 1, 0),
+        }
+        scipy.io.savemat(out, arrays, do_compression=compressed)
+        files[f"data/cars/car_{car:03d}_mesh.mat"] = out.getvalue()
+    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+        for name, data in {**files, **(members or {})}.items():
+            if data is None:
+                continue
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
     return images
 
 

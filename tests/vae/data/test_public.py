@@ -16,7 +16,7 @@ import pytest
 from ganwalk.errors import GanwalkError
 from tests.vae.data import small_files
 from tests.weights_server import WeightsServer, cut_after
-from vae.data import DATASETS, celeba, dsprites, faces3d, load_dataset, mpi3d, shapes3d, stored
+from vae.data import DATASETS, cars3d, celeba, dsprites, faces3d, load_dataset, mpi3d, shapes3d, stored
 from vae.data.base import grid_indices
 from vae.data.public_files import Access
 
@@ -44,11 +44,16 @@ def load_faces3d(resolution=64, **access):
     return faces3d.load(resolution, Access(download=False, **access), small_files.FACES3D)
 
 
+def load_cars3d(resolution=64, **access):
+    return cars3d.load(resolution, Access(download=False, **access), small_files.CARS3D)
+
+
 KINDS = {
     "dsprites": (dsprites.FILE, small_files.dsprites, load_dsprites, 255),
     "shapes3d": (shapes3d.FILE, small_files.shapes3d, load_shapes3d, 1),
     "mpi3d": (mpi3d.FILES["mpi3d-toy"], small_files.mpi3d, load_mpi3d, 1),
     "faces3d": (faces3d.FILE, small_files.faces3d, load_faces3d, 1),
+    "cars3d": (cars3d.FILE, small_files.cars3d, load_cars3d, 1),
 }
 
 
@@ -150,7 +155,7 @@ def test_the_whole_data_sets_are_as_large_as_published():
 
 @pytest.mark.parametrize("name", [name for name in DATASETS if name not in ("sprites", "scenes")])
 def test_missing_files_are_explained(name, tmp_path):
-    with pytest.raises(GanwalkError, match=r"is not there: get .* from https://.* and put it there") as caught:
+    with pytest.raises(GanwalkError, match=r"is not there: get .* from https?://.* and put it there") as caught:
         load_dataset(name, root=tmp_path, download=False)
     assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
 
@@ -467,6 +472,38 @@ def test_wrong_faces3d(folder, data, reason):
     (folder / faces3d.FILE.name).write_bytes(data)
     with pytest.raises(GanwalkError, match=reason):
         load_faces3d()
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"data/cars/car_003_mesh.mat": None}, "it has 3 cars instead of 4"),
+        ({"data/cars/car_002_mesh.mat": b""}, "it is no MATLAB file"),
+        ({"data/cars/car_001_mesh.mat": b"<html>".ljust(2000)}, "it is no MATLAB file"),
+        ({"data/cars/car_001_mesh.mat": bytes(2**26 + 1)}, r"car_001_mesh\.mat has 67108865 bytes"),
+    ],
+)
+def test_wrong_cars3d(folder, members, reason):
+    small_files.cars3d(folder / cars3d.FILE.name, members)
+    with pytest.raises(GanwalkError, match=rf"is not the nips2015-analogy-data\.tar\.gz of .*({reason})"):
+        load_cars3d()
+    assert [path.name for path in folder.iterdir()] == [cars3d.FILE.name]
+
+
+def test_an_archive_of_too_many_cars(folder):
+    small_files.cars3d(folder / cars3d.FILE.name)
+    with pytest.raises(GanwalkError, match="it has more than 3 cars"):
+        cars3d.load(64, Access(download=False), (2, 3, 3))
+
+
+def test_an_archive_of_cars_that_ends_too_early(folder):
+    path = folder / cars3d.FILE.name
+    small_files.cars3d(path, compressed=False)
+    whole = path.read_bytes()
+    for length in (1000, len(whole) // 2, len(whole) - 1000):
+        path.write_bytes(whole[:length])
+        with pytest.raises(GanwalkError, match="delete it, and get it again"):
+            load_cars3d()
 
 
 # CelebA

@@ -44,6 +44,11 @@ def test_full_is_the_standard(noisy, grid):
     assert scores["factor_vae"] == factor_vae_score(*split(noisy[:300], grid[:300])[:2])
 
 
+def test_seeds_of_more_than_32_bits(noisy, grid):
+    scores = [score_codes(*split(noisy, grid), level="quick", seed=seed, threads=1) for seed in (2**40, 2**62)]
+    assert all(np.isfinite(list(found.values())).all() for found in scores)
+
+
 def test_rows_beyond_the_level_s_number_are_drawn(grid):
     many = np.tile(grid, (4, 1))
     # Sorted by their first factor: the first rows alone would not have all of its values.

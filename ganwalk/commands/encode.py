@@ -1,0 +1,153 @@
+"""`ganwalk encode`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ganwalk.commands.options import (
+    PATH,
+    common_options,
+    directions_option,
+    force_option,
+    identity_again,
+    open_directions,
+)
+from ganwalk.errors import GanwalkError, one_line
+from ganwalk.terminal import quoted, set_up_torch
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ganwalk.directions import Directions
+    from ganwalk.evaluation.representation.encoder import Encoder
+
+# Pictures side by side in one table.
+_COLUMNS = 6
+_LONGEST = 24
+# R² below which a coordinate is hardly read at all.
+_FAINT = 0.5
+
+
+@click.command(epilog="Example: ganwalk encode photo.png -o codes.csv")
+@click.argument("pictures", type=PATH, nargs=-1, required=True)
+@directions_option
+@click.option("--encoder", "encoder_path", type=PATH, help="Encoder file [default: the one beside the directions].")
+@click.option("-o", "--out", type=PATH, help="File for the coordinates, .csv or .npz.")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@force_option
+@common_options
+def encode(
+    pictures: tuple[Path, ...],
+    directions_path: Path | None,
+    encoder_path: Path | None,
+    out: Path | None,
+    as_json: bool,
+    force: bool,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Read the coordinates of PICTURES along directions, in standard deviations, by an encoder.
+
+    ganwalk evaluate --representation trains the encoder. Of each picture it sees the square in the middle; pictures
+    should show what the generator shows, in the same way. The fit is how well the encoder reads a direction (R²).
+    """
+    from ganwalk.files import check_free
+
+    if out is not None:
+        if out.suffix.lower() not in (".csv", ".npz"):
+            raise GanwalkError(f"{out} must end in .csv or .npz")
+        check_free(out, force)
+    set_up_torch(device, threads)
+    import torch
+
+    from ganwalk.evaluation.representation.encoder import ENCODER_FILE, Encoder
+    from ganwalk.evaluation.representation.pictures import read_picture
+
+    path, directions = _directions_of(directions_path, encoder_path, quiet or as_json)
+    encoder_path = encoder_path or path.parent / ENCODER_FILE
+    if not encoder_path.exists():
+        make = f"ganwalk evaluate --representation --directions {quoted(path)}"
+        raise GanwalkError(f"{encoder_path} does not exist: make it with {make}")
+    encoder = Encoder.load(encoder_path)
+    encoder.check(directions)
+    images = [read_picture(picture, encoder.config.size, encoder.config.channels) for picture in pictures]
+    codes = encoder.to(device).encode(torch.cat(images).to(device)).cpu().numpy()
+    written = _write(out, pictures, directions, codes) if out is not None else None
+    if as_json:
+        click.echo(json.dumps(_facts(pictures, directions, encoder, codes), indent=1))
+        return
+    _print_table(pictures, directions, encoder, codes)
+    if written is not None:
+        click.echo(f"wrote {written}")
+    again = identity_again(directions.generator)
+    strongest = int(abs(codes).mean(axis=0).argmax())
+    click.echo(f"next: ganwalk render --directions {quoted(path)}{again} --direction {strongest}")
+
+
+def _directions_of(path: Path | None, encoder: Path | None, quiet: bool) -> tuple[Path, Directions]:
+    """The directions named, or those beside the encoder that is named, or the newest here."""
+    from ganwalk.directions import DIRECTIONS_FILE, Directions
+
+    if path is None and encoder is not None and (beside := encoder.parent / DIRECTIONS_FILE).exists():
+        return beside, Directions.load(beside)
+    return open_directions(path, quiet)
+
+
+def _facts(pictures: Sequence[Path], directions: Directions, encoder: Encoder, codes: np.ndarray) -> dict[str, object]:
+    """Everything that is known of the pictures, as JSON can hold it."""
+    rows = [
+        {"direction": index, "name": label.name, "fit": None if fit != fit else fit}
+        for index, (label, fit) in enumerate(zip(directions.labels, encoder.fit.tolist(), strict=True))
+    ]
+    found = [{"file": str(path), "codes": row} for path, row in zip(pictures, codes.tolist(), strict=True)]
+    return {"directions": rows, "pictures": found}
+
+
+def _write(path: Path, pictures: Sequence[Path], directions: Directions, codes: np.ndarray) -> Path:
+    """A row for each picture, a column for each direction."""
+    import numpy as np
+
+    from ganwalk.files import write_bytes, write_text
+
+    names = [label.name or str(index) for index, label in enumerate(directions.labels)]
+    files = [str(picture) for picture in pictures]
+    if path.suffix.lower() == ".csv":
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["file", *names])
+        writer.writerows([file, *row] for file, row in zip(files, codes.tolist(), strict=True))
+        write_text(path, text.getvalue())
+        return path
+    data = io.BytesIO()
+    np.savez(data, codes=codes, files=np.array(files), directions=np.array(names))
+    write_bytes(path, data.getvalue())
+    return path
+
+
+def _print_table(pictures: Sequence[Path], directions: Directions, encoder: Encoder, codes: np.ndarray) -> None:
+    """A row for each direction, a column for each picture; faint where the encoder hardly reads a direction."""
+    fits = encoder.fit.tolist()
+    for start in range(0, len(pictures), _COLUMNS):
+        part = slice(start, start + _COLUMNS)
+        names = [one_line(picture.name, _LONGEST) for picture in pictures[part]]
+        table = [["direction", *names, "fit"]]
+        for index, row in enumerate(codes.T):
+            cells = [f"{value:+.2f}" for value in row[part]]
+            table.append([one_line(directions.title(index), 2 * _LONGEST), *cells, _fit(fits[index])])
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for k, (first, *cells) in enumerate(table):
+            shown = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+            line = "  ".join([f"{first:<{widths[0]}}", *shown])
+            click.echo(click.style(line, dim=True) if k and not fits[k - 1] >= _FAINT else line)
+
+
+def _fit(value: float) -> str:
+    return "-" if value != value else f"{value:.2f}"
