@@ -12,7 +12,7 @@ differs by direction in w, does not enter. Weighted by it, the method would be a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -39,7 +39,9 @@ _HELD_VALUES = 2**28
 _BLOCK = 2**14
 
 
-def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> Tensor:
+def find_directions(
+    generator: Generator, view: View, n: int, *, seed: int, on_share: Callable[[float], None] | None = None
+) -> Tensor:
     """(n, d) float64 orthonormal rows in view.space, strongest first, on the CPU: leading eigenvectors of mean JᵀJ.
 
     Ramesh et al. 2018; Wang & Ponce 2021. In spaces of up to 32 dimensions JᵀJ is the exact mean over 16 latents. In
@@ -47,6 +49,8 @@ def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> T
     the features, has the second moment JᵀJ (Hutchinson 1989). JᵀJ differs so much between latents that 96 of them, with
     8 vectors of signs each, come nearer to the mean than 16 without the signs' error. Where it does not differ,
     directions whose eigenvalues are within a tenth of each other mix.
+
+    `on_share` is called with the share of the latents that are done, where they are estimated from.
 
     Raises:
         GanwalkError: n is above the dimension of the space, or the features do not depend on the latents.
@@ -56,7 +60,9 @@ def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> T
         eye = torch.eye(d, dtype=torch.float64)
         known = image_gram(generator, view, eye, samples=DEFAULT_SAMPLES, seed=seed, together=_TOGETHER)
     else:
-        known = _probed(generator, view, max(PROBES, math.ceil(_PROBES_PER_DIRECTION * n / SKETCH_SAMPLES)), seed)
+        known = _probed(
+            generator, view, max(PROBES, math.ceil(_PROBES_PER_DIRECTION * n / SKETCH_SAMPLES)), seed, on_share
+        )
     if not torch.isfinite(known).all():
         raise GanwalkError("the generator's derivatives are not finite: the jacobian method cannot serve it")
     if not known.any():
@@ -103,7 +109,9 @@ def _mean_product(generator: Generator, view: View, columns: Tensor, samples: in
     return total.T / samples
 
 
-def _probed(generator: Generator, view: View, probes: int, seed: int) -> Tensor:
+def _probed(
+    generator: Generator, view: View, probes: int, seed: int, on_share: Callable[[float], None] | None
+) -> Tensor:
     """Rows sᵀJ (latents · probes, d) float64, on the CPU, of random signs s."""
     latents = sample_latents(generator, view, SKETCH_SAMPLES, seed)
     rng = torch.Generator().manual_seed(seed)
@@ -111,6 +119,8 @@ def _probed(generator: Generator, view: View, probes: int, seed: int) -> Tensor:
     for chunk in _Chunk.all_of(generator, view, latents, seed, shared=False):
         pulled = [chunk.pull_back(chunk.random_signs(rng)) for _ in range(probes)]
         rows.append(torch.cat(pulled).flatten(0, -2).cpu().double())
+        if on_share is not None:
+            on_share(min(1.0, len(rows) * view.chunk / len(latents)))
     return torch.cat(rows)
 
 

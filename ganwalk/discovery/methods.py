@@ -1,8 +1,8 @@
 """The methods that find directions, by name: ours, and those that a user would compare it with.
 
-A method is a closed form (`find`), an optimisation (`objective`), a training (`learner`) or, with the factors known, a
-fit to them (`fit`). All work in the same view of a generator and leave unit vectors, so that their results can be
-compared: orthonormal ones, unless the method says otherwise.
+A method is a closed form (`find`), an optimisation (`objective`), a training (`learner`), with the factors known a fit
+to them (`fit`), or a choice between others (`candidates`). All work in the same view of a generator and leave unit
+vectors, so that their results can be compared: orthonormal ones, unless the method says otherwise.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ganwalk.discovery import interfacegan, jacobian, pca, sefa
+from ganwalk.discovery import interfacegan, jacobian, local, pca, sefa
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.learned import disco, latent_deformator, latentclr
 from ganwalk.discovery.learned.base import Cost, Learner
@@ -37,7 +37,15 @@ MakeLearner = Callable[[Generator, DiscoverySettings, Subspace], Learner]
 class Find(Protocol):
     """A closed form: (n, d) rows of unit length, float64, strongest first, on the CPU."""
 
-    def __call__(self, generator: Generator, view: View, n: int, *, seed: int) -> Tensor: ...
+    def __call__(
+        self,
+        generator: Generator,
+        view: View,
+        n: int,
+        *,
+        seed: int,
+        on_share: Callable[[float], None] | None = None,
+    ) -> Tensor: ...
 
 
 class Fit(Protocol):
@@ -64,6 +72,8 @@ class Method:
         learner: what directions and networks are trained for; None for any other method.
         cost: of a step of the training.
         fit: the directions from what reads the factors, of a supervised method; None for any other.
+        candidates: methods, an optimisation and a closed form, of which the better one's directions are kept; empty for
+            any other method.
         oblique: whether the directions need not be orthogonal.
     """
 
@@ -74,12 +84,15 @@ class Method:
     learner: MakeLearner | None = None
     cost: Cost | None = None
     fit: Fit | None = None
+    candidates: tuple[str, ...] = ()
     oblique: bool = False
 
 
-def _random(generator: Generator, view: View, n: int, *, seed: int) -> Tensor:
+def _random(
+    generator: Generator, view: View, n: int, *, seed: int, on_share: Callable[[float], None] | None = None
+) -> Tensor:
     """A uniformly distributed orthonormal basis of the subspace that PCA spans."""
-    return random_rotation(n, seed) @ pca.find_directions(generator, view, n, seed=seed)
+    return random_rotation(n, seed) @ pca.find_directions(generator, view, n, seed=seed, on_share=on_share)
 
 
 METHODS = {
@@ -87,6 +100,17 @@ METHODS = {
         "smallest Representation Topology Divergence of shifted batches",
         "Balabin et al., ICML 2024",
         objective=RTDObjective,
+    ),
+    "local": Method(
+        "changes in different places of the picture",
+        "a criterion of our own, 2026",
+        find=local.find_directions,
+        oblique=True,
+    ),
+    "auto": Method(
+        "rtd or local, whichever changes the shape of a batch less at a shift of one standard deviation",
+        "a rule of our own, 2026",
+        candidates=("rtd", "local"),
     ),
     "random": Method(
         "a random basis of the subspace that PCA spans", "as in Voynov & Babenko, ICML 2020", find=_random

@@ -5,6 +5,8 @@ GANSpace (Härkönen, Hertzmann, Lehtinen & Paris, "GANSpace: Discovering Interp
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -22,11 +24,14 @@ _ITERATIONS = 12
 _ROUNDING = 1e-6
 
 
-def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> Tensor:
+def find_directions(
+    generator: Generator, view: View, n: int, *, seed: int, on_share: Callable[[float], None] | None = None
+) -> Tensor:
     """(n, d) float64 orthonormal rows in view.space, strongest first, on the CPU: principal components.
 
     Härkönen et al. 2020. In w they are those of w (section 2.2). In z, which is the same in all directions, they are
     those of the features after view.layer, regressed to z (section 2.3) and then made orthogonal, the first ones first.
+    `on_share` is called with the share of the features that are made.
 
     Raises:
         GanwalkError: n is above the dimension of the space, or the features vary along fewer components.
@@ -36,19 +41,25 @@ def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> T
         subspace = latent_subspace(generator, "w", n, class_index=view.class_index, seed=seed)
         return subspace.components
     latents = sample_latents(generator, view, max(_SAMPLES, _SAMPLES_PER_DIMENSION * d), seed)
-    coordinates = _component_coordinates(_sampled_features(generator, view, latents, seed), n, seed, view.layer)
+    coordinates = _component_coordinates(
+        _sampled_features(generator, view, latents, seed, on_share), n, seed, view.layer
+    )
     # Coordinates of different components are uncorrelated: the least squares of z on them are its products with each.
     regressed = coordinates @ latents.cpu().double()
     return with_fixed_signs(torch.linalg.qr(regressed.T).Q.T)
 
 
-def _sampled_features(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
+def _sampled_features(
+    generator: Generator, view: View, latents: Tensor, seed: int, on_share: Callable[[float], None] | None
+) -> Tensor:
     """Sketched features (samples, values) float32 on the CPU, in bounded memory."""
     rows = []
     sketch = Sketch(seed)
     with torch.no_grad():
         for start in range(0, len(latents), view.chunk):
             rows.append(sketch(features(generator, view, latents[start : start + view.chunk], seed + start)))
+            if on_share is not None:
+                on_share(min(1.0, (start + view.chunk) / len(latents)))
     return torch.cat(rows)
 
 

@@ -7,6 +7,7 @@ import time
 import torch
 
 from ganwalk.discovery.jacobian import PROBES, SKETCH_SAMPLES
+from ganwalk.discovery.local import layers_of, passes
 from ganwalk.discovery.methods import method_of
 from ganwalk.discovery.run import polish_settings
 from ganwalk.discovery.settings import DiscoverySettings
@@ -21,6 +22,8 @@ _PROBE = 4
 _FIT, _SEARCH_STEP = 12.0, 0.03
 # A step of the networks that directions are trained with.
 _NETWORK_STEP = 0.05
+# Searching among derivatives, which does not depend on the generator.
+_ROTATION = 6.0
 # A backward pass in units of a forward one.
 _BACKWARD = 1.25
 
@@ -38,6 +41,13 @@ def plan(generator: Generator, settings: DiscoverySettings, *, pictures: float =
     scores = 2 * n * settings.scored * forward
     method = method_of(settings.method)
     phases: list[Phase] = []
+    if method.candidates:
+        searched, other = method.candidates
+        method = method_of(searched)
+        phases += [
+            Phase(other, _closed_form_seconds(other, generator, settings, forward)),
+            Phase("choice", effects + 3 * scores),
+        ]
     if method.cost is not None:
         plain, shifted = method.cost(settings.batch, n)
         step = plain * forward + shifted * _seconds_with_gradient(generator, settings) + _NETWORK_STEP
@@ -48,7 +58,7 @@ def plan(generator: Generator, settings: DiscoverySettings, *, pictures: float =
         phases += [Phase("images", settings.images * each), Phase("scores", 2 * effects + scores)]
     elif method.objective is None:
         phases += [
-            Phase("search", _closed_form_seconds(settings.method, forward)),
+            Phase("search", _closed_form_seconds(settings.method, generator, settings, forward)),
             Phase("scores", effects + scores),
         ]
     elif settings.search == "direct":
@@ -74,7 +84,7 @@ def plan(generator: Generator, settings: DiscoverySettings, *, pictures: float =
             phases += [Phase("polish", polish), Phase("scores", scores)]
         phases.append(Phase("effects", effects))
     phases += [
-        Phase(f"baseline {name}", _closed_form_seconds(name, forward) + effects + scores)
+        Phase(f"baseline {name}", _closed_form_seconds(name, generator, settings, forward) + effects + scores)
         for name in settings.compared
         if name != settings.method
     ]
@@ -89,7 +99,14 @@ def _seconds_of_steps(settings: DiscoverySettings, forward: float, both: float) 
     return settings.steps * settings.batch * (forward + settings.directions_per_step * (both + again))
 
 
-def _closed_form_seconds(name: str, forward: float) -> float:
+def _closed_form_seconds(name: str, generator: Generator, settings: DiscoverySettings, forward: float) -> float:
+    if name == "local":
+        view = settings.view()
+        each = {
+            layer: seconds_per_latent(generator, layer, batch=min(_PROBE, view.chunk))
+            for layer in layers_of(generator, view)
+        }
+        return _ROTATION + passes(generator, view, settings.n_directions) * sum(each.values())
     if name != "jacobian":
         return 2.0
     return forward * SKETCH_SAMPLES * (1 + PROBES * _BACKWARD)

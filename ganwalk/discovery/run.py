@@ -92,16 +92,17 @@ def run_discovery(
         on_early,
         reader,
     )
-    method = method_of(settings.method)
+    return _compared(run, _chosen(run) if method_of(settings.method).candidates else _found(run))
+
+
+def _found(run: _Run) -> DiscoveryResult:
+    """The directions of one method."""
+    method = method_of(run.settings.method)
     if method.learner is not None:
-        result = _learned(run)
-    elif method.objective is None:
-        result = _closed(run)
-    elif settings.search == "direct":
-        result = _searched_directly(run)
-    else:
-        result = _searched_on_student(run)
-    return _compared(run, result)
+        return _learned(run)
+    if method.objective is None:
+        return _closed(run)
+    return _searched_directly(run) if run.settings.search == "direct" else _searched_on_student(run)
 
 
 @dataclass(frozen=True)
@@ -175,11 +176,16 @@ def _latent_statistics(generator: Generator, settings: DiscoverySettings) -> Sub
     )
 
 
-def closed_form(generator: Generator, settings: DiscoverySettings, name: str) -> Tensor:
+def closed_form(
+    generator: Generator,
+    settings: DiscoverySettings,
+    name: str,
+    on_share: Callable[[float], None] | None = None,
+) -> Tensor:
     """Directions (n, d) of a method that has a closed form, for resolved settings."""
     find = METHODS[name].find
     assert find is not None
-    return find(generator, settings.view(), settings.n_directions, seed=settings.seed)
+    return find(generator, settings.view(), settings.n_directions, seed=settings.seed, on_share=on_share)
 
 
 def score_vectors(
@@ -265,7 +271,7 @@ def _closed(run: _Run) -> DiscoveryResult:
     notices: tuple[str, ...] = ()
     if fit is None:
         run.on_phase("search", 0.0, "")
-        vectors = closed_form(run.generator, settings, settings.method)
+        vectors = closed_form(run.generator, settings, settings.method, run.sharing("search"))
     elif run.reader is None:
         raise GanwalkError(
             f"{settings.method} is supervised, and nothing here reads factors off the images: give an attribute "
@@ -277,6 +283,55 @@ def _closed(run: _Run) -> DiscoveryResult:
         run.generator, settings, subspace, run.loss, settings.method, vectors, on_share=run.sharing("scores")
     )
     return run.result(subspace, found, notices=notices)
+
+
+def _chosen(run: _Run) -> DiscoveryResult:
+    """The directions of the candidate by which the shape of a batch changes less, and those of the other beside them.
+
+    RTD at a shift of one standard deviation, weighted by how much each direction changes the image, so that one that
+    does nothing cannot win: docs/study-local.md says what speaks for it.
+    """
+    settings = run.settings
+    searched, closed = method_of(settings.method).candidates
+    result = _found(replace(run, settings=replace(settings, method=searched)))
+    if result.ended == "interrupt":
+        return replace(result, settings=settings)
+    run.on_phase(closed, 0.0, "")
+    subspace = _latent_statistics(run.generator, settings)
+    try:
+        vectors = closed_form(run.generator, settings, closed, run.sharing(closed))
+    except GanwalkError as error:
+        notice = f"{searched} was taken, since {closed} cannot serve this generator: {error}"
+        return replace(result, settings=settings, notices=(*result.notices, notice))
+    first = result.bases[0]
+    second = score_vectors(run.generator, settings, subspace, run.loss, closed, vectors, target=result.target)
+    run.on_phase("choice", 0.5, "")
+    changes = [shape_change(run.generator, settings, run.loss, subspace, basis) for basis in (first, second)]
+    best, other = (second, first) if changes[1] < changes[0] else (first, second)
+    oblique = method_of(best.name).oblique
+    notice = (
+        f"{best.name} was taken: at one standard deviation the shape of a batch changes by {changes[0]:.2f} "
+        f"({searched}) and {changes[1]:.2f} ({closed}): RTD weighted by image change"
+    )
+    return replace(
+        result,
+        directions=as_directions(run.generator, settings, best, oblique=oblique),
+        bases=(best, other),
+        settings=settings,
+        notices=(*result.notices, notice),
+    )
+
+
+def shape_change(
+    generator: Generator, settings: DiscoverySettings, loss: RTDLoss, subspace: Subspace, basis: Basis
+) -> float:
+    """Mean RTD of shifts by one standard deviation on the held batch, weighted by image change."""
+    assert settings.scored is not None
+    seed = settings.seed + HELD_SEED
+    steps = subspace.steps(basis.vectors.double(), 1.0)
+    found = score_basis(generator, settings.view(), steps, loss, batch=settings.scored, seed=seed, with_barcodes=False)
+    weights = found.displacement.double()
+    return float((weights * found.rtd.double()).sum() / weights.sum())
 
 
 def _learned(run: _Run) -> DiscoveryResult:
@@ -540,14 +595,14 @@ def _guarded(
 def _compared(run: _Run, result: DiscoveryResult) -> DiscoveryResult:
     """The result with the bases of closed forms beside it, scored alike."""
     found, settings = result.bases[0], run.settings
-    names = [name for name in settings.compared if name != settings.method]
+    names = [name for name in settings.compared if name not in [basis.name for basis in result.bases]]
     if not names:
         return result
     target = result.target
     if settings.equalize:
         target = target or float(found.effects.square().mean().sqrt())
     subspace = _latent_statistics(run.generator, settings)
-    bases = [found]
+    bases = list(result.bases)
     for name in names:
         # A baseline that cannot serve this generator is no reason to lose the result.
         with contextlib.suppress(GanwalkError):

@@ -18,10 +18,13 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, check_layers
 
 
-def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> Tensor:
+def find_directions(
+    generator: Generator, view: View, n: int, *, seed: int, on_share: Callable[[float], None] | None = None
+) -> Tensor:
     """(n, d) float64 orthonormal rows in view.space, strongest first, on the CPU: leading eigenvectors of AᵀA.
 
-    Shen & Zhou 2021. Of `view` only the space and the range of layers matter; nothing is random.
+    Shen & Zhou 2021. Of `view` only the space and the range of layers matter; nothing is random. `on_share` is called
+    with the share of the layers that are done.
 
     Raises:
         GanwalkError: the generator has no such weights, they are behind a mapping, or n is above the dimension.
@@ -41,4 +44,6 @@ def find_directions(generator: Generator, view: View, n: int, *, seed: int) -> T
             # A row of zeros, as a network that never turns its picture has, stays one.
             rows = torch.nn.functional.normalize(weight.detach().cpu().double(), dim=1)
             gram += rows.T @ rows
+        if on_share is not None:
+            on_share((layer - first + 1) / (last - first + 1))
     return leading_eigenvectors(gram, n)[1]

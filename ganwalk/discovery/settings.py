@@ -20,8 +20,8 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 # Settings that are no part of a search: a run that was stopped may continue with others, and finds the same.
 APART = ("budget", "memory", "compared")
 # Methods that go step by step, and those of them that mean the same on a student, whose features keep distances only.
-OPTIMISED = ("rtd", "hessian", "orojar", "latent-deformator", "latentclr", "disco")
-ON_STUDENT = ("rtd",)
+OPTIMISED = ("rtd", "auto", "hessian", "orojar", "latent-deformator", "latentclr", "disco")
+ON_STUDENT = ("rtd", "auto")
 # Methods that train their directions, which begin at random as in the papers, with their steps; and those that may
 # leave directions which are not orthogonal.
 LEARNED = {"latent-deformator": 400, "latentclr": 400, "disco": 400}
@@ -34,7 +34,7 @@ OF_SEARCH = ("start", "steps", "batch", "directions_per_step", "oblique", "lr", 
 _OF_STUDENT = ("images", "polish")
 _STEPS = 200
 # Baselines that have a closed form and can serve nearly every generator.
-COMPARABLE = ("pca", "random", "sefa", "jacobian")
+COMPARABLE = ("pca", "random", "sefa", "jacobian", "local")
 # Weights below which a network is smaller than its student would be.
 _SMALL_NETWORK = 2**18
 
@@ -81,8 +81,9 @@ class DiscoverySettings:
     n_directions: int = option(20, "How many directions to find.", "-n", "--n-directions", at_least=1)
     method: str = option(
         "rtd",
-        "rtd (ours), or another one: random, pca, sefa, jacobian, hessian, orojar, latent-deformator, latentclr, "
-        "disco; interfacegan is supervised, it knows the factors.",
+        "rtd; local, which looks for directions that act in different places; auto, the better of these two; or "
+        "another one: random, pca, sefa, jacobian, hessian, orojar, latent-deformator, latentclr, disco; "
+        "interfacegan is supervised, it knows the factors.",
         "-m",
         "--method",
     )
@@ -164,7 +165,7 @@ class DiscoverySettings:
     )
     compared: tuple[str, ...] = option(
         (),
-        "Score these baselines beside the result: pca, random, sefa, jacobian.",
+        "Score these beside the result: pca, random, sefa, jacobian, local.",
         "--compare",
         text=COMPARED,
     )

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from ganwalk import __version__
 from ganwalk.directions import Directions
-from ganwalk.errors import GanwalkError
 from ganwalk.discovery.learned.convolutions import halved, halvings
+from ganwalk.errors import GanwalkError
 from ganwalk.files import check_regular, write_bytes
 from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.records import build_record
