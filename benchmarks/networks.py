@@ -23,7 +23,8 @@ import torch
 from torch import nn
 
 from benchmarks import coloured_sprites
-from ganwalk.evaluation.factors import FactorReader, SceneReader
+from ganwalk.discovery.factors import FactorReader
+from ganwalk.evaluation.factors import SceneReader
 from ganwalk.evaluation.scene_predictor import ScenePredictor
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2Config
@@ -53,17 +54,17 @@ NETWORKS = {
 }
 
 
-def load_network(name: str) -> tuple[nn.Module, FactorReader]:
+def load_network(name: str, device: str = "cpu") -> tuple[nn.Module, FactorReader]:
     """A committed network and what reads its factors."""
-    generator = load_generator(str(DATA / f"{name}.safetensors"))
+    generator = load_generator(str(DATA / f"{name}.safetensors"), device)
     if NETWORKS[name].pictures is scene_renderer:
-        return generator, SceneReader()
+        return generator, SceneReader(device)
     from safetensors.torch import load_file
 
     predictor = ScenePredictor(len(SHAPE_NAMES))
     predictor.load_state_dict(load_file(DATA / f"{_PREDICTOR}.safetensors"))
     predictor.eval().requires_grad_(False)
-    return generator, SceneReader(predictor=predictor, names=coloured_sprites.FACTOR_NAMES, identity=_PREDICTOR)
+    return generator, SceneReader(device, predictor, coloured_sprites.FACTOR_NAMES, _PREDICTOR)
 
 
 def train_network(name: str, work: Path, out: Path, settings: Settings, threads: int, device: str) -> None:
