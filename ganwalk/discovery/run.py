@@ -289,7 +289,7 @@ def _chosen(run: _Run) -> DiscoveryResult:
     """The directions of the candidate by which the shape of a batch changes less, and those of the other beside them.
 
     RTD at a shift of one standard deviation, weighted by how much each direction changes the image, so that one that
-    does nothing cannot win: docs/study-local.md says what speaks for it.
+    does nothing cannot win: docs/study-field.md says what speaks for it.
     """
     settings = run.settings
     searched, closed = method_of(settings.method).candidates
@@ -306,7 +306,9 @@ def _chosen(run: _Run) -> DiscoveryResult:
     first = result.bases[0]
     second = score_vectors(run.generator, settings, subspace, run.loss, closed, vectors, target=result.target)
     run.on_phase("choice", 0.5, "")
-    changes = [shape_change(run.generator, settings, run.loss, subspace, basis) for basis in (first, second)]
+    changes = [
+        shape_change(run.generator, settings, run.loss, basis.vectors, basis.scales) for basis in (first, second)
+    ]
     best, other = (second, first) if changes[1] < changes[0] else (first, second)
     oblique = method_of(best.name).oblique
     notice = (
@@ -323,12 +325,17 @@ def _chosen(run: _Run) -> DiscoveryResult:
 
 
 def shape_change(
-    generator: Generator, settings: DiscoverySettings, loss: RTDLoss, subspace: Subspace, basis: Basis
+    generator: Generator, settings: DiscoverySettings, loss: RTDLoss, vectors: Tensor, scales: Tensor
 ) -> float:
-    """Mean RTD of shifts by one standard deviation on the held batch, weighted by image change."""
+    """Mean RTD of shifts by one standard deviation on the held batch of resolved settings, weighted by image change.
+
+    Args:
+        vectors: (n, d) unit vectors.
+        scales: (n,) standard deviations along them.
+    """
     assert settings.scored is not None
     seed = settings.seed + HELD_SEED
-    steps = subspace.steps(basis.vectors.double(), 1.0)
+    steps = scales[:, None] * vectors
     found = score_basis(generator, settings.view(), steps, loss, batch=settings.scored, seed=seed, with_barcodes=False)
     weights = found.displacement.double()
     return float((weights * found.rtd.double()).sum() / weights.sum())

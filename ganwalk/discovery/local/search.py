@@ -25,9 +25,9 @@ from ganwalk.generators.base import Generator, space_dim
 BASIS, SAMPLES = 128, 40
 LARGE_BASIS, LARGE_SAMPLES = 64, 20
 # Directions among which the strongest are chosen, at least.
-_CANDIDATES = 12
+CANDIDATES = 12
 # Exponent of the whitening: 0 keeps the latents' own metric, 1 makes all changes of the features alike.
-_WHITENING = 0.75
+WHITENING = 0.75
 # A derivative's step: this many standard deviations of its direction, taken as no less than this share of the largest.
 _STEP = 0.5
 _LEAST = 0.06
@@ -116,18 +116,33 @@ def measure(
     return tuple(found)
 
 
-def rotate_apart(places: tuple[Places, ...], spreads: Tensor, n: int, seed: int) -> Tensor:
-    """Steps 2 to 4 of `find_directions`: rows (n, k) float64 in the coordinates of the components, strongest first."""
+def rotate_apart(
+    places: tuple[Places, ...],
+    spreads: Tensor,
+    n: int,
+    seed: int,
+    *,
+    candidates: int = CANDIDATES,
+    whitening: float = WHITENING,
+    refined: bool = True,
+) -> Tensor:
+    """Steps 2 to 4 of `find_directions`: rows (n, k) float64 in the coordinates of the components, strongest first.
+
+    Args:
+        candidates: directions among which the strongest are chosen, if these are more than n.
+        whitening: exponent of the whitening, from 0 to 1.
+        refined: whether the last step is taken.
+    """
     metric = torch.stack([features.mean for features in places]).sum(dim=0)
     values, vectors = torch.linalg.eigh(spreads[:, None] * metric * spreads)
-    count = min(len(spreads), max(n, _CANDIDATES))
+    count = min(len(spreads), max(n, candidates))
     values, vectors = values.flip(0)[:count], vectors.flip(1)[:, :count]
     # Directions without any effect would be blown up by the whitening.
-    weights = (values / values[0]).clamp_min(1e-8) ** (-_WHITENING / 2)
+    weights = (values / values[0]).clamp_min(1e-8) ** (-whitening / 2)
     whitened = weights[:, None] * vectors.T * spreads
     rotation = least_overlap(tuple(features.of(whitened) for features in places), seed=seed)
     rows = _strongest(rotation @ whitened, metric, spreads)[:n]
-    return _strongest(refine(rows, places[-1], spreads), metric, spreads)
+    return _strongest(refine(rows, places[-1], spreads), metric, spreads) if refined else rows
 
 
 def overlap_of(places: tuple[Places, ...], rows: Tensor, spreads: Tensor) -> float:
