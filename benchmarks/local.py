@@ -126,7 +126,7 @@ def _weighed(generator: Generator, directions: Directions, reader: Any, seed: in
     """What the rule sees of directions, and what it does not."""
     settings = DiscoverySettings(n_directions=len(directions), seed=seed).resolve(generator)
     change = shape_change(generator, settings, RTDLoss(), directions.vectors, directions.scales)
-    if has_axes(generator):
+    if has_axes(generator, directions):
         real = axis_scores(generator, directions).mean_cosine
     else:
         real = effect_scores(generator, directions, reader or factor_reader(generator), samples=_SAMPLES).overall
