@@ -503,6 +503,14 @@ def test_no_command_is_better_than_a_wrong_one(toy):
         found.settings | {"n_directions": 10**30},
     ):
         assert discover_command(replace(found, settings=settings), toy) is None
+    for chosen, method, possible in (
+        ("auto", "local", True),
+        ("auto", "pca", False),
+        ("interfacegan", "interfacegan", False),
+        (["rtd"], "rtd", False),
+    ):
+        other = replace(found, method=method, settings={**found.settings, "method": chosen}, oblique=True)
+        assert (discover_command(other, toy) is not None) == possible, (chosen, method)
     older = {name: value for name, value in found.settings.items() if name != "scale_gradient"}
     assert discover_command(replace(found, settings=older), toy) == discover_command(found, toy) is not None
 

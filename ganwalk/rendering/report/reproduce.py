@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ganwalk.directions import DIRECTIONS_FILE, Directions
+from ganwalk.discovery.methods import METHODS
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.evaluation.factors import factor_reader
 from ganwalk.generators.base import Generator
 from ganwalk.generators.external import Interface
 from ganwalk.options import completed
@@ -21,10 +23,16 @@ from ganwalk.rendering.report.settings import ReportSettings
 def discover_command(directions: Directions, generator: Generator) -> str | None:
     """The command that finds these directions again, or None where no command does.
 
-    There is none for directions that were imported, or found with settings that only Python can give.
+    There is none for directions that were imported, found with settings that only Python can give, or told the factors
+    by a classifier, whose file nothing remembers.
     """
+    chosen = directions.settings.get("method")
     # What a matrix was imported from is in its settings, and no method's are.
-    if directions.settings.get("method") != directions.method:
+    if not isinstance(chosen, str) or chosen not in METHODS:
+        return None
+    if directions.method not in (METHODS[chosen].candidates or (chosen,)):
+        return None
+    if METHODS[chosen].fit is not None and factor_reader(generator) is None:
         return None
     values = completed(DiscoverySettings, directions.settings)
     # JSON has no tuples.
