@@ -144,7 +144,7 @@ def _check_name_options(auto: bool, changes: dict[str, Any]) -> None:
     "--space", type=click.Choice(["w", "z"]), help="Their latent space [default: the file's, or w if there is one]."
 )
 @click.option(
-    "--layers", "layers_text", metavar="A-B", help="Layers that they are meant for [default: the file's, or all]."
+    "--layers", "layers_text", metavar="A-B,C,…", help="Layers that they are meant for [default: the file's, or all]."
 )
 @click.option(
     "--as",

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganwalk.directions import Directions, shift_latents
+from ganwalk.directions import Directions
 from ganwalk.discovery.view import View, latent_styles, sample_latents
 from ganwalk.evaluation.assignment import assign
 from ganwalk.evaluation.factors import FactorReader, signed_change, size_of_change, spread
@@ -130,10 +130,9 @@ def effect_matrices(
         spreads = [spread(factor, values) for factor, values in zip(reader.factors, before, strict=True)]
         sizes, changes = (torch.zeros(len(directions), len(reader.factors)) for _ in range(2))
         for i in range(len(directions)):
-            step = directions.step(i, amplitude).to(latents)
+            step = directions.shift(i, amplitude, num_layers=generator.num_layers).to(latents)
             for sign in (1, -1):
-                shifted = shift_latents(latents, sign * step, view.layers)
-                after = _read(generator, reader, view, shifted, seed)
+                after = _read(generator, reader, view, latents + sign * step, seed)
                 for j, factor in enumerate(reader.factors):
                     if spreads[j] > 0:
                         unit = 0.5 / (spreads[j] * amplitude)

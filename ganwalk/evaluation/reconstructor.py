@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganwalk.directions import Directions, shift_latents
+from ganwalk.directions import Directions
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.generators.base import Generator, device_of
 
@@ -147,8 +147,8 @@ def _make_pairs(
     labels = torch.cat([_balanced(count * k, n + 1, rng) for count in (latents - held, held)])
     signs = torch.randint(2, labels.shape, generator=rng) * 2.0 - 1
     amounts = signs * (_SHORTEST + torch.rand(labels.shape, generator=rng)) * (labels < n)
-    vectors = torch.stack([directions.step(i, amplitude) for i in range(n)])
-    vectors = torch.cat([vectors, torch.zeros_like(vectors[:1])])
+    steps = directions.shifts(amplitude, num_layers=generator.num_layers)
+    steps = torch.cat([steps, torch.zeros_like(steps[:1])])
     inputs = []
     components: Tensor | None = None
     with torch.no_grad():
@@ -159,9 +159,9 @@ def _make_pairs(
             after = []
             for pair in range(k):
                 mine = torch.arange(start, start + len(part)) * k + pair
-                step = vectors[labels[mine].to(vectors.device)].to(part) * amounts[mine, None].to(part)
-                step = step[:, None] if part.ndim == 3 else step
-                after.append(_small(features(generator, view, shift_latents(part, step, view.layers), seed + start)))
+                amount = amounts[mine].to(part).view(-1, *[1] * (part.ndim - 1))
+                step = steps[labels[mine].to(steps.device)].to(part) * amount
+                after.append(_small(features(generator, view, part + step, seed + start)))
             if before.shape[1] > _CHANNELS:
                 components = _components(torch.cat([before, *after])) if components is None else components
                 before, *after = (torch.einsum("nchw,cd->ndhw", maps, components) for maps in (before, *after))

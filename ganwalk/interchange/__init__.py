@@ -16,6 +16,7 @@ from ganwalk.interchange.export import export_directions
 from ganwalk.interchange.matrices import find_matrix
 from ganwalk.interchange.readings import read_rows
 from ganwalk.labels import Label
+from ganwalk.layers import Layers
 
 __all__ = ["export_directions", "import_directions"]
 
@@ -25,7 +26,7 @@ def import_directions(
     generator: Generator,
     *,
     space: str | None = None,
-    layers: tuple[int, int] | None = None,
+    layers: Layers | None = None,
     scales: Tensor | None = None,
     seed: int = 0,
     reading: str | None = None,

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganwalk.errors import GanwalkError
 from ganwalk.interchange.matrices import Matrix
+from ganwalk.layers import Layers
 
 _TOLERANCE = 1e-5
 _ORTHONORMAL_TOLERANCE = 1e-3
@@ -29,7 +30,7 @@ class Reading:
     """
 
     vectors: Tensor
-    layers: tuple[int, int] | None
+    layers: Layers | None
     what: str
 
 

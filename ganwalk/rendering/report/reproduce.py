@@ -13,7 +13,7 @@ from ganwalk.generators.base import Generator
 from ganwalk.generators.external import Interface
 from ganwalk.options import completed
 from ganwalk.options.words import command_words
-from ganwalk.records import build_record
+from ganwalk.records import as_tuples, build_record
 from ganwalk.rendering.report.markup import file_name
 from ganwalk.rendering.report.settings import ReportSettings
 
@@ -27,8 +27,7 @@ def discover_command(directions: Directions, generator: Generator) -> str | None
     if directions.settings.get("method") != directions.method:
         return None
     values = completed(DiscoverySettings, directions.settings)
-    # JSON has no tuples.
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    values = {name: as_tuples(value) for name, value in values.items()}
     try:
         stored = build_record(DiscoverySettings, values)
         settings = stored.resolve(generator)
