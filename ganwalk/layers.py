@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # First and last layer, inclusive; of a set that is no range, these pairs of its parts in ascending order.
 Layers = tuple[int, int] | tuple[tuple[int, int], ...]
@@ -51,7 +52,7 @@ def indices_of(layers: Layers) -> list[int]:
 
 def layer_mask(layers: Layers, num_layers: int, like: Tensor) -> Tensor:
     """A column (num_layers, 1) of ones where a layer is shifted and zeros elsewhere, of `like`'s type and device."""
-    selected = torch.zeros(num_layers, 1, dtype=like.dtype, device=like.device)
+    selected = like.new_zeros(num_layers, 1)
     for first, last in ranges_of(layers):
         selected[first : last + 1] = 1
     return selected
