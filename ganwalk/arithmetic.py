@@ -18,7 +18,7 @@ from ganwalk.directions import WPLUS, Directions
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.labels import Label, numbered_name
-from ganwalk.layers import Layers, layer_mask
+from ganwalk.layers import Layers, hull_of, layer_mask
 
 # Of a unit vector, below which rounding is all that is left.
 _NOTHING = 1e-3
@@ -60,6 +60,10 @@ def combine(
     Raises:
         GanwalkError: a direction does not exist, the moves cancel one another, or `num_layers` is needed.
     """
+    if not edit:
+        raise GanwalkError("the edit has no moves: name at least one direction")
+    if directions.space == "z" and any(move.layers is not None for move in edit):
+        raise GanwalkError("directions in z have no layers: leave those of the edit out")
     limits = {move.layers or directions.layers_of(move.index) for move in edit}
     shared = directions.space != WPLUS and len(limits) == 1
     if shared or directions.space == "z":
@@ -67,6 +71,9 @@ def combine(
         facts: dict[str, Any] = {"layers": limits.pop() if shared else None}
     else:
         count = _count(directions, num_layers)
+        highest = max((hull_of(layers)[1] for layers in limits if layers is not None), default=0)
+        if highest >= count:
+            raise GanwalkError(f"layer {highest} does not exist: there are layers 0 to {count - 1}")
         shifts = [directions.shift(move.index, move.amplitude, num_layers=count, layers=move.layers) for move in edit]
         total, facts = _sum(shifts), {"space": WPLUS, "layers": None}
     length = total.norm()
@@ -87,10 +94,10 @@ def combine(
 def orthogonalise(
     directions: Directions, index: int, others: Sequence[int], *, num_layers: int | None = None
 ) -> Directions:
-    """The directions, one of them without its part in the span of others: the conditional manipulation of Shen et al.
+    """The directions, one of them without its part in the span of others.
 
-    (CVPR 2020), by which an edit leaves the attributes of the others alone. A step of the new direction is the old step
-    without that part.
+    That is the conditional manipulation of InterFaceGAN (Shen et al., CVPR 2020), by which an edit leaves the attributes
+    of the others alone. A step along the new direction is the old step without that part.
 
     Args:
         num_layers: of the generator; needed where the layers of these directions differ.
