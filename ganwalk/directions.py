@@ -17,7 +17,8 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import DIRECTIONS_KEY, check_regular, write_bytes
 from ganwalk.generators.base import SPACES, Generator, GeneratorIdentity, check_layers, space_dim
 from ganwalk.labels import Label, check_unique, find_direction
-from ganwalk.records import build_record
+from ganwalk.layers import Layers, is_layers, layer_mask, layers_of
+from ganwalk.records import as_tuples, build_record
 
 # What discover writes, and what other commands look for where no file is given.
 DIRECTIONS_FILE = "directions.safetensors"
@@ -27,6 +28,9 @@ KEY = DIRECTIONS_KEY
 _UNIT_TOLERANCE = 1e-3
 _ORTHONORMAL_TOLERANCE = 1e-4
 _MAX_VALUES = 2**28
+# Of files in which each direction has layers of its own: what knows nothing of them refuses "layers" that hold this.
+_EACH = "each"
+WPLUS = "w+"
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,14 @@ class Directions:
     """Unit vectors in a latent space of one generator, sorted by their effect.
 
     Attributes:
-        vectors: (n, d) float32 rows of unit length, orthogonal unless they were imported or are oblique.
+        vectors: (n, d) float32 rows of unit length, orthogonal unless they were imported or are oblique. In w+ they are
+            (n, num_layers, d), a row for each layer's style, and length and angles are those of all rows together.
         scales: (n,) latent standard deviation along each direction: a shift by amplitude a is a·scale·vector.
-        space: "z" or "w".
+        space: "z", "w", or "w+", where a direction shifts each layer's style by a vector of its own.
         generator: identity of the generator they belong to.
-        layers: first and last layer (inclusive) whose style is shifted; None shifts all.
+        layers: whose styles are shifted (`ganwalk.layers`): first and last, or several such pairs; None shifts all. In
+            w+ there are none: layers that are not shifted have rows of zeros.
+        own_layers: likewise for each direction, where they differ, and `layers` is None; empty where they do not.
         method: how they were found, such as "rtd" or "imported".
         settings: JSON-able settings of the method.
         seed: seed of the method.
@@ -55,7 +62,7 @@ class Directions:
     scales: Tensor
     space: str
     generator: GeneratorIdentity
-    layers: tuple[int, int] | None = None
+    layers: Layers | None = None
     method: str = "imported"
     settings: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -64,10 +71,15 @@ class Directions:
     effects: Tensor | None = None
     labels: tuple[Label, ...] = ()
     oblique: bool = False
+    own_layers: tuple[Layers | None, ...] = ()
 
     def __post_init__(self) -> None:
         vectors, scales = self.vectors, self.scales
-        if vectors.ndim != 2 or len(vectors) == 0 or vectors.shape[1] == 0:
+        if self.space not in (*SPACES, WPLUS):
+            raise GanwalkError(f"directions are in the unknown space {self.space!r:.40}")
+        if self.space == WPLUS and (vectors.ndim != 3 or vectors.numel() == 0):
+            raise GanwalkError(f"directions in w+ must be (n, num_layers, d), not of shape {tuple(vectors.shape)}")
+        if self.space != WPLUS and (vectors.ndim != 2 or vectors.numel() == 0):
             raise GanwalkError(f"directions must be a matrix (n, d), not of shape {tuple(vectors.shape)}")
         for values in (vectors, scales, self.effects):
             if values is not None and values.dtype != torch.float32:
@@ -83,20 +95,31 @@ class Directions:
             raise GanwalkError("directions hold values that are not finite")
         if (scales < 0).any():
             raise GanwalkError("scales must not be negative")
-        if (vectors.norm(dim=1) - 1).abs().max() > _UNIT_TOLERANCE:
+        if (self.rows.norm(dim=1) - 1).abs().max() > _UNIT_TOLERANCE:
             raise GanwalkError("directions must have unit length")
         free = self.oblique or self.method.startswith("imported")
-        if not free and not _orthonormal(vectors):
+        if not free and not _orthonormal(self.rows):
             raise GanwalkError(f"directions of the method {self.method!r:.40} must be orthonormal")
-        if self.space not in SPACES:
-            raise GanwalkError(f"directions are in the unknown space {self.space!r:.40}")
-        if self.layers is not None and not _is_range(self.layers):
-            raise GanwalkError(f"layers must be a first and a last layer, not {self.layers!r:.40}")
+        self._check_layers()
         if all(label == Label() for label in self.labels):
             object.__setattr__(self, "labels", (Label(),) * len(vectors))
         if len(self.labels) != len(vectors):
             raise GanwalkError(f"{len(self.labels)} labels for {len(vectors)} directions")
         check_unique(self.labels)
+
+    def _check_layers(self) -> None:
+        if self.own_layers and self.layers is not None:
+            raise GanwalkError("directions have layers together, or each of its own, not both")
+        if self.own_layers and len(self.own_layers) != len(self.vectors):
+            raise GanwalkError(f"layers of {len(self.own_layers)} directions for {len(self.vectors)}")
+        for layers in (self.layers, *self.own_layers):
+            if layers is not None and not is_layers(layers):
+                raise GanwalkError(f"layers must be a first and a last layer, or such pairs, not {layers!r:.40}")
+            if layers is not None and self.space == WPLUS:
+                raise GanwalkError("directions in w+ have a row for each layer, and no layers beside")
+        if self.own_layers and all(layers == self.own_layers[0] for layers in self.own_layers):
+            object.__setattr__(self, "layers", self.own_layers[0])
+            object.__setattr__(self, "own_layers", ())
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -110,8 +133,45 @@ class Directions:
     def _repr_html_(self) -> str:
         return as_html(self)
 
+    @property
+    def rows(self) -> Tensor:
+        """The vectors as a matrix: (n, d), or (n, num_layers·d) in w+."""
+        return self.vectors.flatten(1)
+
+    @property
+    def sampled_space(self) -> str:
+        """The space, "z" or "w", whose samples are shifted."""
+        return "z" if self.space == "z" else "w"
+
+    def layers_of(self, index: int) -> Layers | None:
+        """The layers that a direction shifts; None is all."""
+        self.step(index)
+        if self.space != WPLUS:
+            return self.own_layers[index] if self.own_layers else self.layers
+        shifted = self.vectors[index].any(dim=1).tolist()
+        return None if all(shifted) else layers_of(layer for layer, any_value in enumerate(shifted) if any_value)
+
+    def shift(self, index: int, amplitude: float = 1.0, *, num_layers: int, layers: Layers | None = None) -> Tensor:
+        """What a walk adds to a latent: (d,) in z; else (num_layers, d), zero in layers that are not shifted.
+
+        Args:
+            num_layers: of the generator.
+            layers: in w, those to shift instead of the direction's own; in w+, those to leave of its own.
+        """
+        step = self.step(index, amplitude)
+        if self.space == "z":
+            return step
+        if layers is None and self.space == "w":
+            layers = self.layers_of(index)
+        step = step.expand(num_layers, -1)
+        return step if layers is None else layer_mask(layers, num_layers, step) * step
+
+    def shifts(self, amplitude: float = 1.0, *, num_layers: int) -> Tensor:
+        """`shift` of every direction: (n, d) in z, else (n, num_layers, d)."""
+        return torch.stack([self.shift(index, amplitude, num_layers=num_layers) for index in range(len(self))])
+
     def step(self, index: int, amplitude: float = 1.0) -> Tensor:
-        """The shift (d,) by `amplitude` standard deviations along a direction."""
+        """The shift (d,) by `amplitude` standard deviations along a direction; in w+, (num_layers, d)."""
         if not 0 <= index < len(self):
             raise GanwalkError(f"direction {index} does not exist: there are directions 0 to {len(self) - 1}")
         return self.vectors[index] * (self.scales[index] * amplitude)
@@ -144,7 +204,8 @@ class Directions:
 
     def fingerprint(self) -> str:
         """SHA-256 of what is walked: vectors, scales, space and layers, but not what they are called."""
-        digest = hashlib.sha256(f"{tuple(self.vectors.shape)} {self.space} {self.layers}".encode())
+        layers = self.own_layers or self.layers
+        digest = hashlib.sha256(f"{tuple(self.vectors.shape)} {self.space} {layers}".encode())
         for tensor in (self.vectors, self.scales):
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
@@ -156,7 +217,15 @@ class Directions:
         rows = torch.tensor(list(indices), dtype=torch.long, device=self.vectors.device)
         effects = None if self.effects is None else self.effects[rows]
         labels = tuple(self.labels[index] for index in indices)
-        return replace(self, vectors=self.vectors[rows], scales=self.scales[rows], effects=effects, labels=labels)
+        own = tuple(self.own_layers[index] for index in indices) if self.own_layers else ()
+        return replace(
+            self,
+            vectors=self.vectors[rows],
+            scales=self.scales[rows],
+            effects=effects,
+            labels=labels,
+            own_layers=own,
+        )
 
     def to(self, device: torch.device | str) -> Directions:
         """The same directions with their tensors on another device."""
@@ -165,14 +234,17 @@ class Directions:
 
     def check(self, generator: Generator) -> None:
         """Raises GanwalkError if these directions cannot be walked in this generator."""
-        if self.space == "w" and not generator.style_based:
-            raise GanwalkError("these directions are in w, but the generator has no w space")
-        total = space_dim(generator, self.space)
-        if self.vectors.shape[1] != total:
+        if self.space != "z" and not generator.style_based:
+            raise GanwalkError(f"these directions are in {self.space}, but the generator has no w space")
+        total, found = space_dim(generator, self.sampled_space), self.vectors.shape[-1]
+        if found != total:
+            raise GanwalkError(f"these directions have {found} dimensions, the generator's {self.space} has {total}")
+        if self.space == WPLUS and self.vectors.shape[1] != generator.num_layers:
             raise GanwalkError(
-                f"these directions have {self.vectors.shape[1]} dimensions, the generator's {self.space} has {total}"
+                f"these directions are for {self.vectors.shape[1]} layers, the generator has {generator.num_layers}"
             )
-        check_layers(generator, self.layers, self.space)
+        for layers in (self.layers, *self.own_layers):
+            check_layers(generator, layers, self.space)
 
     def save(self, path: Path | str) -> None:
         """Writes safetensors with everything else as metadata, atomically.
@@ -187,7 +259,7 @@ class Directions:
             tensors["effects"] = self.effects
         facts: dict[str, Any] = {
             "space": self.space,
-            "layers": self.layers,
+            "layers": {_EACH: self.own_layers} if self.own_layers else self.layers,
             "generator": asdict(self.generator),
             "method": self.method,
             "settings": self.settings,
@@ -253,14 +325,11 @@ class Directions:
             raise GanwalkError(f"{path} is damaged: its description cannot be read") from error
 
 
-def shift_latents(latents: Tensor, step: Tensor, layers: tuple[int, int] | None) -> Tensor:
-    """Latents plus step (d,): codes z (n, d) as they are, styles (n, num_layers, d) on every layer of the range."""
+def shift_latents(latents: Tensor, step: Tensor, layers: Layers | None) -> Tensor:
+    """Latents plus step (d,): codes z (n, d) as they are, styles (n, num_layers, d) on these layers."""
     if latents.ndim == 2 or layers is None:
         return latents + step
-    first, last = layers
-    selected = torch.zeros(latents.shape[1], 1, dtype=latents.dtype, device=latents.device)
-    selected[first : last + 1] = 1
-    return latents + selected * step
+    return latents + layer_mask(layers, latents.shape[1], latents) * step
 
 
 def _what_else(path: Path) -> str:
@@ -280,12 +349,13 @@ def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:
         value = getattr(identity, entry.name)
         if type(value) is not (int if entry.name == "resolution" else str):
             raise GanwalkError(f"the generator's {entry.name} is {value!r:.40}")
+    layers, own_layers = _layers(facts["layers"])
     return Directions(
         vectors=tensors["vectors"],
         scales=tensors["scales"],
         space=str(facts["space"]),
         generator=identity,
-        layers=None if facts["layers"] is None else tuple(facts["layers"]),
+        layers=layers,
         method=str(facts["method"]),
         settings=dict(facts["settings"]),
         seed=int(facts["seed"]),
@@ -294,18 +364,24 @@ def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:
         effects=tensors.get("effects"),
         labels=_labels(facts.get("labels", [])),
         oblique=facts.get("oblique", False) is True,
+        own_layers=own_layers,
     )
+
+
+def _layers(entry: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Layers of all, and of each direction where they have their own."""
+    if not isinstance(entry, dict):
+        return as_tuples(entry), ()
+    each = entry.get(_EACH)
+    if not isinstance(each, list) or not each:
+        raise GanwalkError("its layers are no list with those of each direction")
+    return None, tuple(map(as_tuples, each))
 
 
 def _labels(entries: Any) -> tuple[Label, ...]:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise GanwalkError("its labels are no list of descriptions")
     return tuple(build_record(Label, entry) for entry in entries)
-
-
-def _is_range(layers: object) -> bool:
-    whole = isinstance(layers, tuple) and len(layers) == 2 and all(type(layer) is int for layer in layers)
-    return whole and 0 <= layers[0] <= layers[1]  # type: ignore[index]
 
 
 def _orthonormal(vectors: Tensor) -> bool:

@@ -139,10 +139,11 @@ def _passed_on(old: Directions, new: Directions) -> tuple[Label, ...] | None:
         return new.labels
     if _walked_in(old) != _walked_in(new):
         return None
-    cosines = old.vectors.cpu() @ new.vectors.cpu().T
+    cosines = old.rows.cpu() @ new.rows.cpu().T
     for index in labelled:
         closest = int(cosines[index].argmax())
-        if cosines[index, closest] < _SAME or labels[closest] != Label():
+        same = cosines[index, closest] >= _SAME and old.layers_of(index) == new.layers_of(closest)
+        if not same or labels[closest] != Label():
             return None
         labels[closest] = old.labels[index]
     return tuple(labels)
@@ -162,7 +163,7 @@ def _kept_before(path: Path, directions: Directions) -> tuple[Label, ...]:
 
 def _walked_in(directions: Directions) -> tuple[object, ...]:
     """What must agree if directions are to be the same."""
-    return directions.generator.sha256, directions.space, directions.layers, directions.vectors.shape[1]
+    return directions.generator.sha256, directions.space, directions.layers, directions.vectors.shape[1:]
 
 
 def _free_name(path: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ganwalk.errors import one_line
 from ganwalk.labels import Label
+from ganwalk.layers import in_words
 
 if TYPE_CHECKING:
     from ganwalk.directions import Directions
@@ -45,19 +46,26 @@ def as_html(directions: Directions) -> str:
 
 
 def _title(directions: Directions) -> str:
-    layers = "all layers" if directions.layers is None else "layers {}-{}".format(*directions.layers)
-    where = f"in {directions.space} of {directions.vectors.shape[1]} dimensions, {layers}"
+    layers = "layers of their own" if _each_its_own(directions) else in_words(directions.layers)
+    where = f"in {directions.space} of {directions.vectors.shape[-1]} dimensions, {layers}"
     return f"{describe(directions)}, {where}"
 
 
 def _table(directions: Directions) -> list[list[str]]:
-    rows = [["direction", "image change", "scale", "name"]]
+    own = _each_its_own(directions)
+    rows = [["direction", "image change", "scale", *["layers"] * own, "name"]]
     effects = directions.effects
     for index, label in enumerate(directions.labels[:_ROWS]):
         effect = "" if effects is None else f"{float(effects[index]):.4g}"
         marks = " *" * label.starred + " (hidden)" * label.hidden
-        rows.append([str(index), effect, f"{float(directions.scales[index]):.4g}", f"{label.name}{marks}".strip()])
+        layers = [in_words(directions.layers_of(index)).replace("layers", "").strip()] * own
+        scale = f"{float(directions.scales[index]):.4g}"
+        rows.append([str(index), effect, scale, *layers, f"{label.name}{marks}".strip()])
     return rows
+
+
+def _each_its_own(directions: Directions) -> bool:
+    return directions.space == "w+" or len(directions.own_layers) > 0
 
 
 def _rest(directions: Directions) -> list[str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganwalk.directions import Directions, shift_latents
+from ganwalk.directions import Directions
 from ganwalk.generators.base import Generator, check_layers, device_of
+from ganwalk.layers import Layers
 from ganwalk.samples import Samples
 
 
@@ -20,12 +21,12 @@ class Move:
     Attributes:
         index: which direction.
         amplitude: how far, in standard deviations of the latents along it.
-        layers: first and last layer (inclusive) whose style is shifted; None takes the directions' own range.
+        layers: whose styles are shifted; None takes the direction's own. Of a direction in w+, those that are left.
     """
 
     index: int
     amplitude: float = 1.0
-    layers: tuple[int, int] | None = None
+    layers: Layers | None = None
 
 
 def walk(
@@ -43,7 +44,7 @@ def walk(
         GanwalkError: a direction or layers do not exist, layers are given for directions in z, or these directions
             cannot shift such samples.
     """
-    for layers in (directions.layers, *(move.layers for move in edit)):
+    for layers in (directions.layers, *directions.own_layers, *(move.layers for move in edit)):
         check_layers(generator, layers, directions.space)
     if directions.space == "z":
         shift = torch.zeros(generator.z_dim, device=device_of(generator))
@@ -53,6 +54,7 @@ def walk(
     w = samples.styles(generator)
     shift = torch.zeros_like(w[:1])
     for move in edit:
-        step = directions.step(move.index, move.amplitude).to(w)
-        shift = shift_latents(shift, step, move.layers or directions.layers)
+        shift = shift + directions.shift(
+            move.index, move.amplitude, num_layers=generator.num_layers, layers=move.layers
+        ).to(w)
     return torch.stack([w + fraction * shift for fraction in fractions.to(w)], dim=1)

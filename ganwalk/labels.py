@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ganwalk.errors import GanwalkError, one_line
 
 # Characters: a name is a label in grids, a note a sentence or three.
 MAX_NAME, MAX_NOTE = 60, 500
+# Of a name's characters, those that are left for a number.
+_NUMBER = 5
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,15 @@ def check_unique(labels: Sequence[Label]) -> None:
         if label.name and seen.setdefault(label.name.casefold(), index) != index:
             first = seen[label.name.casefold()]
             raise GanwalkError(f"direction {first} is called {labels[first].name!r} already: choose another name")
+
+
+def numbered_name(name: str, taken: Collection[str]) -> str:
+    """A name with a number behind it if it is among those taken, which are casefolded."""
+    numbered, number = name, 1
+    while numbered.casefold() in taken:
+        number += 1
+        numbered = f"{name[: MAX_NAME - _NUMBER].strip()} {number}"
+    return numbered
 
 
 def find_direction(text: str, labels: Sequence[Label]) -> int:

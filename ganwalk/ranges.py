@@ -1,4 +1,4 @@
-"""Ranges as people type them, and as they are printed: samples "1-6" or "3,8,20-22", layers "4-7"."""
+"""Ranges as people type them, and as they are printed: samples "1-6" or "3,8,20-22", layers "4-7" or "0-3,7"."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ganwalk.errors import GanwalkError
+from ganwalk.layers import Layers, layers_of, ranges_of
 from ganwalk.options import TextForm
 
 _MAX_SEEDS = 10_000
@@ -41,22 +42,31 @@ def format_seeds(seeds: Sequence[int]) -> str:
     return ",".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
-def parse_layers(text: str) -> tuple[int, int]:
-    """First and last layer of "4-7" or "5"; GanwalkError if the text is neither."""
-    match = re.fullmatch(r"\s*(\d{1,3})(?:-(\d{1,3}))?\s*", text)
-    if match is None:
-        raise GanwalkError(f"--layers {text!r} is not a range such as 4-7 or a layer such as 5")
-    first = int(match[1])
-    last = int(match[2]) if match[2] else first
-    if last < first:
-        raise GanwalkError(f"--layers {text!r} runs backwards: write {last}-{first}")
-    return first, last
+def parse_layers(text: str) -> Layers:
+    """The layers of "4-7", "5" or "0-3,7"; GanwalkError if the text is none of these.
+
+    A plus does for a comma, where commas separate other things.
+    """
+    indices: set[int] = set()
+    for part in re.split("[,+]", text):
+        match = re.fullmatch(r"\s*(\d{1,3})(?:-(\d{1,3}))?\s*", part)
+        if match is None:
+            raise GanwalkError(f"--layers {text!r} is not a range such as 4-7, a layer such as 5, or a list: 0-3,7")
+        first = int(match[1])
+        last = int(match[2]) if match[2] else first
+        if last < first:
+            raise GanwalkError(f"--layers {part.strip()!r} runs backwards: write {last}-{first}")
+        indices.update(range(first, last + 1))
+    return layers_of(indices)
 
 
-def format_layers(layers: tuple[int, int]) -> str:
-    """The text that `parse_layers` reads."""
-    return f"{layers[0]}-{layers[1]}"
+def format_layers(layers: Layers, separator: str = ",") -> str:
+    """The text that `parse_layers` reads; its separator is a comma or a plus."""
+    ranges = ranges_of(layers)
+    if len(ranges) == 1:
+        return f"{ranges[0][0]}-{ranges[0][1]}"
+    return separator.join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
 
 
-LAYERS = TextForm("A-B", parse_layers, format_layers)
+LAYERS = TextForm("A-B,C,…", parse_layers, format_layers)
 SEEDS = TextForm("A-B,C,…", lambda text: tuple(parse_seeds(text)), format_seeds)

@@ -32,6 +32,13 @@ def build_record(kind: type[T], values: Mapping[str, Any]) -> T:
     return kind(**values)
 
 
+def as_tuples(value: Any) -> Any:
+    """A value with tuples for a list and for lists in it: JSON has no tuples, and frozen dataclasses no lists."""
+    if not isinstance(value, list):
+        return value
+    return tuple(tuple(inner) if isinstance(inner, list) else inner for inner in value)
+
+
 def scalar_type(annotation: Any) -> type[Any]:
     """The type of a field that holds one value or None: str, int, float or bool."""
     return next(option for option in _options(annotation) if option is not types.NoneType)

@@ -13,7 +13,9 @@ from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.loading import load_generator
-from ganwalk.interchange import export_directions, import_directions
+from ganwalk.interchange import export_directions, import_directions, import_folder
+from ganwalk.interchange.export import needs_layers
+from ganwalk.labels import Label
 from ganwalk.shipped import shipped_file
 
 
@@ -154,12 +156,130 @@ def test_several_edits_of_the_same_layers_are_directions(toy, tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(6, 12), (1, 6, 12), (72,), (2, 6, 12)])
-def test_edits_that_differ_from_layer_to_layer_are_refused(toy, tmp_path, shape):
+@pytest.mark.parametrize("name", ["a.npy", "a.pt"])
+def test_edits_that_differ_from_layer_to_layer_are_directions_in_wplus(toy, tmp_path, shape, name):
     value = matrix(12)[: np.prod(shape) // 12].reshape(shape)
+    stored = value if name == "a.npy" else torch.from_numpy(value)
     for reading in (None, "wplus"):
-        with pytest.raises(GanwalkError, match=r"in W\+ whose 6 layers differ, which is not supported yet .*--as rows"):
-            imported(toy, tmp_path, value, "a.npy", reading=reading)
-    assert along(imported(toy, tmp_path, value, "a.npy", reading="rows"), value.reshape(-1, 12))
+        directions = imported(toy, tmp_path, stored, name, reading=reading)
+        assert directions.space == "w+" and directions.vectors.shape == (np.prod(shape) // 72, 6, 12)
+        assert torch.allclose(directions.rows, torch.from_numpy(unit(np.reshape(value, (-1, 72)))), atol=1e-5)
+        assert "a vector for each of 6 layers (--as rows" in directions.settings["reading"]
+    assert along(imported(toy, tmp_path, stored, name, reading="rows"), value.reshape(-1, 12))
+
+
+def test_scales_in_wplus_go_on_where_those_in_w_end(toy, tmp_path):
+    in_w = imported(toy, tmp_path, matrix(1), "a.npy")
+    edit = matrix(1).repeat(6, 0)
+    edit[3] *= 1.01
+    nearly = imported(toy, tmp_path, edit, "a.npy")
+    assert nearly.space == "w+" and torch.allclose(nearly.step(0), in_w.step(0).expand(6, -1), rtol=0.02, atol=0.02)
+    edit[3:] *= -1
+    # Where all layers share a style there is no spread along it, and still somewhere to go.
+    assert imported(toy, tmp_path, edit, "a.npy").scales[0] > 0.5 * in_w.scales[0]
+
+
+def test_layers_leave_a_part_of_an_edit(toy, tmp_path):
+    edit = matrix(6)
+    part = imported(toy, tmp_path, edit, "a.npy", layers=((0, 1), (4, 4)))
+    assert part.layers_of(0) == ((0, 1), (4, 4)) and part.layers is None
+    edit[2:] = 0
+    with pytest.raises(GanwalkError, match="a direction that is zero in layers 3-5"):
+        imported(toy, tmp_path, edit, "a.npy", layers=(3, 5))
+    with pytest.raises(GanwalkError, match="layers 3-6 do not exist"):
+        imported(toy, tmp_path, edit, "a.npy", layers=(3, 6))
+
+
+def test_edits_of_sets_of_layers_keep_them(toy, tmp_path):
+    edits = np.zeros((2, 6, 12), np.float32)
+    edits[0, [0, 3]] = matrix(1)
+    edits[1, 1:3] = matrix(1, seed=1)
+    directions = imported(toy, tmp_path, edits, "a.npy")
+    assert directions.space == "w" and directions.own_layers == (((0, 0), (3, 3)), (1, 2))
+    assert "equal in layers of their own" in directions.settings["reading"]
+    assert imported(toy, tmp_path, edits, "a.npy", layers=(0, 4)).layers == (0, 4)
+    assert imported(toy, tmp_path, edits[:1], "a.npy").layers == ((0, 0), (3, 3))
+
+
+def test_edits_for_other_generators_say_whose_they_are(toy, tmp_path):
+    for value, message in (
+        (matrix(18), "has 18 rows: it may be an edit for 18 layers, as a StyleGAN of 1024 px has, but .* has 6 layers"),
+        (matrix(28).reshape(2, 14, 12), r"\(2, 14, 12\).*it is for 14 layers, as a StyleGAN of 256 px has"),
+        (matrix(1, 18 * 12), "has directions of 216 dimensions, but w has 12: edits of 18 layers"),
+        (matrix(16), "512 px or a StyleGAN3"),
+    ):
+        with pytest.raises(GanwalkError, match=message):
+            imported(toy, tmp_path, value, "a.npy")
+    assert len(imported(toy, tmp_path, matrix(18), "a.npy", reading="rows")) == 18
+    assert len(imported(toy, tmp_path, unit(matrix(18)), "a.npy")) == 18
+
+
+def test_rows_of_unit_length_are_directions_whatever_their_number(toy, tmp_path):
+    for rows in (np.linalg.qr(matrix(12))[0][:6], unit(matrix(6))):
+        directions = imported(toy, tmp_path, rows, "a.npy")
+        assert along(directions, rows) and "6 rows, each a direction (--as wplus" in directions.settings["reading"]
+
+
+def test_a_folder_is_one_file_named_after_its_files(toy, tmp_path):
+    folder = tmp_path / "editing.v1"
+    folder.mkdir()
+    np.save(folder / "stylegan_smile_w_boundary.npy", matrix(1))
+    np.save(folder / "two.npy", matrix(2, seed=1))
+    torch.save(torch.from_numpy(matrix(1, seed=2)), folder / "age.pt")
+    (folder / "smile.pkl").write_bytes(pickle.dumps(viewer(name="stylegan smile")))
+    (folder / "broken.npy").write_bytes(b"x")
+    (folder / "notes.txt").write_text("x")
+    directions, refusals = import_folder(folder, toy)
+    names = ["age", "stylegan smile", "stylegan smile 2", "two 0", "two 1"]
+    assert [label.name for label in directions.labels] == names and len(refusals) == 1 and "broken.npy" in refusals[0]
+    assert directions.space == "w" and directions.own_layers == (None, (1, 3), None, None, None)
+    assert along(directions.select([0]), matrix(1, seed=2))
+    # One edit in W+ makes all of them edits, of the same steps.
+    np.save(folder / "hat.npy", matrix(6, seed=3))
+    deep, _ = import_folder(folder, toy)
+    assert deep.space == "w+" and deep.labels[1].name == "hat" and deep.layers_of(2) == (1, 3)
+    smile = directions.find("stylegan smile")
+    expected = directions.shift(smile, 2.0, num_layers=6)
+    assert torch.allclose(deep.shift(deep.find("stylegan smile"), 2.0, num_layers=6), expected, atol=1e-5)
+    deep.save(tmp_path / "deep.safetensors")
+    assert Directions.load(tmp_path / "deep.safetensors").fingerprint() == deep.fingerprint()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(GanwalkError, match="holds no file of directions"):
+        import_folder(empty, toy)
+    (empty / "a.npy").write_bytes(b"x")
+    with pytest.raises(GanwalkError, match=r"a\.npy is damaged"):
+        import_folder(empty, toy)
+
+
+@pytest.mark.parametrize("kind", ["interfacegan", "wplus", "e4e", "npy", "pt"])
+@pytest.mark.parametrize("space", ["w", "w+", "limited"])
+def test_formats_of_one_direction_come_back(toy, tmp_path, kind, space):
+    value = np.random.default_rng(0).normal(size=(2, 6, 12)).astype(np.float32) if space == "w+" else matrix(2)
+    layers = (1, 2) if space == "limited" else None
+    directions = imported(toy, tmp_path, value, "in.npy", layers=layers)
+    directions = directions.labelled(1, Label("big / smile"))
+    target = tmp_path / (f"out.{kind}" if kind in ("npy", "pt") else "out")
+    if kind == "interfacegan" and space == "w+":
+        with pytest.raises(GanwalkError, match="a vector for each layer, interfacegan has one"):
+            export_directions(directions, target, kind)
+        return
+    if needs_layers(directions, kind):
+        with pytest.raises(GanwalkError, match="say how many layers"):
+            export_directions(directions, target, kind)
+    export_directions(directions, target, kind, num_layers=6)
+    if kind in ("npy", "pt"):
+        again = import_directions(target, toy)
+    else:
+        suffix = ".pt" if kind == "e4e" else ".npy"
+        assert sorted(path.name for path in target.iterdir()) == [f"big_smile{suffix}", f"direction_0{suffix}"]
+        again = import_folder(target, toy)[0].select([1, 0])
+        with pytest.raises(GanwalkError, match="holds one direction, and here are 2: name a folder"):
+            export_directions(directions, tmp_path / f"one{suffix}", kind, num_layers=6)
+        export_directions(directions.select([0]), tmp_path / f"one{suffix}", kind, num_layers=6)
+    assert again.space == directions.space and torch.allclose(again.vectors, directions.vectors, atol=1e-6)
+    if kind in ("wplus", "e4e"):
+        assert again.layers == layers
 
 
 def test_the_user_says_what_rows_are(toy, tmp_path):
@@ -171,12 +291,6 @@ def test_the_user_says_what_rows_are(toy, tmp_path):
     assert along(imported(toy, tmp_path, matrix(6, 8), "a.npy", space="z"), matrix(6, 8))
     with pytest.raises(GanwalkError, match="choose rows or wplus"):
         imported(toy, tmp_path, matrix(6), "a.npy", reading="columns")
-
-
-def test_orthonormal_rows_are_directions_whatever_their_number(toy, tmp_path):
-    rows = np.linalg.qr(matrix(12))[0][:6]
-    directions = imported(toy, tmp_path, rows, "a.npy")
-    assert along(directions, rows) and "6 rows, each a direction (--as wplus" in directions.settings["reading"]
 
 
 def nested(levels, value):
@@ -339,10 +453,29 @@ def test_the_command_says_which_reading_was_taken(tmp_path, run):
     assert code == 0 and "1 direction (read from an edit in W+, equal in the layers 1-2)" in out
     assert Directions.load(tmp_path / "edit.safetensors").layers == (1, 2)
     np.save(tmp_path / "edit.npy", matrix(*edit.shape))
-    code, _, err = run("import", tmp_path / "edit.npy", "-g", "scenes", "--as", "wplus", "--force")
-    assert code == 2 and "not supported yet" in err and len(err.strip().splitlines()) == 1
+    code, out, _ = run("import", tmp_path / "edit.npy", "-g", "scenes", "--as", "wplus", "--force")
+    assert code == 0 and "1 direction (read from an edit in W+, a vector for each of" in out
     code, out, _ = run("import", tmp_path / "edit.npy", "-g", "scenes", "--as", "rows", "--force")
     assert code == 0 and f"{len(edit)} directions (read from {len(edit)} rows" in out
+
+
+def test_the_commands_take_folders_both_ways(tmp_path, run):
+    generator = load_generator("scenes")
+    folder = tmp_path / "edits"
+    folder.mkdir()
+    np.save(folder / "smile.npy", matrix(1, generator.w_dim))
+    (folder / "broken.pt").write_bytes(b"x")
+    code, out, _ = run("import", folder, "-g", "scenes", "--layers", "0-1,3")
+    path = tmp_path / "edits.safetensors"
+    assert code == 0 and "left out: " in out and f"wrote {path}: 1 direction (read from 1 file)" in out
+    assert Directions.load(path).layers == ((0, 1), (3, 3)) and Directions.load(path).find("smile") == 0
+    code, out, _ = run("export", tmp_path / "out", "--format", "e4e", "--directions", path)
+    assert code == 0 and "layers are not in it" not in out
+    assert torch.load(tmp_path / "out" / "smile.pt").any(dim=1).nonzero().flatten().tolist() == [0, 1, 3]
+    code, _, err = run("export", tmp_path / "out", "--format", "e4e", "--directions", path)
+    assert code == 2 and "--force" in err
+    code, out, _ = run("export", tmp_path / "one.npy", "--directions", path)
+    assert code == 0 and "their layers are not in it" in out
 
 
 class Evil:

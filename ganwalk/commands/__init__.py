@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ganwalk import __version__
+from ganwalk.commands.arithmetic import directions
 from ganwalk.commands.checkpoints import convert, info, models
 from ganwalk.commands.discover import discover
 from ganwalk.commands.encode import encode
@@ -39,6 +40,7 @@ for command in (
     encode,
     compare,
     name,
+    directions,
     import_command,
     export,
     convert,

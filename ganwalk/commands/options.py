@@ -56,7 +56,7 @@ batch_option = click.option(
     "--batch", type=click.IntRange(1), default=8, show_default=True, help="Images at once (memory)."
 )
 layers_option = click.option(
-    "--layers", "layers_text", metavar="A-B", help="Shift only these layers [default: as discovered]."
+    "--layers", "layers_text", metavar="A-B,C,…", help="Shift only these layers [default: as discovered]."
 )
 reach_option = click.option(
     "--amplitude",

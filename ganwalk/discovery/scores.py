@@ -74,7 +74,7 @@ def score_basis(
     with_barcodes: bool = False,
     on_share: OnShare | None = None,
 ) -> BasisScores:
-    """Scores the latent steps (n, d), each already as long as it is to be walked.
+    """Scores the latent steps, (n, d) or layer by layer (n, num_layers, d), already as long as they are to be walked.
 
     The same batch and noise serve every direction and both signs, so that bases scored with one seed compare. Several
     processes share the directions, and each gets all scores.

@@ -16,6 +16,7 @@ from ganwalk.discovery.spectra import check_count, leading_eigenvectors
 from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, check_layers
+from ganwalk.layers import indices_of
 
 
 def find_directions(
@@ -37,13 +38,13 @@ def find_directions(
         raise GanwalkError("sefa factorises the weights that w enters, and here z is behind a mapping: use --space w")
     d = check_count(generator, view, n)
     check_layers(generator, view.layers, view.space)
-    first, last = (0, generator.num_layers - 1) if view.layers is None else view.layers
+    layers = range(generator.num_layers) if view.layers is None else indices_of(view.layers)
     gram = torch.zeros(d, d, dtype=torch.float64)
-    for layer in range(first, last + 1):
+    for done, layer in enumerate(layers, start=1):
         for weight in weights_of(layer):
             # A row of zeros, as a network that never turns its picture has, stays one.
             rows = torch.nn.functional.normalize(weight.detach().cpu().double(), dim=1)
             gram += rows.T @ rows
         if on_share is not None:
-            on_share((layer - first + 1) / (last - first + 1))
+            on_share(done / len(layers))
     return leading_eigenvectors(gram, n)[1]

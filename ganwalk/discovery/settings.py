@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ganwalk.errors import GanwalkError
+from ganwalk.layers import hull_of, in_words
 from ganwalk.options import TextForm, check_settings, option
 from ganwalk.quantities import BYTES, DURATION
 from ganwalk.ranges import LAYERS
@@ -91,7 +92,9 @@ class DiscoverySettings:
     subspace_dim: int | None = option(
         None, "Principal components inside which the basis is rotated.", at_least=1, shown="n-directions"
     )
-    layers: tuple[int, int] | None = option(None, "Shift only these layers' styles.", text=LAYERS, shown="all")
+    layers: tuple[int, int] | tuple[tuple[int, int], ...] | None = option(
+        None, "Shift only these layers' styles.", text=LAYERS, shown="all"
+    )
     layer: int | None = option(
         None,
         "Compare the features of this layer.",
@@ -214,10 +217,10 @@ class DiscoverySettings:
             )
         check_layers(generator, self.layers, space)
         layer = default_layer(generator) if self.layer is None else check_layer(self.layer, generator.num_layers)
-        if self.layers is not None and self.layers[0] > layer:
+        if self.layers is not None and hull_of(self.layers)[0] > layer:
             raise GanwalkError(
-                f"features of layer {layer} do not depend on layers {self.layers[0]}-{self.layers[1]}: "
-                f"use --layer {self.layers[1]} or higher"
+                f"features of layer {layer} do not depend on {in_words(self.layers)}: "
+                f"use --layer {hull_of(self.layers)[1]} or higher"
             )
         check_class(generator, self.class_index)
         check_truncation(generator, self.truncation_psi, self.truncation_cutoff)

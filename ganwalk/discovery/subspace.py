@@ -89,6 +89,14 @@ def latent_subspace(
 
 
 def latent_scales(generator: Generator, space: str, vectors: Tensor, *, seed: int = 0) -> Tensor:
-    """Standard deviations (n,) float32 of the latents along unit vectors (n, d)."""
+    """Standard deviations (n,) float32 of the latents along unit vectors: (n, d), or (n, num_layers, d) for w+.
+
+    For w+ they are of styles that all layers share or of styles that each layer draws for itself, whichever is larger:
+    rows that cancel one another have no spread along them in shared styles.
+    """
     subspace = latent_subspace(generator, space, 1, seed=seed)
-    return subspace.scales(vectors.double()).float()
+    vectors = vectors.double()
+    if vectors.ndim == 2:
+        return subspace.scales(vectors).float()
+    apart = torch.stack([subspace.scales(rows).norm() for rows in vectors])
+    return torch.maximum(subspace.scales(vectors.sum(dim=1)), apart).float()

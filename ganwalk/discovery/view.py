@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from ganwalk.generators.base import Generator, Noise, device_of, sample_labels, sample_z
+from ganwalk.layers import Layers
 
 # Pixels on a side up to which distances are taken between images by default; above it, between features.
 IMAGE_DISTANCE_LIMIT = 128
@@ -26,7 +27,7 @@ class View:
 
     Attributes:
         space: "z" or "w".
-        layers: first and last layer (inclusive) whose style is shifted; None shifts all. Only for w.
+        layers: whose styles are shifted (`ganwalk.layers`); None shifts all. Only for w.
         layer: layer whose features are compared; the last one is the image.
         noise: per-pixel noise of the synthesis.
         truncation_psi: truncation of the batch before it is shifted.
@@ -37,7 +38,7 @@ class View:
     """
 
     space: str
-    layers: tuple[int, int] | None
+    layers: Layers | None
     layer: int
     noise: Noise
     truncation_psi: float

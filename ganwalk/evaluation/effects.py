@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganwalk.directions import Directions, shift_latents
+from ganwalk.directions import Directions
 from ganwalk.discovery.factors import FactorReader, read_factors
 from ganwalk.discovery.view import View, sample_latents
 from ganwalk.evaluation.assignment import assign
@@ -131,10 +131,9 @@ def effect_matrices(
         spreads = [spread(factor, values) for factor, values in zip(reader.factors, before, strict=True)]
         sizes, changes = (torch.zeros(len(directions), len(reader.factors)) for _ in range(2))
         for i in range(len(directions)):
-            step = directions.step(i, amplitude).to(latents)
+            step = directions.shift(i, amplitude, num_layers=generator.num_layers).to(latents)
             for sign in (1, -1):
-                shifted = shift_latents(latents, sign * step, view.layers)
-                after = read_factors(generator, reader, view, shifted, seed)
+                after = read_factors(generator, reader, view, latents + sign * step, seed)
                 for j, factor in enumerate(reader.factors):
                     if spreads[j] > 0:
                         unit = 0.5 / (spreads[j] * amplitude)

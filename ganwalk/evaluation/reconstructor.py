@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganwalk.directions import Directions, shift_latents
+from ganwalk.directions import Directions
 from ganwalk.discovery.learned.base import seeded
 from ganwalk.discovery.learned.shift_predictor import ShiftPredictor, Sight, balanced, shift_loss, small
 from ganwalk.discovery.view import View, features, sample_latents
@@ -137,8 +137,8 @@ def _make_pairs(
     labels = torch.cat([balanced(count * k, n + 1, rng) for count in (latents - held, held)])
     signs = torch.randint(2, labels.shape, generator=rng) * 2.0 - 1
     amounts = signs * (_SHORTEST + torch.rand(labels.shape, generator=rng)) * (labels < n)
-    vectors = torch.stack([directions.step(i, amplitude) for i in range(n)])
-    vectors = torch.cat([vectors, torch.zeros_like(vectors[:1])])
+    steps = directions.shifts(amplitude, num_layers=generator.num_layers)
+    steps = torch.cat([steps, torch.zeros_like(steps[:1])])
     inputs = []
     sight: Sight | None = None
     with torch.no_grad():
@@ -149,9 +149,9 @@ def _make_pairs(
             after = []
             for pair in range(k):
                 mine = torch.arange(start, start + len(part)) * k + pair
-                step = vectors[labels[mine].to(vectors.device)].to(part) * amounts[mine, None].to(part)
-                step = step[:, None] if part.ndim == 3 else step
-                after.append(small(features(generator, view, shift_latents(part, step, view.layers), seed + start)))
+                amount = amounts[mine].to(part).view(-1, *[1] * (part.ndim - 1))
+                step = steps[labels[mine].to(steps.device)].to(part) * amount
+                after.append(small(features(generator, view, part + step, seed + start)))
             sight = sight or Sight.of(torch.cat([before, *after]))
             before, *after = map(sight, (before, *after))
             changes = torch.stack([image - before for image in after], dim=1)

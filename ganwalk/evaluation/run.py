@@ -26,6 +26,7 @@ from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings, default_
 from ganwalk.evaluation.unsupervised import ChangeScores, change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator, device_of
+from ganwalk.layers import Layers
 from ganwalk.options import takes_settings
 from ganwalk.progress import late_bar
 from ganwalk.rtd import Barcode
@@ -39,7 +40,7 @@ class Evaluation:
     """Scores of the n directions of one file.
 
     Attributes:
-        generator, method, space, layers, directions: what was scored.
+        generator, method, space, layers, directions: what was scored; layers None also where directions have their own.
         compared: layer whose features the scores without labels compare, and their size; None of images.
         fingerprint: of the directions, by which a file of scores is told to be theirs.
         settings: how, with the samples filled in.
@@ -56,7 +57,7 @@ class Evaluation:
     generator: str
     method: str
     space: str
-    layers: tuple[int, int] | None
+    layers: Layers | None
     directions: int
     compared: tuple[int, int] | None
     fingerprint: str

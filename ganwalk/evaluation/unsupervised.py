@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganwalk.directions import Directions, shift_latents
+from ganwalk.directions import Directions
 from ganwalk.discovery.scores import BasisScores, score_basis
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.generators.base import Generator, device_of
@@ -63,7 +63,7 @@ def topology_scores(
     on_share: Callable[[float], None] | None = None,
 ) -> tuple[BasisScores, list[Barcode]]:
     """RTD, displacement and barcode of every direction at one amplitude, on a batch as discovery holds one back."""
-    steps = torch.stack([directions.step(i, amplitude) for i in range(len(directions))]).to(device_of(generator))
+    steps = directions.shifts(amplitude, num_layers=generator.num_layers).to(device_of(generator))
     loss = RTDLoss(threads=threads)
     how: dict[str, Any] = {"batch": batch, "seed": seed, "with_barcodes": True, "on_share": on_share}
     scores = score_basis(generator, view, steps, loss, **how)
@@ -103,14 +103,14 @@ def change_scores(
     deviation = 0.0
     with torch.no_grad():
         latents = sample_latents(generator, view, samples, seed)
-        steps = torch.stack([directions.step(i, amplitude) for i in range(n)]).to(latents)
+        steps = directions.shifts(amplitude, num_layers=generator.num_layers).to(latents)
         values = features(generator, view, latents[:1], seed).numel()
         block = max(1, min(view.chunk, _BLOCK_VALUES // (n * values)))
         for start in range(0, samples, block):
             part = latents[start : start + block]
 
             def look(step: Tensor | None = None, part: Tensor = part, start: int = start) -> Tensor:
-                shifted = part if step is None else shift_latents(part, step, view.layers)
+                shifted = part if step is None else part + step
                 return features(generator, view, shifted, seed + start).flatten(1)
 
             reference = look()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ganwalk.directions import Directions
 from ganwalk.discovery.view import View, default_chunk, default_layer
 from ganwalk.generators.base import Generator
+from ganwalk.layers import Layers, hull_of
 
 
 def view_of(
@@ -17,7 +18,7 @@ def view_of(
     class_index: int | None = None,
     chunk: int | None = None,
 ) -> View:
-    """The view in which directions are scored, after a check that they are the generator's.
+    """The view in which the shifts of directions are scored, after a check that they are the generator's.
 
     Args:
         layer: layer whose features are compared; None takes discovery's default, or the last one that is shifted if
@@ -27,11 +28,11 @@ def view_of(
     directions.check(generator)
     if layer is None:
         layer = default_layer(generator)
-        if directions.layers is not None:
-            layer = max(layer, directions.layers[1])
+        layer = max([layer, *(hull_of(layers)[1] for layers in _limits(directions))])
     return View(
-        space=directions.space,
-        layers=directions.layers,
+        space=directions.sampled_space,
+        # `Directions.shifts` are laid out layer by layer.
+        layers=None,
         layer=layer,
         noise="const",
         truncation_psi=truncation_psi,
@@ -39,3 +40,9 @@ def view_of(
         class_index=class_index,
         chunk=default_chunk(generator, layer) if chunk is None else chunk,
     )
+
+
+def _limits(directions: Directions) -> list[Layers]:
+    """The layers of those directions that do not shift all."""
+    found = [directions.layers_of(index) for index in range(len(directions))]
+    return [layers for layers in found if layers is not None]

@@ -11,9 +11,9 @@ export default {
         <input type="range" min="0" :max="last" step="1" :value="high" :aria-label="'Last layer of ' + name"
           @input="moveHigh" @change="release" @pointerup="release" />
       </span>
-      <output>layers {{ low }}–{{ high }}</output>
+      <output>{{ words }}</output>
     </span>`,
-  props: { first: Number, final: Number, last: Number, name: String },
+  props: { first: Number, final: Number, last: Number, name: String, parts: String },
   data() {
     return { low: this.first, high: this.final, held: false };
   },
@@ -27,6 +27,10 @@ export default {
   computed: {
     theirs() {
       return [this.first, this.final, this.acknowledged];
+    },
+    words() {
+      const theirs = this.low === this.first && this.high === this.final;
+      return theirs && this.parts ? this.parts : `layers ${this.low}–${this.high}`;
     },
     bar() {
       const whole = Math.max(1, this.last);

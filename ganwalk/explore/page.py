@@ -26,6 +26,7 @@ from ganwalk.explore.strip import Strip
 from ganwalk.explore.toolbar import Toolbar
 from ganwalk.explore.widgets import Keys
 from ganwalk.labels import Label
+from ganwalk.layers import Layers
 from ganwalk.samples import DrawnSamples
 
 # Seeds that shuffling draws from.
@@ -94,9 +95,9 @@ class Page:
         self._show()
         self._wish()
 
-    def own_layers(self, side: int) -> tuple[int, int]:
-        """The layers that a side's directions are meant for."""
-        return self.studio.sides[side].directions.layers or (0, self.studio.generator.num_layers - 1)
+    def own_layers(self, side: int, index: int) -> Layers:
+        """The layers that a direction is meant for."""
+        return self.studio.sides[side].directions.layers_of(index) or (0, self.studio.generator.num_layers - 1)
 
     def select(self, side: int, index: int) -> None:
         """Shows the details of a direction."""

@@ -11,6 +11,7 @@ from ganwalk.evaluation.meanings import NO_EFFECT, has_no_effect
 from ganwalk.explore.shots import SMALL_AMPLITUDES
 from ganwalk.explore.state import REACH, State
 from ganwalk.explore.widgets import AmplitudeSlider, IconButton, LayerSlider, Walk, set_class, set_prop
+from ganwalk.layers import hull_of
 from ganwalk.rendering.report.markup import in_sigma
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Row:
     def __init__(self, page: Page, side: int, index: int):
         self._page, self._side, self.index = page, side, index
         self.in_view = False
-        layered = page.studio.sides[side].directions.space == "w" and page.studio.generator.num_layers > 1
+        layered = page.studio.sides[side].directions.space != "z" and page.studio.generator.num_layers > 1
         with ui.element("li").classes("row-of-direction") as self._box:
             self._box.on("click", self._select)
             self._star = IconButton("star_border", "", self._toggle_star)
@@ -125,7 +126,7 @@ class Row:
         subject, idle = self._about()
         self._subject.set_text(subject)
         if self._layers is not None:
-            self._layers.show(name, move.layers or self._page.own_layers(self._side))
+            self._layers.show(name, move.layers or self._page.own_layers(self._side, self.index))
         if label.starred:
             self._star.show("star", f"No star for {name}")
         else:
@@ -166,7 +167,8 @@ class Row:
 
     def _limit(self, layers: tuple[int, int]) -> None:
         move = self._page.state.move(self._side, self.index)
-        own = layers == self._page.own_layers(self._side)
+        # The ends of layers that are no range stand for these.
+        own = layers == hull_of(self._page.own_layers(self._side, self.index))
         self._page.change(self._page.state.moved(self._side, replace(move, layers=None if own else layers)))
 
     def _toggle_star(self) -> None:

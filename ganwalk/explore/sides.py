@@ -11,6 +11,7 @@ from ganwalk.directions import Directions
 from ganwalk.discovery.methods import METHODS
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import device_of, space_dim
+from ganwalk.layers import Layers
 
 # That a method finds, if there is nothing to compare them with.
 _DIRECTIONS = 20
@@ -81,7 +82,7 @@ def choose_sides(
         if sides[1].directions.generator.sha256 != ours.generator.sha256:
             raise GanwalkError(f"{against} belongs to another generator than the directions that it is compared with")
     elif against is not None:
-        sides.append(found_side(generator, against, len(ours), space=ours.space, layers=ours.layers))
+        sides.append(found_side(generator, against, len(ours), space=ours.sampled_space, layers=ours.layers))
     for side in sides:
         side.directions = side.directions.to(device)
     return generator, sides
@@ -101,7 +102,7 @@ def open_side(path: Path) -> Side:
 
 
 def found_side(
-    generator: Any, method: str, n_directions: int, *, space: str | None = None, layers: tuple[int, int] | None = None
+    generator: Any, method: str, n_directions: int, *, space: str | None = None, layers: Layers | None = None
 ) -> Side:
     """Directions by a method that has a closed form; their names are kept nowhere.
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from ganwalk.directions import Directions
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
+from ganwalk.layers import hull_of
 from ganwalk.ranges import parse_seeds
 from ganwalk.rendering.ranges import format_edit, parse_edit
 from ganwalk.samples import DrawnSamples
@@ -137,7 +138,7 @@ def from_query(values: Mapping[str, str], sides: tuple[Directions, ...], *, clas
             except GanwalkError:
                 continue
             limits = move.layers
-            if limits is not None and (directions.space == "z" or limits[1] >= layers):
+            if limits is not None and (directions.space == "z" or hull_of(limits)[1] >= layers):
                 limits = None
             amplitude = min(REACH, max(-REACH, move.amplitude))
             state = state.moved(side, replace(move, amplitude=amplitude, layers=limits))

@@ -166,13 +166,13 @@ class Studio:
         self.version += 1
 
     def closest(self, side: int, index: int) -> tuple[int, float] | None:
-        """The direction of the other side with the largest |cosine|, and that; None where there is no other side."""
+        """The direction of the other side with the largest |cosine|, and that; None without one in the same space."""
         if len(self.sides) < 2:
             return None
         ours, others = self.sides[side].directions, self.sides[1 - side].directions
         if ours.space != others.space:
             return None
-        cosines = (others.vectors @ ours.vectors[index]).abs()
+        cosines = (others.rows @ ours.rows[index]).abs()
         best = int(cosines.argmax())
         return best, float(cosines[best])
 

@@ -11,6 +11,8 @@ from nicegui import ui
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
+from ganwalk.layers import Layers, hull_of, in_words, ranges_of
+
 
 class Acknowledged(Element, esm={"ganwalk-delivery": "delivery"}):
     """An element that the browser sends numbered events to, in order, and again until they are acknowledged."""
@@ -109,6 +111,7 @@ class LayerSlider(Acknowledged, component="layers.js"):
         super().__init__()
         last = num_layers - 1
         self.props["last"], self.props["first"], self.props["final"] = last, 0, last
+        self.props["parts"] = ""
 
         def release(*layers: float) -> None:
             first, final = (min(last, max(0, int(layer))) for layer in layers)
@@ -116,11 +119,13 @@ class LayerSlider(Acknowledged, component="layers.js"):
 
         self.receive("release", release)
 
-    def show(self, name: str, layers: tuple[int, int]) -> None:
-        """Moves both ends; `name` is whose layers they are."""
+    def show(self, name: str, layers: Layers) -> None:
+        """Moves both ends, and names layers that are no range; `name` is whose layers they are."""
+        first, final = hull_of(layers)
         set_prop(self, "name", name)
-        set_prop(self, "first", layers[0])
-        set_prop(self, "final", layers[1])
+        set_prop(self, "first", first)
+        set_prop(self, "final", final)
+        set_prop(self, "parts", in_words(layers) if len(ranges_of(layers)) > 1 else "")
 
 
 class Keys(Element, component="keys.js"):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
+from ganwalk.layers import Layers, hull_of, in_words, is_layers
 
 Noise = Literal["none", "const", "random"]
 SPACES = ("z", "w")
@@ -133,16 +134,16 @@ def check_layer(until: int | None, num_layers: int) -> int:
     return until
 
 
-def check_layers(generator: Generator, layers: tuple[int, int] | None, space: str) -> None:
-    """Raises GanwalkError unless a range of layers (first, last inclusive; None is all) can be shifted in a space."""
+def check_layers(generator: Generator, layers: Layers | None, space: str) -> None:
+    """Raises GanwalkError unless a set of layers (None is all) can be shifted in a space, "z", "w" or "w+"."""
     if layers is None:
         return
-    if space != "w":
+    if space == "z":
         raise GanwalkError("a range of layers needs directions in w: drop --layers, or discover with --space w")
-    if not 0 <= layers[0] <= layers[1] < generator.num_layers:
-        raise GanwalkError(
-            f"layers {layers[0]}-{layers[1]} do not exist: the generator has layers 0 to {generator.num_layers - 1}"
-        )
+    if not is_layers(layers):
+        raise GanwalkError(f"layers are a first and a last one, or several such pairs, not {layers!r:.40}")
+    if hull_of(layers)[1] >= generator.num_layers:
+        raise GanwalkError(f"{in_words(layers)} do not exist: the generator has layers 0 to {generator.num_layers - 1}")
 
 
 def space_dim(generator: Generator, space: str) -> int:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
 from ganwalk import __version__
-from ganwalk.directions import Directions
+from ganwalk.arithmetic import merge
+from ganwalk.directions import WPLUS, Directions
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.generators.base import Generator, space_dim
+from ganwalk.generators.base import Generator, check_layers, space_dim
 from ganwalk.generators.checkpoints.pickle_reader import PickleError
 from ganwalk.interchange.contents import read_contents
 from ganwalk.interchange.export import export_directions
 from ganwalk.interchange.matrices import find_matrix
 from ganwalk.interchange.readings import read_rows
-from ganwalk.labels import Label
+from ganwalk.labels import MAX_NAME, Label
+from ganwalk.layers import Layers, in_words, layer_mask
 
-__all__ = ["export_directions", "import_directions"]
+__all__ = ["export_directions", "import_directions", "import_folder"]
+
+_SUFFIXES = {".npy", ".npz", ".pt", ".pth", ".pkl", ".safetensors"}
+# Words at the end of a file's name that say what it is, not what it does.
+_NO_NAMES = {"boundary", "direction", "w", "z"}
 
 
 def import_directions(
@@ -25,7 +32,7 @@ def import_directions(
     generator: Generator,
     *,
     space: str | None = None,
-    layers: tuple[int, int] | None = None,
+    layers: Layers | None = None,
     scales: Tensor | None = None,
     seed: int = 0,
     reading: str | None = None,
@@ -38,7 +45,7 @@ def import_directions(
 
     Args:
         path: .npz, .npy, .pt, .pkl or .safetensors with a matrix of a known name (see `ganwalk.interchange.matrices`),
-            or with one alone: (n, d), or the rows (layers, d) of an edit in W+.
+            or with one alone: (n, d), or the rows (layers, d) of an edit in W+, which stays one where its rows differ.
         space: "w" or "z"; by default the file's, or w for style-based generators.
         layers: layers that the directions are meant for; None takes the file's, or all.
         scales: (n,) length of one standard deviation along each direction; None takes the file's, or measures them.
@@ -54,9 +61,13 @@ def import_directions(
         matrix = find_matrix(read_contents(path), any_name=reading == "rows")
         space = resolve_space(generator, space or matrix.space)
         found = read_rows(matrix, space, space_dim(generator, space), generator.num_layers, reading)
-        lengths = found.vectors.norm(dim=1, keepdim=True)
+        vectors, limits = found.vectors, layers or found.layers
+        if vectors.ndim == 3:
+            check_layers(generator, limits, space)
+            vectors = vectors if limits is None else vectors * layer_mask(limits, generator.num_layers, vectors)
+        lengths = vectors.flatten(1).norm(dim=1).view(-1, *[1] * (vectors.ndim - 1))
         if (lengths == 0).any():
-            raise GanwalkError("holds a direction that is zero")
+            raise GanwalkError("holds a direction that is zero" + f" in {in_words(layers)}" * (layers is not None))
     except FileNotFoundError:
         raise GanwalkError(f"{path} does not exist: check the path") from None
     except IsADirectoryError:
@@ -67,25 +78,82 @@ def import_directions(
         raise GanwalkError(f"{path} is damaged: {one_line(str(error))}") from error
     except GanwalkError as error:
         raise GanwalkError(f"{path} {one_line(str(error))}") from error
-    vectors = found.vectors / lengths
+    vectors = vectors / lengths
     if scales is None and matrix.scales is not None and len(matrix.scales) == len(vectors):
         scales = matrix.scales
     if scales is None:
         scales = latent_scales(generator, space, vectors, seed=seed)
+    layerwise = vectors.ndim == 3
     directions = Directions(
         vectors=vectors,
         scales=scales,
-        space=space,
+        space=WPLUS if layerwise else space,
         generator=generator.identity,
-        layers=found.layers if layers is None else layers,
+        layers=None if layerwise or (layers is None and found.own_layers) else limits,
         method=f"imported from {matrix.origin}",
         settings={"file": path.name, "reading": found.what},
         seed=seed,
         version=__version__,
         labels=(_label(matrix.name),) if matrix.single else (),
+        own_layers=found.own_layers if layers is None else (),
     )
     directions.check(generator)
     return directions
+
+
+def import_folder(
+    folder: Path | str,
+    generator: Generator,
+    *,
+    space: str | None = None,
+    layers: Layers | None = None,
+    seed: int = 0,
+    reading: str | None = None,
+) -> tuple[Directions, list[str]]:
+    """The directions of all files in a folder, named after their files; otherwise as `import_directions`.
+
+    Files in w and in W+ go together as W+.
+
+    Returns:
+        The directions, in the order of the files' names, and a line for each file that could not be read.
+    Raises:
+        GanwalkError: there is no file of directions, or some are in z and others in w.
+    """
+    folder = Path(folder)
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
+    except OSError as error:
+        raise GanwalkError(f"cannot read {folder}: {error.strerror or error}") from error
+    parts, refusals = [], []
+    for path in paths:
+        try:
+            found = import_directions(path, generator, space=space, layers=layers, seed=seed, reading=reading)
+        except GanwalkError as error:
+            refusals.append(str(error))
+            continue
+        names = [path.stem] if len(found) == 1 else [f"{path.stem} {k}" for k in range(len(found))]
+        own = zip(found.labels, names, strict=True)
+        parts.append(
+            replace(found, labels=tuple(label if label.name else _label(_called(name)) for label, name in own))
+        )
+    if not parts:
+        raise GanwalkError(refusals[0] if refusals else f"{folder} holds no file of directions: give one with some")
+    count = f"{len(parts)} file{'s' * (len(parts) > 1)}"
+    merged = replace(
+        merge(parts),
+        method="imported from files",
+        settings={"file": folder.name, "reading": count},
+        oblique=False,
+    )
+    return merged, refusals
+
+
+def _called(stem: str) -> str:
+    """What a file's name says of the direction in it: "stylegan_smile_boundary" is of a "stylegan smile"."""
+    words = [word for word in stem.replace(",", " ").split("_") if word]
+    while len(words) > 1 and words[-1].lower() in _NO_NAMES:
+        words.pop()
+    return " ".join(words).strip()[:MAX_NAME].strip()
 
 
 def _label(name: str) -> Label:

@@ -20,6 +20,7 @@ from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.checkpoints.pickle_reader import Record
 from ganwalk.generators.checkpoints.strangers import COLUMNS, COMPONENTS, ROWS, class_of
 from ganwalk.interchange.contents import MAX_VALUES, Array, Contents
+from ganwalk.layers import Layers
 
 # Standard deviations along components: names, and whether they are squared there.
 _DEVIATIONS = {"lat_stdev": False, "std": False, "stdev": False, "explained_variance_": True}
@@ -40,7 +41,7 @@ class Matrix:
         separate: each entry of the first axis is known to be a direction, not a layer's part of one.
         scales: (n,) standard deviations along the directions, where the file has them.
         space: "z" or "w", where the file says so.
-        layers: first and last layer that the directions are meant for, where the file says so.
+        layers: that the directions are meant for, where the file says so.
         name: of a single direction.
     """
 
@@ -51,7 +52,7 @@ class Matrix:
     separate: bool = False
     scales: Tensor | None = None
     space: str | None = None
-    layers: tuple[int, int] | None = None
+    layers: Layers | None = None
     name: str = ""
 
 

@@ -10,7 +10,7 @@ from ganwalk.errors import one_line
 from ganwalk.evaluation.effects import strongest_factor
 from ganwalk.evaluation.factors import Factor
 from ganwalk.evaluation.meanings import NO_EFFECT
-from ganwalk.labels import MAX_NAME, MAX_NOTE, Label
+from ganwalk.labels import MAX_NAME, MAX_NOTE, Label, numbered_name
 from ganwalk.naming.appearance import Appearance, Trend
 from ganwalk.rendering.saliency import HARDLY_SEEN
 
@@ -23,8 +23,8 @@ _RECOLOURED = 0.6
 _SEEN, _SEEN_OF_SHARPNESS = 0.05, 0.2
 # Mean change of a pixel below which a shift is faint, and from which it is strong.
 _FAINT, _STRONG = 0.01, 0.06
-# Characters of a name that are left for a number after it, and of a factor's own name.
-_NUMBER, _FACTOR = 5, 45
+# Characters of a name that are left for a factor's own name.
+_FACTOR = 45
 _VERBS = {"linear": ("rises", "falls"), "circular": ("turns forwards", "turns backwards")}
 
 
@@ -150,19 +150,11 @@ def with_names(
     named = list(labels)
     for k in sorted(renamed):
         suggestion, label = suggestions[k], labels[k]
-        name = _free(suggestion.name[: MAX_NAME - _NUMBER].strip(), taken)
+        name = numbered_name(suggestion.name[:MAX_NAME].strip(), taken)
         taken.add(name.casefold())
         note = label.note if label.note and not force else one_line(suggestion.note, MAX_NOTE)
         named[k] = replace(label, name=name, note=note)
     return tuple(named)
-
-
-def _free(name: str, taken: set[str]) -> str:
-    numbered, number = name, 1
-    while numbered.casefold() in taken:
-        number += 1
-        numbered = f"{name} {number}"
-    return numbered
 
 
 def _allowed(name: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import read_json
-from ganwalk.records import build_record
+from ganwalk.records import as_tuples, build_record
 
 T = TypeVar("T")
 
@@ -24,11 +24,6 @@ def load_settings(kind: type[T], path: Path) -> T:
     if not isinstance(values, dict):
         raise GanwalkError(f"{path} holds no settings: it must be an object, such as " + '{"n_directions": 12}')
     try:
-        return build_record(kind, {name: _without_lists(value) for name, value in values.items()})
+        return build_record(kind, {name: as_tuples(value) for name, value in values.items()})
     except GanwalkError as error:
         raise GanwalkError(f"{path}: {error}") from error
-
-
-def _without_lists(value: Any) -> Any:
-    """JSON has no tuples, and settings no lists."""
-    return tuple(value) if isinstance(value, list) else value

@@ -13,6 +13,7 @@ from ganwalk.directions import Directions
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
+from ganwalk.layers import Layers, in_words
 from ganwalk.rendering.images import Progress, is_zero, traverse, unmoved_pictures
 from ganwalk.rendering.saliency import heat_picture, reduced, saliency_map
 from ganwalk.samples import Samples, describe_truncation
@@ -41,7 +42,7 @@ def traversal_grid(
     *,
     amplitude: float = 3.0,
     steps: int = 7,
-    layers: tuple[int, int] | None = None,
+    layers: Layers | None = None,
     saliency: bool = False,
     batch: int = 8,
     progress: Progress | None = None,
@@ -50,7 +51,7 @@ def traversal_grid(
 
     Args:
         index: which direction.
-        layers: layers to shift; None takes the directions' own range.
+        layers: layers to shift; None takes the direction's own.
         saliency: add a column with heat maps of where the pictures of each row change.
         batch: images synthesised at once.
         progress: called with images done and images in all.
@@ -64,7 +65,13 @@ def traversal_grid(
         [Move(index, 1.0, layers)],
         amplitudes,
         _amplitude_labels(amplitudes),
-        _caption(f"direction {directions.title(index)}", directions, f"±{amplitude:g} σ", samples, layers),
+        _caption(
+            f"direction {directions.title(index)}",
+            directions,
+            f"±{amplitude:g} σ",
+            samples,
+            layers or directions.layers_of(index),
+        ),
         samples,
         saliency=saliency,
         batch=batch,
@@ -94,7 +101,7 @@ def combination_grid(
         edit,
         fractions,
         [f"{100 * fraction:.0f} %" for fraction in fractions],
-        _caption(title, directions, "", samples, shared),
+        _caption(title, directions, "", samples, shared or directions.layers),
         samples,
         saliency=saliency,
         batch=batch,
@@ -131,7 +138,7 @@ def overview_grid(
     *,
     amplitude: float = 3.0,
     steps: int = 7,
-    layers: tuple[int, int] | None = None,
+    layers: Layers | None = None,
     batch: int = 8,
     most: int | None = None,
     note: str = "",
@@ -161,7 +168,7 @@ def overview_sheets(
     *,
     amplitude: float = 3.0,
     steps: int = 7,
-    layers: tuple[int, int] | None = None,
+    layers: Layers | None = None,
     saliency: bool = False,
     batch: int = 8,
     progress: Progress | None = None,
@@ -187,7 +194,7 @@ def _overviews(
     *,
     amplitude: float,
     steps: int,
-    layers: tuple[int, int] | None,
+    layers: Layers | None,
     batch: int,
     note: str,
     saliency: bool,
@@ -220,8 +227,9 @@ def _overviews(
             canvas.paste(row, _paled(cells) if pale else cells)
         whole = len(shown) == len(visible)
         count = f"{len(visible)} directions" if whole else f"directions {shown[0]} to {shown[-1]} of {len(visible)}"
+        limits = layers or directions.layers
         title = f"{count}{f' ({hidden} hidden)' if hidden else ''}, {sample.labels[0]}"
-        caption = " · ".join(filter(None, (_caption(title, directions, f"±{amplitude:g} σ", sample, layers), note)))
+        caption = " · ".join(filter(None, (_caption(title, directions, f"±{amplitude:g} σ", sample, limits), note)))
         if shares is not None:
             caption += " · bars: image change"
             caption += " · pale: hardly any" * any(shares[index] < _HARDLY for index in shown)
@@ -282,13 +290,12 @@ def _spread(first: float, last: float, steps: int) -> list[float]:
     return [float(a) for a in np.linspace(first, last, steps)]
 
 
-def _caption(title: str, directions: Directions, reach: str, samples: Samples, layers: tuple[int, int] | None) -> str:
-    layers = layers or directions.layers
+def _caption(title: str, directions: Directions, reach: str, samples: Samples, layers: Layers | None) -> str:
     parts = [
         title,
         Path(directions.generator.reference).name,
         directions.method,
-        directions.space + (f", layers {layers[0]}-{layers[1]}" if layers else ""),
+        directions.space + (f", {in_words(layers)}" if layers else ""),
         *([reach] if reach else []),
     ]
     truncation = describe_truncation(samples)

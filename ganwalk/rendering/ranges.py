@@ -7,11 +7,12 @@ import math
 from ganwalk.directions import Directions
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.layers import Layers
 from ganwalk.ranges import format_layers, parse_layers
 
 
-def parse_edit(text: str, directions: Directions, layers: tuple[int, int] | None = None) -> list[Move]:
-    """The moves of "smile=2,pose=-1" or "3=1.5@4-7": directions by name or number, σ, and layers if not all.
+def parse_edit(text: str, directions: Directions, layers: Layers | None = None) -> list[Move]:
+    """The moves of "smile=2,pose=-1" or "3=1.5@0-3+7": directions by name or number, σ, and layers if not their own.
 
     Args:
         layers: of the moves that name none.
@@ -28,10 +29,10 @@ def parse_edit(text: str, directions: Directions, layers: tuple[int, int] | None
         except ValueError:
             amplitude = math.nan
         if not math.isfinite(amplitude):
-            raise GanwalkError(f"--combine {one_line(text, 80)!r} is not a list such as smile=2,pose=-1 or 3=1.5@4-7")
+            raise GanwalkError(f"the edit {one_line(text, 80)!r} is not a list such as smile=2,pose=-1 or 3=1.5@4-7")
         index = directions.find(name)
         if any(move.index == index for move in moves):
-            raise GanwalkError(f"--combine {one_line(text, 80)!r} names direction {directions.title(index)} twice")
+            raise GanwalkError(f"the edit {one_line(text, 80)!r} names direction {directions.title(index)} twice")
         moves.append(Move(index, amplitude, parse_layers(limits) if at else layers))
     return moves
 
@@ -40,6 +41,6 @@ def format_edit(edit: list[Move], directions: Directions) -> str:
     """The text that `parse_edit` reads, with names where there are any."""
     parts = []
     for move in edit:
-        limits = "" if move.layers is None else f"@{format_layers(move.layers)}"
+        limits = "" if move.layers is None else f"@{format_layers(move.layers, '+')}"
         parts.append(f"{directions.labels[move.index].name or move.index}={move.amplitude:g}{limits}")
     return ",".join(parts)

@@ -19,6 +19,7 @@ from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace
 from ganwalk.discovery.view import View, features
 from ganwalk.generators.base import Generator
+from ganwalk.layers import hull_of
 
 # Of the contrast, as in the paper.
 _TEMPERATURE = 0.5
@@ -71,7 +72,7 @@ def make_latentclr(generator: Generator, settings: DiscoverySettings, subspace: 
     """The learner of resolved settings: of their layer or, where that is the image, of one in the middle."""
     view = settings.view()
     if view.layer == generator.num_layers - 1:
-        first = 0 if view.layers is None else view.layers[0]
+        first = 0 if view.layers is None else hull_of(view.layers)[0]
         view = replace(view, layer=max(first, generator.num_layers // 2))
     return LatentCLR(generator, view)
 

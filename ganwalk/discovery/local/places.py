@@ -18,6 +18,7 @@ from ganwalk.directions import shift_latents
 from ganwalk.discovery.view import IMAGE_DISTANCE_LIMIT, View, features, sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, sample_labels
+from ganwalk.layers import hull_of
 
 # Places on a side. Finer grids found nothing else, and take four times the memory.
 GRID = 8
@@ -59,7 +60,7 @@ def layers_of(generator: Generator, view: View) -> tuple[int, ...]:
     px; neither lies before the layers that are shifted.
     """
     sizes = generator.layer_resolutions
-    least = 0 if view.layers is None else min(view.layers[1], view.layer)
+    least = 0 if view.layers is None else min(hull_of(view.layers)[1], view.layer)
 
     def last_of(limit: int) -> int:
         limit = max(limit, min(sizes))

@@ -13,16 +13,17 @@ from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, Noise, broadcast_styles
 from ganwalk.generators.wrapper import Wrapper
+from ganwalk.layers import ranges_of
 
 
 def told_apart(view: View, num_layers: int) -> tuple[int, ...]:
     """The layers whose styles tell a student everything, one for each run of layers that share a style.
 
-    Styles differ between layers only where a range of layers is shifted and where truncation stops.
+    Styles differ between layers only where some layers are shifted and where truncation stops.
     """
     bounds = {0}
     if view.layers is not None:
-        bounds |= {view.layers[0], view.layers[1] + 1}
+        bounds |= {bound for first, last in ranges_of(view.layers) for bound in (first, last + 1)}
     if view.truncation_cutoff is not None and view.truncation_psi != 1:
         bounds.add(view.truncation_cutoff)
     return tuple(sorted(bound for bound in bounds if bound < num_layers and bound <= view.layer))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganwalk.directions import Directions, shift_latents
+from ganwalk.directions import Directions
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.evaluation.representation.encoder import (
     Encoder,
@@ -157,33 +157,28 @@ def _make_pairs(
     others = torch.randint(latents, (latents, k), generator=rng)
     with torch.no_grad():
         codes = sample_latents(generator, view, latents, seed)
-        vectors = directions.vectors.to(codes)
-        scales = directions.scales.to(codes)
-        # Styles of the layers that are not shifted have no coordinates of their own.
-        places = codes if codes.ndim == 2 else codes[:, 0 if view.layers is None else view.layers[0]]
-        own = places @ vectors.T
+        shifts = directions.shifts(num_layers=generator.num_layers).to(codes)
         labels, others = labels.to(codes.device), others.to(codes.device)
-        distances = own[others, labels] - own.gather(1, labels)
-        # Along a direction of no length nothing is walked.
-        walked = scales[labels] > 0
-        amounts = torch.where(walked, distances / scales[labels].clamp_min(1e-12), 0.0)
-        steps = vectors[labels] * (amounts * scales[labels])[..., None]
+        # A latent's own coordinates, in standard deviations: along a direction of no length nothing is walked.
+        flat = shifts.flatten(1)
+        own = codes.flatten(1) @ (flat / flat.square().sum(dim=1, keepdim=True).clamp_min(1e-24)).T
+        amounts = own[others, labels] - own.gather(1, labels)
         images = torch.empty((latents, 1 + k, config.channels, config.size, config.size), dtype=torch.uint8)
         images = images.to(codes.device)
         for start in range(0, latents, view.chunk):
             part = slice(start, start + view.chunk)
             here = codes[part]
             for pair in range(1 + k):
-                shifted = here if pair == 0 else _shifted(here, steps[part, pair - 1], view)
+                shifted = here if pair == 0 else here + _times(amounts[part, pair - 1], shifts[labels[part, pair - 1]])
                 made = features(generator, view, shifted, seed + start)
                 images[part, pair] = _to_bytes(prepared(made, config.channels, config.size))
             tell(0.5 * min(1.0, (start + len(here)) / latents))
     return _Pairs(images, labels, amounts)
 
 
-def _shifted(latents: Tensor, steps: Tensor, view: View) -> Tensor:
-    """Latents (m, …), each with its own step (m, d)."""
-    return shift_latents(latents, steps[:, None] if latents.ndim == 3 else steps, view.layers)
+def _times(amounts: Tensor, shifts: Tensor) -> Tensor:
+    """Shifts (m, …), each times its amount (m,)."""
+    return amounts.view(-1, *[1] * (shifts.ndim - 1)) * shifts
 
 
 def _to_bytes(images: Tensor) -> Tensor:

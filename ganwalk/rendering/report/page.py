@@ -20,6 +20,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.meanings import SCORES
 from ganwalk.files import write_text
 from ganwalk.generators.base import Generator, check_layers
+from ganwalk.layers import in_words
 from ganwalk.rendering.images import Progress, is_zero, traverse, unmoved_pictures
 from ganwalk.rendering.report.cards import Scores, card
 from ganwalk.rendering.report.heat import HEAT_BYTES
@@ -172,12 +173,22 @@ def _facts(directions: Directions, shown: Sequence[int]) -> str:
         f"{text(identity.resolution, 12)} px, SHA-256 <code>{text(identity.sha256, 12)}</code>",
         "method": text(directions.method, 200) + about,
         "space": directions.space,
-        "layers": "all" if directions.layers is None else "{} to {}".format(*directions.layers),
+        "layers": _layers_shown(directions),
         "directions": f"{len(directions)}{of_all}",
         "seed": text(directions.seed, 40),
         "found by": f"ganwalk {text(directions.version, 40)}" if directions.version else "unknown version",
     }
     return "".join(f"<div><dt>{term}</dt><dd>{value}</dd></div>" for term, value in entries.items())
+
+
+def _layers_shown(directions: Directions) -> str:
+    """The layers that are shifted; of each direction, where they differ."""
+    if directions.space != "w+" and not directions.own_layers:
+        return in_words(directions.layers).replace("layers", "").strip()
+    each = [in_words(directions.layers_of(index)) for index in range(len(directions))]
+    if len(set(each)) == 1:
+        return f"a vector for each of {each[0]}"
+    return "; ".join(f"{text(directions.title(index))}: {words}" for index, words in enumerate(each))
 
 
 def _remarks(directions: Directions, shown: Sequence[int], settings: ReportSettings) -> str:
@@ -192,8 +203,7 @@ def _remarks(directions: Directions, shown: Sequence[int], settings: ReportSetti
         "and large ones reduced."
     ]
     if settings.layers is not None:
-        first, last = settings.layers
-        lines.append(f"The pictures shift layers {first} to {last} only; scores are of the directions as they are.")
+        lines.append(f"The pictures shift {in_words(settings.layers)} only; scores are of the directions as they are.")
     left_out = len(directions) - len(shown)
     if left_out:
         lines.append(f"{left_out} hidden direction{'s are' if left_out > 1 else ' is'} left out.")

@@ -15,7 +15,7 @@ from ganwalk.generators.base import Generator
 from ganwalk.generators.external import Interface
 from ganwalk.options import completed
 from ganwalk.options.words import command_words
-from ganwalk.records import build_record
+from ganwalk.records import as_tuples, build_record
 from ganwalk.rendering.report.markup import file_name
 from ganwalk.rendering.report.settings import ReportSettings
 
@@ -35,8 +35,7 @@ def discover_command(directions: Directions, generator: Generator) -> str | None
     if METHODS[chosen].fit is not None and factor_reader(generator) is None:
         return None
     values = completed(DiscoverySettings, directions.settings)
-    # JSON has no tuples.
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    values = {name: as_tuples(value) for name, value in values.items()}
     try:
         stored = build_record(DiscoverySettings, values)
         settings = stored.resolve(generator)

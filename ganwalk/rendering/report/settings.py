@@ -38,7 +38,9 @@ class ReportSettings:
     class_index: int | None = option(
         None, "Class of a conditional generator.", "--class", at_least=0, shown="as discovered"
     )
-    layers: tuple[int, int] | None = option(None, "Shift only these layers.", text=LAYERS, shown="as discovered")
+    layers: tuple[int, int] | tuple[tuple[int, int], ...] | None = option(
+        None, "Shift only these layers.", text=LAYERS, shown="as discovered"
+    )
     hidden: bool = option(False, "Show the hidden directions, too.", "--hidden")
     batch: int = option(8, "Images at once (memory).", at_least=1)
     seed_style: str = option(
