@@ -11,6 +11,7 @@ from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.files import write_text
 from ganwalk.options.words import options_table
+from ganwalk.projection.settings import ProjectionSettings
 from ganwalk.rendering.report.settings import ReportSettings
 from vae.objectives import OBJECTIVES
 from vae.settings import ScoringSettings, TopDisSettings, TrainingSettings
@@ -30,6 +31,8 @@ def options_page() -> str:
         options_table(EvaluationSettings),
         "## ganwalk report",
         options_table(ReportSettings),
+        "## ganwalk project",
+        options_table(ProjectionSettings),
         "## python -m vae.train",
         options_table(TrainingSettings),
         "The TopDis term:",
