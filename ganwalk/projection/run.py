@@ -28,7 +28,7 @@ from ganwalk.projection.start import Candidates, sample_candidates
 
 _SAVE_EVERY_SECONDS = 5.0
 # After which a first result is worth a look, and between further ones.
-_EARLY_SECONDS, _BETWEEN_SECONDS = 15.0, 30.0
+_EARLY_SECONDS, _BETWEEN_SECONDS = 10.0, 30.0
 
 
 @dataclass(frozen=True)

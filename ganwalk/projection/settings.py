@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SPACES = ("w", "w+", "z")
 # Pixels on a side up to which an image takes a fraction of a second: steps and candidates there, and beyond.
 _SMALL = 128
-_STEPS, _CANDIDATES = (200, 80), (512, 24)
+_STEPS, _CANDIDATES = (200, 80), (512, 16)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ProjectionSettings:
         "Sampled images, the nearest of which the optimisation starts from.",
         at_least=1,
         at_most=100_000,
-        shown="512, or 24 above 128 px",
+        shown="512, or 16 above 128 px",
     )
     class_index: int | None = option(
         None, "Class of a conditional generator; a code (z) needs one.", "--class", at_least=0, shown="any"
