@@ -12,6 +12,7 @@ from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.files import write_text
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.options.words import options_table
+from ganwalk.projection.settings import ProjectionSettings
 from ganwalk.rendering.report.settings import ReportSettings
 from vae.objectives import OBJECTIVES
 from vae.settings import ScoringSettings, TopDisSettings, TrainingSettings
@@ -33,6 +34,8 @@ def options_page() -> str:
         options_table(NamingSettings),
         "## ganwalk report",
         options_table(ReportSettings),
+        "## ganwalk project",
+        options_table(ProjectionSettings),
         "## python -m vae.train",
         options_table(TrainingSettings),
         "The TopDis term:",

@@ -12,6 +12,7 @@ from ganwalk.commands.encode import encode
 from ganwalk.commands.evaluate import compare, evaluate
 from ganwalk.commands.explore import explore
 from ganwalk.commands.files import export, import_command, name
+from ganwalk.commands.project import project
 from ganwalk.commands.render import render
 from ganwalk.commands.report import report
 from ganwalk.terminal import run_command
@@ -33,6 +34,7 @@ def group() -> None:
 
 for command in (
     discover,
+    project,
     render,
     explore,
     report,

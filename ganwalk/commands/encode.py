@@ -69,7 +69,7 @@ def encode(
     import torch
 
     from ganwalk.evaluation.representation.encoder import ENCODER_FILE, Encoder
-    from ganwalk.evaluation.representation.pictures import read_picture
+    from ganwalk.photos import read_photo
 
     path, directions = _directions_of(directions_path, encoder_path, quiet or as_json)
     encoder_path = encoder_path or path.parent / ENCODER_FILE
@@ -78,8 +78,9 @@ def encode(
         raise GanwalkError(f"{encoder_path} does not exist: make it with {make}")
     encoder = Encoder.load(encoder_path)
     encoder.check(directions)
-    images = [read_picture(picture, encoder.config.size, encoder.config.channels) for picture in pictures]
-    codes = encoder.to(device).encode(torch.cat(images).to(device)).cpu().numpy()
+    photos = [read_photo(picture, encoder.config.size, averaged=True) for picture in pictures]
+    images = torch.cat([photo.image(encoder.config.channels) for photo in photos])
+    codes = encoder.to(device).encode(images.to(device)).cpu().numpy()
     written = _write(out, pictures, directions, codes) if out is not None else None
     if as_json:
         click.echo(json.dumps(_facts(pictures, directions, encoder, codes), indent=1))

@@ -52,6 +52,13 @@ cutoff_option = click.option(
 found_class_option = click.option(
     "--class", "class_index", type=click.IntRange(0), help="Class of a conditional generator [default: as discovered]."
 )
+latents_option = click.option(
+    "--latents",
+    "latents_paths",
+    type=PATH,
+    multiple=True,
+    help="File of latents to show instead of seeds, such as of ganwalk project; may be repeated.",
+)
 batch_option = click.option(
     "--batch", type=click.IntRange(1), default=8, show_default=True, help="Images at once (memory)."
 )

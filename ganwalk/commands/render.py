@@ -21,6 +21,7 @@ from ganwalk.commands.options import (
     force_option,
     found_class_option,
     generator_option,
+    latents_option,
     layers_option,
     open_directions,
     percent,
@@ -60,6 +61,7 @@ _STEPS = 7
     show_default=True,
     help="Whose codes seeds stand for: torch's, or those of NVIDIA's scripts, in which pictures are published.",
 )
+@latents_option
 @reach_option
 @click.option("--steps", type=click.IntRange(2), default=_STEPS, show_default=True, help="Pictures from end to end.")
 @truncation_option
@@ -81,6 +83,7 @@ def render(
     out: Path | None,
     seeds_text: str | None,
     seed_style: str,
+    latents_paths: tuple[Path, ...],
     amplitude: float,
     steps: int,
     truncation: float,
@@ -108,19 +111,24 @@ def render(
     from ganwalk.files import check_free
     from ganwalk.generators.loading import load_directions_generator
     from ganwalk.generators.timing import seconds_per_latent
+    from ganwalk.interchange.latents import latent_samples, read_latents
     from ganwalk.ranges import parse_layers, parse_seeds
     from ganwalk.rendering.animation import FRAMES, save_animation
     from ganwalk.rendering.grids import combination_grid, default_seeds, overview_parts, overview_sheets, traversal_grid
     from ganwalk.rendering.naming import check_replaceable, mark_of, settings_name
     from ganwalk.rendering.ranges import parse_edit
-    from ganwalk.samples import DrawnSamples
+    from ganwalk.samples import DrawnSamples, Samples
     from ganwalk.sheets import save_picture
 
     if direction is not None and combine is not None:
         raise GanwalkError("--direction and --combine say two things to draw: leave one of them out")
     if direction is None and combine is None:
         raise GanwalkError("say what to draw: either --direction 0 (or a name, or all) or --combine smile=2,pose=-1")
+    if latents_paths and (seeds_text is not None or seed_style != SEED_STYLES[0]):
+        raise GanwalkError("--latents are shown instead of seeds: leave out --seeds and --seed-style")
+    latents = [read_latents(one) for one in latents_paths]
     path, directions = open_directions(directions_path, quiet)
+    typed_class = class_index
     class_index = directions.class_index if class_index is None else class_index
     seeds = None if seeds_text is None else tuple(parse_seeds(seeds_text))
     layers = parse_layers(layers_text) if layers_text else None
@@ -133,10 +141,17 @@ def render(
         edits, stem_name = [[Move(k, amplitude, layers)] for k in directions.visible()], "overview"
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
-    seeds = seeds or default_seeds(generator)
-    samples = DrawnSamples(seeds, truncation, truncation_cutoff, class_index, seed_style)
+    samples: Samples
+    if latents:
+        samples = latent_samples(latents, generator, truncation, truncation_cutoff, typed_class)
+        shown: Any = samples.fingerprint
+    else:
+        seeds = seeds or default_seeds(generator)
+        samples = DrawnSamples(seeds, truncation, truncation_cutoff, class_index, seed_style)
+        shown = seeds
     given = {
         "seeds": seeds_text,
+        "latents": ",".join(one.path.stem for one in latents) or None,
         "seed-style": None if seed_style == SEED_STYLES[0] else seed_style,
         "amplitude": None if amplitude == AMPLITUDE or combine is not None else f"{amplitude:g}",
         "steps": None if steps == _STEPS else steps,
@@ -155,7 +170,7 @@ def render(
     sheets = [stem] if count == 1 else [stem.with_name(f"{stem.stem}-{k}.png") for k in range(1, count + 1)]
     animations = [stem.with_suffix(suffix) for suffix in [".gif"] * gif + [".mp4"] * mp4]
     drawn = f"{stem_name} with heat maps" if saliency else stem_name
-    mark = mark_of(directions, {**given, "drawn": drawn, "seeds": samples.seeds})
+    mark = mark_of(directions, {**given, "drawn": drawn, "seeds": shown})
     for sheet in sheets:
         check_replaceable(sheet, mark, force)
     if not sheets[0].exists():

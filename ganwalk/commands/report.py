@@ -70,16 +70,20 @@ def report(
     from ganwalk.rendering.report.page import count_pictures
 
     path, directions = open_directions(directions_path, quiet)
-    if settings.class_index is None:
+    # Styles have no class any more.
+    if settings.class_index is None and not settings.latents:
         settings = replace(settings, class_index=directions.class_index)
     evaluation = load_evaluation(evaluation_beside(path), directions) if scored else None
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
-    as_discovered = ReportSettings(class_index=directions.class_index)
-    words = command_words(settings, as_discovered, without=("batch",)) or []
+    as_discovered = ReportSettings(class_index=None if settings.latents else directions.class_index)
+    words = command_words(settings.named(), as_discovered, without=("batch",)) or []
     target = out or path.parent / f"{settings_name('report', words)}.html"
     check_report(target, generator, directions, settings)
-    mark = mark_of(directions, {"report": words})
+    samples = settings.resolve(generator).samples(generator)
+    # The names of files do not tell what is in them.
+    shown = {"latents": samples} if settings.latents else {}
+    mark = mark_of(directions, {"report": words, **shown})
     check_replaceable(target, mark, force)
     if scored and evaluation is None:
         # Late: it would stand where the estimate is to be told.
@@ -90,7 +94,7 @@ def report(
                 EvaluationSettings(
                     truncation_psi=settings.truncation_psi,
                     truncation_cutoff=settings.truncation_cutoff,
-                    class_index=settings.class_index,
+                    class_index=directions.class_index if settings.latents else settings.class_index,
                     reconstructor=False,
                 ),
                 threads=threads,
@@ -99,7 +103,7 @@ def report(
             ).to_json()
     settings = settings.resolve(generator)
     if not quiet:
-        seconds = count_pictures(directions, settings) * seconds_per_latent(generator)
+        seconds = count_pictures(directions, settings, len(samples)) * seconds_per_latent(generator)
         announce("rendering", seconds, "fewer --steps or --seeds shorten it", quiet)
     with progress_bar(100, "rendering", quiet) as advance:
         write_report(

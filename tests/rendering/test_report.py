@@ -528,7 +528,7 @@ def test_the_report_command_names_what_differs(toy):
     assert shlex.split(command) == expected
     nvidia = report_command(directions, "d.safetensors", replace(settings, seed_style="nvidia"), evaluated=True)
     assert "--seed-style nvidia" in nvidia
-    assert replace(settings, seed_style="nvidia").samples.summary == "NVIDIA's seeds 3, 1"
+    assert replace(settings, seed_style="nvidia").samples(toy).summary == "NVIDIA's seeds 3, 1"
     plain = replace(directions, generator=toy.identity)
     assert report_command(plain, "directions.safetensors", ReportSettings(), True) == "ganwalk report"
 
@@ -539,11 +539,11 @@ def test_less_is_shown_of_slow_generators_if_nobody_says_how_much(toy, tmp_path)
     for resolution in (128, 256, 1024):
         toy.resolution = resolution
         settings = ReportSettings().resolve(toy)
-        shapes[resolution] = (settings.seeds, settings.steps, count_pictures(directions, settings))
+        shapes[resolution] = (settings.seeds, settings.steps, count_pictures(directions, settings, len(settings.seeds)))
     # The samples themselves, and what is shifted.
     assert shapes == {128: ((1, 2), 13, 2 + 48), 256: ((1,), 5, 1 + 8), 1024: ((1,), 3, 1 + 4)}
     asked = ReportSettings(seeds=(4, 5), steps=2)
-    assert asked.resolve(toy) == asked and count_pictures(directions, asked) == 8
+    assert asked.resolve(toy) == asked and count_pictures(directions, asked, len(asked.seeds)) == 8
     made = []
     toy.synthesis.register_forward_hook(lambda module, inputs, output: made.append(len(output)))
     toy.resolution = 1024

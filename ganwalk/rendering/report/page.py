@@ -38,7 +38,7 @@ from ganwalk.rendering.report.tables import (
     summary_table,
 )
 from ganwalk.rendering.saliency import reduced, saliency_map
-from ganwalk.samples import describe_truncation
+from ganwalk.samples import Samples, describe_truncation
 
 # Directions that a page shows at once: the others are unfolded in parts.
 PART = 20
@@ -50,7 +50,7 @@ def check_report(path: Path, generator: Generator, directions: Directions, setti
         raise GanwalkError(f"{path} must end in .html")
     directions.check(generator)
     check_layers(generator, settings.layers, directions.space)
-    settings.resolve(generator).samples.check(generator)
+    settings.resolve(generator).samples(generator).check(generator)
 
 
 def write_report(
@@ -82,9 +82,9 @@ def write_report(
     settings = given.resolve(generator)
     check_report(path, generator, directions, settings)
     shown = _shown(directions, settings)
-    amplitudes = _amplitudes(settings)
+    samples, amplitudes = settings.samples(generator), _amplitudes(settings)
     scores = Scores.of(evaluation) if evaluation else None
-    done, total = 0, count_pictures(directions, settings)
+    done, total = 0, count_pictures(directions, settings, len(samples))
 
     def count(images: int) -> None:
         nonlocal done
@@ -93,22 +93,22 @@ def write_report(
             progress(done, total)
 
     making: dict[str, Any] = {"batch": settings.batch, "on_images": count}
-    unmoved = [unmoved_pictures(generator, directions, amplitudes, sample, **making) for sample in settings.samples]
+    unmoved = [unmoved_pictures(generator, directions, amplitudes, sample, **making) for sample in samples]
     cards, leading, lead = [], lead_directions(directions, shown), dict[int, Strip]()
     for index in shown:
         moves = [Move(index, 1.0, settings.layers)]
         strips: list[Strip] = []
         maps: list[np.ndarray] = []
-        for sample, picture in zip(settings.samples, unmoved, strict=True):
+        for sample, picture in zip(samples, unmoved, strict=True):
             pictures = traverse(generator, directions, moves, amplitudes, sample, unmoved=picture, **making)[0]
-            strips.append(encode_strip(pictures, (DIRECTION_BYTES - HEAT_BYTES) // len(settings.samples)))
+            strips.append(encode_strip(pictures, (DIRECTION_BYTES - HEAT_BYTES) // len(samples)))
             if not maps:
                 middle = pictures[len(pictures) // 2]
             maps.append(saliency_map([reduced(pictures)]) / (amplitudes[1] - amplitudes[0]))
             if index in leading and index not in lead:
                 lead[index] = lead_strip(pictures)
         heat = (np.mean(maps, axis=0), middle)
-        cards.append(card(directions, index, settings.samples, strips, amplitudes, scores, heat))
+        cards.append(card(directions, index, samples, strips, amplitudes, scores, heat))
     style, script = (_piece(name) for name in ("style.css", "script.js"))
     name = text(file_name(directions.generator.reference), 120)
     write_text(
@@ -119,9 +119,9 @@ def write_report(
             style=style,
             script=script,
             title=f"Directions of {name}",
-            lead=lead_figure(directions, settings.samples.select([0]), lead, amplitudes),
+            lead=lead_figure(directions, samples.select([0]), lead, amplitudes),
             facts=_facts(directions, shown),
-            remarks=_remarks(directions, shown, settings),
+            remarks=_remarks(directions, shown, settings, samples),
             commands=_commands(generator, directions, directions_file, given, evaluation),
             settings=_all_settings(directions, settings, evaluation),
             contents=_contents(directions, shown),
@@ -135,11 +135,11 @@ def write_report(
     )
 
 
-def count_pictures(directions: Directions, settings: ReportSettings) -> int:
+def count_pictures(directions: Directions, settings: ReportSettings, samples: int) -> int:
     """Images that `write_report` makes with resolved settings: those of the samples themselves once only."""
     amplitudes = _amplitudes(settings)
     zeros = sum(map(is_zero, amplitudes))
-    return len(settings.samples) * (len(_shown(directions, settings)) * (len(amplitudes) - zeros) + zeros)
+    return samples * (len(_shown(directions, settings)) * (len(amplitudes) - zeros) + zeros)
 
 
 def _shown(directions: Directions, settings: ReportSettings) -> list[int]:
@@ -191,9 +191,9 @@ def _layers_shown(directions: Directions) -> str:
     return "; ".join(f"{text(directions.title(index))}: {words}" for index, words in enumerate(each))
 
 
-def _remarks(directions: Directions, shown: Sequence[int], settings: ReportSettings) -> str:
+def _remarks(directions: Directions, shown: Sequence[int], settings: ReportSettings, samples: Samples) -> str:
     """What the pictures are, and which directions are not here."""
-    summary, truncation = settings.samples.summary, describe_truncation(settings.samples)
+    summary, truncation = samples.summary, describe_truncation(samples)
     truncated = f", truncation {truncation}" if truncation else ""
     chosen = "" if settings.class_index is None else f", class {settings.class_index}"
     lines = [
@@ -235,7 +235,8 @@ def _commands(
 
 
 def _all_settings(directions: Directions, settings: ReportSettings, evaluation: dict[str, Any] | None) -> str:
-    parts = {"method": directions.settings, "report": vars(settings)}
+    shown = {**vars(settings), "latents": [file.name for file in settings.latents]}
+    parts = {"method": directions.settings, "report": shown}
     if evaluation is not None:
         parts["scores"] = evaluation["settings"]
     return "".join(

@@ -61,7 +61,7 @@ def report_command(directions: Directions, directions_file: str, settings: Repor
         words += ["--directions", file_name(directions_file)]
     if directions.generator.interface:
         words += _generator_options(directions)
-    given = command_words(settings, ReportSettings(), without=("batch",))
+    given = command_words(settings.named(), ReportSettings(), without=("batch",))
     assert given is not None
     return _joined([*words, *given, *["--no-evaluate"] * (not evaluated)])
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganwalk.errors import GanwalkError
-from ganwalk.options import check_settings, option
+from ganwalk.options import TextForm, check_settings, option
 from ganwalk.ranges import LAYERS, SEED_STYLES, SEEDS
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 # By pixels on a side up to which it holds: the samples, and the pictures of each, that a report shows if nobody says.
 _SHOWN = ((128, (1, 2), 13), (512, (1,), 5))
 _SHOWN_OF_LARGER = ((1,), 3)
+
+
+_LATENTS = TextForm("FILE", Path, str, many=True)
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,9 @@ class ReportSettings:
     )
     hidden: bool = option(False, "Show the hidden directions, too.", "--hidden")
     batch: int = option(8, "Images at once (memory).", at_least=1)
+    latents: tuple[Path, ...] = option(
+        (), "File of latents to show instead of seeds, such as of ganwalk project; may be repeated.", text=_LATENTS
+    )
     seed_style: str = option(
         "torch",
         "Whose codes seeds stand for: torch's, or those of NVIDIA's scripts, in which pictures are published.",
@@ -53,6 +60,8 @@ class ReportSettings:
         check_settings(self)
         if self.seeds == ():
             raise GanwalkError("a report needs at least one sample: give --seeds such as 1-2")
+        if self.latents and (self.seeds is not None or self.seed_style != SEED_STYLES[0]):
+            raise GanwalkError("--latents are shown instead of seeds: leave out --seeds and --seed-style")
 
     def resolve(self, generator: Generator) -> ReportSettings:
         """These settings with the samples and steps filled in."""
@@ -60,14 +69,22 @@ class ReportSettings:
         seeds, steps = next(sized, _SHOWN_OF_LARGER)
         return replace(
             self,
-            seeds=seeds if self.seeds is None else self.seeds,
+            seeds=seeds if self.seeds is None and not self.latents else self.seeds,
             steps=steps if self.steps is None else self.steps,
         )
 
-    @property
-    def samples(self) -> Samples:
-        """What every direction is shown on; of resolved settings."""
+    def named(self) -> ReportSettings:
+        """These settings with files by their names alone, as what is sent to others tells them."""
+        return replace(self, latents=tuple(Path(file.name) for file in self.latents))
+
+    def samples(self, generator: Generator) -> Samples:
+        """What every direction is shown on; of resolved settings. GanwalkError if latents do not fit."""
+        from ganwalk.interchange.latents import latent_samples, read_latents
         from ganwalk.samples import DrawnSamples
 
+        truncation = self.truncation_psi, self.truncation_cutoff
+        if self.latents:
+            files = [read_latents(file) for file in self.latents]
+            return latent_samples(files, generator, *truncation, self.class_index)
         assert self.seeds is not None
-        return DrawnSamples(self.seeds, self.truncation_psi, self.truncation_cutoff, self.class_index, self.seed_style)
+        return DrawnSamples(self.seeds, *truncation, self.class_index, self.seed_style)

@@ -1,0 +1,215 @@
+"""`ganwalk project`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganwalk.commands.estimates import announce
+from ganwalk.commands.options import (
+    PATH,
+    code_again,
+    common_options,
+    external_options,
+    force_option,
+)
+from ganwalk.errors import GanwalkError
+from ganwalk.options.command_line import settings_options
+from ganwalk.photos import find_photos, parse_crop
+from ganwalk.progress import progress_bar, say
+from ganwalk.projection.settings import ProjectionSettings
+from ganwalk.terminal import download_watch, quoted, set_up_torch
+
+if TYPE_CHECKING:
+    from ganwalk.photos import Photo
+    from ganwalk.projection.run import Prepared, Projection
+
+# Of a progress bar, for each photo.
+_PARTS = 1000
+# A step is an image and its gradient: so many times an image alone.
+_GRADIENT = 2.5
+
+
+@click.command(epilog="Example: ganwalk project photo.jpg --generator ffhq.pkl")
+@click.argument("photos", type=PATH, nargs=-1, required=True)
+@click.option("-g", "--generator", "name", required=True, help="Checkpoint or name, as of discover.")
+@click.option("-o", "--out", type=PATH, help="Folder for the results [default: beside each photo].")
+@settings_options("settings", ProjectionSettings())
+@click.option(
+    "--crop",
+    "crop_text",
+    metavar="X,Y,SIZE",
+    help="Square to take: left, top, side in pixels [default: the largest in the middle].",
+)
+@click.option(
+    "--perceptual",
+    metavar="FILE",
+    help="Also compare features: of a TorchScript network (needs --trust), or of the package lpips, if that is given.",
+)
+@click.option("--resume", is_flag=True, help="Keep what is finished, and continue the projection that is not.")
+@force_option
+@common_options
+@external_options
+def project(
+    photos: tuple[Path, ...],
+    name: str,
+    out: Path | None,
+    settings: ProjectionSettings,
+    crop_text: str | None,
+    perceptual: str | None,
+    resume: bool,
+    force: bool,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+    external: dict[str, Any],
+) -> None:
+    """Find the latents of PHOTOS, files or folders, so that they can be edited: photo.npz, and a picture of the fit.
+
+    --latents photo.npz then shows the photo wherever --seeds shows samples. A photo should show what the generator
+    shows, cropped as its training images were: no face is looked for. The first result is there within half a minute,
+    and gets better while the search goes on. The weights of the generator stay as they are: what it cannot draw stays
+    away.
+    """
+    crop = None if crop_text is None else parse_crop(crop_text)
+    paths = _without_ours(find_photos(photos), photos)
+    if crop is not None and len(paths) > 1:
+        raise GanwalkError(f"--crop is of one photo, and {len(paths)} are given: project them one by one")
+    set_up_torch(device, threads)
+    from ganwalk.generators.loading import load_generator
+    from ganwalk.generators.timing import seconds_per_latent
+    from ganwalk.photos import read_photo
+    from ganwalk.projection.names import check_names
+    from ganwalk.projection.perceptual import load_perceptual
+    from ganwalk.projection.run import prepare
+
+    targets = [(path.parent if out is None else out) / f"{path.stem}.npz" for path in paths]
+    check_names(targets, paths)
+    for target in targets:
+        _check_target(target, resume, force)
+    with download_watch(quiet) as on_bytes:
+        generator = load_generator(name, device, on_bytes, **external)
+    resolved = settings.resolve(generator)
+    network = None if perceptual is None else load_perceptual(perceptual, device, trust=external["trust"])
+    # All before the first is projected: the last of many should not end a long run.
+    for path in paths:
+        for note in read_photo(path, generator.resolution, crop).notes:
+            click.echo(f"note: {path}: {note}")
+    assert resolved.steps is not None and resolved.candidates is not None
+    if not quiet and not resume:
+        images = resolved.candidates + _GRADIENT * resolved.steps * len(paths)
+        remedy = "fewer --steps" + " or photos" * (len(paths) > 1) + " shorten it"
+        announce("projecting", images * seconds_per_latent(generator), remedy, quiet)
+    with _told_how_to_continue(targets), progress_bar(_PARTS * (len(paths) + 1), "projecting", quiet) as advance:
+        prepared = prepare(
+            generator, settings, perceptual=network, on_share=lambda share: advance(int(_PARTS * share), "samples")
+        )
+        found = []
+        for k, (path, target) in enumerate(zip(paths, targets, strict=True), start=1):
+
+            def on_share(share: float, k: int = k, path: Path = path) -> None:
+                advance(int(_PARTS * (k + share)), path.name)
+
+            photo = read_photo(path, generator.resolution, crop)
+            found.append(_project(prepared, photo, target, resume=resume, quiet=quiet, on_share=on_share))
+    for target, projection in zip(targets, found, strict=True):
+        if projection is None:
+            click.echo(f"kept {target}: it is finished")
+        else:
+            click.echo(f"wrote {target}: RMS error {100 * float(projection.error[0]):.1f} % of the range of values")
+    again = code_again(generator, name, external)
+    latents = "".join(f" --latents {quoted(target)}" for target in targets[:1])
+    click.echo(f"next: ganwalk render{again}{latents} --direction 0")
+
+
+def _project(
+    prepared: Prepared,
+    photo: Photo,
+    target: Path,
+    *,
+    resume: bool,
+    quiet: bool,
+    on_share: Callable[[float], None],
+) -> Projection | None:
+    """The projection of one photo, written; None if it was finished before."""
+    from ganwalk.files import made_folder, try_locked
+    from ganwalk.projection.checkpointing import check_same
+    from ganwalk.projection.names import picture_beside
+    from ganwalk.projection.outputs import read_run, write_projection
+    from ganwalk.projection.run import run_projection
+
+    image = photo.image(1 if prepared.generator.img_channels < 3 else 3)
+    run = prepared.fingerprint(image)
+    checkpoint = _checkpoint(target)
+    if resume and target.exists() and not checkpoint.exists():
+        check_same(target, read_run(target), run)
+        on_share(1.0)
+        return None
+    reference = Path(prepared.generator.identity.reference).name
+
+    def write(found: Projection) -> None:
+        write_projection(target, found, photo, run, reference)
+
+    def write_early(found: Projection) -> None:
+        write(found)
+        if not quiet:
+            say(f"a first result is there, to look at while the search goes on: {picture_beside(target)}")
+
+    with made_folder(target.parent), try_locked(target) as held:
+        if not held:
+            raise GanwalkError(f"another process projects to {target}: wait for it, or choose another --out")
+        found = run_projection(
+            prepared, image, checkpoint=checkpoint, resume=resume, on_share=on_share, on_early=write_early
+        )
+        write(found)
+        checkpoint.unlink(missing_ok=True)
+    return found
+
+
+def _without_ours(found: Sequence[Path], given: Sequence[Path]) -> list[Path]:
+    """Photos but for the pictures of earlier projections that lie among them, unless these were named."""
+    from ganwalk.projection.names import PICTURE_SUFFIX
+
+    kept = []
+    for path in found:
+        latents = path.with_name(path.name.removesuffix(PICTURE_SUFFIX) + ".npz")
+        if path in given or not (path.name.endswith(PICTURE_SUFFIX) and latents.exists()):
+            kept.append(path)
+    if not kept:
+        raise GanwalkError(f"{given[0]} holds nothing but pictures of projections: give a photo")
+    return kept
+
+
+def _checkpoint(target: Path) -> Path:
+    return target.with_name(f"{target.stem}.checkpoint.pt")
+
+
+def _check_target(target: Path, resume: bool, force: bool) -> None:
+    """Refuses to project where a result, or an unfinished one, is in the way."""
+    from ganwalk.files import check_free, check_writable
+    from ganwalk.projection.names import picture_beside
+
+    if resume:
+        check_writable(target)
+    elif _checkpoint(target).exists() and not force:
+        raise GanwalkError(
+            f"{_checkpoint(target)} is a projection that was not finished: continue it with --resume, or start anew "
+            "with --force"
+        )
+    else:
+        for path in (target, picture_beside(target)):
+            check_free(path, force)
+
+
+@contextlib.contextmanager
+def _told_how_to_continue(targets: Sequence[Path]) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if any(_checkpoint(target).exists() for target in targets):
+            click.echo("to continue: the same command with --resume", err=True)
+        raise

@@ -1,0 +1,204 @@
+"""Latents that people have, in the files of this and other tools, as samples to be shown.
+
+- A projection of `ganwalk project`, or NVIDIA's projected_w.npz: `w` (n, layers, w_dim); also `z` (n, z_dim).
+- What e4e and PTI save: tensors alone in a .pt, (n, layers, w_dim) or (n, w_dim), or a dict of such by picture.
+- SeFa's latent_codes/*.npy and other arrays alone: styles of layers, or vectors, whose space the generator tells.
+
+Nothing in a file is executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganwalk.errors import GanwalkError, one_line
+from ganwalk.generators.base import Generator
+from ganwalk.generators.checkpoints.pickle_reader import PickleError
+from ganwalk.interchange.contents import Array, read_contents
+from ganwalk.samples import StoredSamples
+
+# What the fields and files of tools call them.
+_NAMES = {
+    "z": "z",
+    "w": "w",
+    "ws": "w",
+    "wp": "w",
+    "w_plus": "w",
+    "wplus": "w",
+    "projected_w": "w",
+    "latent": "w",
+    "latents": "",
+    "latent_codes": "",
+    "codes": "",
+}
+_MOST = 10_000
+_SAVE = "save one array, (n, layers, w_dim) or (n, w_dim), as .npz under the name w, or (n, z_dim) under the name z"
+# Latents from which moments of w are taken, to tell its vectors from codes.
+_DRAWN = 2000
+
+
+@dataclass(frozen=True)
+class LatentsFile:
+    """Latents from a file, before a generator says what fits.
+
+    Attributes:
+        path: of the file.
+        values: (n, d), or (n, layers, w_dim).
+        space: "z" or "w"; empty where the file does not say.
+    """
+
+    path: Path
+    values: Tensor = field(compare=False, repr=False)
+    space: str
+
+    def labels(self, count: int) -> tuple[str, ...]:
+        """The file's name, with numbers where it holds several samples."""
+        name = one_line(self.path.stem, 40)
+        return (name,) if count == 1 else tuple(f"{name} {k}" for k in range(count))
+
+
+def read_latents(path: Path) -> LatentsFile:
+    """The latents in a file, told by its content.
+
+    Raises:
+        GanwalkError: it cannot be read, or holds no latents that can be told.
+    """
+    try:
+        contents = read_contents(path)
+        arrays = {name: entry for name, entry in contents.entries.items() if isinstance(entry, Array)}
+        name = _chosen(arrays)
+        # torch's users save styles; whose name says nothing may hold either.
+        space = _space_of(name) or ("w" if contents.kind == "pt" or len(arrays[name].shape) == 3 else "")
+        return LatentsFile(path, _checked(arrays[name].read(), space), space)
+    except FileNotFoundError:
+        raise GanwalkError(f"{path} does not exist: check --latents") from None
+    except IsADirectoryError:
+        raise GanwalkError(f"{path} is a folder: give the file in it") from None
+    except OSError as error:
+        raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
+    except PickleError as error:
+        raise GanwalkError(f"{path} is damaged: {one_line(str(error))}") from error
+    except GanwalkError as error:
+        # The reader of files speaks of directions, which most of its files are of.
+        reason = str(error).replace("file of directions", "file of latents").replace("not directions", "not latents")
+        raise GanwalkError(f"{path} {one_line(reason)}") from error
+
+
+def latent_samples(
+    files: Sequence[LatentsFile],
+    generator: Generator,
+    truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
+    class_index: int | None = None,
+) -> StoredSamples:
+    """The latents of files as samples of a generator, in their order.
+
+    Args:
+        truncation_psi, truncation_cutoff, class_index: of codes; styles refuse them.
+    Raises:
+        GanwalkError: latents do not fit the generator, or are of two spaces.
+    """
+    if not files:
+        raise GanwalkError("at least one sample is needed: give --latents FILE")
+    spaces = [file.space or _told(file, generator) for file in files]
+    if len(set(spaces)) > 1:
+        first, other = files[0].path, files[spaces.index("w" if spaces[0] == "z" else "z")].path
+        raise GanwalkError(f"{first} holds latents in {spaces[0]}, {other} others: show them one after the other")
+    parts = [_fitting(file, space, generator) for file, space in zip(files, spaces, strict=True)]
+    if len({part.ndim for part in parts}) > 1:
+        parts = [part if part.ndim == 3 else part.unsqueeze(1).expand(-1, generator.num_layers, -1) for part in parts]
+    labels = tuple(label for file, part in zip(files, parts, strict=True) for label in file.labels(len(part)))
+    samples = StoredSamples(torch.cat(parts), spaces[0], labels, truncation_psi, truncation_cutoff, class_index)
+    samples.check(generator)
+    return samples
+
+
+def _chosen(arrays: dict[str, Array]) -> str:
+    """The name of the array that holds the latents."""
+    if not arrays:
+        raise GanwalkError(f"holds no latents: {_SAVE}")
+    if len(arrays) == 1:
+        return next(iter(arrays))
+    known = [name for name in arrays if _last(name) in _NAMES]
+    for space in ("z", "w", ""):
+        # A projection in z holds the styles of its code beside it: the code says more.
+        named = [name for name in known if _space_of(name) == space]
+        if len(named) == 1:
+            return named[0]
+    names = one_line(", ".join(list(arrays)[:6]), 120)
+    raise GanwalkError(f"holds {len(arrays)} arrays ({names}) and does not say which are latents: {_SAVE}")
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2].lower()
+
+
+def _space_of(name: str) -> str:
+    """The space that a name speaks of; empty if it does not say."""
+    return _NAMES.get(_last(name), "")
+
+
+def _checked(values: Tensor, space: str) -> Tensor:
+    """Latents with an axis of samples."""
+    if values.ndim == 1:
+        values = values[None]
+    if values.ndim == 4 and values.shape[0] == 1:
+        # A list of one tensor, or a batch of batches.
+        values = values[0]
+    if values.ndim not in ((2,) if space == "z" else (2, 3)) or values.numel() == 0:
+        raise GanwalkError(f"holds an array of shape {tuple(values.shape)}, which are no latents: {_SAVE}")
+    if len(values) > _MOST:
+        raise GanwalkError(f"holds {len(values)} latents, more than {_MOST}: save those to be shown")
+    if not torch.isfinite(values).all():
+        raise GanwalkError("holds values that are not finite: no generator made these")
+    return values
+
+
+def _fitting(file: LatentsFile, space: str, generator: Generator) -> Tensor:
+    """The latents of a file, once they are known to fit."""
+    values = file.values
+    shown = "×".join(map(str, values.shape[1:]))
+    if space == "z":
+        if values.shape[1] != generator.z_dim:
+            raise GanwalkError(
+                f"{file.path} holds codes z of {shown} values, but this generator takes {generator.z_dim}: "
+                "was it another one?"
+            )
+        return values
+    layers, dim = generator.num_layers, generator.w_dim
+    if not generator.style_based:
+        raise GanwalkError(f"{file.path} holds styles w, but this generator has none: give its latent codes z")
+    if values.ndim == 2 and values.shape == (layers, dim) and layers > 1:
+        # The styles of one picture, saved without an axis of samples.
+        return values[None]
+    if values.shape[1:] not in ((dim,), (layers, dim)):
+        raise GanwalkError(
+            f"{file.path} holds styles of {shown} values, but this generator takes {layers}×{dim} or {dim}: "
+            "was it another one, or of another size?"
+        )
+    return values
+
+
+def _told(file: LatentsFile, generator: Generator) -> str:
+    """The space of vectors whose file does not say it: by their length, or where both have it, by their values."""
+    dim = file.values.shape[-1]
+    if not generator.style_based:
+        return "z"
+    if generator.z_dim != generator.w_dim:
+        return "z" if dim == generator.z_dim else "w"
+    from ganwalk.discovery.subspace import latent_subspace
+
+    if dim != generator.w_dim:
+        return "w"
+    # Which of two Gaussians of independent entries the values are likelier of: codes', or styles'.
+    covariance = latent_subspace(generator, "w", 1, samples=_DRAWN).covariance
+    variances = covariance.diagonal().clamp_min(1e-12)
+    values = file.values.double()
+    centred = values - generator.w_avg.cpu().double()
+    of_w = (centred.square() / variances + variances.log()).mean()
+    return "w" if of_w < values.square().mean() else "z"

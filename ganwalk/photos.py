@@ -1,0 +1,215 @@
+"""Pictures that people give: upright, on white paper, cropped to a square, in the size of a network."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganwalk.errors import GanwalkError, one_line
+from ganwalk.files import check_regular
+from ganwalk.options import TextForm
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# What is opened: the formats of photographs. Others of Pillow's, such as PostScript, run programs.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "MPO", "AVIF", "JPEG2000", "PPM")
+_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".jp2", ".ppm", ".pgm", ".pnm")
+)
+# What a telephone writes, and Pillow does not read.
+_HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc")
+_GIVE = "give a JPEG or PNG file"
+# Greys of 16 bits for one of 8.
+_WIDE = 257.0
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square of a picture that stands upright, in its pixels: left, top and side."""
+
+    x: int
+    y: int
+    size: int
+
+
+def parse_crop(text: str) -> Crop:
+    """The square "x,y,size"; GanwalkError if the text is none."""
+    match = re.fullmatch(r"\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*", text)
+    if match is None or int(match[3]) == 0:
+        raise GanwalkError(
+            f"--crop {one_line(text, 40)!r} is not a square such as 120,40,800: left, top, side in pixels"
+        )
+    return Crop(int(match[1]), int(match[2]), int(match[3]))
+
+
+CROP = TextForm("X,Y,SIZE", parse_crop, lambda crop: f"{crop.x},{crop.y},{crop.size}")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A square picture.
+
+    Attributes:
+        pixels: (size, size, 3) uint8.
+        notes: what somebody should know of how it was read, such as that it is the first of several frames.
+    """
+
+    pixels: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    def image(self, channels: int = 3) -> Tensor:
+        """The picture (1, channels, size, size) in [-1, 1]: grey, by its luma, for one channel."""
+        import torch
+        from PIL import Image
+
+        pixels = self.pixels if channels > 1 else np.asarray(Image.fromarray(self.pixels).convert("L"))[..., None]
+        return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None] / 127.5 - 1
+
+
+def find_photos(paths: Iterable[Path]) -> list[Path]:
+    """Files as they are given, and the pictures of each folder, by name, in its place.
+
+    Raises:
+        GanwalkError: a path does not exist, or a folder holds no picture.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            if not path.exists():
+                raise GanwalkError(f"{path} does not exist: check the path")
+            found.append(path)
+            continue
+        inside = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _SUFFIXES and entry.is_file())
+        if not inside:
+            raise GanwalkError(f"{path} holds no picture: {_GIVE}, or a folder of such")
+        found += inside
+    return list(dict.fromkeys(found))
+
+
+def read_photo(path: Path, size: int, crop: Crop | None = None, *, averaged: bool = False) -> Photo:
+    """A picture as a square of `size` pixels.
+
+    It is turned as its EXIF says, its colours go to sRGB, and what is transparent lies on white paper.
+
+    Args:
+        crop: the part to take; None takes the largest square in the middle.
+        averaged: average pixels where the picture is made smaller, as a network saw that was trained on averages;
+            otherwise a Lanczos filter keeps it sharper.
+    Raises:
+        GanwalkError: the file is missing, no picture, damaged or too large, or the crop does not lie in it.
+    """
+    from PIL import Image
+
+    if not path.exists():
+        raise GanwalkError(f"{path} does not exist: check the path")
+    check_regular(path)
+    try:
+        square, notes = _square(path, crop)
+    except (GanwalkError, MemoryError):
+        raise
+    except Exception as error:
+        # Pillow raises whatever a damaged file leads it to.
+        raise _refusal(path, error) from error
+    if square.width < size / 2:
+        notes = (*notes, f"only {square.width} pixels wide: enlarged to {size}")
+    if averaged:
+        how = Image.Resampling.BOX if square.width > size else Image.Resampling.BILINEAR
+    else:
+        how = Image.Resampling.LANCZOS
+    if square.width != size:
+        square = square.resize((size, size), how)
+    return Photo(np.asarray(square), notes)
+
+
+def _square(path: Path, crop: Crop | None) -> tuple[Any, tuple[str, ...]]:
+    """The part that is wanted, in colour with 8 bits, and notes."""
+    from PIL import Image, ImageOps
+
+    Image.init()
+    formats = [name for name in _FORMATS if name in Image.OPEN]
+    with warnings.catch_warnings():
+        # Twice Pillow's limit is refused; what lies below that is read, if slowly.
+        warnings.simplefilter("ignore")
+        with Image.open(path, formats=formats) as opened:
+            frames = getattr(opened, "n_frames", 1)
+            # A telephone's MPO holds the photo and what belongs to it.
+            notes = (f"the first of its {frames} frames",) if frames > 1 and opened.format != "MPO" else ()
+            upright = ImageOps.exif_transpose(opened)
+            part = upright.crop(_box(path, upright.size, crop))
+            return _on_paper(_in_srgb(_of_8_bits(part), opened.info.get("icc_profile"))), notes
+
+
+def _box(path: Path, measures: tuple[int, int], crop: Crop | None) -> tuple[int, int, int, int]:
+    """The corners of the part that is wanted."""
+    width, height = measures
+    if crop is None:
+        side = min(width, height)
+        crop = Crop((width - side) // 2, (height - side) // 2, side)
+    right, bottom = crop.x + crop.size, crop.y + crop.size
+    if right > width or bottom > height:
+        wanted = CROP.format(crop)
+        raise GanwalkError(f"--crop {wanted} does not lie in {path}, which is {width}×{height} pixels: choose less")
+    return crop.x, crop.y, right, bottom
+
+
+def _of_8_bits(image: Any) -> Any:
+    """A picture whose wide greys, which a conversion would cut off at 255, are of 8 bits."""
+    from PIL import Image
+
+    if image.mode != "F" and not image.mode.startswith("I"):
+        return image
+    values = np.asarray(image, np.float64)
+    if image.mode != "F":
+        values = values / _WIDE
+    elif np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1:
+        values = values * 255
+    return Image.fromarray(np.nan_to_num(values).round().clip(0, 255).astype(np.uint8))
+
+
+def _in_srgb(image: Any, profile: bytes | None) -> Any:
+    """A picture in sRGB, if it has a profile of its colours that can be used."""
+    if not profile or image.mode not in ("RGB", "CMYK"):
+        return image
+    try:
+        from PIL import ImageCms
+
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(image, given, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except Exception:
+        # A damaged profile is no reason to refuse a picture: it is shown as programs without profiles show it.
+        return image
+
+
+def _on_paper(image: Any) -> Any:
+    """A picture in RGB; what is transparent lies on white."""
+    from PIL import Image
+
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        # The premultiplied kinds have one way only to the others.
+        image = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _refusal(path: Path, error: Exception) -> GanwalkError:
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        with path.open("rb") as file:
+            head = file.read(32)
+        if any(kind in head for kind in _HEIC):
+            return GanwalkError(f"{path} is a HEIC picture, which is not read: save it as JPEG")
+        return GanwalkError(f"{path} is no picture of a known kind: {_GIVE}")
+    if isinstance(error, Image.DecompressionBombError):
+        return GanwalkError(f"{path} is larger than {2 * (Image.MAX_IMAGE_PIXELS or 0)} pixels: make it smaller first")
+    if isinstance(error, OSError) and error.strerror:
+        return GanwalkError(f"cannot read {path}: {error.strerror}")
+    return GanwalkError(f"{path} is damaged ({one_line(str(error), 120)}): {_GIVE}")

@@ -1,0 +1,63 @@
+"""Checkpoints of a projection: what `--resume` continues from."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganwalk.errors import GanwalkError
+from ganwalk.files import write_bytes
+from ganwalk.generators.base import Generator, device_of
+from ganwalk.projection.optimisation import Progress
+from ganwalk.projection.settings import ProjectionSettings
+
+
+def fingerprint(generator: Generator, picture: Tensor, settings: ProjectionSettings, perceptual: str) -> str:
+    """What must agree between a projection that stopped and the one that continues, as JSON.
+
+    Args:
+        settings: resolved.
+        perceptual: identity of the perceptual network; empty for none.
+    """
+    identity = generator.identity
+    seen = hashlib.sha256(picture.cpu().numpy().tobytes()).hexdigest()
+    facts = {"generator": identity.sha256 + identity.interface, "picture": seen, "perceptual": perceptual}
+    return json.dumps({**facts, **asdict(settings)}, sort_keys=True)
+
+
+def save_checkpoint(path: Path, progress: Progress, run: str) -> None:
+    """Writes a projection's progress atomically."""
+    buffer = io.BytesIO()
+    state = {entry.name: getattr(progress, entry.name) for entry in fields(progress)}
+    torch.save({"fingerprint": run, "progress": state}, buffer)
+    write_bytes(path, buffer.getvalue())
+
+
+def load_checkpoint(path: Path, run: str, generator: Generator) -> Progress:
+    """The progress saved at `path`, on the generator's device; GanwalkError if it is damaged, or another run's."""
+    try:
+        saved = torch.load(path, weights_only=True, map_location=device_of(generator))
+        before, progress = str(saved["fingerprint"]), Progress(**saved["progress"])
+        json.loads(before)
+    except Exception as error:
+        raise GanwalkError(f"{path} is not a checkpoint of ganwalk project: run with --force instead") from error
+    check_same(path, before, run)
+    return progress
+
+
+def check_same(path: Path, before: str, run: str) -> None:
+    """Raises GanwalkError, naming what is not the same, unless the two fingerprints agree."""
+    then: dict[str, Any] = json.loads(before)
+    now: dict[str, Any] = json.loads(run)
+    changed = sorted(key.removesuffix("_index") for key in {*then, *now} if then.get(key) != now.get(key))
+    if changed:
+        raise GanwalkError(
+            f"{path} is of another {', '.join(changed)}: resume with its options, or start anew with --force"
+        )
