@@ -96,8 +96,8 @@ def orthogonalise(
 ) -> Directions:
     """The directions, one of them without its part in the span of others.
 
-    That is the conditional manipulation of InterFaceGAN (Shen et al., CVPR 2020), by which an edit leaves the
-    attributes of the others alone. A step along the new direction is the old step without that part.
+    That is the conditional manipulation of InterFaceGAN (Shen et al., CVPR 2020), by which an edit leaves what the
+    others change alone. A step along the new direction is the old step without that part.
 
     Args:
         num_layers: of the generator; needed where the layers of these directions differ.

@@ -28,6 +28,7 @@ KEY = DIRECTIONS_KEY
 _UNIT_TOLERANCE = 1e-3
 _ORTHONORMAL_TOLERANCE = 1e-4
 _MAX_VALUES = 2**28
+_MAX_LAYERS = 999
 # Of files in which each direction has layers of its own: what knows nothing of them refuses "layers" that hold this.
 _EACH = "each"
 WPLUS = "w+"
@@ -77,7 +78,7 @@ class Directions:
         vectors, scales = self.vectors, self.scales
         if self.space not in (*SPACES, WPLUS):
             raise GanwalkError(f"directions are in the unknown space {self.space!r:.40}")
-        if self.space == WPLUS and (vectors.ndim != 3 or vectors.numel() == 0):
+        if self.space == WPLUS and (vectors.ndim != 3 or vectors.numel() == 0 or vectors.shape[1] > _MAX_LAYERS):
             raise GanwalkError(f"directions in w+ must be (n, num_layers, d), not of shape {tuple(vectors.shape)}")
         if self.space != WPLUS and (vectors.ndim != 2 or vectors.numel() == 0):
             raise GanwalkError(f"directions must be a matrix (n, d), not of shape {tuple(vectors.shape)}")

@@ -46,7 +46,10 @@ def as_html(directions: Directions) -> str:
 
 
 def _title(directions: Directions) -> str:
-    layers = "layers of their own" if _each_its_own(directions) else in_words(directions.layers)
+    if directions.space == "w+":
+        layers = f"for each of {directions.vectors.shape[1]} layers"
+    else:
+        layers = "layers of their own" if directions.own_layers else in_words(directions.layers)
     where = f"in {directions.space} of {directions.vectors.shape[-1]} dimensions, {layers}"
     return f"{describe(directions)}, {where}"
 

@@ -171,7 +171,7 @@ def test_wplus_comes_back_and_says_what_it_is(toy, tmp_path):
     assert loaded.find("smile") == 1 and loaded.select([2, 0]).vectors.shape == (2, 6, 12)
     assert loaded.layers_of(0) is None and loaded.layers_of(2) == SET
     assert loaded.step(0, 2.0).shape == (6, 12) and loaded.shifts(num_layers=6).shape == (3, 6, 12)
-    assert "in w+ of 12 dimensions" in str(loaded) and "0-1, 4" in str(loaded)
+    assert "in w+ of 12 dimensions, for each of 6 layers" in str(loaded) and "0-1, 4" in str(loaded)
     again = replace(loaded, labels=())
     assert replace_directions(tmp_path / "d.safetensors", again) is None
     assert Directions.load(tmp_path / "d.safetensors").labels[1].name == "smile"
@@ -182,6 +182,7 @@ def test_wplus_comes_back_and_says_what_it_is(toy, tmp_path):
     [
         ({"vectors": torch.eye(12)[:3]}, r"must be \(n, num_layers, d\)"),
         ({"vectors": torch.zeros(3, 0, 12)}, r"must be \(n, num_layers, d\)"),
+        ({"vectors": torch.ones(3, 1000, 1)}, r"must be \(n, num_layers, d\)"),
         ({"vectors": torch.ones(3, 6, 12)}, "unit length"),
         ({"vectors": torch.nn.functional.normalize(torch.ones(3, 72), dim=1).view(3, 6, 12)}, "orthonormal"),
         ({"space": "w"}, "must be a matrix"),

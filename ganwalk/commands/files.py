@@ -177,12 +177,9 @@ def import_command(
     from ganwalk.interchange import import_directions, import_folder
     from ganwalk.ranges import parse_layers
 
-    # A folder's name may have a dot.
-    out = out or (
-        source.absolute().with_name(f"{source.absolute().name}.safetensors")
-        if source.is_dir()
-        else source.with_suffix(".safetensors")
-    )
+    # A folder's name may have a dot, and "." has none.
+    beside = source.parent / f"{source.resolve().name}.safetensors" if source.is_dir() else source
+    out = out or beside.with_suffix(".safetensors")
     if out.suffix.lower() != ".safetensors":
         raise GanwalkError(f"{out} must end in .safetensors, the format of directions")
     if out.exists() and source.exists() and out.samefile(source):

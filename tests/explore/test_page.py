@@ -186,6 +186,16 @@ def test_layers_limit_a_walk(open_page, served, scenes, found):
     expect(page).not_to_have_url(re.compile("@"))
 
 
+def test_a_set_of_layers_is_shown_and_walked(open_page, served, scenes, found):
+    page = open_page(f"{served[0]}?a=0=2@0-1%2B4")
+    group = page.get_by_role("group", name="Layers of direction 0", exact=True)
+    expect(group).to_contain_text("layers 0-1, 4")
+    until(lambda: np.array_equal(pixels(page), truth(scenes, found[0], [Move(0, 2.0, ((0, 1), (4, 4)))], 1)))
+    page.get_by_label("Last layer of direction 0", exact=True).press("ArrowLeft")
+    expect(group).to_contain_text("layers 0–3")
+    expect(page).to_have_url(re.compile("a=0=2@0-3"))
+
+
 def test_samples_are_chosen_truncated_and_shuffled(open_page, served, scenes, found):
     page = open_page(served[0])
     seeds = page.get_by_label("Seeds")

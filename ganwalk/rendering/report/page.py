@@ -187,7 +187,7 @@ def _layers_shown(directions: Directions) -> str:
         return in_words(directions.layers).replace("layers", "").strip()
     each = [in_words(directions.layers_of(index)) for index in range(len(directions))]
     if len(set(each)) == 1:
-        return f"a vector for each of {each[0]}"
+        return each[0].replace("layers", "").strip() + ", each by a vector of its own"
     return "; ".join(f"{text(directions.title(index))}: {words}" for index, words in enumerate(each))
 
 
