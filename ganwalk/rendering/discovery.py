@@ -123,8 +123,10 @@ def plot_history(result: DiscoveryResult, path: Path) -> None:
         "random": ("#5b5b5b", ":"),
         "sefa": ("#2e7d4f", "-."),
         "jacobian": ("#7a4fa3", (0, (1, 1))),
+        "local": ("#9c8420", (0, (5, 1, 1, 1))),
+        "rtd": ("#1f4e9c", ":"),
     }
-    topological = result.settings.method == "rtd"
+    topological = result.settings.method in ("rtd", "auto")
     for basis in result.bases[1:] if topological else ():
         colour, line = styles[basis.name]
         label = f"{basis.name.upper() if basis.name == 'pca' else basis.name} basis"
