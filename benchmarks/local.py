@@ -75,10 +75,10 @@ def study_constants(results: Path, networks: tuple[str, ...], seeds: tuple[int, 
     path = results / "constants.json"
     rows: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     settings = DiscoverySettings(n_directions=10)
-    for name in networks:
-        generator, reader = load_named(name, "cpu")
-        reader = reader or factor_reader(generator)
-        for seed in seeds:
+    for seed in seeds:
+        for name in networks:
+            generator, reader = load_named(name, "cpu")
+            reader = reader or factor_reader(generator)
             missing = [change for change in CONSTANTS if f"{change}/{name}/{seed}" not in rows]
             if not missing:
                 continue
