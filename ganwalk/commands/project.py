@@ -71,7 +71,7 @@ def project(
     """Find the latents of PHOTOS, files or folders, so that they can be edited: photo.npz, and a picture of the fit.
 
     --latents photo.npz then shows the photo wherever --seeds shows samples. A photo should show what the generator
-    shows, cropped as its training images were: no face is looked for. The first result is there within half a minute,
+    shows, cropped as its training images were: no face is looked for. A first result is there early in the search,
     and gets better while the search goes on. The weights of the generator stay as they are: what it cannot draw stays
     away.
     """

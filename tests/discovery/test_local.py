@@ -104,6 +104,12 @@ def test_features_that_no_latent_moves_are_refused():
         local.find_directions(Still(), view_of(Still()), 3, seed=0)
 
 
+def test_more_directions_than_memory_serves_are_refused(toy, monkeypatch):
+    monkeypatch.setattr(search, "_MOST", 4)
+    with pytest.raises(GanwalkError, match="at most 4 directions, not 5"):
+        local.find_directions(toy, view_of(toy, 5), 5, seed=0)
+
+
 def test_nothing_but_the_latents_goes_to_the_device_in_double_precision(toy, monkeypatch):
     monkeypatch.setattr(overlap, "_STEPS", 20)
     monkeypatch.setattr(search, "SAMPLES", 4)

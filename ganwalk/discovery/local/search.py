@@ -19,11 +19,14 @@ from ganwalk.discovery.local.refinement import refine
 from ganwalk.discovery.spectra import check_count, with_fixed_signs
 from ganwalk.discovery.subspace import Subspace, latent_subspace
 from ganwalk.discovery.view import IMAGE_DISTANCE_LIMIT, View
+from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, space_dim
 
 # Components that derivatives are taken along, and latents that they are taken at; of large networks, fewer.
 BASIS, SAMPLES = 128, 40
 LARGE_BASIS, LARGE_SAMPLES = 64, 20
+# Directions at most: the memory of the derivatives grows with the square of their number.
+_MOST = 256
 # Directions among which the strongest are chosen, at least.
 CANDIDATES = 12
 # Exponent of the whitening: 0 keeps the latents' own metric, 1 makes all changes of the features alike.
@@ -50,7 +53,8 @@ def find_directions(
     `on_share` is called with the share that is done, of which derivatives are nearly all.
 
     Raises:
-        GanwalkError: n is above the dimension of the space, or the features are not finite or do not depend on it.
+        GanwalkError: n is above the dimension of the space or 256, or the features are not finite or do not depend on
+            it.
     """
     subspace = search_basis(generator, view, n, seed)
     places = measure(generator, view, subspace, seed, on_share)
@@ -74,6 +78,8 @@ def passes(generator: Generator, view: View, n: int) -> int:
 def search_basis(generator: Generator, view: View, n: int, seed: int) -> Subspace:
     """What derivatives are taken along: the leading components of w, or the directions of z that change the image."""
     d = check_count(generator, view, n)
+    if n > _MOST:
+        raise GanwalkError(f"local finds at most {_MOST} directions, not {n}: ask for fewer, or use --method rtd")
     k = min(d, max(n, samples_for(generator)[0]))
     subspace = latent_subspace(generator, view.space, k, class_index=view.class_index, seed=seed)
     if view.space == "w" or k == d:
