@@ -55,7 +55,7 @@ _PARTS = ["blobs", "ablations", "scenes", "scenes-settings", "figures"]
 _RESULTS = Path(__file__).resolve().parent / "results" / "directions"
 _BLOBS_METHODS = ("rtd", "jacobian", "pca", "hessian", "random")
 # The study is of the search on the generator itself; benchmarks/students.py has that on students.
-_DEFAULTS = DiscoverySettings(n_directions=6, search="direct")
+_DEFAULTS = DiscoverySettings(n_directions=6, search="direct").of_method()
 
 
 # The same on scenes, where a run takes minutes.
@@ -291,7 +291,9 @@ def study_scenes_settings(results: Path, scope: Scope, running: Running) -> None
     jobs = {}
     for name in scope.scenes_settings:
         for seed in scope.seeds[:2]:
-            base = DiscoverySettings(n_directions=scope.directions, steps=scope.steps, search="direct", seed=seed)
+            base = DiscoverySettings(
+                n_directions=scope.directions, steps=scope.steps, search="direct", seed=seed
+            ).of_method()
             settings = replace(base, **SCENES_SETTINGS[name])
             facts = {"generator": sha256, "settings": asdict(settings), "samples": samples}
             key = f"{name}/scenes/{seed}"

@@ -167,10 +167,10 @@ def main() -> None:
     work = arguments.work / "quick" if arguments.quick else arguments.work
     results = work if arguments.quick else _RESULTS
     running = Running(work, Placement(processes=arguments.jobs), arguments.threads)
-    base, seeds, samples, variants = DiscoverySettings(n_directions=10), _SEEDS, 100, tuple(VARIANTS)
+    base, seeds, samples, variants = DiscoverySettings(n_directions=10).of_method(), _SEEDS, 100, tuple(VARIANTS)
     names = arguments.only or tuple(SCENES)
     if arguments.quick:
-        base = DiscoverySettings(n_directions=3, images=256, steps=1, polish=1, batch=8, scored=4)
+        base = DiscoverySettings(n_directions=3, images=256, steps=1, polish=1, batch=8, scored=4).of_method()
         seeds, samples, variants = (11,), 8, ("curved",)
         names = arguments.only or _QUICK
     if "scenes" in parts:
