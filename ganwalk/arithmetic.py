@@ -20,6 +20,9 @@ from ganwalk.errors import GanwalkError
 from ganwalk.labels import Label, numbered_name
 from ganwalk.layers import Layers, hull_of, layer_mask
 
+# In notes of measured effects.
+_MEASURED = "σ per σ"
+
 # Of a unit vector, below which rounding is all that is left.
 _NOTHING = 1e-3
 _DERIVED = " (derived)"
@@ -121,18 +124,30 @@ def orthogonalise(
     vectors, scales = directions.vectors.clone(), directions.scales.clone()
     vectors[index] = (rest / length).to(vectors).view_as(vectors[index])
     scales[index] *= length
+    labels = list(directions.labels)
+    labels[index] = _without_measures(labels[index])
     return _derived(
-        directions, f"orthogonalise {index} against {list(others)}", vectors=vectors, scales=scales, effects=None
+        directions,
+        f"orthogonalise {index} against {list(others)}",
+        vectors=vectors,
+        scales=scales,
+        effects=None,
+        labels=tuple(labels),
     )
 
 
 def flip(directions: Directions, indices: Sequence[int]) -> Directions:
     """The directions, those at `indices` the other way round; GanwalkError if one does not exist."""
-    vectors = directions.vectors.clone()
+    vectors, labels = directions.vectors.clone(), list(directions.labels)
     for index in set(indices):
         directions.step(index)
         vectors[index] = -vectors[index]
-    return _derived(directions, f"flip {list(indices)}", vectors=vectors)
+        labels[index] = _turned_round(labels[index])
+    for index in set(indices):
+        # Of two that are alike now, one gets a number.
+        others = {label.name.casefold() for k, label in enumerate(labels) if k != index and label.name}
+        labels[index] = replace(labels[index], name=numbered_name(labels[index].name, others))
+    return _derived(directions, f"flip {list(indices)}", vectors=vectors, labels=tuple(labels))
 
 
 def select(directions: Directions, indices: Sequence[int]) -> Directions:
@@ -175,6 +190,19 @@ def merge(parts: Sequence[Directions]) -> Directions:
         layers=None,
         own_layers=own,
     )
+
+
+def _turned_round(label: Label) -> Label:
+    """The label of a direction that goes the other way now: of "more scale" there is less."""
+    for one, other in (("more ", "less "), ("less ", "more ")):
+        if label.name.startswith(one):
+            return _without_measures(replace(label, name=other + label.name.removeprefix(one)))
+    return _without_measures(label)
+
+
+def _without_measures(label: Label) -> Label:
+    """The label without a note of what was measured, which `ganwalk name --auto` writes."""
+    return replace(label, note="") if _MEASURED in label.note else label
 
 
 def _derived(directions: Directions, operation: str, **changes: Any) -> Directions:

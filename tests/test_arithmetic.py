@@ -179,3 +179,35 @@ def test_the_commands_write_new_files(tmp_path, run, monkeypatch):
         "render", "--directions", "deep.safetensors", "--direction", "0", "--seeds", "1", "--steps", "3", "-q"
     )
     assert code == 0, err
+
+
+def test_names_and_measured_notes_are_true_after_a_flip(toy):
+    labels = (Label("more scale", "scale rises; 56 % of its effect; 0.58 σ per σ"), Label("smile", "by eye"), Label())
+    found = directions_of(toy.identity, labels=labels)
+    turned = arithmetic.flip(found, [0, 1])
+    assert turned.labels[0] == Label("less scale") and turned.labels[1] == Label("smile", "by eye")
+    assert arithmetic.orthogonalise(found, 0, [1]).labels[0] == Label("more scale")
+    pair = replace(found, labels=(Label("more scale"), Label("less scale"), Label()))
+    names = [label.name for label in arithmetic.flip(pair, [0]).labels]
+    assert names[1] == "less scale" and names[0] != "less scale" and names[0].startswith("less scale")
+
+
+def test_derived_files_leave_the_scores_and_pictures_of_their_source_alone(run, tmp_path):
+    source, flipped, one = (tmp_path / f"{name}.safetensors" for name in ("directions", "flipped", "one"))
+    generator = load_generator("blobs")
+    Directions(generator.axes.clone(), torch.ones(6), "z", generator.identity, method="true").save(source)
+    scoring = ("--no-reconstructor", "--samples", 8, "-q")
+    assert run("evaluate", "--directions", source, *scoring)[0] == 0
+    assert run("directions", "flip", "0", "--directions", source, "--out", flipped)[0] == 0
+    code, _, err = run("evaluate", "--directions", flipped, *scoring)
+    assert code == 2 and "scores of the directions.safetensors beside it" in err
+    assert run("evaluate", "--directions", flipped, *scoring, "--out", tmp_path / "apart")[0] == 0
+    assert run("directions", "select", "2", "--directions", source, "--out", one)[0] == 0
+    for file, picture, following in (
+        (source, "overview.png", "0"),
+        (flipped, "flipped-overview.png", "0"),
+        (one, "one-direction-0.png", "0"),
+    ):
+        code, out, err = run("render", "--directions", file, "--direction", "all", "-q")
+        assert code == 0 and (tmp_path / picture).exists(), err
+        assert out.rstrip().endswith(f"--direction {following}")

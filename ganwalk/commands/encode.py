@@ -89,7 +89,9 @@ def encode(
     if written is not None:
         click.echo(f"wrote {written}")
     again = identity_again(directions.generator)
-    strongest = int(abs(codes).mean(axis=0).argmax())
+    # What the encoder reads badly says little.
+    readable = encoder.fit.nan_to_num(0.0).clamp_min(0).numpy()
+    strongest = int((abs(codes).mean(axis=0) * readable).argmax())
     click.echo(f"next: ganwalk render --directions {quoted(path)}{again} --direction {strongest}")
 
 

@@ -191,6 +191,11 @@ def compare(
     load = functools.partial(_load_scored, name, device, external, make_reader, settings.class_index)
     with download_watch(quiet) as on_bytes:
         generator, reader = load(on_bytes)
+    if click.get_current_context().params["settings_n_directions"] is None:
+        fitting = settings.fitting(generator)
+        if fitting != settings and not quiet:
+            click.echo(f"note: latents of {fitting.n_directions} dimensions: as many directions")
+        settings = fitting
     if not (resume or force):
         _check_runs(out, shared=where.shard is not None)
     # Directions are scored on batches like those that they were found on.
@@ -235,7 +240,8 @@ def compare(
 
 
 def _check_other_scores(path: Path, directions: Directions, settings: EvaluationSettings) -> None:
-    """Refuses to replace scores of these directions that were measured otherwise."""
+    """Refuses to replace scores of these directions that were measured otherwise, or of others beside them."""
+    from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.evaluation.stored import load_evaluation
 
     try:
@@ -243,6 +249,11 @@ def _check_other_scores(path: Path, directions: Directions, settings: Evaluation
     except GanwalkError:
         # Of no use to anybody.
         held = None
+    if held is None and _scores_of_others(path, directions):
+        raise GanwalkError(
+            f"{path} holds scores of the {DIRECTIONS_FILE} beside it, which are other directions: choose another "
+            "folder with --out, or replace them with --force"
+        )
     stored = held["settings"] if held else {}
     # Scores that were not there are no loss.
     added = ("representation", *OF_REPRESENTATION) if not stored.get("representation") else ()
@@ -256,6 +267,18 @@ def _check_other_scores(path: Path, directions: Directions, settings: Evaluation
             f"{path} holds scores with other settings ({', '.join(changed)}): replace them with --force, "
             "or choose another folder with --out"
         )
+
+
+def _scores_of_others(path: Path, directions: Directions) -> bool:
+    """Whether scores belong to the discovery in their folder, and that is not these directions."""
+    from ganwalk.directions import DIRECTIONS_FILE, Directions
+    from ganwalk.evaluation.stored import load_evaluation
+
+    try:
+        owner = Directions.load(path.parent / DIRECTIONS_FILE)
+        return owner.fingerprint() != directions.fingerprint() and load_evaluation(path, owner) is not None
+    except GanwalkError:
+        return False
 
 
 def _check_runs(out: Path, *, shared: bool) -> None:

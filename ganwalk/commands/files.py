@@ -199,7 +199,8 @@ def import_command(
     count = "1 direction" if len(directions) == 1 else f"{len(directions)} directions"
     click.echo(f"wrote {out}: {count} (read from {directions.settings['reading']})")
     again = code_again(generator, name, external)
-    click.echo(f"next: ganwalk render --directions {quoted(out)}{again} --direction all")
+    which = "0" if len(directions) == 1 else "all"
+    click.echo(f"next: ganwalk render --directions {quoted(out)}{again} --direction {which}")
 
 
 @click.command(epilog="Example: ganwalk export directions.npz, or ganwalk export edits --format e4e")

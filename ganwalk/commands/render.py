@@ -107,6 +107,7 @@ def render(
     where --amplitude counts for nothing.
     """
     set_up_torch(device, threads)
+    from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.edits import Move
     from ganwalk.files import check_free
     from ganwalk.generators.loading import load_directions_generator
@@ -133,12 +134,17 @@ def render(
     seeds = None if seeds_text is None else tuple(parse_seeds(seeds_text))
     layers = parse_layers(layers_text) if layers_text else None
     index = None if direction in (None, "all") else directions.find(direction)
+    if direction == "all" and len(directions.visible()) == 1:
+        index = directions.visible()[0]
     if combine is not None:
         edits, stem_name = [parse_edit(combine, directions, layers)], f"combined-{combine}"
     elif index is not None:
         edits, stem_name = [[Move(index, amplitude, layers)]], f"direction-{index}"
     else:
         edits, stem_name = [[Move(k, amplitude, layers)] for k in directions.visible()], "overview"
+    # Pictures of another file beside a discovery's are not the discovery's.
+    beside = path.name != DIRECTIONS_FILE and (path.parent / DIRECTIONS_FILE).exists()
+    file_part = f"{path.stem}-" if beside else ""
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
     samples: Samples
@@ -162,7 +168,7 @@ def render(
     }
     words = [word for key, value in given.items() if value is not None for word in (key, str(value))]
     words += ["saliency"] * saliency
-    stem = out or path.parent / f"{settings_name(stem_name, words)}.png"
+    stem = out or path.parent / f"{file_part}{settings_name(stem_name, words)}.png"
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
     reach: dict[str, Any] = {"amplitude": amplitude, "layers": layers}
@@ -212,6 +218,6 @@ def render(
     if len(sheets) > 1:
         click.echo(f"{len(edits)} directions are too many for one picture: they are on {len(sheets)} sheets")
     click.echo(f"wrote {', '.join(map(str, [*sheets, *animations]))}")
-    other = "0" if direction == "all" else "all"
+    other = "0" if direction == "all" or len(directions) == 1 else "all"
     where = f" --directions {quoted(directions_path)}" if directions_path else ""
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction {other}")

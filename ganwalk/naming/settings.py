@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Samples up to this many pixels on a side, and above, where an image takes a second or more.
 _LARGE = 128
-_SAMPLES, _FEW = 32, 6
+_SAMPLES, _FEW = 100, 6
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def parse_edit(text: str, directions: Directions, layers: Layers | None = None) 
         except ValueError:
             amplitude = math.nan
         if not math.isfinite(amplitude):
-            raise GanwalkError(f"the edit {one_line(text, 80)!r} is not a list such as smile=2,pose=-1 or 3=1.5@4-7")
+            raise GanwalkError(f"the edit {one_line(text, 80)!r} is not a list such as smile=2,pose=-1 or 3=1.5@0-3+7")
         index = directions.find(name)
         if any(move.index == index for move in moves):
             raise GanwalkError(f"the edit {one_line(text, 80)!r} names direction {directions.title(index)} twice")
