@@ -28,8 +28,8 @@ from ganwalk.terminal import download_watch, quoted, set_up_torch
     "--directions",
     "source",
     metavar="FILE|METHOD",
-    help="Directions file, or a method with a closed form (random, pca, sefa, jacobian), whose directions are found "
-    "at once and kept nowhere [default: the newest discovery in this folder].",
+    help="Directions file, or a method with a closed form (local, random, pca, sefa, jacobian), whose directions are "
+    "found and kept nowhere [default: the newest discovery in this folder].",
 )
 @generator_option
 @click.option(

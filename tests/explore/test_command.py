@@ -31,7 +31,7 @@ def here(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--against", "nobody"], "closed form: random, pca, sefa, jacobian"),
+        (["--against", "nobody"], "closed form: local, random, pca, sefa, jacobian"),
         (["--against", "rtd"], "closed form"),
         (["--against", "../scenes/directions.safetensors"], "another generator"),
         (["--directions", "random"], "give --generator"),

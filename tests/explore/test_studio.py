@@ -143,7 +143,7 @@ def test_a_small_space_has_fewer_directions():
 
 @pytest.mark.parametrize("method", ["rtd", "hessian", "nobody"])
 def test_what_is_no_quick_method_is_refused(scenes, method):
-    with pytest.raises(GanwalkError, match=r"closed form: random, pca, sefa, jacobian"):
+    with pytest.raises(GanwalkError, match=r"closed form: local, random, pca, sefa, jacobian"):
         found_side(scenes, method, 4)
 
 
