@@ -17,11 +17,8 @@ from ganwalk import __version__
 from ganwalk.directions import WPLUS, Directions
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
-from ganwalk.labels import Label, numbered_name
+from ganwalk.labels import EFFECT_UNIT, Label, numbered_name
 from ganwalk.layers import Layers, hull_of, layer_mask
-
-# In notes of measured effects.
-_MEASURED = "σ per σ"
 
 # Of a unit vector, below which rounding is all that is left.
 _NOTHING = 1e-3
@@ -202,7 +199,7 @@ def _turned_round(label: Label) -> Label:
 
 def _without_measures(label: Label) -> Label:
     """The label without a note of what was measured, which `ganwalk name --auto` writes."""
-    return replace(label, note="") if _MEASURED in label.note else label
+    return replace(label, note="") if EFFECT_UNIT in label.note else label
 
 
 def _derived(directions: Directions, operation: str, **changes: Any) -> Directions:

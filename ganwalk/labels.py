@@ -10,6 +10,8 @@ from ganwalk.errors import GanwalkError, one_line
 
 # Characters: a name is a label in grids, a note a sentence or three.
 MAX_NAME, MAX_NOTE = 60, 500
+# Unit of effects in notes that `ganwalk name --auto` writes.
+EFFECT_UNIT = "σ per σ"
 # Of a name's characters, those that are left for a number.
 _NUMBER = 5
 

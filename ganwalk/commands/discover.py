@@ -21,6 +21,7 @@ from ganwalk.commands.options import (
     common_options,
     external_options,
     force_option,
+    with_what_there_is,
 )
 from ganwalk.discovery.settings import ON_STUDENT, OPTIMISED, SUPERVISED, DiscoverySettings
 from ganwalk.errors import GanwalkError
@@ -98,8 +99,7 @@ def discover(
             _check_unfinished(out)
         with download_watch(quiet) as on_bytes:
             generator = load_generator(name, device, on_bytes, **external)
-        if click.get_current_context().params["settings_n_directions"] is None:
-            settings = _with_what_there_is(settings, generator, quiet)
+        settings = with_what_there_is(settings, generator, quiet)
         resolved = settings.resolve(generator)
         if not quiet:
             _tell_unused(settings)
@@ -146,14 +146,6 @@ def discover(
             sys.exit(130)
     where = "" if out == DEFAULT_OUT else f" --directions {quoted(out / DIRECTIONS_FILE)}"
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction 0")
-
-
-def _with_what_there_is(settings: DiscoverySettings, generator: Any, quiet: bool) -> DiscoverySettings:
-    """Fewer directions than by default where the generator has fewer; says so."""
-    fitting = settings.fitting(generator)
-    if fitting != settings and not quiet:
-        click.echo(f"note: latents of {fitting.n_directions} dimensions: as many directions")
-    return fitting
 
 
 def _tell_unused(settings: DiscoverySettings) -> None:

@@ -27,6 +27,7 @@ from ganwalk.commands.options import (
     generator_option,
     ledger_options,
     open_directions,
+    with_what_there_is,
 )
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError, one_line
@@ -191,11 +192,7 @@ def compare(
     load = functools.partial(_load_scored, name, device, external, make_reader, settings.class_index)
     with download_watch(quiet) as on_bytes:
         generator, reader = load(on_bytes)
-    if click.get_current_context().params["settings_n_directions"] is None:
-        fitting = settings.fitting(generator)
-        if fitting != settings and not quiet:
-            click.echo(f"note: latents of {fitting.n_directions} dimensions: as many directions")
-        settings = fitting
+    settings = with_what_there_is(settings, generator, quiet)
     if not (resume or force):
         _check_runs(out, shared=where.shard is not None)
     # Directions are scored on batches like those that they were found on.

@@ -15,7 +15,8 @@ from ganwalk.terminal import quoted
 
 if TYPE_CHECKING:
     from ganwalk.directions import Directions
-    from ganwalk.generators.base import GeneratorIdentity
+    from ganwalk.discovery.settings import DiscoverySettings
+    from ganwalk.generators.base import Generator, GeneratorIdentity
 
 PATH = click.Path(path_type=Path)
 DEFAULT_OUT = Path("ganwalk-out")
@@ -250,3 +251,13 @@ def external_again(external: dict[str, Any]) -> str:
 def percent(advance: Callable[[int, str], None]) -> Callable[[int, int], None]:
     """Turns numbers of done and all into steps of a progress bar of 100."""
     return lambda done, total: advance(100 * done // total, "")
+
+
+def with_what_there_is(settings: DiscoverySettings, generator: Generator, quiet: bool) -> DiscoverySettings:
+    """Settings with fewer directions where the generator has fewer and nobody has typed a number; says so."""
+    if click.get_current_context().params["settings_n_directions"] is not None:
+        return settings
+    fitting = settings.fitting(generator)
+    if fitting != settings and not quiet:
+        click.echo(f"note: latents of {fitting.n_directions} dimensions: as many directions")
+    return fitting

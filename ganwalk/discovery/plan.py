@@ -7,7 +7,7 @@ import time
 import torch
 
 from ganwalk.discovery.jacobian import PROBES, SKETCH_SAMPLES
-from ganwalk.discovery.local import layers_of, passes
+from ganwalk.discovery.local import passes, seen_layers
 from ganwalk.discovery.methods import method_of
 from ganwalk.discovery.run import polish_settings
 from ganwalk.discovery.settings import DiscoverySettings
@@ -104,7 +104,7 @@ def _closed_form_seconds(name: str, generator: Generator, settings: DiscoverySet
         view = settings.view()
         each = {
             layer: seconds_per_latent(generator, layer, batch=min(_PROBE, view.chunk))
-            for layer in layers_of(generator, view)
+            for layer in seen_layers(generator, view)
         }
         return _ROTATION + passes(generator, view, settings.n_directions) * sum(each.values())
     if name != "jacobian":

@@ -10,10 +10,9 @@ from torch import Tensor
 from ganwalk import __version__
 from ganwalk.arithmetic import merge
 from ganwalk.directions import WPLUS, Directions
-from ganwalk.errors import GanwalkError, one_line
+from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, check_layers, space_dim
-from ganwalk.generators.checkpoints.pickle_reader import PickleError
-from ganwalk.interchange.contents import read_contents
+from ganwalk.interchange.contents import one_line_errors, read_contents
 from ganwalk.interchange.export import export_directions
 from ganwalk.interchange.matrices import find_matrix
 from ganwalk.interchange.readings import read_rows
@@ -57,7 +56,7 @@ def import_directions(
     from ganwalk.discovery.subspace import latent_scales, resolve_space
 
     path = Path(path)
-    try:
+    with one_line_errors(path, missing="check the path"):
         matrix = find_matrix(read_contents(path), any_name=reading == "rows")
         space = resolve_space(generator, space or matrix.space)
         found = read_rows(matrix, space, space_dim(generator, space), generator.num_layers, reading)
@@ -68,16 +67,6 @@ def import_directions(
         lengths = vectors.flatten(1).norm(dim=1).view(-1, *[1] * (vectors.ndim - 1))
         if (lengths == 0).any():
             raise GanwalkError("holds a direction that is zero" + f" in {in_words(layers)}" * (layers is not None))
-    except FileNotFoundError:
-        raise GanwalkError(f"{path} does not exist: check the path") from None
-    except IsADirectoryError:
-        raise GanwalkError(f"{path} is a folder: give the file in it") from None
-    except OSError as error:
-        raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
-    except PickleError as error:
-        raise GanwalkError(f"{path} is damaged: {one_line(str(error))}") from error
-    except GanwalkError as error:
-        raise GanwalkError(f"{path} {one_line(str(error))}") from error
     vectors = vectors / lengths
     if scales is None and matrix.scales is not None and len(matrix.scales) == len(vectors):
         scales = matrix.scales

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganwalk.errors import GanwalkError
+from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import DIRECTIONS_KEY
 from ganwalk.generators.checkpoints import format_of, torch_reader
 from ganwalk.generators.checkpoints.inert import PICKLE_STARTS, ZIP_START, read_inert
@@ -55,6 +56,29 @@ class Contents:
 
     kind: str
     entries: Mapping[str, Any]
+
+
+@contextlib.contextmanager
+def one_line_errors(path: Path, *, missing: str, holds: str = "directions") -> Iterator[None]:
+    """Whatever reading a file raises, as a GanwalkError of one line that names the file.
+
+    Args:
+        missing: what to do if there is no such file.
+        holds: what is looked for in it; the reader's own words are of directions.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise GanwalkError(f"{path} does not exist: {missing}") from None
+    except IsADirectoryError:
+        raise GanwalkError(f"{path} is a folder: give the file in it") from None
+    except OSError as error:
+        raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
+    except PickleError as error:
+        raise GanwalkError(f"{path} is damaged: {one_line(str(error))}") from error
+    except GanwalkError as error:
+        reason = str(error).replace("file of directions", f"file of {holds}").replace("not directions", f"not {holds}")
+        raise GanwalkError(f"{path} {one_line(reason)}") from error
 
 
 def read_contents(path: Path) -> Contents:

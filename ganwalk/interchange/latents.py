@@ -18,8 +18,7 @@ from torch import Tensor
 
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.base import Generator
-from ganwalk.generators.checkpoints.pickle_reader import PickleError
-from ganwalk.interchange.contents import Array, read_contents
+from ganwalk.interchange.contents import Array, one_line_errors, read_contents
 from ganwalk.samples import StoredSamples
 
 # What the fields and files of tools call them.
@@ -68,25 +67,13 @@ def read_latents(path: Path) -> LatentsFile:
     Raises:
         GanwalkError: it cannot be read, or holds no latents that can be told.
     """
-    try:
+    with one_line_errors(path, missing="check --latents", holds="latents"):
         contents = read_contents(path)
         arrays = {name: entry for name, entry in contents.entries.items() if isinstance(entry, Array)}
         name = _chosen(arrays)
         # torch's users save styles; whose name says nothing may hold either.
         space = _space_of(name) or ("w" if contents.kind == "pt" or len(arrays[name].shape) == 3 else "")
         return LatentsFile(path, _checked(arrays[name].read(), space), space)
-    except FileNotFoundError:
-        raise GanwalkError(f"{path} does not exist: check --latents") from None
-    except IsADirectoryError:
-        raise GanwalkError(f"{path} is a folder: give the file in it") from None
-    except OSError as error:
-        raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
-    except PickleError as error:
-        raise GanwalkError(f"{path} is damaged: {one_line(str(error))}") from error
-    except GanwalkError as error:
-        # The reader of files speaks of directions, which most of its files are of.
-        reason = str(error).replace("file of directions", "file of latents").replace("not directions", "not latents")
-        raise GanwalkError(f"{path} {one_line(reason)}") from error
 
 
 def latent_samples(

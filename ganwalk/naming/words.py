@@ -10,7 +10,7 @@ from ganwalk.errors import one_line
 from ganwalk.evaluation.effects import strongest_factor
 from ganwalk.evaluation.factors import Factor
 from ganwalk.evaluation.meanings import NO_EFFECT
-from ganwalk.labels import MAX_NAME, MAX_NOTE, Label, numbered_name
+from ganwalk.labels import EFFECT_UNIT, MAX_NAME, MAX_NOTE, Label, numbered_name
 from ganwalk.naming.appearance import Appearance, Trend
 from ganwalk.rendering.saliency import HARDLY_SEEN
 
@@ -61,10 +61,10 @@ def after_factor(
     facts = {**row, "signed": dict(zip(names, signed, strict=True))}
     order = sorted(range(len(names)), key=lambda k: -effects[k])
     first = order[0]
-    strength = f"{effects[first]:.2f} σ per σ"
+    strength = f"{effects[first]:.2f} {EFFECT_UNIT}"
     if row["factor"] is None:
         return Suggestion(NO_EFFECT, f"moves no factor; most of all {names[first]}: {strength}", facts)
-    shares = [f"{names[k]} {effects[k]:.2f} σ per σ" for k in order[:2]]
+    shares = [f"{names[k]} {effects[k]:.2f} {EFFECT_UNIT}" for k in order[:2]]
     if row["purity"] < purity:
         return Suggestion(
             UNCLEAR, f"{' and '.join(shares)}; the first is {_percent(row['purity'])} of its effect", facts

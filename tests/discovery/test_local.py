@@ -5,7 +5,7 @@ import torch
 
 from ganwalk.discovery import local, pca
 from ganwalk.discovery.local import overlap, search
-from ganwalk.discovery.local.places import Places, layers_of, measure_places
+from ganwalk.discovery.local.places import Places, measure_places, seen_layers
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
@@ -89,10 +89,10 @@ def test_overlap_is_nothing_apart_and_the_number_of_others_together():
 
 
 def test_early_and_late_features_are_looked_at_and_never_those_before_the_shifted_layers(toy):
-    assert layers_of(toy, view_of(toy, 3)) == (2, toy.num_layers - 1)
-    assert layers_of(toy, view_of(toy, 3, layers=(4, 5))) == (5,)
-    assert layers_of(toy, view_of(toy, 3, layer=1)) == (1,)
-    assert layers_of(Patches(), view_of(Patches())) == (0,)
+    assert seen_layers(toy, view_of(toy, 3)) == (2, toy.num_layers - 1)
+    assert seen_layers(toy, view_of(toy, 3, layers=(4, 5))) == (5,)
+    assert seen_layers(toy, view_of(toy, 3, layer=1)) == (1,)
+    assert seen_layers(Patches(), view_of(Patches())) == (0,)
 
 
 def test_features_that_no_latent_moves_are_refused():

@@ -2,10 +2,10 @@
 
 find_directions: the closed form behind `--method local`
 search_basis, measure, rotate_apart, overlap_of: its parts, and how much directions act in the same places
-layers_of, passes: what it looks at, and how often
+seen_layers, passes: what it looks at, and how often
 """
 
-from ganwalk.discovery.local.places import layers_of
+from ganwalk.discovery.local.places import seen_layers
 from ganwalk.discovery.local.search import find_directions, measure, overlap_of, passes, rotate_apart, search_basis
 
-__all__ = ["find_directions", "layers_of", "measure", "overlap_of", "passes", "rotate_apart", "search_basis"]
+__all__ = ["find_directions", "measure", "overlap_of", "passes", "rotate_apart", "search_basis", "seen_layers"]

@@ -53,7 +53,7 @@ class Places:
         return (torch.einsum("sx,sxkl->kl", weights, self.grams) / len(self.grams)).cpu().double()
 
 
-def layers_of(generator: Generator, view: View) -> tuple[int, ...]:
+def seen_layers(generator: Generator, view: View) -> tuple[int, ...]:
     """The layers whose features are looked at: an early one, of few places, and a late one.
 
     The late one is the view's, or one of at most 16 px where pictures are large. The early one is the last of at most 8

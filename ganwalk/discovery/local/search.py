@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganwalk.discovery import jacobian
 from ganwalk.discovery.local.overlap import amounts_of, least_overlap, overlap
-from ganwalk.discovery.local.places import Places, layers_of, measure_places
+from ganwalk.discovery.local.places import Places, measure_places, seen_layers
 from ganwalk.discovery.local.refinement import refine
 from ganwalk.discovery.spectra import check_count, with_fixed_signs
 from ganwalk.discovery.subspace import Subspace, latent_subspace
@@ -99,7 +99,7 @@ def measure(
     spreads = subspace.scales(subspace.components)
     lengths = _STEP * spreads.clamp_min(_LEAST * float(spreads.max()))
     samples = samples_for(generator)[1]
-    layers = layers_of(generator, view)
+    layers = seen_layers(generator, view)
     found = []
     for k, layer in enumerate(layers):
 
