@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ganwalk import __version__
-from ganwalk.directions import WPLUS, Directions
+from ganwalk.directions import CHANNELS, WPLUS, Directions
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.labels import EFFECT_UNIT, Label, numbered_name
@@ -33,8 +33,10 @@ def layer_by_layer(directions: Directions, num_layers: int) -> Directions:
     """
     if directions.space == WPLUS:
         return directions
-    if directions.space == "z":
-        raise GanwalkError("directions in z have no layers: only those in w and w+ go together")
+    if directions.space not in ("w", WPLUS):
+        raise GanwalkError(
+            f"directions in {directions.space} stay among themselves: only those in w and w+ go together"
+        )
     masks = [_mask(directions.layers_of(index), num_layers, directions.vectors) for index in range(len(directions))]
     counts = torch.stack([mask.sum() for mask in masks]).sqrt()
     vectors = torch.stack([mask * vector for mask, vector in zip(masks, directions.vectors, strict=True)])
@@ -65,7 +67,7 @@ def combine(
     if directions.space == "z" and any(move.layers is not None for move in edit):
         raise GanwalkError("directions in z have no layers: leave those of the edit out")
     limits = {move.layers or directions.layers_of(move.index) for move in edit}
-    shared = directions.space != WPLUS and len(limits) == 1
+    shared = directions.space not in (WPLUS, CHANNELS) and len(limits) == 1
     if shared or directions.space == "z":
         total = _sum([directions.step(move.index, move.amplitude) for move in edit])
         facts: dict[str, Any] = {"layers": limits.pop() if shared else None}
@@ -75,7 +77,8 @@ def combine(
         if highest >= count:
             raise GanwalkError(f"layer {highest} does not exist: there are layers 0 to {count - 1}")
         shifts = [directions.shift(move.index, move.amplitude, num_layers=count, layers=move.layers) for move in edit]
-        total, facts = _sum(shifts), {"space": WPLUS, "layers": None}
+        total = _sum(shifts).squeeze(0) if directions.space == CHANNELS else _sum(shifts)
+        facts = {"layers": None} if directions.space == CHANNELS else {"space": WPLUS, "layers": None}
     length = total.norm()
     if length <= _NOTHING * max(float(directions.step(move.index, move.amplitude).norm()) for move in edit):
         raise GanwalkError("the edit goes nowhere: its steps cancel one another")
@@ -160,14 +163,15 @@ def merge(parts: Sequence[Directions]) -> Directions:
     Directions in w and in w+ go together as w+.
 
     Raises:
-        GanwalkError: they are of different generators, or some are in z and others are not.
+        GanwalkError: they are of different generators, or some are in z or s and others are not.
     """
     first = parts[0]
     if any(part.generator.sha256 != first.generator.sha256 for part in parts):
         raise GanwalkError("directions of different generators cannot be in one file")
     spaces = {part.space for part in parts}
-    if len(spaces) > 1 and "z" in spaces:
-        raise GanwalkError("directions in z cannot be in one file with others")
+    for alone in ("z", CHANNELS):
+        if len(spaces) > 1 and alone in spaces:
+            raise GanwalkError(f"directions in {alone} cannot be in one file with others")
     if len(spaces) > 1:
         count = next(part.vectors.shape[1] for part in parts if part.space == WPLUS)
         parts = [layer_by_layer(part, count) for part in parts]
@@ -237,6 +241,8 @@ def _count(directions: Directions, num_layers: int | None) -> int:
     """How many layers the generator has."""
     if directions.space == WPLUS:
         return directions.vectors.shape[1]
+    if directions.space == CHANNELS:
+        return 1 + max(layer for layer, _ in directions.channels)
     if num_layers is None:
         raise GanwalkError("directions of different layers go together in w+ only: say how many layers there are")
     return num_layers

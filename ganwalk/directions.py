@@ -16,6 +16,7 @@ from ganwalk.directions_words import as_html, as_text, describe
 from ganwalk.errors import GanwalkError
 from ganwalk.files import DIRECTIONS_KEY, check_regular, write_bytes
 from ganwalk.generators.base import SPACES, Generator, GeneratorIdentity, check_layers, space_dim
+from ganwalk.generators.channels import channel_mask, channelled
 from ganwalk.labels import Label, check_unique, find_direction
 from ganwalk.layers import Layers, is_layers, layer_mask, layers_of
 from ganwalk.records import as_tuples, build_record
@@ -32,6 +33,7 @@ _MAX_LAYERS = 999
 # Of files in which each direction has layers of its own: what knows nothing of them refuses "layers" that hold this.
 _EACH = "each"
 WPLUS = "w+"
+CHANNELS = "s"
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,11 @@ class Directions:
         vectors: (n, d) float32 rows of unit length, orthogonal unless they were imported or are oblique. In w+ they are
             (n, num_layers, d), a row for each layer's style, and length and angles are those of all rows together.
         scales: (n,) latent standard deviation along each direction: a shift by amplitude a is a·scale·vector.
-        space: "z", "w", or "w+", where a direction shifts each layer's style by a vector of its own.
+        space: "z", "w", "w+", where a direction shifts each layer's style by a vector of its own, or "s", where it
+            shifts the outputs of the affine layers (`ganwalk.generators.channels`).
         generator: identity of the generator they belong to.
         layers: whose styles are shifted (`ganwalk.layers`): first and last, or several such pairs; None shifts all. In
-            w+ there are none: layers that are not shifted have rows of zeros.
+            w+ and s there are none: what is not shifted is zero in the vectors.
         own_layers: likewise for each direction, where they differ, and `layers` is None; empty where they do not.
         method: how they were found, such as "rtd" or "imported".
         settings: JSON-able settings of the method.
@@ -55,6 +58,7 @@ class Directions:
         effects: (n,) mean image change of a shift, or None if it was not measured.
         labels: names and notes that people gave, one per direction; empty ones where nothing was given.
         oblique: whether the method leaves directions that need not be orthogonal.
+        channels: in s, layer and number of channels of each affine layer; empty elsewhere.
     Raises:
         GanwalkError: on construction, if the values do not agree with this.
     """
@@ -73,15 +77,17 @@ class Directions:
     labels: tuple[Label, ...] = ()
     oblique: bool = False
     own_layers: tuple[Layers | None, ...] = ()
+    channels: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         vectors, scales = self.vectors, self.scales
-        if self.space not in (*SPACES, WPLUS):
+        if self.space not in (*SPACES, WPLUS, CHANNELS):
             raise GanwalkError(f"directions are in the unknown space {self.space!r:.40}")
         if self.space == WPLUS and (vectors.ndim != 3 or vectors.numel() == 0 or vectors.shape[1] > _MAX_LAYERS):
             raise GanwalkError(f"directions in w+ must be (n, num_layers, d), not of shape {tuple(vectors.shape)}")
         if self.space != WPLUS and (vectors.ndim != 2 or vectors.numel() == 0):
             raise GanwalkError(f"directions must be a matrix (n, d), not of shape {tuple(vectors.shape)}")
+        self._check_channels()
         for values in (vectors, scales, self.effects):
             if values is not None and values.dtype != torch.float32:
                 raise GanwalkError(f"directions must be float32, not {values.dtype}")
@@ -108,6 +114,16 @@ class Directions:
             raise GanwalkError(f"{len(self.labels)} labels for {len(vectors)} directions")
         check_unique(self.labels)
 
+    def _check_channels(self) -> None:
+        if (self.space == CHANNELS) != bool(self.channels):
+            raise GanwalkError("directions in s, and only these, say how many channels each affine layer has")
+        for entry in self.channels:
+            pair = isinstance(entry, tuple) and len(entry) == 2 and all(type(number) is int for number in entry)
+            if not pair or not 0 <= entry[0] <= _MAX_LAYERS or entry[1] < 1:
+                raise GanwalkError(f"channels must be layers and numbers, not {entry!r:.40}")
+        if self.channels and sum(count for _, count in self.channels) != self.vectors.shape[1]:
+            raise GanwalkError("directions in s must have a value for each channel of the affine layers")
+
     def _check_layers(self) -> None:
         if self.own_layers and self.layers is not None:
             raise GanwalkError("directions have layers together, or each of its own, not both")
@@ -116,8 +132,8 @@ class Directions:
         for layers in (self.layers, *self.own_layers):
             if layers is not None and not is_layers(layers):
                 raise GanwalkError(f"layers must be a first and a last layer, or such pairs, not {layers!r:.40}")
-            if layers is not None and self.space == WPLUS:
-                raise GanwalkError("directions in w+ have a row for each layer, and no layers beside")
+            if layers is not None and self.space in (WPLUS, CHANNELS):
+                raise GanwalkError(f"directions in {self.space} have values for each layer, and no layers beside")
         if self.own_layers and all(layers == self.own_layers[0] for layers in self.own_layers):
             object.__setattr__(self, "layers", self.own_layers[0])
             object.__setattr__(self, "own_layers", ())
@@ -141,34 +157,41 @@ class Directions:
 
     @property
     def sampled_space(self) -> str:
-        """The space, "z" or "w", whose samples are shifted."""
-        return "z" if self.space == "z" else "w"
+        """The space, "z", "w" or "s", whose samples are shifted."""
+        return "w" if self.space == WPLUS else self.space
 
     def layers_of(self, index: int) -> Layers | None:
         """The layers that a direction shifts; None is all."""
         self.step(index)
+        if self.space == CHANNELS:
+            parts = self.vectors[index].split([count for _, count in self.channels])
+            entered = {layer for layer, _ in self.channels}
+            moved = {layer for (layer, _), part in zip(self.channels, parts, strict=True) if part.any()}
+            return None if moved == entered else layers_of(moved)
         if self.space != WPLUS:
             return self.own_layers[index] if self.own_layers else self.layers
         shifted = self.vectors[index].any(dim=1).tolist()
         return None if all(shifted) else layers_of(layer for layer, any_value in enumerate(shifted) if any_value)
 
     def shift(self, index: int, amplitude: float = 1.0, *, num_layers: int, layers: Layers | None = None) -> Tensor:
-        """What a walk adds to a latent: (d,) in z; else (num_layers, d), zero in layers that are not shifted.
+        """What a walk adds to a latent: (d,) in z, (1, S) in s; else (num_layers, d), zero where nothing is shifted.
 
         Args:
             num_layers: of the generator.
-            layers: in w, those to shift instead of the direction's own; in w+, those to leave of its own.
+            layers: in w, those to shift instead of the direction's own; in w+ and s, those to leave of its own.
         """
         step = self.step(index, amplitude)
         if self.space == "z":
             return step
+        if self.space == CHANNELS:
+            return step[None] if layers is None else step[None] * channel_mask(self.channels, layers, step)
         if layers is None and self.space == "w":
             layers = self.layers_of(index)
         step = step.expand(num_layers, -1)
         return step if layers is None else layer_mask(layers, num_layers, step) * step
 
     def shifts(self, amplitude: float = 1.0, *, num_layers: int) -> Tensor:
-        """`shift` of every direction: (n, d) in z, else (n, num_layers, d)."""
+        """`shift` of every direction: (n, d) in z, (n, 1, S) in s, else (n, num_layers, d)."""
         return torch.stack([self.shift(index, amplitude, num_layers=num_layers) for index in range(len(self))])
 
     def step(self, index: int, amplitude: float = 1.0) -> Tensor:
@@ -206,7 +229,8 @@ class Directions:
     def fingerprint(self) -> str:
         """SHA-256 of what is walked: vectors, scales, space and layers, but not what they are called."""
         layers = self.own_layers or self.layers
-        digest = hashlib.sha256(f"{tuple(self.vectors.shape)} {self.space} {layers}".encode())
+        where = f"{self.space} {self.channels or layers}"
+        digest = hashlib.sha256(f"{tuple(self.vectors.shape)} {where}".encode())
         for tensor in (self.vectors, self.scales):
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
@@ -237,6 +261,8 @@ class Directions:
         """Raises GanwalkError if these directions cannot be walked in this generator."""
         if self.space != "z" and not generator.style_based:
             raise GanwalkError(f"these directions are in {self.space}, but the generator has no w space")
+        if self.space == CHANNELS and channelled(generator).style_channels != self.channels:
+            raise GanwalkError("these directions are for other channels than the generator's affine layers have")
         total, found = space_dim(generator, self.sampled_space), self.vectors.shape[-1]
         if found != total:
             raise GanwalkError(f"these directions have {found} dimensions, the generator's {self.space} has {total}")
@@ -269,6 +295,8 @@ class Directions:
         }
         if self.oblique:
             facts["oblique"] = True
+        if self.channels:
+            facts["channels"] = self.channels
         if self.created:
             facts["created"] = self.created
         if any(label != Label() for label in self.labels):
@@ -366,6 +394,7 @@ def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:
         labels=_labels(facts.get("labels", [])),
         oblique=facts.get("oblique", False) is True,
         own_layers=own_layers,
+        channels=as_tuples(facts.get("channels", [])),
     )
 
 

@@ -48,6 +48,8 @@ def as_html(directions: Directions) -> str:
 def _title(directions: Directions) -> str:
     if directions.space == "w+":
         layers = f"for each of {directions.vectors.shape[1]} layers"
+    elif directions.space == "s":
+        layers = f"channels of {len(directions.channels)} affine layers"
     else:
         layers = "layers of their own" if directions.own_layers else in_words(directions.layers)
     where = f"in {directions.space} of {directions.vectors.shape[-1]} dimensions, {layers}"
@@ -68,7 +70,7 @@ def _table(directions: Directions) -> list[list[str]]:
 
 
 def _each_its_own(directions: Directions) -> bool:
-    return directions.space == "w+" or len(directions.own_layers) > 0
+    return directions.space in ("w+", "s") or len(directions.own_layers) > 0
 
 
 def _rest(directions: Directions) -> list[str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganwalk.directions import Directions
+from ganwalk.directions import CHANNELS, Directions
 from ganwalk.generators.base import Generator, check_layers, device_of
+from ganwalk.generators.channels import channelled
 from ganwalk.layers import Layers
 from ganwalk.samples import Samples
 
@@ -32,9 +33,9 @@ class Move:
 def walk(
     generator: Generator, directions: Directions, edit: Sequence[Move], samples: Samples, fractions: Tensor
 ) -> Tensor:
-    """Styles on the path of an edit: (len(samples), len(fractions), num_layers, w_dim).
+    """Styles on the path of an edit: (len(samples), len(fractions), num_layers, w_dim); of one in s, channel styles.
 
-    In w the samples are truncated, then shifted: the shift itself is as long as it says. In z the shifted code is
+    In w and s the samples are truncated, then shifted: the shift itself is as long as it says. In z the shifted code is
     mapped and truncated. Shifts of one latent space are additions, so the order of the moves does not matter.
 
     Args:
@@ -52,6 +53,8 @@ def walk(
             shift = shift + directions.step(move.index, move.amplitude).to(shift)
         return samples.shifted_styles(generator, fractions.to(shift)[:, None] * shift)
     w = samples.styles(generator)
+    if directions.space == CHANNELS:
+        w = channelled(generator).channel_styles(w)
     shift = torch.zeros_like(w[:1])
     for move in edit:
         shift = shift + directions.shift(

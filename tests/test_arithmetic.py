@@ -14,11 +14,15 @@ from ganwalk.labels import Label
 from ganwalk.rendering.report.reproduce import discover_command
 
 SET = ((0, 1), (4, 4))
+# Of the affine layers of `toy`.
+CHANNELS = tuple((layer, 8) for layer in (0, 1, 1, 2, 3, 3, 4, 5))
 
 
 def directions_of(identity, n=3, space="w", seed=0, **facts):
     """Oblique directions of a generator with six layers, w of 12 and z of 8 dimensions."""
-    shape = {"z": (8,), "w": (12,), "w+": (6, 12)}[space]
+    shape = {"z": (8,), "w": (12,), "w+": (6, 12), "s": (64,)}[space]
+    if space == "s":
+        facts["channels"] = CHANNELS
     vectors = torch.randn(n, *shape, generator=torch.Generator().manual_seed(seed))
     lengths = vectors.flatten(1).norm(dim=1).view(-1, *[1] * len(shape))
     return Directions(vectors / lengths, torch.arange(1.0, n + 1), space, identity, **facts)
@@ -28,7 +32,7 @@ def shift(directions, index, amplitude=1.0):
     return directions.shift(index, amplitude, num_layers=6)
 
 
-@pytest.mark.parametrize("space", ["z", "w", "w+", "each"])
+@pytest.mark.parametrize("space", ["z", "w", "w+", "s", "each"])
 def test_a_combination_is_the_sum_of_its_moves(toy, space):
     own = {"own_layers": (None, (2, 3), SET)} if space == "each" else {}
     directions = directions_of(toy.identity, space="w" if space == "each" else space, **own)
@@ -56,7 +60,7 @@ def test_a_combination_stays_in_w_where_layers_agree(toy):
         arithmetic.combine(directions_of(toy.identity, space="z"), [Move(0, 1.0, (0, 1))])
 
 
-@pytest.mark.parametrize("space", ["z", "w", "w+", "each"])
+@pytest.mark.parametrize("space", ["z", "w", "w+", "s", "each"])
 def test_what_is_orthogonal_to_others_leaves_them_alone(toy, space):
     own = {"own_layers": (None, (2, 3), SET)} if space == "each" else {}
     directions = directions_of(toy.identity, space="w" if space == "each" else space, **own)
@@ -101,6 +105,16 @@ def test_flips_and_selections_keep_what_belongs_together(toy):
             change(directions, [3])
 
 
+def test_layers_of_moves_leave_parts_of_channel_styles(toy):
+    directions = directions_of(toy.identity, space="s")
+    made = arithmetic.combine(directions, [Move(0, 2.0, (1, 2)), Move(1, -1.0)])
+    expected = directions.shift(0, 2.0, num_layers=6, layers=(1, 2)) - directions.shift(1, num_layers=6)
+    assert torch.allclose(made.shift(0, num_layers=6), expected, atol=1e-5)
+    assert arithmetic.combine(directions, [Move(0, 1.0, (1, 2))]).layers_of(0) == (1, 2)
+    both = arithmetic.merge([directions, made])
+    assert len(both) == 4 and both.channels == CHANNELS and both.layers_of(3) is None
+
+
 def test_merged_files_hold_the_same_walks(toy, tmp_path):
     first = directions_of(toy.identity, labels=(Label("smile"), Label(), Label()), effects=torch.ones(3))
     second = directions_of(toy.identity, 2, seed=1, layers=SET, labels=(Label("Smile"), Label("age")))
@@ -118,6 +132,7 @@ def test_merged_files_hold_the_same_walks(toy, tmp_path):
     for parts, message in (
         ([first, other], "different generators"),
         ([first, directions_of(toy.identity, space="z")], "in z cannot be in one file"),
+        ([directions_of(toy.identity, space="s"), deep], "in s cannot be in one file"),
         ([first, replace(first, vectors=torch.eye(9)[:3])], "different sizes"),
     ):
         with pytest.raises(GanwalkError, match=message):
@@ -153,6 +168,7 @@ def test_the_commands_write_new_files(tmp_path, run, monkeypatch):
         (("flip", "age,0", *given), "d-flip.safetensors", "w", 3),
         (("select", "2,smile", *given), "d-select.safetensors", "w", 2),
         (("merge", "d.safetensors", "deep.safetensors"), "d-merge.safetensors", "w+", 4),
+        (("channels", "0:5,3:17", "-g", "scenes"), "channels.safetensors", "s", 2),
     ):
         code, out, err = run("directions", *words)
         assert code == 0, err
@@ -169,11 +185,12 @@ def test_the_commands_write_new_files(tmp_path, run, monkeypatch):
         (("combine", "smile=1", *given, "-o", "a.npy"), "must end in .safetensors"),
         (("flip", "hat", *given, "--force"), "no direction is called"),
         (("merge", "d.safetensors"), "at least two"),
+        (("channels", "40:1", "-g", "scenes", "--force"), "there are layers 0 to 13"),
         (("orthogonalise", "smile", "--against", "smile", *given, "--force"), "not itself"),
     ):
         code, _, err = run("directions", *words)
         assert code == 2 and message in err and len(err.strip().splitlines()) == 1
-    for command in ("combine", "orthogonalise", "flip", "select", "merge"):
+    for command in ("combine", "orthogonalise", "flip", "select", "merge", "channels"):
         assert f"Example: ganwalk directions {command}" in run("directions", command, "--help")[1]
     code, out, err = run(
         "render", "--directions", "deep.safetensors", "--direction", "0", "--seeds", "1", "--steps", "3", "-q"

@@ -252,6 +252,22 @@ def test_a_folder_is_one_file_named_after_its_files(toy, tmp_path):
         import_folder(empty, toy)
 
 
+@pytest.mark.parametrize("name", ["a.npy", "a.pt"])
+def test_directions_in_channel_styles_are_told_by_their_width(toy, tmp_path, name):
+    directions = imported(toy, tmp_path, matrix(3, 64), "in.npy")
+    assert directions.space == "s" and directions.channels == toy.style_channels
+    assert imported(toy, tmp_path, matrix(3, 64), "in.npy", layers=(1, 2)).layers_of(0) == (1, 2)
+    export_directions(directions, tmp_path / name)
+    again = import_directions(tmp_path / name, toy)
+    assert again.space == "s" and torch.allclose(again.vectors, directions.vectors, atol=1e-6)
+    assert torch.allclose(again.scales, directions.scales)
+    for kind in ("ganspace", "interfacegan", "wplus", "e4e"):
+        with pytest.raises(GanwalkError, match="has no place for: use npy or pt"):
+            export_directions(directions, tmp_path / "out", kind)
+    with pytest.raises(GanwalkError, match="64 dimensions, but w has 12"):
+        import_directions(tmp_path / name, toy, space="w")
+
+
 @pytest.mark.parametrize("kind", ["interfacegan", "wplus", "e4e", "npy", "pt"])
 @pytest.mark.parametrize("space", ["w", "w+", "limited"])
 def test_formats_of_one_direction_come_back(toy, tmp_path, kind, space):

@@ -220,12 +220,24 @@ def as_wplus(directions, toy):
     return Directions(steps / lengths[:, None, None], lengths, "w+", toy.identity, method="imported")
 
 
-def test_what_is_the_same_walk_is_evaluated_alike(toy):
+def as_channel_styles(directions, toy):
+    """The same walks of what affine layers make of styles."""
+    zero = toy.channel_styles(torch.zeros(1, toy.num_layers, toy.w_dim))
+    steps = (toy.channel_styles(directions.shifts(num_layers=toy.num_layers)) - zero)[:, 0]
+    lengths = steps.norm(dim=1)
+    return Directions(
+        steps / lengths[:, None], lengths, "s", toy.identity, method="imported", channels=toy.style_channels
+    )
+
+
+@pytest.mark.parametrize("other", [as_wplus, as_channel_styles])
+def test_what_is_the_same_walk_is_evaluated_alike(toy, other):
     own = plain(toy, own_layers=(None, (2, 3), SET))
     settings = {"samples": 8, "reconstructor": False, "threads": 1}
-    first, second = (evaluate(toy, directions, **settings) for directions in (own, as_wplus(own, toy)))
+    first, second = (evaluate(toy, directions, **settings) for directions in (own, other(own, toy)))
     for name, value in first.summary().items():
         assert value == pytest.approx(second.summary()[name], rel=1e-3), name
+    assert other(own, toy).layers_of(2) == SET and other(own, toy).layers_of(0) is None
     assert first.fingerprint != second.fingerprint and json.dumps(second.to_json())
     # Shifts of the last layers are seen only there.
     assert view_of(toy, plain(toy, own_layers=(None, (2, 3), SET))).layer == toy.num_layers - 1
@@ -238,7 +250,7 @@ def test_pictures_and_reports_of_all_kinds(toy, tmp_path):
     same = traversal_grid(toy, own, 2, ONE, steps=3).tobytes()
     assert same == traversal_grid(toy, plain(toy, layers=SET), 2, ONE, steps=3).tobytes()
     assert same != traversal_grid(toy, plain(toy), 2, ONE, steps=3).tobytes()
-    for directions in (own, deep):
+    for directions in (own, deep, as_channel_styles(own, toy)):
         overview_grid(toy, directions, ONE, steps=3)
         combination_grid(toy, directions, [Move(0), Move(2)], ONE, steps=3)
         write_report(tmp_path / "r.html", toy, directions, ReportSettings(seeds=(1,), steps=3))
@@ -255,6 +267,11 @@ def test_the_explorer_shows_all_kinds(toy, tmp_path):
     assert studio.closest(0, 1) is None
     studio = Studio(toy, [Side(deep, None), Side(layerwise(toy), None)], preview="never")
     assert studio.closest(0, 1) == (1, pytest.approx(1, abs=1e-5))
+    channels = as_channel_styles(own, toy)
+    studio = Studio(toy, [Side(channels, None), Side(own, None)], preview="never")
+    state = State(ONE).moved(0, Move(2, 2.0)).moved(1, Move(2, 2.0))
+    ours, theirs = studio.pictures(state)
+    assert abs(ours[0].astype(int) - theirs[0]).max() <= 1
     assert found_side(toy, "random", 2, space=deep.sampled_space).directions.space == "w"
 
 

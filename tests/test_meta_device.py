@@ -21,7 +21,7 @@ from ganwalk.evaluation.representation.labelled import encode_all, labelled_imag
 from ganwalk.evaluation.representation.training import train_encoder
 from ganwalk.evaluation.unsupervised import change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
-from ganwalk.generators.base import mean_style, sample_labels, sample_z
+from ganwalk.generators.base import mean_style, sample_labels, sample_z, space_dim
 from ganwalk.generators.blobs import VARIANTS, BlobsConfig
 from ganwalk.generators.external import Interface, probe
 from ganwalk.generators.loading import make_blobs
@@ -135,11 +135,16 @@ def test_generators(monkeypatch, name):
 
 
 @pytest.mark.parametrize("name", ["stylegan2 of classes", "progan of classes", "blobs correlated"])
-@pytest.mark.parametrize("space", ["w", "z"])
+@pytest.mark.parametrize("space", ["w", "z", "s"])
 def test_batches_and_their_shifts(monkeypatch, name, space):
     here, copied = pair(name)
+    if space == "s" and not hasattr(here, "channel_styles"):
+        pytest.skip("has no channel styles")
     view = View(space, None, here.num_layers - 1, "random", 1.0, None, chunk=2)
-    step = torch.randn(here.w_dim if space == "w" else here.z_dim, generator=torch.Generator().manual_seed(0))
+    step = torch.randn(
+        {"w": here.w_dim, "z": here.z_dim}.get(space) or space_dim(here, space),
+        generator=torch.Generator().manual_seed(0),
+    )
     latents = sample_latents(here, view, 3, 0).requires_grad_()
     expected = features(here, view, shift_latents(latents, step, None), 5)
     (gradient,) = torch.autograd.grad(expected.square().mean(), latents)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 def directions() -> None:
     """Make directions of others: sums, what is left of one without others, signs, selections, several files in one.
 
-    Each command writes a new file. Lengths follow from the steps, nothing is measured again.
+    Or of single channels of the style space. Each command writes a new file. Lengths follow from the steps, nothing is
+    measured again.
     """
 
 
@@ -144,6 +145,26 @@ def merge(files: tuple[Path, ...], out: Path | None, force: bool) -> None:
         raise GanwalkError("one file alone needs no merging: name at least two")
     out = _free_out(out, files[0], "merge", force)
     _write(arithmetic.merge([Directions.load(path) for path in files]), out)
+
+
+@directions.command(epilog="Example: ganwalk directions channels 9:409,12:479 --generator ffhq.pkl")
+@click.argument("which")
+@click.option("-g", "--generator", "name", required=True, help="StyleGAN, StyleGAN2 or StyleGAN3: file or name.")
+@click.option("-o", "--out", type=PATH, default="channels.safetensors", show_default=True, help="File to write.")
+@force_option
+def channels(which: str, name: str, out: Path, force: bool) -> None:
+    """Make directions of single channels of the style space S (StyleSpace, Wu et al. 2021).
+
+    WHICH are affine layers, counted from 0 in the network's order with those to RGB among them, and their channels.
+    """
+    from ganwalk.generators.loading import load_generator
+    from ganwalk.interchange.channels import channel_directions, parse_channels
+
+    chosen = parse_channels(which)
+    out = _free_out(out, out, "channels", force)
+    with download_watch(quiet=False) as on_bytes:
+        generator = load_generator(name, progress=on_bytes)
+    _write(channel_directions(generator, chosen), out)
 
 
 def _listed(text: str, found: Directions) -> list[int]:

@@ -142,7 +142,9 @@ def _check_name_options(auto: bool, changes: dict[str, Any]) -> None:
 @click.option("-g", "--generator", "name", required=True, help="Checkpoint or name that the directions belong to.")
 @click.option("-o", "--out", type=PATH, help="File to write [default: SOURCE with the suffix .safetensors].")
 @click.option(
-    "--space", type=click.Choice(["w", "z"]), help="Their latent space [default: the file's, or w if there is one]."
+    "--space",
+    type=click.Choice(["w", "z", "s"]),
+    help="Their latent space [default: the file's, or w if there is one].",
 )
 @click.option(
     "--layers", "layers_text", metavar="A-B,C,…", help="Layers that they are meant for [default: the file's, or all]."

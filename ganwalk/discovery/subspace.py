@@ -14,6 +14,7 @@ from torch import Tensor
 from ganwalk.discovery.spectra import leading_eigenvectors
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, sample_labels, sample_z, space_dim
+from ganwalk.generators.channels import channelled, style_matrix
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,16 @@ def latent_subspace(
 
 
 def latent_scales(generator: Generator, space: str, vectors: Tensor, *, seed: int = 0) -> Tensor:
-    """Standard deviations (n,) float32 of the latents along unit vectors: (n, d), or (n, num_layers, d) for w+.
+    """Standard deviations (n,) float32 of the latents along unit vectors (n, d); of w+, (n, num_layers, d).
 
     For w+ they are of styles that all layers share or of styles that each layer draws for itself, whichever is larger:
-    rows that cancel one another have no spread along them in shared styles.
+    rows that cancel one another have no spread along them in shared styles. For s, of what one style, shared
+    by all layers, makes of the channels.
     """
-    subspace = latent_subspace(generator, space, 1, seed=seed)
-    vectors = vectors.double()
+    subspace = latent_subspace(generator, "z" if space == "z" else "w", 1, seed=seed)
+    vectors = vectors.double().cpu()
+    if space == "s":
+        return subspace.scales(vectors @ style_matrix(channelled(generator))).float()
     if vectors.ndim == 2:
         return subspace.scales(vectors).float()
     apart = torch.stack([subspace.scales(rows).norm() for rows in vectors])

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from ganwalk.generators.base import Generator, Noise, device_of, sample_labels, sample_z
+from ganwalk.generators.channels import channelled
 from ganwalk.layers import Layers
 
 # Pixels on a side up to which distances are taken between images by default; above it, between features.
@@ -26,7 +27,7 @@ class View:
     """How latents become the points of a cloud.
 
     Attributes:
-        space: "z" or "w".
+        space: "z", "w", or "s", the channel styles (`ganwalk.generators.channels`).
         layers: whose styles are shifted (`ganwalk.layers`); None shifts all. Only for w.
         layer: layer whose features are compared; the last one is the image.
         noise: per-pixel noise of the synthesis.
@@ -94,18 +95,19 @@ def default_precision(generator: Generator) -> str:
 
 
 def sample_latents(generator: Generator, view: View, n: int, seed: int) -> Tensor:
-    """A batch in the searched space: styles (n, num_layers, w_dim) for w, latent codes (n, z_dim) for z."""
+    """A batch in the searched space: styles (n, num_layers, w_dim), codes (n, z_dim), or channel styles (n, 1, S)."""
     z = sample_z(generator, n, seed)
     if view.space == "z":
         return z
     c = sample_labels(generator, n, view.class_index, seed)
     with torch.no_grad():
-        return view.styles(generator, z, c)
+        styles = view.styles(generator, z, c)
+        return channelled(generator).channel_styles(styles) if view.space == "s" else styles
 
 
 def latent_styles(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
-    """Styles (n, num_layers, w_dim) of latents from `sample_latents`: themselves, or those that codes z map to."""
-    if view.space == "w":
+    """What the synthesis takes of latents from `sample_latents`: themselves, or the styles that codes z map to."""
+    if view.space != "z":
         return latents
     c = sample_labels(generator, len(latents), view.class_index, seed)
     return view.styles(generator, latents, c)

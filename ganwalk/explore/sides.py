@@ -82,7 +82,9 @@ def choose_sides(
         if sides[1].directions.generator.sha256 != ours.generator.sha256:
             raise GanwalkError(f"{against} belongs to another generator than the directions that it is compared with")
     elif against is not None:
-        sides.append(found_side(generator, against, len(ours), space=ours.sampled_space, layers=ours.layers))
+        sides.append(
+            found_side(generator, against, len(ours), space="z" if ours.space == "z" else "w", layers=ours.layers)
+        )
     for side in sides:
         side.directions = side.directions.to(device)
     return generator, sides

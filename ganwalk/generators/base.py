@@ -135,7 +135,7 @@ def check_layer(until: int | None, num_layers: int) -> int:
 
 
 def check_layers(generator: Generator, layers: Layers | None, space: str) -> None:
-    """Raises GanwalkError unless a set of layers (None is all) can be shifted in a space, "z", "w" or "w+"."""
+    """Raises GanwalkError unless a set of layers (None is all) can be shifted in a space, "z", "w", "w+" or "s"."""
     if layers is None:
         return
     if space == "z":
@@ -147,7 +147,11 @@ def check_layers(generator: Generator, layers: Layers | None, space: str) -> Non
 
 
 def space_dim(generator: Generator, space: str) -> int:
-    """The dimension of a latent space, "z" or "w"; GanwalkError if the generator does not have it."""
+    """The dimension of a latent space, "z", "w" or "s"; GanwalkError if the generator does not have it."""
+    if space == "s":
+        from ganwalk.generators.channels import channelled
+
+        return sum(count for _, count in channelled(generator).style_channels)
     if space not in SPACES:
         raise GanwalkError(f"unknown space {space!r}: choose z or w")
     if space == "w" and not generator.style_based:

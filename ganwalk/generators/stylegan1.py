@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer, truncate
+from ganwalk.generators.channels import WithChannelStyles, affine_outputs
 from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, check_sizes, check_types
 from ganwalk.generators.filters import depthwise_fir
 from ganwalk.generators.mapping import normalize_second_moment
@@ -149,9 +150,10 @@ class Layer(nn.Module):
         # On the CPU even while the module is built without memory ("meta"): no file stores it.
         self.register_buffer("taps", torch.tensor([0.25, 0.5, 0.25], device="cpu"), persistent=False)
 
-    def forward(self, x: Tensor | None, w: Tensor, noise: Noise, rng: torch.Generator | None) -> Tensor:
+    def forward(self, x: Tensor | None, style: Tensor, noise: Noise, rng: torch.Generator | None) -> Tensor:
+        """Features (n, channels, h, w) of those below and of what the affine layer made of w, (n, 2 · channels)."""
         if x is None:
-            x = self.const.expand(len(w), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+            x = self.const.expand(len(style), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         elif self.up:
             x = depthwise_fir(upsample_convolution(x, self.weight * self.gain), self.taps, 1.0, (1, 1))
         else:
@@ -160,9 +162,9 @@ class Layer(nn.Module):
         if noise != "none":
             pixels = self.noise_const
             if noise == "random":
-                pixels = torch.randn(len(w), 1, *x.shape[2:], generator=rng, device=x.device, dtype=x.dtype)
+                pixels = torch.randn(len(style), 1, *x.shape[2:], generator=rng, device=x.device, dtype=x.dtype)
             shift = shift + pixels * self.noise_strength[:, None, None]
-        return adaptive_instance_norm(F.leaky_relu(x + shift, _SLOPE), self.affine(w))
+        return adaptive_instance_norm(F.leaky_relu(x + shift, _SLOPE), style)
 
 
 def adaptive_instance_norm(x: Tensor, style: Tensor) -> Tensor:
@@ -209,7 +211,8 @@ class Synthesis(nn.Module):
         """Image (n, img_channels, resolution, resolution), or features (n, channels, h, w) after layer `until`.
 
         Args:
-            w: styles (n, num_layers, w_dim), or (n, w_dim) for all layers.
+            w: styles (n, num_layers, w_dim), or (n, w_dim) for all layers; or channel styles (n, 1, S), of which a
+                layer has scales before shifts.
             until: layer to stop after; nothing beyond it is computed.
             noise: per-pixel noise: "none", "const" (that of the checkpoint) or "random".
             seed: seed of the random noise; None takes torch's global generator.
@@ -217,7 +220,7 @@ class Synthesis(nn.Module):
         config = self.config
         num_layers = 2 * len(config.block_channels)
         last = check_layer(until, num_layers)
-        styles = broadcast_styles(w, num_layers, config.w_dim).unbind(1)
+        styles = affine_outputs(w, self.affines(), last, num_layers, config.w_dim)
         rng = None if seed is None else torch.Generator(w.device).manual_seed(seed)
         x: Any = None
         done = 0
@@ -239,8 +242,13 @@ class Synthesis(nn.Module):
         )
         return torch.tanh(image) if config.tanh else image
 
+    def affines(self) -> list[tuple[int, Linear]]:
+        """The affine layer of each layer."""
+        modules: list[Any] = [self.get_submodule(f"layer{k}") for k in range(2 * len(self.config.block_channels))]
+        return [(layer, module.affine) for layer, module in enumerate(modules)]
 
-class StyleGAN1(nn.Module):
+
+class StyleGAN1(WithChannelStyles, nn.Module):
     """The complete generator (see `ganwalk.generators.base.Generator`).
 
     Layer k is the k-th of the layers that a style enters; the last one, with the projection to RGB, is the image.
@@ -265,8 +273,7 @@ class StyleGAN1(nn.Module):
 
     def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
         """Matrices (out, w_dim) that the style of a layer meets first."""
-        entered: Any = self.synthesis.get_submodule(f"layer{layer}")
-        return (entered.affine.weight,)
+        return (self.synthesis.affines()[layer][1].weight,)
 
     @property
     def summary(self) -> str:

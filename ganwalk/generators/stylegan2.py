@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators import winograd
-from ganwalk.generators.base import Noise, broadcast_styles, check_layer
+from ganwalk.generators.base import Noise, check_layer
+from ganwalk.generators.channels import WithChannelStyles, affine_outputs
 from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, check_sizes, check_types
 from ganwalk.generators.filters import activate, depthwise_fir, is_linear, upsample
 from ganwalk.generators.mapping import GAINS, Linear, Mapping
@@ -144,19 +145,21 @@ class StyledConv(nn.Module):
         self.register_buffer("taps", taps / taps.sum(), persistent=False)
         self.linear = is_linear(self.taps)
 
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
-        """Features (n, out, h, w) of features (n, in, h, w), or h/2 and w/2 where the layer doubles them."""
-        style, demod = self.modulation(w, gain)
+    def forward(self, x: Tensor, style: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
+        """Features (n, out, h, w) of features (n, in, h, w), or h/2 and w/2 where the layer doubles them.
+
+        `style` (n, in) is what the affine layer made of w.
+        """
+        scale, demod = self.modulation(style, gain)
         kernel = self.winograd_kernel(x)
-        return self.finish(self.convolve(x * style, kernel), demod, noise, gain)
+        return self.finish(self.convolve(x * scale, kernel), demod, noise, gain)
 
     def enlarge(self, x: Tensor) -> Tensor:
         """Twice the height and width, by the layer's FIR filter alone."""
         return upsample(x, self.taps, linear=self.linear)
 
-    def modulation(self, w: Tensor, gain: float) -> tuple[Tensor, Tensor]:
+    def modulation(self, style: Tensor, gain: float) -> tuple[Tensor, Tensor]:
         """Factors of the input (n, in, 1, 1) and of the output (n, out, 1, 1), which includes the gains."""
-        style = self.affine(w)
         # Σ(W·s)² = (ΣW²)·s²: the demodulation of every sample without a weight of its own.
         demod = (style.square() @ self.weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()
         return style[:, :, None, None], (demod * (gain * GAINS[self.activation]))[:, :, None, None]
@@ -243,8 +246,8 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(config.img_channels))
         self.style_gain = 1 / math.sqrt(in_channels)
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        style = self.affine(w) * self.style_gain
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        style = style * self.style_gain
         # One small matrix per sample: x itself need not be scaled.
         weight = self.weight.flatten(1) * style[:, None]
         pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
@@ -270,23 +273,27 @@ class Conditions:
     """What the layers take besides features.
 
     Attributes:
-        styles: (n, num_layers, w_dim).
+        styles: (n, channels) of each convolution that is to run, from its affine layer.
+        rgb_styles: likewise of each projection to RGB, by the index of the layer above it.
         noises: one map (h, w) or (n, 1, h, w), or None, for each convolution that is to run.
         wants_image: whether the RGB is computed on the way.
     """
 
-    styles: Tensor
+    styles: list[Tensor]
+    rgb_styles: dict[int, Tensor]
     noises: list[Tensor | None]
     wants_image: bool
 
     def of_sample(self, k: int) -> Conditions:
         one = slice(k, k + 1)
         noises = [noise[one] if noise is not None and noise.ndim == 4 else noise for noise in self.noises]
-        return Conditions(self.styles[one], noises, self.wants_image)
+        styles = [style[one] for style in self.styles]
+        rgb_styles = {layer: style[one] for layer, style in self.rgb_styles.items()}
+        return Conditions(styles, rgb_styles, noises, self.wants_image)
 
     def of_layer(self, layer: int) -> tuple[Tensor, Tensor | None]:
         """Style and noise of a convolution."""
-        return self.styles[:, layer], self.noises[layer]
+        return self.styles[layer], self.noises[layer]
 
 
 class Block(nn.Module):
@@ -322,7 +329,7 @@ class Block(nn.Module):
         else:
             x = self.conv1(x, *conditions.of_layer(self.last))
         if conditions.wants_image and hasattr(self, "torgb"):
-            rgb = self.torgb(x, conditions.styles[:, self.last + 1])
+            rgb = self.torgb(x, conditions.rgb_styles[self.last + 1])
             image = rgb if image is None else image + rgb
         return x, image
 
@@ -368,7 +375,7 @@ class Block(nn.Module):
                 rows = features[:, :, done:ready]
                 part = rows.add_(part) if resnet else rows.copy_(part)
             if wants_rgb and image is not None:
-                image[:, :, done:ready].add_(self.torgb(part, conditions.styles[:, self.last + 1]))
+                image[:, :, done:ready].add_(self.torgb(part, conditions.rgb_styles[self.last + 1]))
             done = ready
         return x if features is None else features, image
 
@@ -399,17 +406,24 @@ class Synthesis(nn.Module):
         """Image (n, img_channels, resolution, resolution), or features (n, channels, h, w) after layer `until`.
 
         Args:
-            w: styles (n, num_layers, w_dim), or (n, w_dim) for all layers.
+            w: styles (n, num_layers, w_dim), or (n, w_dim) for all layers; or channel styles (n, 1, S).
             until: layer to stop after; nothing beyond it is computed, and no RGB on the way.
             noise: per-pixel noise: "none", "const" (that of the checkpoint) or "random".
             seed: seed of the random noise; None takes torch's global generator.
         """
         config = self.config
         last = check_layer(until, config.num_layers)
-        styles = broadcast_styles(w, config.num_layers, config.w_dim)
+        outputs = affine_outputs(w, self.affines(), last, config.num_layers, config.w_dim)
+        styles: list[Tensor] = []
+        rgb_styles: dict[int, Tensor] = {}
+        for (layer, module), output in zip(self._styled(), outputs, strict=False):
+            if isinstance(module, ToRGB):
+                rgb_styles[layer] = output
+            else:
+                styles.append(output)
         rng = None if seed is None else torch.Generator(w.device).manual_seed(seed)
         noises = [layer.noise_map(len(w), noise, rng) for layer in self._layers()[: last + 1]]
-        conditions = Conditions(styles, noises, wants_image=last == config.num_layers - 1)
+        conditions = Conditions(styles, rgb_styles, noises, wants_image=last == config.num_layers - 1)
         return self._run(config.resolutions, self._const(len(w)), None, conditions)
 
     def _run(self, resolutions: list[int], x: Tensor, image: Tensor | None, conditions: Conditions) -> Tensor:
@@ -444,16 +458,29 @@ class Synthesis(nn.Module):
         assert result is not None
         return result
 
-    def _layers(self) -> list[StyledConv]:
+    def affines(self) -> list[tuple[int, Linear]]:
+        """The affine layers in the network's order, each with the layer whose style enters it."""
+        return [(layer, module.affine) for layer, module in self._styled()]
+
+    def _styled(self) -> list[tuple[int, StyledConv | ToRGB]]:
+        """What styles enter, in the network's order: the RGB of a block takes that of the layer above it."""
         blocks: list[Any] = [self.get_submodule(f"b{resolution}") for resolution in self.config.resolutions]
-        return [block.get_submodule(name) for block in blocks for name in ("conv0", "conv1") if hasattr(block, name)]
+        return [
+            (layer, block.get_submodule(name))
+            for block in blocks
+            for name, layer in (("conv0", block.first), ("conv1", block.last), ("torgb", block.last + 1))
+            if hasattr(block, name)
+        ]
+
+    def _layers(self) -> list[StyledConv]:
+        return [module for _, module in self._styled() if isinstance(module, StyledConv)]
 
     def _const(self, n: int) -> Tensor:
         block: Any = self.get_submodule("b4")
         return block.const.expand(n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
-class StyleGAN2(nn.Module):
+class StyleGAN2(WithChannelStyles, nn.Module):
     """The complete generator: `mapping` and `synthesis` (see `ganwalk.generators.base.Generator`)."""
 
     style_based = True

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Noise, broadcast_styles, check_layer
+from ganwalk.generators.base import Noise, check_layer
+from ganwalk.generators.channels import WithChannelStyles, affine_outputs
 from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, check_sizes, check_types
 from ganwalk.generators.filtered_activation import Resampling, filtered_activation
 from ganwalk.generators.mapping import Linear, Mapping
@@ -231,9 +232,8 @@ class FourierFeatures(nn.Module):
         self.register_buffer("phases", torch.rand(channels) - 0.5)
         self.register_buffer("transform", torch.eye(3))
 
-    def forward(self, w: Tensor) -> Tensor:
-        """Features (n, channels, size, size) of styles (n, w_dim)."""
-        t = self.affine(w)
+    def forward(self, t: Tensor) -> Tensor:
+        """Features (n, channels, size, size) of rotation and shift (n, 4), which the affine layer makes of w."""
         cos, sin, x, y = (t / t[:, :2].norm(dim=1, keepdim=True)).unbind(1)
         # The picture is rotated, then shifted, then moved by the user's transform (all of them inverses).
         rows = (torch.stack([cos, -sin, sin * y - cos * x], 1), torch.stack([sin, cos, -sin * x - cos * y], 1))
@@ -243,7 +243,7 @@ class FourierFeatures(nn.Module):
         # A transform may enlarge frequencies beyond the bandwidth: they fade out up to the highest that exists.
         excess = (freqs.norm(dim=2) - self.bandwidth) / (self.rate / 2 - self.bandwidth)
         amplitudes = (1 - excess).clamp(0, 1)
-        at = (torch.arange(self.size, device=w.device, dtype=w.dtype) + (1 - self.size) / 2) / self.rate
+        at = (torch.arange(self.size, device=t.device, dtype=t.dtype) + (1 - self.size) / 2) / self.rate
         freqs, phases = freqs[:, None, None], phases[:, None, None]
         angles = at[:, None] * freqs[..., 0] + (at[:, None, None] * freqs[..., 1] + phases)
         waves = (2 * math.pi * angles).sin() * amplitudes[:, None, None]
@@ -278,8 +278,8 @@ class Layer(nn.Module):
         self.register_buffer("up_filter", low_pass(up_taps, config.up[index]), persistent=up_taps > 1)
         self.register_buffer("down_filter", down_filter, persistent=down_taps > 1)
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        style: Tensor = self.affine(w)
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """Features (n, out, h, w) of features and of what the affine layer made of w, (n, in)."""
         weight: Tensor = self.weight
         padding = weight.shape[2] - 1
         gain = self.magnitude_ema.rsqrt()
@@ -322,21 +322,26 @@ class Synthesis(nn.Module):
         """Image (n, img_channels, resolution, resolution), or features (n, channels, h, w) after layer `until`.
 
         Args:
-            w: styles (n, num_layers, w_dim), or (n, w_dim) for all layers. Style 0 is that of the Fourier features,
-                style k + 1 that of the layer which NVIDIA calls Lk.
+            w: styles (n, num_layers, w_dim), or (n, w_dim) for all layers; or channel styles (n, 1, S). Style 0 is that
+                of the Fourier features, style k + 1 that of the layer which NVIDIA calls Lk.
             until: layer to stop after, counted as the styles are: 0 gives the Fourier features.
             noise, seed: without effect, StyleGAN3 has no noise.
         """
         config = self.config
         last = check_layer(until, config.num_layers)
-        styles = broadcast_styles(w, config.num_layers, config.w_dim).unbind(1)
+        styles = affine_outputs(w, self.affines(), last, config.num_layers, config.w_dim)
         x = self.input(styles[0])
-        for style, name in zip(styles[1 : last + 1], config.layer_names, strict=False):
+        for style, name in zip(styles[1:], config.layer_names, strict=False):
             x = self.get_submodule(name)(x, style)
         return x * config.output_scale if last == config.num_layers - 1 else x
 
+    def affines(self) -> list[tuple[int, Linear]]:
+        """The affine layer of each layer."""
+        modules: list[Any] = [self.get_submodule(name) for name in ("input", *self.config.layer_names)]
+        return [(layer, module.affine) for layer, module in enumerate(modules)]
 
-class StyleGAN3(nn.Module):
+
+class StyleGAN3(WithChannelStyles, nn.Module):
     """The complete generator: `mapping` and `synthesis` (see `ganwalk.generators.base.Generator`).
 
     Layer 0 are the Fourier features, layer k + 1 is the one that NVIDIA calls Lk, the last one makes the image.
@@ -362,8 +367,7 @@ class StyleGAN3(nn.Module):
 
     def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
         """Matrices (out, w_dim) that the style of a layer meets first."""
-        entered: Any = self.synthesis.get_submodule(("input", *self.config.layer_names)[layer])
-        return (entered.affine.weight,)
+        return (self.synthesis.affines()[layer][1].weight,)
 
     @property
     def summary(self) -> str:

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from ganwalk import __version__
 from ganwalk.arithmetic import merge
-from ganwalk.directions import WPLUS, Directions
+from ganwalk.directions import CHANNELS, WPLUS, Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, check_layers, space_dim
+from ganwalk.generators.channels import channel_mask, channelled
 from ganwalk.interchange.contents import one_line_errors, read_contents
 from ganwalk.interchange.export import export_directions
-from ganwalk.interchange.matrices import find_matrix
+from ganwalk.interchange.matrices import Matrix, find_matrix
 from ganwalk.interchange.readings import read_rows
 from ganwalk.labels import MAX_NAME, Label
 from ganwalk.layers import Layers, in_words, layer_mask
@@ -45,7 +46,7 @@ def import_directions(
     Args:
         path: .npz, .npy, .pt, .pkl or .safetensors with a matrix of a known name (see `ganwalk.interchange.matrices`),
             or with one alone: (n, d), or the rows (layers, d) of an edit in W+, which stays one where its rows differ.
-        space: "w" or "z"; by default the file's, or w for style-based generators.
+        space: "w", "z" or "s"; by default the file's, or s where the width says so, or w for style-based generators.
         layers: layers that the directions are meant for; None takes the file's, or all.
         scales: (n,) length of one standard deviation along each direction; None takes the file's, or measures them.
         seed: seed of the latents that scales are measured on.
@@ -58,12 +59,16 @@ def import_directions(
     path = Path(path)
     with one_line_errors(path, missing="check the path"):
         matrix = find_matrix(read_contents(path), any_name=reading == "rows")
-        space = resolve_space(generator, space or matrix.space)
+        space = resolve_space(generator, space or matrix.space or _told(matrix, generator))
         found = read_rows(matrix, space, space_dim(generator, space), generator.num_layers, reading)
         vectors, limits = found.vectors, layers or found.layers
         if vectors.ndim == 3:
             check_layers(generator, limits, space)
             vectors = vectors if limits is None else vectors * layer_mask(limits, generator.num_layers, vectors)
+        channels = channelled(generator).style_channels if space == CHANNELS else ()
+        if channels and limits is not None:
+            check_layers(generator, limits, space)
+            vectors = vectors * channel_mask(channels, limits, vectors)
         lengths = vectors.flatten(1).norm(dim=1).view(-1, *[1] * (vectors.ndim - 1))
         if (lengths == 0).any():
             raise GanwalkError("holds a direction that is zero" + f" in {in_words(layers)}" * (layers is not None))
@@ -78,13 +83,14 @@ def import_directions(
         scales=scales,
         space=WPLUS if layerwise else space,
         generator=generator.identity,
-        layers=None if layerwise or (layers is None and found.own_layers) else limits,
+        layers=None if layerwise or channels or (layers is None and found.own_layers) else limits,
         method=f"imported from {matrix.origin}",
         settings={"file": path.name, "reading": found.what},
         seed=seed,
         version=__version__,
         labels=(_label(matrix.name),) if matrix.single else (),
         own_layers=found.own_layers if layers is None else (),
+        channels=channels,
     )
     directions.check(generator)
     return directions
@@ -135,6 +141,15 @@ def import_folder(
         oblique=False,
     )
     return merged, refusals
+
+
+def _told(matrix: Matrix, generator: Generator) -> str | None:
+    """s, if the matrix is as wide as the generator's channel styles and as nothing else; otherwise None."""
+    if not hasattr(generator, "channel_styles"):
+        return None
+    width = space_dim(generator, CHANNELS)
+    others = (generator.z_dim, generator.w_dim, generator.num_layers * generator.w_dim)
+    return CHANNELS if matrix.values.shape[-1:] == (width,) and width not in others else None
 
 
 def _called(stem: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganwalk.directions import WPLUS, Directions
+from ganwalk.directions import CHANNELS, WPLUS, Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
 from ganwalk.labels import numbered_name
@@ -62,6 +62,10 @@ def export_paths(directions: Directions, path: Path | str, kind: str | None = No
     path = Path(path)
     name = export_format(path, kind)
     chosen = FORMATS[name]
+    if directions.space == CHANNELS and name not in ("npy", "pt"):
+        raise GanwalkError(
+            f"directions in s have a value for each channel, which {name} has no place for: use npy or pt"
+        )
     if chosen.one_vector and directions.space == WPLUS:
         raise GanwalkError(f"directions in w+ have a vector for each layer, {name} has one: use npy, pt, wplus or e4e")
     if name == "wplus" and directions.space == "z":
@@ -96,7 +100,8 @@ def export_directions(
 
     - "ganspace": an .npz with GANSpace's arrays; components and standard deviations are the directions' own, means are
       zero, since directions have none.
-    - "sefa" and "npy": a matrix (n, d) of unit rows; "pt": a tensor of them. In W+ they are (n, num_layers, d).
+    - "sefa" and "npy": a matrix (n, d) of unit rows; "pt": a tensor of them. In W+ they are
+      (n, num_layers, d), in s (n, S).
     - "interfacegan": an .npy (1, d), as a boundary of InterFaceGAN, for each direction.
     - "wplus": an .npy (num_layers, d), as edits of StyleGAN encoders, for each.
     - "e4e": a .pt (1, d), or (num_layers, d) where layers differ, as the editings of e4e and PTI, for each.

@@ -183,11 +183,11 @@ def _facts(directions: Directions, shown: Sequence[int]) -> str:
 
 def _layers_shown(directions: Directions) -> str:
     """The layers that are shifted; of each direction, where they differ."""
-    if directions.space != "w+" and not directions.own_layers:
+    if directions.space not in ("w+", "s") and not directions.own_layers:
         return in_words(directions.layers).replace("layers", "").strip()
     each = [in_words(directions.layers_of(index)) for index in range(len(directions))]
     if len(set(each)) == 1:
-        return each[0].replace("layers", "").strip() + ", each by a vector of its own"
+        return each[0].replace("layers", "").strip() + ", each by values of its own"
     return "; ".join(f"{text(directions.title(index))}: {words}" for index, words in enumerate(each))
 
 
