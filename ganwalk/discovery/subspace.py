@@ -93,13 +93,15 @@ def latent_scales(generator: Generator, space: str, vectors: Tensor, *, seed: in
     """Standard deviations (n,) float32 of the latents along unit vectors (n, d); of w+, (n, num_layers, d).
 
     For w+ they are of styles that all layers share or of styles that each layer draws for itself, whichever is larger:
-    rows that cancel one another have no spread along them in shared styles. For s, of what one style, shared
-    by all layers, makes of the channels.
+    rows that cancel one another have no spread along them in shared styles. For s, likewise of channels that come from
+    one style or are drawn each for itself.
     """
     subspace = latent_subspace(generator, "z" if space == "z" else "w", 1, seed=seed)
     vectors = vectors.double().cpu()
     if space == "s":
-        return subspace.scales(vectors @ style_matrix(channelled(generator))).float()
+        matrix = style_matrix(channelled(generator))
+        apart = (vectors.square() @ subspace.scales(matrix).square()).sqrt()
+        return torch.maximum(subspace.scales(vectors @ matrix), apart).float()
     if vectors.ndim == 2:
         return subspace.scales(vectors).float()
     apart = torch.stack([subspace.scales(rows).norm() for rows in vectors])

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ganwalk.directions import Directions
+from ganwalk.discovery.subspace import latent_scales
 from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity, sample_z, space_dim
@@ -77,6 +78,10 @@ def test_a_channel_is_a_direction_as_wide_as_samples_spread(name, tmp_path):
     assert directions.layers_of(0) == (layer, layer) and directions.labels[0].name == f"channel 2-{count - 1}"
     spread = generator.channel_styles(generator.mapping(sample_z(generator, 4000, 1)))[:, 0].std(dim=0)
     assert torch.allclose(directions.scales[0], spread[at], rtol=0.1)
+    # What one style makes of all channels together, or each of them by itself.
+    rows = torch.nn.functional.normalize(torch.randn(2, len(spread)), dim=1)
+    apart = (rows.square() @ spread.square()).sqrt()
+    assert (latent_scales(generator, "s", rows) > 0.9 * apart).all()
     directions.save(tmp_path / "s.safetensors")
     loaded = Directions.load(tmp_path / "s.safetensors")
     assert loaded.channels == directions.channels and loaded.fingerprint() == directions.fingerprint()
