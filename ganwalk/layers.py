@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # First and last layer, inclusive; of a set that is no range, these pairs of its parts in ascending order.
 Layers = tuple[int, int] | tuple[tuple[int, int], ...]
+# Of settings: to each direction its own, of several ranges.
+AUTO: Layers = ()
 
 
 def ranges_of(layers: Layers) -> tuple[tuple[int, int], ...]:

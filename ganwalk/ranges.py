@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ganwalk.errors import GanwalkError
-from ganwalk.layers import Layers, layers_of, ranges_of
+from ganwalk.layers import AUTO, Layers, layers_of, ranges_of
 from ganwalk.options import TextForm
 
 _MAX_SEEDS = 10_000
@@ -69,4 +69,9 @@ def format_layers(layers: Layers, separator: str = ",") -> str:
 
 
 LAYERS = TextForm("A-B,C,…", parse_layers, format_layers)
+LAYERS_OR_AUTO = TextForm(
+    "A-B,C,…",
+    lambda text: AUTO if text == "auto" else parse_layers(text),
+    lambda layers: "auto" if layers == AUTO else format_layers(layers),
+)
 SEEDS = TextForm("A-B,C,…", lambda text: tuple(parse_seeds(text)), format_seeds)

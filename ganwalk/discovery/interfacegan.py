@@ -25,6 +25,7 @@ from ganwalk.discovery.spectra import leading_eigenvectors
 from ganwalk.discovery.view import default_chunk, sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
+from ganwalk.layers import hull_of
 
 # Penalties among which cross-validation chooses, over the mean variance of the latents.
 _PENALTIES = 10.0 ** torch.arange(-6, 3, dtype=torch.float64)
@@ -79,7 +80,7 @@ def find_directions(
         latents = sample_latents(generator, view, settings.images, settings.seed)
         values = read_factors(generator, reader, view, latents, settings.seed, on_share)
     if latents.ndim == 3:
-        latents = latents[:, 0 if settings.layers is None else settings.layers[0]]
+        latents = latents[:, hull_of(settings.layers)[0] if settings.layers else 0]
     points, root = _whitened(latents.cpu().double())
     if n > len(root):
         raise GanwalkError(f"the latents vary along {len(root)} dimensions only, not {n}: ask for fewer directions")

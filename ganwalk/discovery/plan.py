@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import torch
 
 from ganwalk.discovery.jacobian import PROBES, SKETCH_SAMPLES
 from ganwalk.discovery.local import passes, seen_layers
 from ganwalk.discovery.methods import method_of
+from ganwalk.discovery.ranges import ranges_of_layers
 from ganwalk.discovery.run import polish_settings
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import features, sample_latents
 from ganwalk.generators.base import Generator
 from ganwalk.generators.timing import seconds_per_latent
+from ganwalk.layers import AUTO, in_words
 from ganwalk.phases import Phase, Phases
 
 # Images that the speed is measured on, after as many to warm up.
@@ -34,6 +37,23 @@ def plan(generator: Generator, settings: DiscoverySettings, *, pictures: float =
     Args:
         pictures: seconds of the pictures that follow.
     """
+    assert settings.layer is not None and settings.scored is not None
+    phases = []
+    if settings.layers == AUTO:
+        limits = ranges_of_layers(generator, settings.layer)
+        for layers in limits:
+            own = replace(settings, layers=layers, compared=())
+            phases += [Phase(f"{in_words(layers)}: {phase.name}", phase.seconds) for phase in _search(generator, own)]
+        both = 2 * settings.n_directions * len(limits) * seconds_per_latent(generator, settings.layer)
+        phases.append(Phase("choice", both * (settings.scored + 2 * settings.measured)))
+    else:
+        phases += _search(generator, settings)
+    phases += _baselines(generator, settings)
+    return Phases([*phases, Phase("pictures", pictures)])
+
+
+def _search(generator: Generator, settings: DiscoverySettings) -> list[Phase]:
+    """The phases of a search in one range of layers."""
     assert settings.scored is not None and settings.steps is not None
     forward = seconds_per_latent(generator, settings.layer, batch=min(_PROBE, settings.view().chunk))
     n = settings.n_directions
@@ -83,13 +103,19 @@ def plan(generator: Generator, settings: DiscoverySettings, *, pictures: float =
             polish = _seconds_of_steps(polish_settings(settings), forward, both)
             phases += [Phase("polish", polish), Phase("scores", scores)]
         phases.append(Phase("effects", effects))
-    phases += [
-        Phase(f"baseline {name}", _closed_form_seconds(name, generator, settings, forward) + effects + scores)
+    return phases
+
+
+def _baselines(generator: Generator, settings: DiscoverySettings) -> list[Phase]:
+    """The phases of the closed forms that a result is compared with."""
+    assert settings.scored is not None
+    forward = seconds_per_latent(generator, settings.layer, batch=min(_PROBE, settings.view().chunk))
+    each = 2 * settings.n_directions * (settings.measured + settings.scored) * forward
+    return [
+        Phase(f"baseline {name}", _closed_form_seconds(name, generator, settings, forward) + each)
         for name in settings.compared
         if name != settings.method
     ]
-    phases.append(Phase("pictures", pictures))
-    return Phases(phases)
 
 
 def _seconds_of_steps(settings: DiscoverySettings, forward: float, both: float) -> float:

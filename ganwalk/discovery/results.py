@@ -14,6 +14,7 @@ from ganwalk.discovery.scores import BasisScores
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.files import timestamp
 from ganwalk.generators.base import Generator
+from ganwalk.layers import Layers
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Basis:
         vectors: (n, d) of unit length; orthonormal unless the method leaves oblique ones.
         scales: (n,) latent standard deviations along them.
         effects: (n,) mean image change of a shift by `amplitude` standard deviations.
-        steps: (n, d) the shifts that were scored: of that length, or of the length that equalises the image change.
+        steps: (n, d), or layer by layer (n, num_layers, d), the shifts that were scored: of that length, or of the
+            length that equalises the image change.
         scores: of `steps`.
     """
 
@@ -146,15 +148,21 @@ class DiscoveryResult:
 
 
 def as_directions(
-    generator: Generator, settings: DiscoverySettings, basis: Basis, *, oblique: bool = False
+    generator: Generator,
+    settings: DiscoverySettings,
+    basis: Basis,
+    *,
+    oblique: bool = False,
+    own_layers: tuple[Layers | None, ...] = (),
 ) -> Directions:
-    """The artifact of a scored basis and resolved settings."""
+    """The artifact of a scored basis and resolved settings; `own_layers` are of each direction, where they differ."""
     assert settings.space is not None
     return Directions(
         vectors=basis.vectors,
         scales=basis.scales,
         space=settings.space,
-        layers=settings.layers,
+        layers=settings.layers or None,
+        own_layers=own_layers,
         generator=generator.identity,
         method=basis.name,
         settings=asdict(settings),

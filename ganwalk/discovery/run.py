@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganwalk.directions import Directions
 from ganwalk.discovery import jacobian
 from ganwalk.discovery.checkpointing import Polishing, fingerprint, load_checkpoint, save_checkpoint
 from ganwalk.discovery.factors import FactorReader
@@ -19,6 +20,7 @@ from ganwalk.discovery.learned.training import Training, begin, train
 from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.objectives.base import HELD_SEED, Timing
 from ganwalk.discovery.optimisation import Progress, equal_factors, equalize, optimise, start
+from ganwalk.discovery.ranges import cleanest, likeness, ranges_of_layers
 from ganwalk.discovery.results import Basis, DiscoveryResult, Polish, as_directions
 from ganwalk.discovery.scores import BasisScores, Changes, image_changes, score_basis
 from ganwalk.discovery.settings import OBLIQUE_TOO, DiscoverySettings
@@ -34,6 +36,7 @@ from ganwalk.discovery.student.search import (
 from ganwalk.discovery.subspace import Subspace, latent_subspace
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, space_dim
+from ganwalk.layers import AUTO, Layers, in_words
 from ganwalk.rtd import RTDLoss
 
 _SAVE_EVERY_SECONDS = 5.0
@@ -44,6 +47,7 @@ _POLISH_LR = 0.04
 # Share of a budget after which no more images are made, and another one after which the steps end: scores follow.
 _BUDGET_IMAGES = 0.45
 _BUDGET_STEPS = 0.75
+_ALL_LAYERS = "all layers"
 
 
 def run_discovery(
@@ -92,12 +96,14 @@ def run_discovery(
         on_early,
         reader,
     )
-    return _compared(run, _chosen(run) if method_of(settings.method).candidates else _found(run))
+    return _compared(run, _over_ranges(run) if settings.layers == AUTO else _found(run))
 
 
 def _found(run: _Run) -> DiscoveryResult:
-    """The directions of one method."""
+    """The directions of one method, in one range of layers."""
     method = method_of(run.settings.method)
+    if method.candidates:
+        return _chosen(run)
     if method.learner is not None:
         return _learned(run)
     if method.objective is None:
@@ -321,6 +327,90 @@ def _chosen(run: _Run) -> DiscoveryResult:
         bases=(best, other),
         settings=settings,
         notices=(*result.notices, notice),
+    )
+
+
+def _over_ranges(run: _Run) -> DiscoveryResult:
+    """The cleanest directions of several ranges of layers, each with the range that it was found in.
+
+    Clean is a direction whose shift, as long as it takes for one common change of the image, changes the shape of a
+    batch little (`ranges.cleanest`).
+    """
+    generator, settings = run.generator, run.settings
+    method = method_of(settings.method)
+    assert settings.layer is not None and settings.space is not None
+    if run.resume and (method.find or method.fit):
+        raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
+    limits = ranges_of_layers(generator, settings.layer)
+    parts: list[DiscoveryResult] = []
+    for k, layers in enumerate(limits):
+        parts.append(_found(_within(run, layers, k, len(limits))))
+        if parts[-1].ended == "interrupt":
+            break
+    found = [part.directions for part in parts]
+    candidates = Directions(
+        torch.cat([part.vectors for part in found]),
+        torch.cat([part.scales for part in found]),
+        settings.space,
+        generator.identity,
+        method=settings.method,
+        oblique=True,
+        own_layers=tuple(part.layers for part in found for _ in range(len(part))),
+    )
+    view, seed = settings.view(), settings.seed + HELD_SEED
+    tell = run.sharing("choice")
+    shifts = candidates.shifts(settings.amplitude, num_layers=generator.num_layers)
+    plain = image_changes(
+        generator, view, shifts, batch=settings.measured, seed=seed, on_share=lambda share: tell(share / 3)
+    ).displacement
+    target = float(plain[: len(found[0])].square().mean().sqrt())
+    factors = equal_factors(plain, torch.ones(len(candidates), dtype=torch.float64), target)
+    steps = factors.float()[:, None, None] * shifts.cpu()
+    scores = score_steps(generator, settings, run.loss, steps, lambda share: tell((1 + 2 * share) / 3))
+    alike = likeness(generator, view, candidates, factors * settings.amplitude, samples=settings.measured, seed=seed)
+    chosen = torch.tensor(cleanest(scores.rtd, plain, alike, settings.n_directions))
+    chosen = chosen[plain[chosen].argsort(descending=True)]
+    basis = Basis(
+        settings.method,
+        candidates.vectors[chosen],
+        candidates.scales[chosen],
+        plain[chosen],
+        steps[chosen],
+        scores.ordered(chosen),
+    )
+    own = tuple(candidates.layers_of(index) for index in chosen.tolist())
+    counts = [f"{own.count(layers)} of {in_words(layers)}" for layers in limits if layers in own]
+    first = parts[0]
+    return replace(
+        first,
+        directions=as_directions(generator, settings, basis, oblique=True, own_layers=own),
+        bases=(basis, replace(first.bases[0], name=_ALL_LAYERS)),
+        settings=settings,
+        target=target,
+        ended=parts[-1].ended or next((part.ended for part in parts if part.ended), ""),
+        notices=(*(notice for part in parts for notice in part.notices), f"the cleanest are {', '.join(counts)}"),
+    )
+
+
+def _within(run: _Run, layers: Layers | None, number: int, count: int) -> _Run:
+    """The part of a discovery that searches in one range of layers, with files of its own beside the whole one's."""
+    settings = run.settings
+    budget = None if settings.budget is None else settings.budget / count
+
+    def own(path: Path | None) -> Path | None:
+        return path if path is None or number == 0 else path.with_stem(f"{path.stem}-{number}")
+
+    checkpoint, images = own(run.checkpoint), own(run.images)
+    begun = any(path is not None and path.exists() for path in (checkpoint, images))
+    return replace(
+        run,
+        settings=replace(settings, layers=layers, budget=budget),
+        started=time.monotonic(),
+        checkpoint=checkpoint,
+        images=images,
+        resume=run.resume and (begun or number == 0),
+        on_phase=lambda phase, share, note: run.on_phase(f"{in_words(layers)}: {phase}", share, note),
+        on_early=None,
     )
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ganwalk.errors import GanwalkError
-from ganwalk.layers import hull_of, in_words
+from ganwalk.layers import AUTO, hull_of, in_words
 from ganwalk.options import TextForm, check_settings, option
 from ganwalk.quantities import BYTES, DURATION
-from ganwalk.ranges import LAYERS
+from ganwalk.ranges import LAYERS_OR_AUTO
 from ganwalk.rtd.choices import SCALE_GRADIENTS
 
 if TYPE_CHECKING:
@@ -93,7 +93,11 @@ class DiscoverySettings:
         None, "Principal components inside which the basis is rotated.", at_least=1, shown="n-directions"
     )
     layers: tuple[int, int] | tuple[tuple[int, int], ...] | None = option(
-        None, "Shift only these layers' styles.", text=LAYERS, shown="all"
+        None,
+        "Shift only these layers' styles. auto: search in all, in early, in middle and in late ones, and keep the "
+        "directions that change the least beside; takes four times as long.",
+        text=LAYERS_OR_AUTO,
+        shown="all",
     )
     layer: int | None = option(
         None,
@@ -215,9 +219,11 @@ class DiscoverySettings:
                 f"subspace-dim must lie between n-directions ({self.n_directions}) and the {total} dimensions "
                 f"of {space}, not {subspace_dim}"
             )
-        check_layers(generator, self.layers, space)
+        if self.layers == AUTO and space == "z":
+            raise GanwalkError("layers of their own are for directions in w: drop --layers auto")
+        check_layers(generator, None if self.layers == AUTO else self.layers, space)
         layer = default_layer(generator) if self.layer is None else check_layer(self.layer, generator.num_layers)
-        if self.layers is not None and hull_of(self.layers)[0] > layer:
+        if self.layers and hull_of(self.layers)[0] > layer:
             raise GanwalkError(
                 f"features of layer {layer} do not depend on {in_words(self.layers)}: "
                 f"use --layer {hull_of(self.layers)[1]} or higher"
@@ -287,7 +293,7 @@ class DiscoverySettings:
         assert self.precision != "auto"
         return View(
             space=self.space,
-            layers=self.layers,
+            layers=self.layers or None,
             layer=self.layer,
             noise="const",
             truncation_psi=self.truncation_psi,

@@ -125,6 +125,7 @@ def plot_history(result: DiscoveryResult, path: Path) -> None:
         "jacobian": ("#7a4fa3", (0, (1, 1))),
         "local": ("#9c8420", (0, (5, 1, 1, 1))),
         "rtd": ("#1f4e9c", ":"),
+        "all layers": ("#7a3b3b", "--"),
     }
     topological = result.settings.method in ("rtd", "auto")
     for basis in result.bases[1:] if topological else ():
