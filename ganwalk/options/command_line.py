@@ -64,13 +64,17 @@ def settings_options(
         without: fields that this command does not offer.
         config: offer --config too, a file of settings that stands for `base`.
     """
-    offered = [name for name, about in options_of(type(base)).items() if about.typed and name not in without]
+    about = options_of(type(base))
+    offered = [name for name in about if about[name].typed and name not in without]
+    many = {name: text is not None and text.many for name in offered for text in (about[name].text,)}
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             typed = {name: kwargs.pop(_parameter(into, name)) for name in offered}
-            given = {name: value for name, value in typed.items() if value is not None and value != ()}
+            given = {
+                name: value for name, value in typed.items() if value is not None and not (value == () and many[name])
+            }
             file = kwargs.pop(_parameter(into, _CONFIG), None)
             under = base if file is None else load_settings(type(base), file)
             return command(*args, **{into: replace(under, **given)}, **kwargs)

@@ -93,6 +93,21 @@ def test_the_setting_is_typed_and_stored_as_auto(toy, blobs):
         run_discovery(blobs, replace(FAST, n_directions=3))
 
 
+def test_the_command_searches_in_ranges(tmp_path, run):
+    out = tmp_path / "found"
+    args = ("-g", "scenes", "-n", "3", "-m", "pca", "--layers", "auto", "--scored", "4", "--out", str(out), "-q")
+    code, text, err = run("discover", *args)
+    assert code == 0, err
+    assert "note: the cleanest are " in text and "all layers" in text
+    assert json.loads((out / "metrics.json").read_text())["settings"]["layers"] == []
+    assert Directions.load(out / "directions.safetensors").oblique
+    again = ("--config", str(out / "metrics.json"), "--out", str(tmp_path / "again"), "-q")
+    code, text, err = run("discover", "-g", "scenes", *again)
+    assert code == 0, err
+    both = [Directions.load(folder / "directions.safetensors") for folder in (out, tmp_path / "again")]
+    assert both[0].fingerprint() == both[1].fingerprint()
+
+
 @pytest.mark.parametrize("stopped_at", [1, 4])
 def test_a_search_that_was_stopped_in_a_range_continues_there(toy, tmp_path, stopped_at):
     settings = replace(FAST, method="rtd", n_directions=2, steps=3, search="direct")
