@@ -137,10 +137,10 @@ def _project(
 ) -> Projection | None:
     """The projection of one photo, written; None if it was finished before."""
     from ganwalk.files import made_folder, try_locked
-    from ganwalk.projection.checkpointing import check_same
     from ganwalk.projection.names import picture_beside
     from ganwalk.projection.outputs import read_run, write_projection
     from ganwalk.projection.run import run_projection
+    from ganwalk.resuming import check_same
 
     image = photo.image(1 if prepared.generator.img_channels < 3 else 3)
     run = prepared.fingerprint(image)
