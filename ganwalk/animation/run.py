@@ -20,8 +20,10 @@ from ganwalk.video.png import frame_name
 # Called with images done and images in all.
 Progress = Callable[[int, int], None]
 _RUN = "run.json"
-# Frames of a segment at least: what an interruption costs at most.
-_SEGMENT = 48
+# Frames of a segment at least, which an interruption may cost; of large images, which take seconds, fewer. Videos of
+# short segments are larger, since each begins with a whole picture.
+_SEGMENT, _SEGMENT_OF_LARGE = 48, 24
+_LARGE = 512
 _MAX_RUN = 2**20
 
 
@@ -114,7 +116,7 @@ def _write(animation: Animation, target: Path, found: VideoFormat, partial: Path
     mark = _mark(animation, found)
     segments = []
     size = 0
-    for start, stop in _parts(len(plan), animation.batch):
+    for start, stop in _parts(len(plan), animation):
         segment = partial / f"segment-{start:06d}{found.suffix}"
         if segment.exists():
             on_images(stop - start)
@@ -128,12 +130,13 @@ def _write(animation: Animation, target: Path, found: VideoFormat, partial: Path
     found.join(segments, target, mark)
 
 
-def _parts(frames: int, batch: int) -> list[tuple[int, int]]:
+def _parts(frames: int, animation: Animation) -> list[tuple[int, int]]:
     """First and last frame (exclusive) of each segment, all of whole batches.
 
     What is left over goes to the last: encoders treat very short videos otherwise, and their times would not be even.
     """
-    length = -(-_SEGMENT // batch) * batch
+    least = _SEGMENT_OF_LARGE if animation.generator.resolution > _LARGE else _SEGMENT
+    length = -(-least // animation.batch) * animation.batch
     starts = list(range(0, max(1, frames - length + 1), length))
     return list(zip(starts, [*starts[1:], frames], strict=True))
 

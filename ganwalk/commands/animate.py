@@ -17,6 +17,7 @@ from ganwalk.commands.options import (
     code_again,
     common_options,
     cutoff_option,
+    external_again,
     external_options,
     force_option,
     found_class_option,
@@ -137,7 +138,7 @@ def animate(
     seeds = parse_seeds(seeds_text) if seeds_text is not None else [] if files else _SEED if walks else _SEEDS
     path, directions = None, None
     if walks or directions_path is not None or name is None:
-        path, directions = open_directions(directions_path, quiet)
+        path, directions = _open(directions_path, walks, quiet)
     walk = None if directions is None or not walks else _walk(directions, direction, combine, amplitude, layers_text)
     with download_watch(quiet) as on_bytes:
         if directions is None:
@@ -164,13 +165,23 @@ def animate(
         click.echo(f"kept {target}: it is finished")
         return
     if not quiet and not resume:
-        seconds = animation.images * seconds_per_latent(generator, batch=batch)
+        seconds = animation.images * seconds_per_latent(generator)
         announce("animating", seconds, "fewer --seconds or --fps shorten it", quiet)
     with told_how_to_continue([partial_folder(target)]), progress_bar(100, "animating", quiet) as advance:
         write_animation(animation, target, resume=resume, progress=percent(advance))
     length = animation.frames / settings.fps
     click.echo(f"wrote {target}: {animation.frames} frames of {animation.settings.size} px, {length:.1f} s")
     click.echo(f"next: {_next(directions_path, name, generator, walks, directions, external)}")
+
+
+def _open(path: Path | None, walks: bool, quiet: bool) -> tuple[Path, Directions]:
+    try:
+        return open_directions(path, quiet)
+    except GanwalkError as error:
+        if walks or path is not None:
+            raise
+        # Only the generator is wanted of them.
+        raise GanwalkError(f"{error}, or --generator NAME") from error
 
 
 def _walk(
@@ -232,8 +243,7 @@ def _next(
 ) -> str:
     """A command to go on with."""
     if directions is None:
-        trust = " --trust" * external["trust"]
-        return f"ganwalk discover --generator {quoted(name or generator.identity.reference)}{trust}"
+        return f"ganwalk discover --generator {quoted(name or generator.identity.reference)}{external_again(external)}"
     where = f" --directions {quoted(directions_path)}" if directions_path else ""
     again = code_again(generator, name, external)
     return f"ganwalk render{where}{again} --direction all" if walks else f"ganwalk animate{where}{again} --direction 0"

@@ -142,7 +142,7 @@ def test_an_unfinished_video_gives_way_to_force(run, refused, monkeypatch, short
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(running, "_parts", lambda frames, batch: [(0, 4), (4, frames)])
+        patched.setattr(running, "_parts", lambda frames, animation: [(0, 4), (4, frames)])
         patched.setattr("ganwalk.video.gif.join_segments", full)
         assert "No space left on device" in refused(*LONG, "-o", "video.gif")
     assert len(list(Path("video.gif.partial").glob("segment-*"))) == 2
@@ -190,11 +190,17 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(refused, directions):
         ((*BLOBS, "-d", "9", "--directions", directions), "directions 0 to 1"),
         ((*QUICK, "-g", "scenes", "-d", "0"), "is not the generator of these directions"),
         ((*QUICK, "-g", "nothing"), "unknown generator"),
+        ((*QUICK, "--directions", "none.safetensors"), "none.safetensors"),
         ((*BLOBS, "--latents", "none.npz"), "check --latents"),
         ((*BLOBS, "--seeds", "3-1"), "runs backwards"),
     ):
         assert message in refused(*arguments), arguments
         assert sorted(os.listdir()) == before, arguments
+
+
+def test_without_directions_a_generator_is_asked_for(refused):
+    assert refused(*QUICK).endswith("or give --directions FILE, or --generator NAME\n")
+    assert refused(*QUICK, "-d", "0").endswith("or give --directions FILE\n")
 
 
 def test_one_process_at_a_time_writes_a_video(refused):
