@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ganwalk.errors import GanwalkError
-from ganwalk.files import atomic_path, check_free
+from ganwalk.files import atomic_path, check_free, check_writable
 from ganwalk.video import gif, mp4, png, webp
 
 Frames = Iterable[np.ndarray]
@@ -57,8 +57,10 @@ def format_of(path: Path) -> VideoFormat:
 
 def check_replaceable_frames(folder: Path, mark: str, force: bool) -> None:
     """Refuses, before anything slow is done, a folder that nobody asked to replace or that holds other things."""
-    if not folder.is_dir():
-        check_free(folder, False)
+    if not folder.exists():
+        check_writable(folder)
+    elif not folder.is_dir():
+        raise GanwalkError(f"{folder} is a file, not a folder for frames: choose another name, such as {folder}.mp4")
     elif any(folder.iterdir()):
         first = folder / png.frame_name(0)
         if not (first.is_file() and mark.encode() in first.read_bytes()):

@@ -102,7 +102,7 @@ def test_frames_do_not_stay_in_memory(tmp_path, write):
 
     def frames():
         nonlocal alive, most
-        for frame in map(np.copy, pictures(1) * 60):
+        for frame in map(np.copy, pictures(1) * 20):
             weakref.finalize(frame, gone)
             alive += 1
             most = max(most, alive)
@@ -129,6 +129,8 @@ def test_a_folder_of_other_things_is_never_replaced(tmp_path):
     (folder / "diary.txt").touch()
     with pytest.raises(GanwalkError, match="holds other things than frames"):
         check_replaceable_frames(folder, MARK, force=True)
+    with pytest.raises(GanwalkError, match="is a file, not a folder for frames"):
+        check_replaceable_frames(folder / "diary.txt", MARK, force=True)
 
 
 def test_frames_that_were_moved_are_not_lost(tmp_path):
