@@ -188,23 +188,27 @@ class Plan:
         size = animation.settings.size
         assert size is not None
         for first in range(start, stop, animation.batch):
-            with torch.no_grad():
-                styles = self._styles(self.moments[first : min(stop, first + animation.batch)])
-                pixels = to_bytes(animation.generator.synthesis(styles))
-            for picture in pixels:
+            for picture in self._pixels(self.moments[first : min(stop, first + animation.batch)]):
                 yield np.asarray(resize(picture, size))
 
-    def _styles(self, part: Sequence[Moment]) -> Tensor:
-        """Styles (n, num_layers, w_dim) of some moments."""
-        styles = self.way.styles([one.position for one in part], [one.psi for one in part])
-        walked = self.animation.walk
-        if walked is None:
-            return styles
-        rows = [self._walked(walked, one) if one.fraction else styles[k] for k, one in enumerate(part)]
-        return torch.stack(rows)
+    def _pixels(self, part: Sequence[Moment]) -> np.ndarray:
+        """Pixels (n, h, w, 3) of some moments."""
+        synthesis, walked = self.animation.generator.synthesis, self.animation.walk
+        # By themselves: the styles of a walk may have another form than those of the way.
+        off = [k for k, one in enumerate(part) if one.fraction]
+        on = [k for k, one in enumerate(part) if not one.fraction]
+        made = []
+        with torch.no_grad():
+            if on:
+                styles = self.way.styles([part[k].position for k in on], [part[k].psi for k in on])
+                made.append(to_bytes(synthesis(styles)))
+            if off:
+                assert walked is not None
+                made.append(to_bytes(synthesis(torch.stack([self._walked(walked, part[k]) for k in off]))))
+        return np.concatenate(made)[np.argsort([*on, *off])]
 
     def _walked(self, walked: Walk, moment: Moment) -> Tensor:
-        """The style (num_layers, w_dim) of a moment at a keyframe."""
+        """The styles of a moment at a keyframe."""
         animation = self.animation
         keyframe: Any = animation.keyframes[int(moment.position)]
         if not is_style(keyframe):
