@@ -63,6 +63,14 @@ class Samples(Protocol):
         """Raises GanwalkError if this generator cannot show them."""
         ...
 
+    def codes(self, generator: Generator) -> tuple[Tensor, Tensor | None]:
+        """Codes (n, z_dim), and one-hot labels (n, c_dim) for a conditional generator.
+
+        Raises:
+            GanwalkError: there are no codes: styles are all that is known of these samples.
+        """
+        ...
+
     def styles(self, generator: Generator) -> Tensor:
         """Styles (n, num_layers, w_dim), truncated."""
         ...
@@ -127,14 +135,7 @@ class DrawnSamples:
         check_truncation(generator, self.truncation_psi, self.truncation_cutoff)
         check_class(generator, self.class_index)
 
-    def styles(self, generator: Generator) -> Tensor:
-        return _styles(self, generator, *self._codes(generator))
-
-    def shifted_styles(self, generator: Generator, shifts: Tensor) -> Tensor:
-        return _shifted_styles(self, generator, *self._codes(generator), shifts)
-
-    def _codes(self, generator: Generator) -> tuple[Tensor, Tensor | None]:
-        """Codes (n, z_dim) and one-hot labels (n, c_dim)."""
+    def codes(self, generator: Generator) -> tuple[Tensor, Tensor | None]:
         self.check(generator)
         if self.seed_style == "nvidia":
             z = torch.cat([nvidia_z(generator, seed) for seed in self.seeds])
@@ -143,6 +144,12 @@ class DrawnSamples:
         rows = [sample_labels(generator, 1, self.class_index, seed) for seed in self.seeds]
         labels = [row for row in rows if row is not None]
         return z, torch.cat(labels) if labels else None
+
+    def styles(self, generator: Generator) -> Tensor:
+        return _styles(self, generator, *self.codes(generator))
+
+    def shifted_styles(self, generator: Generator, shifts: Tensor) -> Tensor:
+        return _shifted_styles(self, generator, *self.codes(generator), shifts)
 
 
 @dataclass(frozen=True)
@@ -224,24 +231,25 @@ class StoredSamples:
         if generator.c_dim > 0 and self.class_index is None:
             raise GanwalkError("latent codes of a class-conditional generator need their class: give --class")
 
+    def codes(self, generator: Generator) -> tuple[Tensor, Tensor | None]:
+        if self.space == "w":
+            raise GanwalkError("these samples are styles, whose codes z nobody knows: use what works in w")
+        self.check(generator)
+        z = self.latents.to(device_of(generator))
+        if self.class_index is None:
+            return z, None
+        return z, one_hot(torch.full((len(self),), self.class_index, device=z.device), generator.c_dim)
+
     def styles(self, generator: Generator) -> Tensor:
         if self.space == "z":
-            return _styles(self, generator, *self._codes(generator))
+            return _styles(self, generator, *self.codes(generator))
         self.check(generator)
         return broadcast_styles(self.latents.to(device_of(generator)), generator.num_layers, generator.w_dim)
 
     def shifted_styles(self, generator: Generator, shifts: Tensor) -> Tensor:
         if self.space == "w":
             raise GanwalkError("these samples are styles, which directions in z cannot shift: use directions in w")
-        return _shifted_styles(self, generator, *self._codes(generator), shifts)
-
-    def _codes(self, generator: Generator) -> tuple[Tensor, Tensor | None]:
-        """Codes (n, z_dim) and one-hot labels (n, c_dim)."""
-        self.check(generator)
-        z = self.latents.to(device_of(generator))
-        if self.class_index is None:
-            return z, None
-        return z, one_hot(torch.full((len(self),), self.class_index, device=z.device), generator.c_dim)
+        return _shifted_styles(self, generator, *self.codes(generator), shifts)
 
 
 def describe_truncation(samples: Samples) -> str:

@@ -1,8 +1,8 @@
-"""Sheets of pictures with labels, and animations: what pictures of every room look like."""
+"""Sheets of pictures with labels: what pictures of every room look like."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,21 +141,6 @@ def resize(pixels: np.ndarray, size: int) -> Image.Image:
     """One picture (h, w, 3), or a grey one (h, w), as a square cell."""
     picture = Image.fromarray(pixels)
     return picture if picture.width == size else picture.resize((size, size), Image.Resampling.LANCZOS)
-
-
-def write_gif(target: Path, frames: Iterator[np.ndarray], fps: int) -> None:
-    """Writes an endless animation of frames (h, w, 3).
-
-    A palette of its own for every frame: closer than a shared one, and smaller files than dithering makes.
-    """
-    pictures = []
-    for frame in frames:
-        picture = Image.fromarray(frame)
-        # A quarter of the pixels gives nearly the same palette in a quarter of the time.
-        sample = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.NEAREST)
-        palette = sample.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=2)
-        pictures.append(picture.quantize(palette=palette, dither=Image.Dither.NONE))
-    pictures[0].save(target, save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0)
 
 
 def load_font(size: int) -> ImageFont.FreeTypeFont:

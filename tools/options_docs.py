@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ganwalk.animation.settings import AnimationSettings
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.files import write_text
@@ -34,6 +35,8 @@ def options_page() -> str:
         options_table(NamingSettings),
         "## ganwalk report",
         options_table(ReportSettings),
+        "## ganwalk animate",
+        options_table(AnimationSettings),
         "## ganwalk project",
         options_table(ProjectionSettings),
         "## python -m vae.train",

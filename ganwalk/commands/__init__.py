@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ganwalk import __version__
+from ganwalk.commands.animate import animate
 from ganwalk.commands.arithmetic import directions
 from ganwalk.commands.checkpoints import convert, info, models
 from ganwalk.commands.discover import discover
@@ -36,6 +37,7 @@ for command in (
     discover,
     project,
     render,
+    animate,
     explore,
     report,
     evaluate,

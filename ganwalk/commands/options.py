@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -246,6 +247,17 @@ def external_again(external: dict[str, Any]) -> str:
     if external["image_range"] is not None:
         words += ["--image-range", ",".join(f"{limit:g}" for limit in external["image_range"])]
     return "".join(f" {word}" for word in words)
+
+
+@contextlib.contextmanager
+def told_how_to_continue(unfinished: Sequence[Path]) -> Iterator[None]:
+    """Ctrl-C says how to go on if one of these is left, by which --resume continues."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if any(path.exists() for path in unfinished):
+            click.echo("to continue: the same command with --resume", err=True)
+        raise
 
 
 def percent(advance: Callable[[int, str], None]) -> Callable[[int, int], None]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from ganwalk.commands.options import (
     common_options,
     external_options,
     force_option,
+    told_how_to_continue,
 )
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import settings_options
@@ -104,7 +104,10 @@ def project(
         images = resolved.candidates + _GRADIENT * resolved.steps * len(paths)
         remedy = "fewer --steps" + " or photos" * (len(paths) > 1) + " shorten it"
         announce("projecting", images * seconds_per_latent(generator), remedy, quiet)
-    with _told_how_to_continue(targets), progress_bar(_PARTS * (len(paths) + 1), "projecting", quiet) as advance:
+    with (
+        told_how_to_continue([_checkpoint(target) for target in targets]),
+        progress_bar(_PARTS * (len(paths) + 1), "projecting", quiet) as advance,
+    ):
         prepared = prepare(
             generator, settings, perceptual=network, on_share=lambda share: advance(int(_PARTS * share), "samples")
         )
@@ -137,10 +140,10 @@ def _project(
 ) -> Projection | None:
     """The projection of one photo, written; None if it was finished before."""
     from ganwalk.files import made_folder, try_locked
-    from ganwalk.projection.checkpointing import check_same
     from ganwalk.projection.names import picture_beside
     from ganwalk.projection.outputs import read_run, write_projection
     from ganwalk.projection.run import run_projection
+    from ganwalk.resuming import check_same
 
     image = photo.image(1 if prepared.generator.img_channels < 3 else 3)
     run = prepared.fingerprint(image)
@@ -203,13 +206,3 @@ def _check_target(target: Path, resume: bool, force: bool) -> None:
     else:
         for path in (target, picture_beside(target)):
             check_free(path, force)
-
-
-@contextlib.contextmanager
-def _told_how_to_continue(targets: Sequence[Path]) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        if any(_checkpoint(target).exists() for target in targets):
-            click.echo("to continue: the same command with --resume", err=True)
-        raise

@@ -92,7 +92,7 @@ def latent_samples(
     """
     if not files:
         raise GanwalkError("at least one sample is needed: give --latents FILE")
-    spaces = [file.space or _told(file, generator) for file in files]
+    spaces = [space_of(file, generator) for file in files]
     if len(set(spaces)) > 1:
         first, other = files[0].path, files[spaces.index("w" if spaces[0] == "z" else "z")].path
         raise GanwalkError(f"{first} holds latents in {spaces[0]}, {other} others: show them one after the other")
@@ -103,6 +103,11 @@ def latent_samples(
     samples = StoredSamples(torch.cat(parts), spaces[0], labels, truncation_psi, truncation_cutoff, class_index)
     samples.check(generator)
     return samples
+
+
+def space_of(file: LatentsFile, generator: Generator) -> str:
+    """The space, "z" or "w", of a file's latents, told by the generator where the file does not say."""
+    return file.space or _told(file, generator)
 
 
 def _chosen(arrays: dict[str, Array]) -> str:

@@ -7,7 +7,6 @@ import io
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from ganwalk.files import write_bytes
 from ganwalk.generators.base import Generator, device_of
 from ganwalk.projection.optimisation import Progress
 from ganwalk.projection.settings import ProjectionSettings
+from ganwalk.resuming import check_same
 
 
 def fingerprint(generator: Generator, picture: Tensor, settings: ProjectionSettings, perceptual: str) -> str:
@@ -50,14 +50,3 @@ def load_checkpoint(path: Path, run: str, generator: Generator) -> Progress:
         raise GanwalkError(f"{path} is not a checkpoint of ganwalk project: run with --force instead") from error
     check_same(path, before, run)
     return progress
-
-
-def check_same(path: Path, before: str, run: str) -> None:
-    """Raises GanwalkError, naming what is not the same, unless the two fingerprints agree."""
-    then: dict[str, Any] = json.loads(before)
-    now: dict[str, Any] = json.loads(run)
-    changed = sorted(key.removesuffix("_index") for key in {*then, *now} if then.get(key) != now.get(key))
-    if changed:
-        raise GanwalkError(
-            f"{path} is of another {', '.join(changed)}: resume with its options, or start anew with --force"
-        )

@@ -15,7 +15,9 @@ from ganwalk.files import atomic_path
 from ganwalk.generators.base import Generator
 from ganwalk.rendering.images import Progress, traverse
 from ganwalk.samples import Samples
-from ganwalk.sheets import cell_size, resize, write_gif
+from ganwalk.sheets import cell_size, resize
+from ganwalk.video.gif import write_gif
+from ganwalk.video.mp4 import write_mp4
 
 # Of a loop, if nobody says.
 FRAMES = 48
@@ -44,7 +46,7 @@ def save_animation(
         path: ends in .gif or .mp4.
         edits: what is walked, to its whole length.
         there_and_back: from 0 to the edit, to its negative and back; otherwise to the edit and back only.
-        batch: images synthesised at once, and frames in memory besides those of a GIF.
+        batch: images synthesised at once, and frames in memory.
         progress: called with frames done and frames in all.
     Raises:
         GanwalkError: another suffix, no encoder for it, or nothing to show.
@@ -69,35 +71,7 @@ def save_animation(
         if suffix == ".gif":
             write_gif(partial, counted, fps)
         else:
-            _write_mp4(partial, counted, fps, frames, path)
-
-
-def _write_mp4(target: Path, frames: Iterator[np.ndarray], fps: int, total: int, path: Path) -> None:
-    """H.264 in yuv420p, which every player knows. `path` is the name for messages."""
-    try:
-        import imageio.v2 as imageio
-        import imageio_ffmpeg
-
-        imageio_ffmpeg.get_ffmpeg_exe()
-    except (ImportError, RuntimeError) as error:
-        raise GanwalkError(f"cannot write {path}: install imageio-ffmpeg, or use --gif") from error
-    writer = imageio.get_writer(
-        target, format="FFMPEG", fps=fps, codec="libx264", pixelformat="yuv420p", quality=8, macro_block_size=2
-    )
-    failure = GanwalkError(f"cannot write {path}: the encoder stopped; free some space, or use --gif")
-    with writer:
-        for frame in frames:
-            try:
-                writer.append_data(frame)
-            except OSError as error:
-                raise failure from error
-    # The encoder is another program, and nobody reports how it ended: the file tells.
-    try:
-        written, _ = imageio_ffmpeg.count_frames_and_secs(str(target))
-    except RuntimeError as error:
-        raise failure from error
-    if written != total:
-        raise failure
+            write_mp4(partial, counted, fps, path)
 
 
 def _counted(frames: Iterator[np.ndarray], total: int, progress: Progress | None) -> Iterator[np.ndarray]:

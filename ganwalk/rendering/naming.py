@@ -30,19 +30,21 @@ def settings_name(stem: str, words: Sequence[str]) -> str:
     return f"{name[:_LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def mark_of(directions: Directions, settings: Mapping[str, Any]) -> str:
-    """What a picture carries so that one of the same directions and settings is known."""
-    facts = json.dumps({"directions": directions.fingerprint(), **settings}, sort_keys=True, default=str)
+def mark_of(directions: Directions | None, settings: Mapping[str, Any]) -> str:
+    """What a picture carries so that one of the same directions, if it shows any, and settings is known."""
+    shown = None if directions is None else directions.fingerprint()
+    facts = json.dumps({"directions": shown, **settings}, sort_keys=True, default=str)
     return f"ganwalk-mark-{hashlib.sha256(facts.encode()).hexdigest()[:32]}"
 
 
 def check_replaceable(path: Path, mark: str, force: bool) -> None:
     """Refuses to replace a file that does not carry the mark; GanwalkError names --force."""
-    if not (path.is_file() and _carries(path, mark)):
+    if not (path.is_file() and carries(path, mark)):
         check_free(path, force)
 
 
-def _carries(path: Path, mark: str) -> bool:
+def carries(path: Path, mark: str) -> bool:
+    """Whether a file has a mark at its start or its end."""
     with path.open("rb") as file:
         head = file.read(_SEARCHED)
         file.seek(max(len(head), path.stat().st_size - _SEARCHED))

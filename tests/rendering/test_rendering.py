@@ -299,7 +299,7 @@ def test_animations_of_nothing_are_refused(large, tmp_path):
 def test_a_missing_encoder_is_one_line(large, tmp_path, monkeypatch):
     generator, directions = large
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(GanwalkError, match="install imageio-ffmpeg, or use --gif"):
+    with pytest.raises(GanwalkError, match="install imageio-ffmpeg, or write a GIF"):
         save_animation(tmp_path / "walk.mp4", generator, directions, [[Move(0)]], ONE)
     assert list(tmp_path.iterdir()) == []
 

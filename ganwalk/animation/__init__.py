@@ -1,0 +1,1 @@
+"""Latents → moving pictures: ways through keyframes, walks along directions on the way, and their frames."""
