@@ -88,7 +88,8 @@ def plot_evaluation(evaluation: Evaluation, path: Path) -> None:
     panels[0].set_ylim(n - 0.5, -0.5)
     figure.suptitle(
         f"{one_line(evaluation.method, 40)} directions of {one_line(Path(evaluation.generator).name, 60)}, "
-        f"shifts of {evaluation.settings.amplitude:g} σ",
+        f"shifts of {evaluation.settings.amplitude:g} σ"
+        + (f"\naround {one_line(evaluation.latents, 90)}" if evaluation.latents else ""),
         fontsize=10,
     )
     with atomic_path(path) as partial:
