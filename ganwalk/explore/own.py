@@ -98,7 +98,9 @@ class OwnPictures:
 
     def are_unfinished(self, samples: DrawnSamples | StoredSamples) -> bool:
         """Whether these are of a photo that is still being projected."""
-        return self._shown is not None and self._shown == samples
+        if self._shown is None or isinstance(samples, DrawnSamples):
+            return False
+        return self._shown.fingerprint == samples.fingerprint
 
     def take(self, name: str, data: bytes) -> None:
         """Shows a file; what was being done for another one is given up."""
@@ -110,9 +112,9 @@ class OwnPictures:
     def stop(self) -> None:
         """Leaves it at what was found until now."""
         self._number += 1
-        if self._shown is not None:
-            self._shown = None
-            self._tell("stopped: these are the latents so far", None)
+        found, self._shown = self._shown, None
+        self._tell("stopped: these are the latents so far" if found else "", None)
+        if found is not None:
             self._page.look_again()
 
     def forget(self) -> None:
