@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 from ganwalk import __version__
 from ganwalk.directions import CHANNELS, WPLUS, Directions
 from ganwalk.edits import Move
-from ganwalk.errors import GanwalkError
+from ganwalk.errors import GanwalkError, one_line
 from ganwalk.labels import EFFECT_UNIT, Label, numbered_name
 from ganwalk.layers import Layers, hull_of, layer_mask
 
@@ -166,12 +167,19 @@ def merge(parts: Sequence[Directions]) -> Directions:
         GanwalkError: they are of different generators, or some are in z or s and others are not.
     """
     first = parts[0]
-    if any(part.generator.sha256 != first.generator.sha256 for part in parts):
-        raise GanwalkError("directions of different generators cannot be in one file")
+    other = next((part for part in parts if part.generator.sha256 != first.generator.sha256), None)
+    if other is not None:
+        names = " and ".join(one_line(Path(part.generator.reference).name, 60) for part in (first, other))
+        raise GanwalkError(
+            f"directions of different generators ({names}) cannot be in one file: merge those of each by themselves"
+        )
     spaces = {part.space for part in parts}
-    for alone in ("z", CHANNELS):
-        if len(spaces) > 1 and alone in spaces:
-            raise GanwalkError(f"directions in {alone} cannot be in one file with others")
+    if len(spaces) > 1 and not spaces <= {"w", WPLUS}:
+        alone = "z" if "z" in spaces else CHANNELS
+        raise GanwalkError(
+            f"directions in {alone} cannot be in one file with others: merge those in {alone}, and the others, by "
+            "themselves"
+        )
     if len(spaces) > 1:
         count = next(part.vectors.shape[1] for part in parts if part.space == WPLUS)
         parts = [layer_by_layer(part, count) for part in parts]

@@ -9,7 +9,7 @@ from pathlib import Path
 from ganwalk.directions import DIRECTIONS_FILE, Directions
 from ganwalk.directions_words import describe
 from ganwalk.errors import GanwalkError
-from ganwalk.files import as_timestamp, locked
+from ganwalk.files import DIRECTIONS_KEY, as_timestamp, locked
 from ganwalk.labels import Label
 
 # Cosine from which a direction is the one that was named: what another machine or a few more steps change.
@@ -91,6 +91,17 @@ def newest_directions(folder: Path = Path()) -> Opened:
         raise refusals[0]
     _, path, directions = max(found, key=lambda entry: entry[0])
     return Opened(path, directions, len(found) - 1)
+
+
+def is_directions_file(path: Path) -> bool:
+    """Whether a file says of itself that it holds directions; nothing but its head is read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return DIRECTIONS_KEY in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
 
 
 def holds_directions(path: Path) -> bool:

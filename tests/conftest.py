@@ -8,6 +8,7 @@ from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from tests.browser import browser, new_page  # noqa: F401 (fixtures)
+from tests.explorer import open_page  # noqa: F401 (a fixture)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -135,6 +135,9 @@ def test_names_serve_wherever_a_direction_is_asked_for(run, refused):
     assert "no direction is called 'smile'" in refused("render", "--direction", "smile")
     assert "either --direction" in refused("render")
     assert "leave one of them out" in refused("render", "--direction", 0, "--combine", "0=1")
+    assert "leave out --amplitude" in refused("render", "--combine", "0=1", "--amplitude", 3)
+    every = refused("render", "--combine", "0=1@0-0", "--layers", "0-1")
+    assert "every part of --combine names its layers" in every and "leave out --layers" in every
     assert "say what to call it" in refused("name", 0)
     assert "comma" in refused("name", 0, "a,b")
     assert "needs directions in w" in refused("render", "--combine", "0=1@0-0", *small)

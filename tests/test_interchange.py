@@ -220,6 +220,18 @@ def test_rows_of_unit_length_are_directions_whatever_their_number(toy, tmp_path)
         assert along(directions, rows) and "6 rows, each a direction (--as wplus" in directions.settings["reading"]
 
 
+def test_rows_that_are_nearly_as_many_as_layers_are_read_with_a_doubt(toy, tmp_path):
+    for rows, doubt in (
+        (5, "nearly the 6 layers of this generator: if they are those of one edit, it is for another network"),
+        (8, "if they are the layers of one edit, it is for a StyleGAN of 32 px, not for this generator"),
+        (9, None),
+        (3, None),
+    ):
+        read = imported(toy, tmp_path, matrix(rows), "a.npy").settings["reading"]
+        assert read == (f"{rows} rows, each a direction ({doubt})" if doubt else f"{rows} rows")
+    assert imported(toy, tmp_path, unit(matrix(5)), "a.npy").settings["reading"] == "5 rows"
+
+
 def test_a_folder_is_one_file_named_after_its_files(toy, tmp_path):
     folder = tmp_path / "editing.v1"
     folder.mkdir()
@@ -533,9 +545,9 @@ def test_bad_files_are_refused_and_nothing_runs(toy, tmp_path, monkeypatch):
     (tmp_path / "short.npy").write_bytes(header[:-20])
     (tmp_path / "directions.txt").write_text("1 2 3")
     messages = {
-        "zero.npy": "a direction that is zero",
-        "nan.npy": "not finite",
-        "wide.npy": "13 dimensions, but w has 12",
+        "zero.npy": "a direction that is zero: leave out row 0$",
+        "nan.npy": "not finite: leave out rows? .*, or save the directions again$",
+        "wide.npy": "13 dimensions, but w has 12; give the generator that they are of as --generator",
         "flat.npy": "5 dimensions, but w has 12",
         "scalar.npy": "no matrix",
         "deep.npy": r"\(2, 3, 12\): directions are \(n, 12\), and in W\+ \(n, 6, 12\)",

@@ -15,6 +15,7 @@ from ganwalk.directions import DIRECTIONS_FILE, Directions
 from ganwalk.directions_files import newest_directions, replace_directions, save_label
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity
+from ganwalk.generators.loading import load_generator
 from ganwalk.labels import Label
 from ganwalk.rendering.naming import settings_name
 
@@ -172,6 +173,22 @@ def test_pictures_of_other_settings_have_other_names(run):
     }
     assert "/" not in settings_name("combined", ["a/../b"]) and len(settings_name("x" * 300, [])) < 120
     assert settings_name("x" * 300, []) != settings_name("x" * 301, [])
+
+
+def test_pictures_of_several_directions_files_in_one_folder_do_not_collide(run):
+    blobs = load_generator("blobs")
+    one = Directions(torch.eye(6)[:1], torch.ones(1), "z", blobs.identity)
+    one.save("smile.safetensors")
+    # What holds no directions is no matter.
+    Path("other.safetensors").write_bytes(b"nothing")
+    draw = ["render", "--steps", 2, "-q", "--seeds", "1", "-d", 0, "--directions"]
+    assert run(*draw, "smile.safetensors")[0] == 0 and Path("direction-0-seeds-1-steps-2.png").exists()
+    Directions(torch.eye(6)[1:2], torch.ones(1), "z", blobs.identity).save("age.safetensors")
+    for name in ("smile", "age"):
+        assert run(*draw, f"{name}.safetensors")[0] == 0
+        assert Path(f"{name}-direction-0-seeds-1-steps-2.png").exists()
+    report = ["report", "-q", "--no-evaluate", "--steps", 2, "--seeds", 1, "--directions"]
+    assert run(*report, "age.safetensors")[0] == 0 and Path("age-report-seeds-1-steps-2.html").exists()
 
 
 def test_a_picture_is_replaced_by_the_same_one_or_on_request(run):

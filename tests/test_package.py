@@ -55,7 +55,9 @@ def test_the_wheel_is_complete_and_works_elsewhere(tmp_path):
     assert {"ganwalk/py.typed", "vae/py.typed"} <= names
     assert "ganwalk/pretrained/catalog.toml" in names
     assert {f"ganwalk/rendering/report/{name}" for name in ("page.html", "style.css", "script.js")} <= names
-    assert {f"ganwalk/explore/{name}" for name in ("style.css", "slider.js", "layers.js", "keys.js")} <= names
+    assert {
+        f"ganwalk/explore/{name}" for name in ("style.css", "slider.js", "layers.js", "keys.js", "drop.js")
+    } <= names
     assert "ganwalk/pretrained/scenes-predictor.safetensors" in names
     assert not [
         name for name in names if name.startswith(("tests/", "tools/", "pretrained/", "benchmarks/", "examples/"))

@@ -20,12 +20,14 @@ import ganwalk
 from ganwalk import progress
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.generators.loading import load_generator
-from ganwalk.progress import progress_bar
+from ganwalk.progress import Pace, progress_bar
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = """
 import time
+from ganwalk import progress
 from ganwalk.progress import progress_bar, say
+progress._WARM_UP = 0.2
 with progress_bar(200, "working", False) as advance:
     for k in range(200):
         advance(k + 1, "optimising loss 0.123456789 " + 10 * "and a note that is long ")
@@ -85,6 +87,8 @@ def test_a_bar_fits_and_leaves_nothing(columns):
     written = on_a_terminal(columns, sys.executable, "-c", PROGRAM)
     assert screen(written, columns) == ["half of it"]
     assert len(re.findall(r"\d+%\|.{10}\| \S+ left · optimis", written)) > 5
+    # Before that, no figure is shown.
+    assert re.search(r"%\|.{10}\| optimis", written)
 
 
 def test_a_command_on_a_terminal_leaves_only_its_result(tmp_path):
@@ -93,11 +97,12 @@ def test_a_command_on_a_terminal_leaves_only_its_result(tmp_path):
     words = [line.split()[0] for line in screen(written, 80)]
     # Paths and what was written may take more than one line.
     assert words[:3] == ["basis", "rtd", "wrote"] and "next:" in words and len(words) < 10
-    assert re.search(r"\d+%\|.{10}\| \S+ left · steps", written)
+    assert re.search(r"\d+%\|.{10}\| (\S+ left · )?steps", written)
 
 
 def test_without_a_terminal_a_line_comes_now_and_then(capsys, monkeypatch):
     monkeypatch.setattr(progress, "_SECONDS_PER_LINE", 0.05)
+    monkeypatch.setattr(progress, "_WARM_UP", 0.0)
     text = ""
 
     def wait_for(words):
@@ -123,6 +128,35 @@ def test_without_a_terminal_a_line_comes_now_and_then(capsys, monkeypatch):
         "about 2 min",
         "about 2.0 h",
     ]
+
+
+def test_the_time_left_is_of_the_pace_of_late():
+    pace = Pace(1000, 0.0)
+    assert pace.left(100.0) is None
+    # Setting up takes 20 s for the first of a thousand, the rest one second each.
+    pace.note(1, 2.0)
+    assert pace.left(2.0) is None
+    for second in range(20, 120):
+        pace.note(second - 18, float(second))
+    assert pace.left(119.0) == pytest.approx(1000 - 101, rel=0.02)
+    # The machine gets half as fast: soon that is all that counts.
+    for second in range(120, 420):
+        pace.note(101 + (second - 119) // 2, float(second))
+    assert pace.left(419.0) == pytest.approx(2 * (1000 - 251), rel=0.02)
+    # While nothing is said, it counts down; for long, the whole tells.
+    assert pace.left(429.0) == pytest.approx(pace.left(419.0) - 10)
+    assert pace.left(2000.0) == pytest.approx((1000 - 251) * 2000 / 251)
+    pace.note(1000, 2001.0)
+    assert pace.left(2001.0) == 0
+
+
+def test_a_long_run_keeps_few_points():
+    pace = Pace(10**6, 0.0)
+    for step in range(10**5):
+        pace.note(step, step / 100)
+        pace.left(step / 100)
+    assert len(pace._points) <= 2 * progress._POINTS
+    assert pace.left(1000.0) == pytest.approx(9 * 10**5 / 100, rel=0.01)
 
 
 @pytest.mark.parametrize(("shell", "expected"), [(None, False), (object(), False), (SimpleNamespace(kernel=1), True)])

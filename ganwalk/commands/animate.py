@@ -222,13 +222,11 @@ def _keyframes(
 
 def _default_target(path: Path | None, given: dict[str, Any], words: Sequence[str]) -> Path:
     """Named by the options: beside the directions, or here."""
-    from ganwalk.directions import DIRECTIONS_FILE
-    from ganwalk.rendering.naming import settings_name
+    from ganwalk.rendering.naming import settings_name, stem_among_others
 
     shown = [word for key, value in given.items() if value is not None for word in (key, str(value))]
     # Pictures of another file beside a discovery's are not the discovery's.
-    beside = path is not None and path.name != DIRECTIONS_FILE and (path.parent / DIRECTIONS_FILE).exists()
-    stem = f"{path.stem}-animation" if path is not None and beside else "animation"
+    stem = "animation" if path is None else f"{stem_among_others(path)}animation"
     name = f"{settings_name(stem, [*shown, *words])}.mp4"
     return Path(name) if path is None else path.parent / name
 

@@ -86,14 +86,15 @@ def evaluate(
     from ganwalk.generators.loading import load_directions_generator
 
     path, directions = open_directions(directions_path, quiet or as_json)
-    if settings.class_index is None:
+    # Styles have no class any more.
+    if settings.class_index is None and not settings.latents:
         settings = replace(settings, class_index=directions.class_index)
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
     reader = make_reader(generator, settings.class_index)
     folder = out or path.parent
     if not force:
-        _check_other_scores(folder / EVALUATION_FILE, directions, settings.resolve(generator))
+        _check_other_scores(folder / EVALUATION_FILE, directions, settings.resolve(generator), generator)
     # Late: it would stand where the estimate is to be told.
     with (
         made_folder(folder),
@@ -151,7 +152,7 @@ def _shorter(settings: EvaluationSettings) -> str:
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Seeds per method, from 0.")
 @click.option("-o", "--out", type=PATH, default=Path("ganwalk-comparison"), show_default=True, help="Folder.")
 @settings_options("settings", DiscoverySettings(n_directions=10), without=("method", "seed", "compared"))
-@settings_options("scoring", SCORING, without=("amplitude", "chunk", "seed", *OF_BATCHES))
+@settings_options("scoring", SCORING, without=("amplitude", "chunk", "seed", "latents", *OF_BATCHES))
 @data_options
 @click.option("--resume", is_flag=True, help="Keep the finished runs in --out, and continue the interrupted one.")
 @force_option
@@ -236,9 +237,10 @@ def compare(
     click.echo(f"next: ganwalk render --directions {quoted(file)}{again} --direction all")
 
 
-def _check_other_scores(path: Path, directions: Directions, settings: EvaluationSettings) -> None:
+def _check_other_scores(path: Path, directions: Directions, settings: EvaluationSettings, generator: Any) -> None:
     """Refuses to replace scores of these directions that were measured otherwise, or of others beside them."""
     from ganwalk.directions import DIRECTIONS_FILE
+    from ganwalk.evaluation.run import latents_in_words
     from ganwalk.evaluation.stored import load_evaluation
 
     try:
@@ -251,14 +253,13 @@ def _check_other_scores(path: Path, directions: Directions, settings: Evaluation
             f"{path} holds scores of the {DIRECTIONS_FILE} beside it, which are other directions: choose another "
             "folder with --out, or replace them with --force"
         )
-    stored = held["settings"] if held else {}
+    # Scores of before there were any latents are of drawn samples.
+    stored = {"latents": None, **held["settings"]} if held else {}
+    given = settings.given(generator)
+    wanted = {**asdict(settings), "latents": None if given is None else latents_in_words(settings, given)}
     # Scores that were not there are no loss.
     added = ("representation", *OF_REPRESENTATION) if not stored.get("representation") else ()
-    changed = [
-        name
-        for name, value in asdict(settings).items()
-        if name in stored and stored[name] != value and name not in added
-    ]
+    changed = [name for name, value in wanted.items() if name in stored and stored[name] != value and name not in added]
     if changed:
         raise GanwalkError(
             f"{path} holds scores with other settings ({', '.join(changed)}): replace them with --force, "
@@ -328,6 +329,8 @@ def _print_evaluation(evaluation: Evaluation) -> None:
     for name, value in summary.items():
         limit = f"  at most {best[name][0]:.3f}: {best[name][1]}" if name in best else ""
         click.echo(f"{name.replace('_', ' '):<{longest}} {_cell(value)}{limit}")
+    if evaluation.latents:
+        click.echo(f"around {evaluation.latents}, not around drawn samples")
     if evaluation.compared is not None:
         layer, resolution = evaluation.compared
         click.echo(f"scores without labels are of features of layer {layer} ({resolution} px), not of whole images")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import secrets
 import shlex
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,12 +16,16 @@ from ganwalk.commands.options import (
     common_options,
     external_options,
     generator_option,
+    latents_option,
     open_directions,
     percent,
 )
 from ganwalk.errors import GanwalkError
 from ganwalk.progress import late_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch
+
+if TYPE_CHECKING:
+    from ganwalk.samples import StoredSamples
 
 
 @click.command(epilog="Example: ganwalk explore --against pca")
@@ -37,6 +42,7 @@ from ganwalk.terminal import download_watch, quoted, set_up_torch
     metavar="FILE|METHOD",
     help="Directions to compare with, likewise.",
 )
+@latents_option
 @click.option(
     "--preview",
     type=click.Choice(["auto", "always", "never"]),
@@ -64,6 +70,7 @@ def explore(
     source: str | None,
     name: str | None,
     against: str | None,
+    latents_paths: tuple[Path, ...],
     preview: str,
     batch: int,
     port: int | None,
@@ -78,7 +85,7 @@ def explore(
     """Walk along directions in a browser: sliders, names, comparisons, exports. Ctrl-C ends it.
 
     Needs NiceGUI, which the extra [ui] installs. Names, notes, stars and hidden directions are kept in the directions
-    file. The page loads nothing from the network.
+    file. A photo, or a file of latents, can also be given on the page. The page loads nothing from the network.
     """
     try:
         import nicegui  # noqa: F401 (one clear line before anything slow)
@@ -94,14 +101,24 @@ def explore(
         token = secrets.token_urlsafe(24)
     listener = open_socket(host, port)
     set_up_torch(device, threads)
+    from ganwalk.explore.arrivals import given_latents
     from ganwalk.explore.opening import Opened, open_studio
     from ganwalk.explore.sides import choose_sides
     from ganwalk.explore.studio import Studio
+    from ganwalk.interchange.latents import read_latents
     from ganwalk.labels import Label
 
+    files = [read_latents(path) for path in latents_paths]
     chosen = source or str(open_directions(None, quiet)[0])
     with download_watch(quiet) as on_bytes:
         generator, sides = choose_sides(chosen, against, name, device, on_bytes=on_bytes, **external)
+    latents: StoredSamples | None = None
+    notes: tuple[str, ...] = ()
+    if files:
+        shown_sides = [side.directions for side in sides]
+        latents, notes = given_latents(files, generator, shown_sides, sides[0].directions.class_index)
+    for note in notes:
+        click.echo(f"note: {note} are shown")
     with late_bar("fitting previews", quiet) as advance:
         studio = Studio(
             generator,
@@ -110,7 +127,11 @@ def explore(
             batch=batch,
             on_progress=percent(advance),
             generator_options=shlex.split(code_again(generator, name, external)),
+            latents=latents,
         )
+    if latents is not None:
+        # A command of what is shown is one of these files.
+        studio.shelf.keep(latents, files=() if notes else latents_paths)
     if not quiet and studio.preview is not None:
         shown_preview = f"previews of {studio.preview.resolution} px, R² {studio.preview.fit:.2f}, while a slider moves"
         click.echo(f"an image takes {studio.seconds:.2g} s: {shown_preview}")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ganwalk.commands.estimates import announce
-from ganwalk.commands.options import code_again, open_directions
+from ganwalk.commands.options import code_again, command_again, open_directions
 from ganwalk.errors import GanwalkError
 from ganwalk.labels import Label
 from ganwalk.naming.settings import NamingSettings
@@ -92,7 +92,7 @@ def name_automatically(
     count = f"{len(chosen)} name{'s' * (len(chosen) > 1)} by {by}"
     if dry_run:
         click.echo(f"{count}: nothing is written by --dry-run")
-        click.echo("next: the same command without --dry-run")
+        click.echo(f"next: {command_again(without=('dry_run',))}")
         return
     click.echo(f"wrote {path}: {count}")
     where = f" --directions {quoted(given_path)}" if given_path else ""

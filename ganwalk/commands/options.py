@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+import shlex
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import quoted
@@ -224,6 +226,25 @@ def open_directions(path: Path | None, quiet: bool = False) -> tuple[Path, Direc
     if not quiet:
         click.echo(f"using {opened.description}")
     return opened.path, opened.directions
+
+
+def command_again(*, without: Collection[str]) -> str:
+    """The command that runs, as it was typed, but for some of its parameters."""
+    context = click.get_current_context()
+    words = ["ganwalk", str(context.info_name)]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name in without or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[name]
+        if isinstance(parameter, click.Argument):
+            words += map(str, value if parameter.nargs != 1 else [value])
+        elif isinstance(value, bool):
+            words.append(max(parameter.opts if value else parameter.secondary_opts, key=len))
+        else:
+            for one in value if parameter.multiple else [value]:
+                words += [max(parameter.opts, key=len), str(one)]
+    return shlex.join(words)
 
 
 def code_again(generator: Any, name: str | None, external: dict[str, Any]) -> str:

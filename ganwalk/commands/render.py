@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
@@ -103,11 +104,13 @@ def render(
     """Draw what a direction does: a grid of samples × amplitudes, and animations.
 
     `--direction all` draws an overview with one row per direction that is not hidden; more than 25 are on several
-    sheets, overview-1.png and so on. `--combine` draws the way from each sample to several directions walked at once,
-    where --amplitude counts for nothing.
+    sheets, overview-1.png and so on. `--combine` draws the way from each sample to several directions walked at once:
+    it says itself how far, and --layers is for those of its parts that name none.
     """
+    how_far = click.get_current_context().get_parameter_source("amplitude")
+    if combine is not None and how_far is ParameterSource.COMMANDLINE:
+        raise GanwalkError("--combine says how far each direction is walked, such as smile=2: leave out --amplitude")
     set_up_torch(device, threads)
-    from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.edits import Move
     from ganwalk.files import check_free
     from ganwalk.generators.loading import load_directions_generator
@@ -116,7 +119,7 @@ def render(
     from ganwalk.ranges import parse_layers, parse_seeds
     from ganwalk.rendering.animation import FRAMES, save_animation
     from ganwalk.rendering.grids import combination_grid, default_seeds, overview_parts, overview_sheets, traversal_grid
-    from ganwalk.rendering.naming import check_replaceable, mark_of, settings_name
+    from ganwalk.rendering.naming import check_replaceable, mark_of, settings_name, stem_among_others
     from ganwalk.rendering.ranges import parse_edit
     from ganwalk.samples import DrawnSamples, Samples
     from ganwalk.sheets import save_picture
@@ -136,15 +139,14 @@ def render(
     index = None if direction in (None, "all") else directions.find(direction)
     if direction == "all" and len(directions.visible()) == 1:
         index = directions.visible()[0]
+    if combine is not None and layers is not None and all(move.layers for move in parse_edit(combine, directions)):
+        raise GanwalkError("every part of --combine names its layers, such as smile=2@4-7: leave out --layers")
     if combine is not None:
         edits, stem_name = [parse_edit(combine, directions, layers)], f"combined-{combine}"
     elif index is not None:
         edits, stem_name = [[Move(index, amplitude, layers)]], f"direction-{index}"
     else:
         edits, stem_name = [[Move(k, amplitude, layers)] for k in directions.visible()], "overview"
-    # Pictures of another file beside a discovery's are not the discovery's.
-    beside = path.name != DIRECTIONS_FILE and (path.parent / DIRECTIONS_FILE).exists()
-    file_part = f"{path.stem}-" if beside else ""
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
     samples: Samples
@@ -168,7 +170,7 @@ def render(
     }
     words = [word for key, value in given.items() if value is not None for word in (key, str(value))]
     words += ["saliency"] * saliency
-    stem = out or path.parent / f"{file_part}{settings_name(stem_name, words)}.png"
+    stem = out or path.parent / f"{settings_name(stem_among_others(path) + stem_name, words)}.png"
     if stem.suffix.lower() != ".png":
         raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
     reach: dict[str, Any] = {"amplitude": amplitude, "layers": layers}

@@ -65,7 +65,7 @@ def report(
     from ganwalk.generators.loading import load_directions_generator
     from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.options.words import command_words
-    from ganwalk.rendering.naming import check_replaceable, mark_of, settings_name
+    from ganwalk.rendering.naming import check_replaceable, mark_of, settings_name, stem_among_others
     from ganwalk.rendering.report import check_report, write_report
     from ganwalk.rendering.report.page import count_pictures
 
@@ -78,7 +78,7 @@ def report(
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
     as_discovered = ReportSettings(class_index=None if settings.latents else directions.class_index)
     words = command_words(settings.named(), as_discovered, without=("batch",)) or []
-    target = out or path.parent / f"{settings_name('report', words)}.html"
+    target = out or path.parent / f"{settings_name(stem_among_others(path) + 'report', words)}.html"
     check_report(target, generator, directions, settings)
     samples = settings.resolve(generator).samples(generator)
     # The names of files do not tell what is in them.

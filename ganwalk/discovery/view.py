@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -36,6 +36,7 @@ class View:
         chunk: latents synthesised at once; larger batches are recomputed chunk by chunk in the backward pass.
         truncation_cutoff: truncate only this many first layers; None truncates all.
         precision: "float32", or "bfloat16" for the synthesis; features are float32 in either case.
+        given: latents of batches as `sample_latents` has them, the first of a batch first; None draws them.
     """
 
     space: str
@@ -47,6 +48,7 @@ class View:
     chunk: int
     truncation_cutoff: int | None = None
     precision: str = "float32"
+    given: Tensor | None = field(default=None, compare=False, repr=False)
 
     def styles(self, generator: Generator, z: Tensor, c: Tensor | None) -> Tensor:
         """Styles (n, num_layers, w_dim) of latent codes (n, z_dim) and labels, truncated."""
@@ -95,7 +97,12 @@ def default_precision(generator: Generator) -> str:
 
 
 def sample_latents(generator: Generator, view: View, n: int, seed: int) -> Tensor:
-    """A batch in the searched space: styles (n, num_layers, w_dim), codes (n, z_dim), or channel styles (n, 1, S)."""
+    """A batch in the searched space: styles (n, num_layers, w_dim), codes (n, z_dim), or channel styles (n, 1, S).
+
+    Of latents that are given there are as many as there are.
+    """
+    if view.given is not None:
+        return view.given[:n]
     z = sample_z(generator, n, seed)
     if view.space == "z":
         return z

@@ -173,6 +173,8 @@ def compare(
     if where is not None and where.elsewhere and load is None:
         raise GanwalkError("other processes have to load the generator: give load")
     evaluation = evaluation or EvaluationSettings(reconstructor=False)
+    if evaluation.latents:
+        raise GanwalkError("comparisons draw the samples that all methods are scored on: leave out the latents")
     settings.resolve(generator)
     evaluation.resolve(generator)
     jobs = []
@@ -258,7 +260,7 @@ def _facts(
     return {
         "generator": identity.sha256 + identity.interface,
         "settings": _that_matter(asdict(settings)),
-        "evaluation": asdict(evaluation),
+        "evaluation": _of_drawn(asdict(evaluation)),
         "reader": None if reader is None else reader.identity,
     }
 
@@ -275,8 +277,13 @@ def _as_today(document: dict[str, Any]) -> dict[str, Any]:
     Run(**document["result"]["run"])
     facts = dict(document["facts"])
     facts["settings"] = _that_matter(completed(DiscoverySettings, facts["settings"]))
-    facts["evaluation"] = completed(EvaluationSettings, facts["evaluation"])
+    facts["evaluation"] = _of_drawn(completed(EvaluationSettings, facts["evaluation"]))
     return {**document, "facts": facts}
+
+
+def _of_drawn(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """Settings of an evaluation, without the latents, of which there are none here."""
+    return {name: value for name, value in evaluation.items() if name != "latents"}
 
 
 def _that_matter(settings: dict[str, Any]) -> dict[str, Any]:

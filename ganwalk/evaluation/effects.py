@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -25,6 +25,8 @@ from ganwalk.generators.base import Generator
 
 # An effect below a tenth of a factor's standard deviation, per standard deviation of the latents, covers nothing.
 NEGLIGIBLE = 0.1
+# Drawn samples, over which factors vary as usual.
+_USUAL = 64
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def effect_scores(
     truncation_cutoff: int | None = None,
     class_index: int | None = None,
     chunk: int | None = None,
+    given: Tensor | None = None,
     on_share: Callable[[float], None] | None = None,
 ) -> EffectScores:
     """The effect matrix of directions, measured on one seeded batch, and its scores.
@@ -83,6 +86,7 @@ def effect_scores(
         samples: size of the batch that is shifted; the standard deviations of the factors are its too.
         amplitude: length of the shift in standard deviations; effects are per standard deviation.
         chunk: images synthesised at once; None chooses for the generator.
+        given: latents to shift instead of drawn ones, as `View` has them.
         on_share: called with the share of the work that is done.
     """
     view = view_of(
@@ -93,6 +97,7 @@ def effect_scores(
         truncation_cutoff=truncation_cutoff,
         class_index=class_index,
         chunk=chunk,
+        given=given,
     )
     matrix, signed = effect_matrices(
         generator,
@@ -123,12 +128,16 @@ def effect_matrices(
     The second matrix has the same mean of the change itself, that of shifts backwards with the opposite sign: as far
     from 0 as the effect where every sample goes the same way, near 0 where samples go either way. The spread is the
     standard deviation of the factor over the samples (`factors.spread`); a factor that does not vary among them has no
-    effects.
+    effects. Of samples that are given, it is that over drawn ones: given ones may be of one kind.
     """
     with torch.no_grad():
         latents = sample_latents(generator, view, samples, seed)
         before = read_factors(generator, reader, view, latents, seed)
-        spreads = [spread(factor, values) for factor, values in zip(reader.factors, before, strict=True)]
+        usual = before
+        if view.given is not None:
+            drawn = replace(view, given=None)
+            usual = read_factors(generator, reader, drawn, sample_latents(generator, drawn, _USUAL, seed), seed)
+        spreads = [spread(factor, values) for factor, values in zip(reader.factors, usual, strict=True)]
         sizes, changes = (torch.zeros(len(directions), len(reader.factors)) for _ in range(2))
         for i in range(len(directions)):
             step = directions.shift(i, amplitude, num_layers=generator.num_layers).to(latents)

@@ -67,6 +67,8 @@ def plot_evaluation(evaluation: Evaluation, path: Path) -> None:
     ]
     if evaluation.reconstruction is not None:
         bars.append(("recall of the\nreconstructor", evaluation.reconstruction.recall, _ORANGE))
+    if evaluation.representation is not None:
+        bars.append(("fit of the\nencoder (R²)", evaluation.representation.encoder.fit, _ORANGE))
     widths = [min(24.0, max(3.0, 0.62 * len(names))) for _, _, names, _ in maps] + [1.5] * len(bars)
     height = 1.9 + max(1.6, 0.3 * n)
     figure = Figure(figsize=(sum(widths) + 1.0, min(height, 60.0)), layout="constrained")
@@ -88,7 +90,8 @@ def plot_evaluation(evaluation: Evaluation, path: Path) -> None:
     panels[0].set_ylim(n - 0.5, -0.5)
     figure.suptitle(
         f"{one_line(evaluation.method, 40)} directions of {one_line(Path(evaluation.generator).name, 60)}, "
-        f"shifts of {evaluation.settings.amplitude:g} σ",
+        f"shifts of {evaluation.settings.amplitude:g} σ"
+        + (f"\naround {one_line(evaluation.latents, 90)}" if evaluation.latents else ""),
         fontsize=10,
     )
     with atomic_path(path) as partial:

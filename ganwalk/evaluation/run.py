@@ -8,11 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ganwalk import __version__
-from ganwalk.directions import Directions
+from ganwalk.directions import CHANNELS, Directions
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.scores import BasisScores
+from ganwalk.errors import GanwalkError, one_line
 from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
 from ganwalk.evaluation.effects import EffectScores, effect_scores, strongest_factor
 from ganwalk.evaluation.factors import factor_reader
@@ -26,10 +29,12 @@ from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings, default_
 from ganwalk.evaluation.unsupervised import ChangeScores, change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator, device_of
+from ganwalk.generators.channels import channelled
 from ganwalk.layers import Layers
 from ganwalk.options import takes_settings
 from ganwalk.progress import late_bar
 from ganwalk.rtd import Barcode
+from ganwalk.samples import StoredSamples
 
 # Told what is being measured, and the share of everything that is done.
 OnProgress = Callable[[str, float], None]
@@ -44,6 +49,7 @@ class Evaluation:
         compared: layer whose features the scores without labels compare, and their size; None of images.
         fingerprint: of the directions, by which a file of scores is told to be theirs.
         settings: how, with the samples filled in.
+        latents: names of the files whose latents were shifted and the fingerprint of these; empty of drawn samples.
         axes: against the true axes, where the generator knows them.
         effects: on factors, where something reads them.
         reader: what read them: "latents", "scenes", or a classifier's SHA-256 and attributes; None for nothing.
@@ -62,6 +68,7 @@ class Evaluation:
     compared: tuple[int, int] | None
     fingerprint: str
     settings: EvaluationSettings
+    latents: str
     axes: AxisScores | None
     effects: EffectScores | None
     reader: str | None
@@ -129,7 +136,8 @@ class Evaluation:
             if self.compared is None
             else dict(zip(("layer", "resolution"), self.compared, strict=True)),
             "fingerprint": self.fingerprint,
-            "settings": asdict(self.settings),
+            # Where files lie is nobody's business.
+            "settings": {**asdict(self.settings), "latents": self.latents or None},
             "summary": self.summary(),
             "directions": self.rows(),
             "barcodes": [
@@ -216,9 +224,11 @@ def run_evaluation(
     directions.check(generator)
     reader = reader or factor_reader(generator)
     sizes = default_sizes(generator)
+    given = options.given(generator)
+    latents = None if given is None else _latents_of(given, generator, directions)
     batch: dict[str, Any] = {name: getattr(options, name) for name in OF_BATCHES}
     how: dict[str, Any] = {"amplitude": options.amplitude, "seed": options.seed}
-    view = view_of(generator, directions, chunk=options.chunk, **batch)
+    view = view_of(generator, directions, chunk=options.chunk, given=latents, **batch)
 
     if options.representation:
         assert options.dataset is not None
@@ -247,6 +257,7 @@ def run_evaluation(
             reader,
             samples=samples,
             chunk=options.chunk,
+            given=latents,
             on_share=share_of("effects"),
             **batch,
             **how,
@@ -290,6 +301,7 @@ def run_evaluation(
         else (view.layer, generator.layer_resolutions[view.layer]),
         fingerprint=directions.fingerprint(),
         settings=options,
+        latents="" if given is None else latents_in_words(options, given),
         axes=axes,
         effects=effects,
         reader=None if reader is None else reader.identity,
@@ -299,6 +311,24 @@ def run_evaluation(
         reconstruction=reconstruction,
         representation=representation,
     )
+
+
+def latents_in_words(settings: EvaluationSettings, given: StoredSamples) -> str:
+    """What tells latents from others: the names of their files, and their fingerprint."""
+    return f"{', '.join(one_line(file.name, 60) for file in settings.latents)} ({given.fingerprint[:12]})"
+
+
+def _latents_of(given: StoredSamples, generator: Generator, directions: Directions) -> Tensor:
+    """Latents in the space of the directions, as `sample_latents` has them."""
+    if directions.sampled_space == "z":
+        if given.space == "w":
+            raise GanwalkError(
+                "--latents holds styles, which directions in z cannot shift: give codes z, or directions in w"
+            )
+        return given.latents.to(device_of(generator))
+    with torch.no_grad():
+        styles = given.styles(generator)
+        return channelled(generator).channel_styles(styles) if directions.space == CHANNELS else styles
 
 
 def _number(value: float) -> float | None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganwalk.errors import GanwalkError
-from ganwalk.options import check_settings, option
+from ganwalk.options import FILES, check_settings, option
 
 if TYPE_CHECKING:
     from ganwalk.generators.base import Generator
+    from ganwalk.samples import StoredSamples
 
+# Samples whose clouds have a shape.
+LEAST = 4
+_NO_TOPOLOGY = "fewer have no topology to compare"
 # Settings by which batches are drawn: of discoveries, too.
 OF_BATCHES = ("truncation_psi", "truncation_cutoff", "class_index")
 # Beyond it, images have long been saturated, and numbers overflow.
@@ -60,8 +65,8 @@ class EvaluationSettings:
     samples: int | None = option(
         None,
         "Samples to shift.",
-        at_least=4,
-        why="fewer have no topology to compare",
+        at_least=LEAST,
+        why=_NO_TOPOLOGY,
         shown="100, or 32 above 128 px",
     )
     amplitude: float = option(
@@ -96,6 +101,13 @@ class EvaluationSettings:
         None, "Images synthesised at once (memory).", at_least=1, shown="64, fewer for large networks"
     )
     seed: int = option(0, "Fixes everything random.", at_least=0, at_most=2**62)
+    latents: tuple[Path, ...] = option(
+        (),
+        "File of latents to shift instead of drawn samples, at least 4 in all, such as of ganwalk project; may be "
+        "repeated. Effects on factors and the scores without labels are taken around them; cosines and MCC stay as "
+        "they are, and no reconstructor is trained.",
+        text=FILES,
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -103,12 +115,23 @@ class EvaluationSettings:
             raise GanwalkError("truncation must not be 0, where all images are one")
         if self.encoder_width % 4:
             raise GanwalkError(f"encoder-width must be a multiple of 4, not {self.encoder_width}")
+        if self.latents and self.representation:
+            raise GanwalkError("--representation trains on drawn samples: leave out --latents, or score that apart")
         if self.representation:
             return
         for entry in fields(self):
             if entry.name in OF_REPRESENTATION and getattr(self, entry.name) != entry.default:
                 flag = entry.name.replace("_", "-")
                 raise GanwalkError(f"--{flag} has no effect without --representation: leave it out")
+
+    def given(self, generator: Generator) -> StoredSamples | None:
+        """The latents to shift; None draws samples. GanwalkError if they do not fit the generator."""
+        if not self.latents:
+            return None
+        from ganwalk.interchange.latents import latent_samples, read_latents
+
+        files = [read_latents(file) for file in self.latents]
+        return latent_samples(files, generator, self.truncation_psi, self.truncation_cutoff, self.class_index)
 
     def resolve(self, generator: Generator) -> EvaluationSettings:
         """These settings with None filled in and every value checked against the generator."""
@@ -118,6 +141,16 @@ class EvaluationSettings:
         check_truncation(generator, self.truncation_psi, self.truncation_cutoff)
         sizes = default_sizes(generator)
         chosen: dict[str, Any] = {"samples": sizes.samples if self.samples is None else self.samples}
+        given = self.given(generator)
+        if given is not None:
+            if len(given) < LEAST:
+                raise GanwalkError(
+                    f"--latents are {len(given)} sample{'s' * (len(given) != 1)}: {_NO_TOPOLOGY} than {LEAST}, give "
+                    "more files"
+                )
+            if self.samples not in (None, len(given)):
+                raise GanwalkError(f"--latents are {len(given)} samples, not {self.samples}: leave out --samples")
+            chosen = {"samples": len(given), "reconstructor": False}
         if self.representation:
             from ganwalk.evaluation.representation.labelled import check_data_set
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from ganwalk.directions import Directions
 from ganwalk.discovery.view import View, default_chunk, default_layer
 from ganwalk.generators.base import Generator
@@ -17,6 +19,7 @@ def view_of(
     truncation_cutoff: int | None = None,
     class_index: int | None = None,
     chunk: int | None = None,
+    given: Tensor | None = None,
 ) -> View:
     """The view in which the shifts of directions are scored, after a check that they are the generator's.
 
@@ -24,6 +27,7 @@ def view_of(
         layer: layer whose features are compared; None takes discovery's default, or the last one that is shifted if
             that comes later.
         chunk: images synthesised at once; None chooses for the generator.
+        given: latents to shift instead of drawn ones.
     """
     directions.check(generator)
     if layer is None:
@@ -39,6 +43,7 @@ def view_of(
         truncation_cutoff=truncation_cutoff,
         class_index=class_index,
         chunk=default_chunk(generator, layer) if chunk is None else chunk,
+        given=given,
     )
 
 

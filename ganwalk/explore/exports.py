@@ -17,6 +17,7 @@ from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio, moves_of
 from ganwalk.rendering.animation import save_animation
 from ganwalk.rendering.ranges import format_edit
+from ganwalk.samples import StoredSamples
 
 
 def edited_picture(studio: Studio, state: State) -> bytes:
@@ -66,7 +67,9 @@ def edited_latents(studio: Studio, state: State) -> bytes:
 
 
 def render_command(studio: Studio, state: State, *, folders: bool = True) -> str | None:
-    """The command that draws this edit; None where there is none: nothing is walked, or the directions are in no file.
+    """The command that draws this edit; None where there is none.
+
+    That is where nothing is walked, or the directions, or the latents of the samples, are in no file.
 
     Args:
         folders: say where files are, which is nobody's business in a picture that is sent around.
@@ -76,14 +79,19 @@ def render_command(studio: Studio, state: State, *, folders: bool = True) -> str
     if side.path is None or not moves:
         return None
     samples = state.samples
-    if samples.class_index is None and side.directions.class_index is not None:
+    if isinstance(samples, StoredSamples):
+        shown = [word for file in studio.shelf.files(samples) for word in ("--latents", str(file))]
+    elif samples.class_index is None and side.directions.class_index is not None:
         # Render takes the class that directions were discovered in, unless it is given one.
+        return None
+    else:
+        shown = ["--seeds", ",".join(map(str, samples.seeds))]
+    if not shown:
         return None
     files = ["--directions", str(side.path), *studio.generator_options]
     if not folders:
-        files = [Path(word).name for word in files]
-    words = ["ganwalk", "render", *files]
-    words += ["--combine", format_edit(moves, side.directions), "--seeds", ",".join(map(str, samples.seeds))]
+        files, shown = ([Path(word).name for word in words] for words in (files, shown))
+    words = ["ganwalk", "render", *files, "--combine", format_edit(moves, side.directions), *shown]
     if samples.truncation_psi != 1:
         words += ["--truncation", f"{samples.truncation_psi:g}"]
     if samples.truncation_cutoff is not None:

@@ -75,13 +75,16 @@ def open_studio(
         loaded=shown.generator,
         on_bytes=on_bytes,
     )
+    same = generator is shown.generator
     return Studio(
         generator,
         sides,
         preview=preview,
         batch=batch,
         on_progress=lambda done, total: on_progress(f"fitting previews: {100 * done // total} %"),
-        generator_options=shown.generator_options if generator is shown.generator else (),
+        generator_options=shown.generator_options if same else (),
+        latents=shown.given if same else None,
+        shelf=shown.shelf if same else None,
     )
 
 

@@ -16,18 +16,19 @@ from ganwalk.errors import GanwalkError
 from ganwalk.explore.exports import edited_latents, edited_picture, path_animation, render_command
 from ganwalk.explore.gallery import Gallery
 from ganwalk.explore.opening import Opened, Wanted
+from ganwalk.explore.own import Inbox, OwnPictures
 from ganwalk.explore.panel import Panel, describe
 from ganwalk.explore.queue import Line, Newest, Superseded
 from ganwalk.explore.rows import Rows
 from ganwalk.explore.shortcuts import NAMING, all_keys, press
 from ganwalk.explore.shots import Shot, StripShot, strip_base, take_shot, take_strip, take_walk
-from ganwalk.explore.state import REACH, History, State, from_query, to_query
+from ganwalk.explore.state import REACH, History, State, drawn_at_first, from_query, key_of, to_query
 from ganwalk.explore.strip import Strip
 from ganwalk.explore.toolbar import Toolbar
 from ganwalk.explore.widgets import Keys
 from ganwalk.labels import Label
 from ganwalk.layers import Layers
-from ganwalk.samples import DrawnSamples
+from ganwalk.samples import DrawnSamples, StoredSamples
 
 # Seeds that shuffling draws from.
 _SEEDS = 100_000
@@ -36,7 +37,7 @@ _LOOK = 0.25
 
 Wish = tuple[State, bool]
 # A sample, a side, and a direction.
-WalkWish = tuple[DrawnSamples, int, int]
+WalkWish = tuple[DrawnSamples | StoredSamples, int, int]
 
 
 class Page:
@@ -45,15 +46,23 @@ class Page:
     Args:
         opened: with the studio, which all tabs share.
         line: as well.
+        inbox: where files come in.
         query: of the URL.
     """
 
-    def __init__(self, opened: Opened, line: Line, query: Mapping[str, str]):
+    def __init__(self, opened: Opened, line: Line, inbox: Inbox, query: Mapping[str, str]):
         self.opened, self.line = opened, line
         self.studio = studio = opened.studio
         generator = studio.generator
         self.name = Path(studio.directions[0].generator.reference).name
-        self.state = from_query(query, studio.directions, classes=generator.c_dim, layers=studio.styled_layers)
+        self.state = from_query(
+            query,
+            studio.directions,
+            classes=generator.c_dim,
+            layers=studio.styled_layers,
+            latents=studio.given,
+            find=studio.shelf.find,
+        )
         if not studio.truncates:
             self.state = self.state.sampled(truncation_psi=1.0)
         self.history = History()
@@ -62,11 +71,11 @@ class Page:
         self._version = studio.version
         self._work, self._leaving = "", False
         self._client = ui.context.client
-        self._newest: Newest[Wish] = Newest(line, self._make, self._show_shot, self._fail)
-        self._newest_strip: Newest[State] = Newest(line, self._make_strip, self._show_strip, self._fail)
-        self._newest_walk: Newest[WalkWish] = Newest(line, self._make_walk, self._show_walk, self._fail)
+        self._newest: Newest[Wish] = Newest(line, self._make, self._show_shot, self.fail)
+        self._newest_strip: Newest[State] = Newest(line, self._make_strip, self._show_strip, self.fail)
+        self._newest_walk: Newest[WalkWish] = Newest(line, self._make_walk, self._show_walk, self.fail)
         # By side and direction: the small pictures of its row, and the sample that they show.
-        self.walks: dict[tuple[int, int], tuple[DrawnSamples, str]] = {}
+        self.walks: dict[tuple[int, int], tuple[DrawnSamples | StoredSamples, str]] = {}
         self._strip_shown: State | None = None
         self._dragging = False
         ui.add_css(resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8"))
@@ -75,6 +84,7 @@ class Page:
             with ui.element("div").classes("pictures-column"):
                 self.gallery = Gallery(studio)
                 self.strip = Strip(self.walk_to)
+                self.own = OwnPictures(self, inbox)
             self.rows = Rows(self)
             self.panel: Panel = Panel(self)
         Keys(all_keys(), dict.fromkeys(NAMING, self.panel.name_id), lambda key: press(self, key))
@@ -82,6 +92,7 @@ class Page:
         self._client.on_delete(self._newest.forget)
         self._client.on_delete(self._newest_strip.forget)
         self._client.on_delete(self._newest_walk.forget)
+        self._client.on_delete(self.own.forget)
         self._show()
         self._wish()
 
@@ -127,7 +138,30 @@ class Page:
     def shuffle(self) -> None:
         """As many other samples."""
         first = random.randrange(_SEEDS)
-        self.change(self.state.sampled(seeds=tuple(range(first, first + len(self.state.samples)))))
+        self.show_seeds(tuple(range(first, first + len(self.state.samples))))
+
+    def show_seeds(self, seeds: tuple[int, ...]) -> None:
+        """Shows the samples of seeds."""
+        drawn = drawn_at_first(self.studio.directions, self.studio.generator.c_dim)
+        self.change(self.state.seeded(seeds, drawn))
+
+    def show_latents(self, samples: StoredSamples) -> None:
+        """Shows samples that are no seeds."""
+        self.studio.shelf.keep(samples)
+        self.change(replace(self.state, samples=samples))
+
+    def exchange(self, old: StoredSamples, new: StoredSamples) -> None:
+        """Shows better latents wherever the old ones were shown; there is nothing to undo in it."""
+        self.studio.shelf.keep(new, instead_of=old)
+        self.history.exchange(old, new)
+        self.state, self._settled = self.state.exchanged(old, new), self._settled.exchanged(old, new)
+        self._keep_address()
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Shows the state, and asks for what is missing of its pictures."""
+        self._show()
+        self._wish()
 
     def switch(self) -> None:
         """Shows the sliders of the other side."""
@@ -215,6 +249,11 @@ class Page:
             # Pages see it when they look, this one as well.
             self.opened.studio = studio
 
+    def note(self, words: str) -> None:
+        """Says something that is no error."""
+        with self._client:
+            ui.notify(words, position="bottom-left", timeout=5000)
+
     def complain(self, words: str) -> None:
         """Shows what went wrong."""
         with self._client:
@@ -230,8 +269,13 @@ class Page:
     def _settle(self) -> None:
         """Makes the state one to come back to, by undo or by the address."""
         self._settled = self.state
-        query = to_query(self.state, self.studio.directions, classes=self.studio.generator.c_dim)
-        ui.navigate.history.replace(f"?{query}" if query else "./")
+        self._keep_address()
+
+    def _keep_address(self) -> None:
+        studio = self.studio
+        query = to_query(self._settled, studio.directions, classes=studio.generator.c_dim, latents=studio.given)
+        with self._client:
+            ui.navigate.history.replace(f"?{query}" if query else "./")
 
     def _show(self) -> None:
         """Sets every control to the state."""
@@ -242,7 +286,9 @@ class Page:
             self.panel.show(state)
             self.gallery.note(state)
             title = self.studio.sides[state.side].directions.title(state.selected)
-            self.strip.note(state.samples.titles[0], title, state.move(state.side, state.selected).amplitude)
+            amplitude = state.move(state.side, state.selected).amplitude
+            late = self.own.are_unfinished(state.samples)
+            self.strip.note(state.samples.titles[0], title, amplitude, late=late)
 
     def _wish(self) -> None:
         """Asks for the pictures of the state: previews first, if there are any, and whole ones when it has settled."""
@@ -260,6 +306,9 @@ class Page:
         self._newest.ask(self._wished)
 
     def _wish_strip(self) -> None:
+        if self.own.are_unfinished(self.state.samples):
+            # Better ones come soon.
+            return
         base = strip_base(self.state)
         if base != self._strip_shown:
             self._newest_strip.ask(base)
@@ -270,6 +319,8 @@ class Page:
         """Asks for the small pictures of a row that is in view and has none of the first sample, if there is one."""
         if self._dragging or self._newest.pending or self._newest_strip.pending:
             # They come first, and look at the rows when they are there.
+            return
+        if self.own.are_unfinished(self.state.samples):
             return
         sample, side = self.state.samples.select([0]), self.state.side
         for index in self.rows.in_view:
@@ -327,9 +378,10 @@ class Page:
                 self.rows.show(self.state)
             self.look_at_rows()
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """Shows an error, and keeps a record of one that nobody foresaw."""
         if not isinstance(error, GanwalkError):
-            logging.getLogger(__name__).error("a picture could not be made", exc_info=error)
+            logging.getLogger(__name__).error("something could not be made", exc_info=error)
         if not self._client.is_deleted:
             self.complain(describe(error))
 
@@ -339,7 +391,7 @@ class Page:
         try:
             return await self.line.run(work)
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
             return None
         finally:
             self._work = ""
@@ -353,7 +405,14 @@ class Page:
         self.toolbar.status.set_text(busy)
         if self.opened.studio is not self.studio and not self._leaving:
             self._leaving = True
+            self.own.forget()
             ui.navigate.to("./")
+        samples = self.state.samples
+        if isinstance(samples, StoredSamples):
+            better = self.studio.shelf.find(key_of(samples))
+            if better is not None and better.fingerprint != samples.fingerprint:
+                # Of a photo that another tab projects, or this one before it was loaded again.
+                self.exchange(samples, better)
         if self._version != self.studio.version:
             self._version = self.studio.version
             self._show()

@@ -79,6 +79,8 @@ class Panel:
             ui.label("No scores yet.")
             ui.button("Measure", on_click=lambda: page.measure(side)).props("no-caps outline dense").classes("measure")
             return
+        if around := facts["settings"].get("latents"):
+            ui.label(f"Scores around {around}, not around drawn samples.")
         scores = Scores.of(facts)
         row = facts["directions"][index]
         title = page.studio.sides[side].directions.title(index)

@@ -10,12 +10,14 @@ from collections.abc import Callable
 
 import nicegui
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from nicegui import ui
 
 from ganwalk.errors import GanwalkError
+from ganwalk.explore.arrivals import MAX_BYTES
 from ganwalk.explore.gate import Gate
 from ganwalk.explore.opening import Opened
+from ganwalk.explore.own import Inbox
 from ganwalk.explore.page import Page
 from ganwalk.explore.queue import Line
 
@@ -80,12 +82,20 @@ def serve(
         on_ready: called when pages can be opened.
     """
     line = Line()
+    inbox = Inbox()
     app = FastAPI(openapi_url=None)
+
+    @app.post("/drop/{place}")
+    async def drop(place: str, request: Request, name: str = "") -> Response:
+        data = await _bounded(request, MAX_BYTES)
+        if data is None:
+            return Response(status_code=413)
+        return Response(status_code=204 if inbox.deliver(place, name, data) else 404)
 
     @ui.page("/")
     def index(request: Request) -> None:
         ui.page_title(f"ganwalk · {opened.studio.directions[0].method}")
-        Page(opened, line, request.query_params)
+        Page(opened, line, inbox, request.query_params)
 
     # The bar at the top would follow every request; what the page is busy with, its status says.
     nicegui.app.config.quasar_config["loadingBar"]["skipHijack"] = True
@@ -111,6 +121,16 @@ def serve(
         pass
     finally:
         line.close()
+
+
+async def _bounded(request: Request, most: int) -> bytes | None:
+    """The body of a request; None if it has more bytes than these, which are not kept."""
+    data = bytearray()
+    async for part in request.stream():
+        data += part
+        if len(data) > most:
+            return None
+    return bytes(data)
 
 
 class _Server(uvicorn.Server):

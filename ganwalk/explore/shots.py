@@ -14,7 +14,7 @@ from ganwalk.edits import Move
 from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
 from ganwalk.rendering.saliency import change_words, heat_picture, reduced, saliency_map
-from ganwalk.samples import DrawnSamples
+from ganwalk.samples import DrawnSamples, StoredSamples
 from ganwalk.sheets import resize
 
 # Pixels on a side up to which pictures are sent without loss.
@@ -97,7 +97,9 @@ def _saliency(pictures: Sequence[np.ndarray]) -> np.ndarray:
     return saliency_map([reduced(np.stack([pictures[k] for k in alike]))]) / steps
 
 
-def take_walk(studio: Studio, sample: DrawnSamples, side: int, index: int, check: Callable[[], None]) -> str:
+def take_walk(
+    studio: Studio, sample: DrawnSamples | StoredSamples, side: int, index: int, check: Callable[[], None]
+) -> str:
     """Small pictures of one sample along one direction alone, side by side as one data URI; `check` as `take_strip`."""
     still = State(sample, side=side)
     states = [still.moved(side, Move(index, amplitude)) for amplitude in SMALL_AMPLITUDES]

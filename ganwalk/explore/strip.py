@@ -21,7 +21,7 @@ class Strip:
     def __init__(self, on_choice: Callable[[float], None]):
         self._pictures: list[ui.element] = []
         self._buttons: list[ui.element] = []
-        with ui.element("section").classes("strip").props('aria-labelledby="strip-title"'):
+        with ui.element("section").classes("strip").props('aria-labelledby="strip-title"') as self._box:
             with ui.element("h2").props("id=strip-title"):
                 self._title = ui.label()
             with ui.element("div").classes("frames"):
@@ -36,8 +36,13 @@ class Strip:
                     with ui.element("figcaption"):
                         ui.label("where")
 
-    def note(self, sample: str, title: str, amplitude: float) -> None:
-        """Says which sample is walked along which direction, and marks the picture that is the edit, if one is."""
+    def note(self, sample: str, title: str, amplitude: float, *, late: bool) -> None:
+        """Says which sample is walked along which direction, and marks the picture that is the edit, if one is.
+
+        Args:
+            late: fade the pictures, which are of what was shown before.
+        """
+        set_class(self._box, "late", late)
         self._title.set_text(f"{sample} along direction {title}")
         for button, at in zip(self._buttons, AMPLITUDES, strict=True):
             set_class(button, "current", at == amplitude)

@@ -16,13 +16,15 @@ from ganwalk.directions import Directions
 from ganwalk.directions_files import save_label
 from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
+from ganwalk.explore.arrivals import Projector, check_walkable
+from ganwalk.explore.shelf import Shelf
 from ganwalk.explore.sides import Side
-from ganwalk.explore.state import State, start_state
+from ganwalk.explore.state import State, drawn_at_first
 from ganwalk.generators.base import device_of, sample_labels, sample_z
 from ganwalk.generators.preview import FAITHFUL, Preview, fit_preview
 from ganwalk.labels import Label
 from ganwalk.rendering.images import from_bytes, traverse
-from ganwalk.samples import Samples
+from ganwalk.samples import Samples, StoredSamples
 
 # Seconds for an image, beyond which dragging a slider shows previews.
 _SLOW = 0.15
@@ -41,8 +43,10 @@ class Studio:
         batch: images synthesised at once.
         on_progress: called with images done and images in all while previews are fitted.
         generator_options: of commands that load this generator again, where the directions file does not say how.
+        latents: shown at first instead of seeds.
+        shelf: of another studio with the same generator, to go on with.
     Raises:
-        GanwalkError: the directions do not fit the generator.
+        GanwalkError: the directions do not fit the generator, or cannot shift the latents.
     """
 
     def __init__(
@@ -54,18 +58,25 @@ class Studio:
         batch: int = 8,
         on_progress: Callable[[int, int], None] | None = None,
         generator_options: Sequence[str] = (),
+        latents: StoredSamples | None = None,
+        shelf: Shelf | None = None,
     ):
         for side in sides:
             side.directions.check(generator)
         self.generator, self.sides, self.batch = generator, sides, batch
         self.generator_options = tuple(generator_options)
+        if latents is not None:
+            check_walkable(latents, self.directions)
+        # What pages show besides seeds.
+        self.given, self.projector = latents, Projector(generator)
+        self.shelf = Shelf() if shelf is None else shelf
         self.truncates = _truncates(generator)
         # Those that have a style of their own: what truncation and moves can be limited to.
         self.styled_layers = generator.num_layers if generator.style_based else 1
         self._kept: OrderedDict[Any, np.ndarray] = OrderedDict()
         self.preview: Preview | None = None
         # What a page shows first: whatever is tried out on whole images is tried out on these.
-        self._first = start_state(self.directions, generator.c_dim).samples
+        self._first = drawn_at_first(self.directions, generator.c_dim)
         self.seconds = self._time_of_an_image()
         if preview == "always" or (preview == "auto" and self.seconds > _SLOW):
             fitted = fit_preview(
@@ -100,7 +111,8 @@ class Studio:
 
     def _row(self, side: int, state: State, small: bool, check: Callable[[], None] | None) -> list[np.ndarray]:
         """Pixels of every sample for one side. Previews are made together: one by one, they take a third longer."""
-        moves, samples = moves_of(state.edits[side]), list(state.samples)
+        moves = moves_of(state.edits[side])
+        samples: list[Samples] = list(state.samples)
         generator: Any = self.preview if small else self.generator
         directions = self.sides[side].directions
         row: dict[int, np.ndarray] = {}

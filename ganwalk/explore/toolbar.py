@@ -14,6 +14,7 @@ from ganwalk.explore.shortcuts import SHORTCUTS, in_words
 from ganwalk.explore.state import MAX_PSI, MAX_SEEDS, State, read_number
 from ganwalk.explore.widgets import Field, IconButton, set_prop
 from ganwalk.ranges import format_seeds, parse_seeds
+from ganwalk.samples import DrawnSamples
 
 if TYPE_CHECKING:
     from ganwalk.explore.page import Page
@@ -29,7 +30,7 @@ class Toolbar:
             with ui.element("h1"):
                 ui.label(f"ganwalk · {page.name}")
             self._seeds = Field("Seeds", lambda text, _: self._set_seeds(text))
-            self._seeds.props("dense outlined").classes("seeds")
+            self._seeds.props("dense outlined stack-label").classes("seeds")
             IconButton("shuffle", "Shuffle: other samples (Space)", page.shuffle)
             self._psi = None
             if studio.truncates:
@@ -78,15 +79,20 @@ class Toolbar:
     def show(self, state: State) -> None:
         """Sets the controls to a state."""
         samples = state.samples
-        self._seeds.show(format_seeds(samples.seeds))
+        drawn = isinstance(samples, DrawnSamples)
+        self._seeds.show(format_seeds(samples.seeds) if isinstance(samples, DrawnSamples) else "")
+        set_prop(self._seeds, "placeholder", "" if drawn else samples.summary)
         if self._psi is not None:
             self._psi.show(f"{samples.truncation_psi:.4g}")
+            set_prop(self._psi, "disable", not state.has_codes)
         if self._cutoff is not None:
             cutoff = samples.truncation_cutoff
             self._cutoff.show("" if cutoff is None else str(cutoff))
             set_prop(self._cutoff, "disable", samples.truncation_psi == 1)
         if self._class is not None:
             self._class.show("" if samples.class_index is None else str(samples.class_index))
+            set_prop(self._class, "disable", not state.has_codes)
+            set_prop(self._class, "clearable", drawn)
         if self._side is not None:
             self._side.set_value(state.side)
         self._undo.set_enabled(self._page.history.can_undo)
@@ -114,15 +120,17 @@ class Toolbar:
         except GanwalkError as error:
             page.complain(str(error).replace("--seeds ", ""))
             return
-        page.change(page.state.sampled(seeds=seeds))
+        page.show_seeds(seeds)
 
     def _set_psi(self, text: str) -> None:
         value = read_number(text)
-        if value is not None and abs(value) <= MAX_PSI:
+        if value is not None and abs(value) <= MAX_PSI and self._page.state.has_codes:
             self._page.change(self._page.state.sampled(truncation_psi=value))
 
     def _set_cutoff(self, text: str) -> None:
         page, value = self._page, read_number(text)
+        if not page.state.has_codes:
+            return
         if value is None:
             page.change(page.state.sampled(truncation_cutoff=None))
         elif value.is_integer() and 1 <= value < page.studio.styled_layers:
@@ -130,8 +138,11 @@ class Toolbar:
 
     def _set_class(self, text: str) -> None:
         page, value = self._page, read_number(text)
+        if not page.state.has_codes:
+            return
         if value is None:
-            page.change(page.state.sampled(class_index=None))
+            if isinstance(page.state.samples, DrawnSamples):
+                page.change(page.state.sampled(class_index=None))
         elif value.is_integer() and 0 <= value < page.studio.generator.c_dim:
             page.change(page.state.sampled(class_index=int(value)))
 
@@ -143,7 +154,9 @@ class Toolbar:
     def _show_command(self) -> None:
         command = self._page.command()
         if command is None:
-            self._page.complain("no command draws this: move a slider first, of directions that are in a file")
+            self._page.complain(
+                "no command draws this: move a slider first, of directions and samples that are in files"
+            )
             return
         self._command_text.set_text(command)
         self._command.open()

@@ -16,7 +16,7 @@ from ganwalk.generators.channels import channel_mask, channelled
 from ganwalk.interchange.contents import one_line_errors, read_contents
 from ganwalk.interchange.export import export_directions
 from ganwalk.interchange.matrices import Matrix, find_matrix
-from ganwalk.interchange.readings import read_rows
+from ganwalk.interchange.readings import numbered, read_rows
 from ganwalk.labels import MAX_NAME, Label
 from ganwalk.layers import Layers, in_words, layer_mask
 
@@ -71,7 +71,9 @@ def import_directions(
             vectors = vectors * channel_mask(channels, limits, vectors)
         lengths = vectors.flatten(1).norm(dim=1).view(-1, *[1] * (vectors.ndim - 1))
         if (lengths == 0).any():
-            raise GanwalkError("holds a direction that is zero" + f" in {in_words(layers)}" * (layers is not None))
+            remedy = f"leave out {numbered('row', (lengths == 0).flatten())}"
+            where = f" in {in_words(layers)}: choose other --layers, or" if layers is not None else ":"
+            raise GanwalkError(f"holds a direction that is zero{where} {remedy}")
     vectors = vectors / lengths
     if scales is None and matrix.scales is not None and len(matrix.scales) == len(vectors):
         scales = matrix.scales

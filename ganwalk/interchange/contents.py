@@ -28,6 +28,7 @@ _MAX_ENTRIES = 20_000
 _MAX_NAME = 200
 # Where pickled modules of torch's keep what state dicts name without them.
 _LEVELS = ("_modules", "_parameters", "_buffers")
+_NPY_START = b"\x93NUMPY"
 _DAMAGED = "is damaged, or no file of directions"
 
 
@@ -81,6 +82,11 @@ def one_line_errors(path: Path, *, missing: str, holds: str = "directions") -> I
         raise GanwalkError(f"{path} {one_line(reason)}") from error
 
 
+def is_contents(head: bytes) -> bool:
+    """Whether a file that begins so is of a kind that `read_contents` knows, sound or not."""
+    return head.startswith((_NPY_START, *PICKLE_STARTS, ZIP_START)) or head[8:9] == b"{"
+
+
 def read_contents(path: Path) -> Contents:
     """What a file holds, told apart by its first bytes.
 
@@ -93,7 +99,7 @@ def read_contents(path: Path) -> Contents:
         raise GanwalkError("is not a regular file: give a file")
     with path.open("rb") as file:
         head = file.read(64)
-    if head.startswith(b"\x93NUMPY"):
+    if head.startswith(_NPY_START):
         return Contents("npy", {"": _npy(path)})
     if head[8:9] == b"{":
         return Contents("safetensors", _safetensors(path))

@@ -9,6 +9,7 @@ Nothing in a file is executed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +37,10 @@ _NAMES = {
     "codes": "",
 }
 _MOST = 10_000
+# Styles of each of 18 layers of so many.
+MAX_VALUES = 2**27
 _SAVE = "save one array, (n, layers, w_dim) or (n, w_dim), as .npz under the name w, or (n, z_dim) under the name z"
+_FEWER = "save those to be shown"
 # Latents from which moments of w are taken, to tell its vectors from codes.
 _DRAWN = 2000
 
@@ -61,16 +65,20 @@ class LatentsFile:
         return (name,) if count == 1 else tuple(f"{name} {k}" for k in range(count))
 
 
-def read_latents(path: Path) -> LatentsFile:
+def read_latents(path: Path, *, max_values: int = MAX_VALUES) -> LatentsFile:
     """The latents in a file, told by its content.
 
+    Args:
+        max_values: of the array; nothing larger is read.
     Raises:
-        GanwalkError: it cannot be read, or holds no latents that can be told.
+        GanwalkError: it cannot be read, is too large, or holds no latents that can be told.
     """
     with one_line_errors(path, missing="check --latents", holds="latents"):
         contents = read_contents(path)
         arrays = {name: entry for name, entry in contents.entries.items() if isinstance(entry, Array)}
         name = _chosen(arrays)
+        if math.prod(arrays[name].shape) > max_values:
+            raise GanwalkError(f"holds an array of shape {arrays[name].shape}, which is too large: {_FEWER}")
         # torch's users save styles; whose name says nothing may hold either.
         space = _space_of(name) or ("w" if contents.kind == "pt" or len(arrays[name].shape) == 3 else "")
         return LatentsFile(path, _checked(arrays[name].read(), space), space)
@@ -82,11 +90,14 @@ def latent_samples(
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
     class_index: int | None = None,
+    *,
+    class_of_codes: int | None = None,
 ) -> StoredSamples:
     """The latents of files as samples of a generator, in their order.
 
     Args:
         truncation_psi, truncation_cutoff, class_index: of codes; styles refuse them.
+        class_of_codes: of codes, where nobody asked for a class; styles do without.
     Raises:
         GanwalkError: latents do not fit the generator, or are of two spaces.
     """
@@ -100,6 +111,8 @@ def latent_samples(
     if len({part.ndim for part in parts}) > 1:
         parts = [part if part.ndim == 3 else part.unsqueeze(1).expand(-1, generator.num_layers, -1) for part in parts]
     labels = tuple(label for file, part in zip(files, parts, strict=True) for label in file.labels(len(part)))
+    if class_index is None and spaces[0] == "z":
+        class_index = class_of_codes
     samples = StoredSamples(torch.cat(parts), spaces[0], labels, truncation_psi, truncation_cutoff, class_index)
     samples.check(generator)
     return samples
@@ -145,7 +158,7 @@ def _checked(values: Tensor, space: str) -> Tensor:
     if values.ndim not in ((2,) if space == "z" else (2, 3)) or values.numel() == 0:
         raise GanwalkError(f"holds an array of shape {tuple(values.shape)}, which are no latents: {_SAVE}")
     if len(values) > _MOST:
-        raise GanwalkError(f"holds {len(values)} latents, more than {_MOST}: save those to be shown")
+        raise GanwalkError(f"holds {len(values)} latents, more than {_MOST}: {_FEWER}")
     if not torch.isfinite(values).all():
         raise GanwalkError("holds values that are not finite: no generator made these")
     return values

@@ -18,6 +18,11 @@ from ganwalk.layers import Layers, in_words, layers_of
 _TOLERANCE = 1e-5
 _UNIT_TOLERANCE = 1e-3
 # Layers of the StyleGANs that most published edits are for, by the pixels of their images.
+# By their layers, the pixels of all StyleGANs and StyleGAN2s.
+_SIZES = {2 * k - 2: str(2**k) for k in range(3, 11)}
+# Rows that are so many more or fewer than layers may be those of another network.
+_NEAR = 2
+_MAX_NUMBERED = 5
 _PUBLISHED = {14: "256", 16: "512", 18: "1024"}
 
 
@@ -58,11 +63,15 @@ def read_rows(matrix: Matrix, space: str, dim: int, num_layers: int, reading: st
     if values.ndim == 0 or values.numel() == 0 or values.ndim > 3:
         raise GanwalkError(f"holds no matrix of directions (n, d): its shape is {tuple(matrix.values.shape)}")
     if not torch.isfinite(values).all():
-        raise GanwalkError("holds values that are not finite")
+        where = numbered("row", ~torch.isfinite(values).flatten(1).all(dim=1)) if values.ndim > 1 else "it"
+        raise GanwalkError(f"holds values that are not finite: leave out {where}, or save the directions again")
     if values.shape[-1] != dim:
         count, rest = divmod(values.shape[-1], dim)
         whose = f": edits of {_whose(count)}" if layered and rest == 0 and count in _PUBLISHED else ""
-        raise GanwalkError(f"has directions of {values.shape[-1]} dimensions, but {space} has {dim}{whose}")
+        raise GanwalkError(
+            f"has directions of {values.shape[-1]} dimensions, but {space} has {dim}{whose}; give the generator "
+            "that they are of as --generator, or their --space"
+        )
     if reading == "wplus" and not layered:
         raise GanwalkError("cannot be read as W+: the generator has no layers with styles of their own in this space")
     if matrix.single and values.ndim < 3:
@@ -74,7 +83,9 @@ def read_rows(matrix: Matrix, space: str, dim: int, num_layers: int, reading: st
     elif values.ndim == 3 and values.shape[0] == 1 and values.shape[1] != num_layers and not matrix.single:
         values = values[0]
     rows = values.flatten(0, -2)
-    plain = Reading(rows, matrix.layers, matrix.what or _shown(len(rows), layered and len(rows) == num_layers))
+    # Rows of unit length are directions, unless they are just as many as there are layers.
+    doubtful = num_layers if layered and (len(rows) == num_layers or not _unit(rows)) else 0
+    plain = Reading(rows, matrix.layers, matrix.what or _shown(len(rows), doubtful))
     if reading == "rows":
         return plain
     if values.ndim == 3:
@@ -107,17 +118,40 @@ def _whose(layers: int) -> str:
     return f"{layers} layers, as a StyleGAN of {_PUBLISHED[layers]} px{other} has"
 
 
-def _shown(rows: int, doubtful: bool) -> str:
-    if doubtful:
+def numbered(what: str, chosen: Tensor) -> str:
+    """The first of the places (n,) where something is true, such as "rows 3, 7"."""
+    places = chosen.nonzero().flatten().tolist()
+    shown = ", ".join(map(str, places[:_MAX_NUMBERED])) + ", …" * (len(places) > _MAX_NUMBERED)
+    return f"{what}{'s' * (len(places) > 1)} {shown}"
+
+
+def _shown(rows: int, layers: int) -> str:
+    """How rows were taken for directions; with a doubt, where they may be the layers of one.
+
+    Args:
+        layers: of the generator; 0 where rows are no layers, beyond doubt.
+    """
+    if rows == 1:
+        return "one row"
+    if rows == layers:
         return f"{rows} rows, each a direction (--as wplus takes them for the layers of one)"
-    return "one row" if rows == 1 else f"{rows} rows"
+    if layers == 0 or abs(rows - layers) > _NEAR:
+        return f"{rows} rows"
+    if rows in _SIZES:
+        doubt = f"if they are the layers of one edit, it is for a StyleGAN of {_SIZES[rows]} px, not for this generator"
+    else:
+        doubt = (
+            f"nearly the {layers} layers of this generator: if they are those of one edit, it is for another network"
+        )
+    return f"{rows} rows, each a direction ({doubt})"
 
 
 def _wplus(matrix: Matrix, edits: Tensor) -> Reading:
     """Edits (n, layers, d) as directions in w of some layers, if they are no more than that."""
     used = [row.nonzero().flatten().tolist() for row in edits.any(dim=2)]
     if not all(used):
-        raise GanwalkError("holds a direction that is zero")
+        empty = torch.tensor([not rows for rows in used])
+        raise GanwalkError(f"holds a direction that is zero: leave out {numbered('edit', empty)}")
     n, count = edits.shape[:2]
     if not all(_equal(edit[rows]) for edit, rows in zip(edits, used, strict=True)):
         what = (

@@ -12,7 +12,7 @@ command that sets them again (`words.command_words`), the table of the docs (`wo
 older versions are read (`completed`). Nothing here imports torch, and only `command_line` imports click.
 """
 
-from ganwalk.options.fields import Option, TextForm, check_settings, completed, option, options_of
+from ganwalk.options.fields import FILES, Option, TextForm, check_settings, completed, option, options_of
 from ganwalk.options.signatures import takes_settings
 
-__all__ = ["Option", "TextForm", "check_settings", "completed", "option", "options_of", "takes_settings"]
+__all__ = ["FILES", "Option", "TextForm", "check_settings", "completed", "option", "options_of", "takes_settings"]

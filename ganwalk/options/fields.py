@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from ganwalk.errors import GanwalkError
@@ -29,6 +30,10 @@ class TextForm:
     parse: Callable[[str], Any]
     format: Callable[[Any], str]
     many: bool = False
+
+
+# Files, one for each time that the option is given.
+FILES = TextForm("FILE", Path, str, many=True)
 
 
 @dataclass(frozen=True)

@@ -50,11 +50,13 @@ def optimise(
     progress: Progress,
     steps: int,
     on_step: Callable[[Progress], None] | None = None,
+    enough: Callable[[], bool] | None = None,
 ) -> Progress:
     """The state after `steps` steps, from wherever `progress` stands: the same, bit for bit, on the same machine.
 
     Args:
         on_step: called after every step (checkpoints, progress bars).
+        enough: asked after every step whether to stop there; from what is returned it goes on another time.
     """
     generator = coordinates.generator
     freed = math.ceil(_SHARED * steps) if coordinates.space == "w+" else steps
@@ -82,6 +84,8 @@ def optimise(
             )
             if on_step is not None:
                 on_step(progress)
+            if enough is not None and enough():
+                return progress
         values, state = progress.values, progress.optimizer
     return progress
 

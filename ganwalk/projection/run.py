@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +70,67 @@ class Prepared:
     candidates: Candidates
     perceptual: Perceptual | None = None
 
+    def sampled(self, count: int, seed: int) -> Prepared:
+        """With so many more candidates, of another seed."""
+        chosen = self.settings.class_index
+        more = sample_candidates(self.generator, count, class_index=chosen, seed=seed)
+        return replace(self, candidates=self.candidates.joined(more))
+
     def fingerprint(self, pictures: Tensor) -> str:
         """What tells a projection of these pictures from others."""
         identity = "" if self.perceptual is None else self.perceptual.identity
         return fingerprint(self.generator, pictures, self.settings, identity)
+
+
+@dataclass(frozen=True)
+class Ongoing:
+    """A projection that is done piece by piece: between the pieces, the machine can do something else.
+
+    Attributes:
+        prepared: what it shares with others onto the same generator.
+        pictures: (n, colours, h, w) in [-1, 1], on the generator's device.
+        distance: from the pictures.
+        progress: where it stands.
+    """
+
+    prepared: Prepared
+    pictures: Tensor
+    distance: Distance
+    progress: Progress
+
+    @property
+    def steps(self) -> int:
+        """Of the whole projection."""
+        assert self.prepared.settings.steps is not None
+        return self.prepared.settings.steps
+
+    @property
+    def share(self) -> float:
+        """What is done of the steps."""
+        return self.progress.step / self.steps
+
+    def further(
+        self, *, on_step: Callable[[Progress], None] | None = None, enough: Callable[[], bool] | None = None
+    ) -> Ongoing:
+        """The projection after more steps, to the end unless it is stopped; arguments as of `optimise`."""
+        coordinates = self.prepared.coordinates
+        return replace(self, progress=optimise(coordinates, self.distance, self.progress, self.steps, on_step, enough))
+
+    def result(self) -> Projection:
+        """What there is so far."""
+        values = self.progress.values
+        with torch.no_grad():
+            styles = self.prepared.coordinates.styles(values)
+            images = self.prepared.generator.synthesis(styles).clamp(-1, 1)
+            error = (shown(images) - self.pictures).square().flatten(1).mean(dim=1).sqrt() / 2
+        return Projection(
+            styles=styles.cpu().contiguous(),
+            codes=values[:, 0].cpu() if self.prepared.settings.space == "z" else None,
+            images=images.cpu(),
+            error=error.cpu(),
+            steps=self.progress.step,
+            settings=self.prepared.settings,
+        )
 
 
 def prepare(
@@ -90,6 +147,23 @@ def prepare(
     coordinates = coordinates_of(generator, settings.space, **chosen)
     candidates = sample_candidates(generator, settings.candidates, on_share=on_share, **chosen)
     return Prepared(generator, settings, coordinates, candidates, perceptual)
+
+
+def begin_projection(prepared: Prepared, pictures: Tensor) -> Ongoing:
+    """A projection of pictures (n, colours, resolution, resolution) in [-1, 1], at the nearest candidates.
+
+    Raises:
+        GanwalkError: the pictures do not fit the generator.
+    """
+    generator = prepared.generator
+    wanted = (1 if generator.img_channels < 3 else 3, generator.resolution, generator.resolution)
+    if pictures.ndim != 4 or len(pictures) == 0 or tuple(pictures.shape[1:]) != wanted:
+        shape = ", ".join(map(str, wanted))
+        raise GanwalkError(f"pictures of shape {tuple(pictures.shape)} given, expected (n, {shape})")
+    pictures = pictures.to(device_of(generator), torch.float32)
+    perceptual = None if prepared.perceptual is None else prepared.perceptual.towards(pictures)
+    start = Progress(prepared.coordinates.of(*prepared.candidates.nearest(pictures)))
+    return Ongoing(prepared, pictures, Distance(pictures, perceptual), start)
 
 
 def run_projection(
@@ -112,20 +186,11 @@ def run_projection(
     Raises:
         GanwalkError: the pictures do not fit the generator, or the checkpoint is another projection's.
     """
-    generator, settings = prepared.generator, prepared.settings
-    steps = settings.steps
-    assert steps is not None
-    wanted = (1 if generator.img_channels < 3 else 3, generator.resolution, generator.resolution)
-    if pictures.ndim != 4 or len(pictures) == 0 or tuple(pictures.shape[1:]) != wanted:
-        shape = ", ".join(map(str, wanted))
-        raise GanwalkError(f"pictures of shape {tuple(pictures.shape)} given, expected (n, {shape})")
-    pictures = pictures.to(device_of(generator), torch.float32)
-    run = prepared.fingerprint(pictures)
+    ongoing = begin_projection(prepared, pictures)
+    steps = ongoing.steps
+    run = prepared.fingerprint(ongoing.pictures)
     if resume and checkpoint is not None and checkpoint.exists():
-        progress = load_checkpoint(checkpoint, run, generator)
-    else:
-        progress = Progress(prepared.coordinates.of(*prepared.candidates.nearest(pictures)))
-    perceptual = None if prepared.perceptual is None else prepared.perceptual.towards(pictures)
+        ongoing = replace(ongoing, progress=load_checkpoint(checkpoint, run, prepared.generator))
     saved = time.monotonic()
     shown_at = saved + _EARLY_SECONDS - _BETWEEN_SECONDS
 
@@ -138,14 +203,10 @@ def run_projection(
             save_checkpoint(checkpoint, now, run)
             saved = moment
         if on_early is not None and now.step < steps and moment - shown_at > _BETWEEN_SECONDS:
-            on_early(_result(prepared, pictures, now))
+            on_early(replace(ongoing, progress=now).result())
             shown_at = moment
 
-    return _result(
-        prepared,
-        pictures,
-        optimise(prepared.coordinates, Distance(pictures, perceptual), progress, steps, on_step),
-    )
+    return ongoing.further(on_step=on_step).result()
 
 
 @takes_settings(ProjectionSettings)
@@ -160,18 +221,3 @@ def project(generator: Generator, pictures: Tensor, **settings: Any) -> Projecti
         GanwalkError: settings or pictures that do not fit the generator.
     """
     return run_projection(prepare(generator, ProjectionSettings(**settings)), pictures)
-
-
-def _result(prepared: Prepared, pictures: Tensor, progress: Progress) -> Projection:
-    with torch.no_grad():
-        styles = prepared.coordinates.styles(progress.values)
-        images = prepared.generator.synthesis(styles).clamp(-1, 1)
-        error = (shown(images) - pictures).square().flatten(1).mean(dim=1).sqrt() / 2
-    return Projection(
-        styles=styles.cpu().contiguous(),
-        codes=progress.values[:, 0].cpu() if prepared.settings.space == "z" else None,
-        images=images.cpu(),
-        error=error.cpu(),
-        steps=progress.step,
-        settings=prepared.settings,
-    )

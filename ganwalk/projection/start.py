@@ -38,6 +38,11 @@ class Candidates:
         chosen = torch.cdist(_features(images), self.features).argmin(dim=1)
         return self.codes[chosen], self.styles[chosen]
 
+    def joined(self, others: Candidates) -> Candidates:
+        """These and others."""
+        pairs = ((getattr(self, name), getattr(others, name)) for name in ("codes", "styles", "features"))
+        return Candidates(*map(torch.cat, pairs))
+
 
 def sample_candidates(
     generator: Generator,

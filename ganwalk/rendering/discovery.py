@@ -101,10 +101,11 @@ def write_outputs(result: DiscoveryResult, generator: Generator, out: Path, shee
 def plot_history(result: DiscoveryResult, path: Path) -> None:
     """The loss of every step and on the held batch; for RTD also the other bases' levels."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     steps = [row for row in result.history if "loss" in row]
     held = [row for row in result.history if "held" in row]
-    figure = Figure(figsize=(7.5, 4), layout="constrained")
+    figure = Figure(figsize=(9, 4), layout="constrained")
     axes: Any = figure.subplots()
     if steps:
         x = [row["step"] for row in steps]
@@ -135,6 +136,9 @@ def plot_history(result: DiscoveryResult, path: Path) -> None:
     axes.set_xlabel("step")
     axes.set_ylabel("RTD (lower keeps the shape better)" if topological else f"loss of {result.settings.method}")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9)
+    # Steps are whole, also where there are few.
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    # Beside the curves, which may be anywhere.
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=130)

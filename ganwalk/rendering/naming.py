@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganwalk.directions import Directions
+from ganwalk.directions import DIRECTIONS_FILE, Directions
+from ganwalk.directions_files import is_directions_file
 from ganwalk.files import check_free
 
 # Characters of a name before it is cut and told apart by a hash.
@@ -28,6 +29,17 @@ def settings_name(stem: str, words: Sequence[str]) -> str:
     if len(name) <= _LONGEST:
         return name
     return f"{name[:_LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def stem_among_others(path: Path) -> str:
+    """What names of pictures of a directions file begin with: its stem, where its folder holds others besides.
+
+    The pictures of a discovery are those that need none.
+    """
+    if path.name == DIRECTIONS_FILE:
+        return ""
+    others = (other for other in path.parent.glob("*.safetensors") if other.name != path.name)
+    return f"{path.stem}-" if any(map(is_directions_file, others)) else ""
 
 
 def mark_of(directions: Directions | None, settings: Mapping[str, Any]) -> str:

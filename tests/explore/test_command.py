@@ -3,6 +3,7 @@
 import socket
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,6 +26,7 @@ def here(tmp_path, monkeypatch):
             tmp_path / name / "directions.safetensors"
         )
     monkeypatch.chdir(tmp_path / "blobs")
+    np.savez("styles.npz", w=np.ones((1, 6), np.float32))
     return tmp_path
 
 
@@ -37,6 +39,8 @@ def here(tmp_path, monkeypatch):
         (["--directions", "random"], "give --generator"),
         (["--directions", "hessian", "-g", "blobs"], "closed form"),
         (["--directions", "nowhere.safetensors"], "does not exist"),
+        (["--latents", "nowhere.npz"], "does not exist: check --latents"),
+        (["--latents", "styles.npz"], "this generator has none: give its latent codes z"),
         (["--token", "short"], "at least 12"),
         (["--host", "192.0.2.1"], "choose another --port"),
         (["--host", "no such host"], "choose another --port"),

@@ -17,7 +17,7 @@ from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
 from ganwalk.generators.loading import load_generator
 from ganwalk.labels import Label
-from ganwalk.samples import DrawnSamples
+from ganwalk.samples import DrawnSamples, StoredSamples
 
 NAME = 'it\'s a "smile" $HOME'
 SAMPLES = DrawnSamples((3, 5), truncation_psi=0.8)
@@ -90,3 +90,16 @@ def test_latents_are_a_plain_array(studio):
     array = np.load(io.BytesIO(edited_latents(studio, EDITED)), allow_pickle=False)
     np.testing.assert_array_equal(array, studio.latents(EDITED, 0))
     assert not np.array_equal(array, studio.latents(State(SAMPLES), 0))
+
+
+def test_the_command_names_the_files_of_latents(studio, run, tmp_path):
+    samples = StoredSamples(torch.ones(1, 6), "z", ("mine",))
+    edited = State(samples).moved(0, Move(0, 2.0))
+    assert render_command(studio, edited) is None
+    np.savez(tmp_path / "mine.npz", z=np.ones((1, 6), np.float32))
+    studio.shelf.keep(samples, files=(tmp_path / "mine.npz",))
+    words = shlex.split(render_command(studio, edited))
+    assert words[-2:] == ["--latents", str(tmp_path / "mine.npz")]
+    code, _, err = run(*words[1:], "--out", tmp_path / "again.png")
+    assert code == 0, err
+    assert render_command(studio, edited, folders=False).endswith("--latents mine.npz")

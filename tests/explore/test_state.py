@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from ganwalk.directions import Directions
 from ganwalk.edits import Move
-from ganwalk.explore.state import MAX_SEEDS, REACH, History, State, from_query, to_query
+from ganwalk.explore.shelf import Shelf
+from ganwalk.explore.state import MAX_SEEDS, REACH, History, State, from_query, key_of, to_query
 from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.labels import Label
-from ganwalk.samples import DrawnSamples
+from ganwalk.samples import DrawnSamples, StoredSamples
 
 LAYERS, CLASSES = 10, 7
 NAMES = (Label("smile"), Label("a=b"), Label("x&y #1", starred=True), Label())
@@ -115,6 +116,56 @@ def test_a_cutoff_of_the_truncation_is_one_of_the_layers_and_goes_with_it():
     for query in ("cutoff=0", "cutoff=10", "cutoff=1.5", "cutoff=nan"):
         assert read(f"psi=0.5&{query}", (directions(),)).samples.truncation_cutoff is None
     assert state.sampled(truncation_psi=1.0) == State()
+
+
+def stored(value, space="w", **options):
+    shape = (1, LAYERS, 4) if space == "w" else (1, 4)
+    return StoredSamples(torch.full(shape, float(value)), space, ("photo",), **options)
+
+
+def test_a_url_holds_samples_that_are_no_seeds_by_a_key():
+    shelf, sides = Shelf(), (directions(), directions())
+    styles, codes = stored(1), stored(2, "z", truncation_psi=0.5, truncation_cutoff=3, class_index=2)
+    for samples, query in ((styles, "latents={}"), (codes, "latents={}&psi=0.5&cutoff=3")):
+        shelf.keep(samples)
+        state = State(samples)
+        assert written(state, sides) == query.format(key_of(samples))
+        read_again = from_query(
+            dict(parse_qsl(written(state, sides))), sides, classes=CLASSES, layers=LAYERS, find=shelf.find
+        )
+        assert read_again == state
+        # Where it is not known, seeds are shown.
+        assert isinstance(read(written(state, sides), sides).samples, DrawnSamples)
+    # Truncation of styles, in a link of a stranger, is nothing.
+    strange = {"latents": key_of(styles), "psi": "0.5", "cutoff": "2", "class": "1"}
+    assert from_query(strange, sides, classes=CLASSES, layers=LAYERS, find=shelf.find) == State(styles)
+
+
+def test_latents_that_were_given_are_what_a_page_shows_first():
+    given, sides = stored(1), (directions(class_index=3),)
+    options = {"classes": CLASSES, "latents": given}
+    assert to_query(State(given), sides, **options) == ""
+    assert from_query({}, sides, layers=LAYERS, **options) == State(given)
+    drawn = State(given).seeded((1, 2, 3, 4), DrawnSamples((0,), class_index=3))
+    assert to_query(drawn, sides, **options) == "seeds=1,2,3,4"
+    assert from_query({"seeds": "1-4"}, sides, layers=LAYERS, **options) == drawn
+
+
+def test_better_latents_take_the_place_of_the_old_ones():
+    old, new, other = stored(1), stored(2), stored(3)
+    history, shelf = History(), Shelf()
+    for state in (State(old).moved(0, Move(1, 2.0)), State(other), State()):
+        history.leave(state)
+    history.exchange(old, new)
+    assert history.undo(State()) == State()
+    assert history.undo(State()) == State(other) and history.undo(State()) == State(new).moved(0, Move(1, 2.0))
+    shelf.keep(old, files=("old.npz",))
+    shelf.keep(new, instead_of=old)
+    # The old address leads to the new latents, which are in no file.
+    assert shelf.find(key_of(old)) == shelf.find(key_of(new)) == new and shelf.files(new) == ()
+    for k in range(200):
+        shelf.keep(stored(10 + k))
+    assert shelf.find(key_of(new)) is None
 
 
 def test_moves_are_kept_until_they_go_nowhere():

@@ -1,6 +1,7 @@
 """`ganwalk name --auto` as its user meets it."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,10 @@ def test_directions_without_a_name_get_one_and_others_stay(run, blobs_here):
     code, out, err = run("name", "--auto", "--dry-run")
     assert code == 0 and err == "" and names() == ["", "height", "", "", "", ""]
     assert "kept 1 · height" in out and "nothing is written by --dry-run" in out
-    assert out.splitlines()[-1] == "next: the same command without --dry-run"
+    assert out.splitlines()[-1] == "next: ganwalk name --auto"
+    again = ["name", "0", "--auto", "--by", "factors", "--samples", "16", "--directions", str(FILE)]
+    said = run(*again, "--dry-run")[1].splitlines()[-1]
+    assert sorted(shlex.split(said.removeprefix("next: "))) == sorted(["ganwalk", *again])
     code, out, _ = run("name", "--auto")
     assert code == 0 and names() == ["more x", "height", "more scale", "more angle", "more hue", "more background"]
     assert f"wrote {FILE}: 5 names by factors" in out

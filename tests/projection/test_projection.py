@@ -19,7 +19,7 @@ from ganwalk.projection.coordinates import coordinates_of
 from ganwalk.projection.distance import Distance, shown
 from ganwalk.projection.optimisation import ramp
 from ganwalk.projection.perceptual import load_perceptual
-from ganwalk.projection.run import prepare, run_projection
+from ganwalk.projection.run import begin_projection, prepare, run_projection
 from ganwalk.rendering.images import to_bytes
 from tests.accelerator import accelerator, moved
 
@@ -254,3 +254,25 @@ def test_on_another_device(toy, monkeypatch, space):
         # Latents and images come back once, not with every step.
         assert traffic.questions == 0
     assert torch.allclose(there.styles, here.styles, atol=1e-3) and torch.allclose(there.error, here.error, atol=1e-3)
+
+
+def test_a_projection_in_pieces_ends_where_the_whole_one_does(linear):
+    pictures, _ = picture_of(linear)
+    settings = ProjectionSettings(**FEW)
+    whole = run_projection(prepare(linear, settings), pictures)
+    ongoing, pieces = begin_projection(prepare(linear, settings), pictures), []
+    while ongoing.share < 1:
+        ongoing = ongoing.further(enough=lambda: True)
+        pieces.append(ongoing.progress.step)
+    assert pieces == [1, 2, 3, 4, 5, 6]
+    found = ongoing.result()
+    assert torch.equal(found.styles, whole.styles) and found.steps == 6
+
+
+def test_more_candidates_come_nearer(linear):
+    pictures, _ = picture_of(linear)
+    few = prepare(linear, ProjectionSettings(candidates=1, steps=1))
+    many = few.sampled(200, seed=1)
+    assert len(many.candidates.codes) == 201
+    nearer, far = (begin_projection(prepared, pictures).result().error for prepared in (many, few))
+    assert nearer < far

@@ -122,7 +122,8 @@ class Encoder:
         """Raises GanwalkError if it was trained for other directions."""
         if self.fingerprint != directions.fingerprint():
             raise GanwalkError(
-                "the encoder belongs to other directions: make theirs with ganwalk evaluate --representation"
+                "the encoder belongs to other directions: give its own with --directions, or train one for these with "
+                "ganwalk evaluate --representation"
             )
 
     def to(self, device: torch.device | str) -> Encoder:

@@ -252,6 +252,8 @@ def _score_section(directions: Directions, shown: Sequence[int], evaluation: dic
         return "<p>This report was written without scores.</p>"
     how, compared = evaluation["settings"], evaluation.get("compared")
     length = f"{text(how.get('amplitude'), 20)} σ on {text(how.get('samples'), 20)} samples"
+    if how.get("latents"):
+        length += f" that were not drawn but given, {text(how['latents'], 200)}"
     left_out = " Directions that are left out below count here." * (len(shown) < len(directions))
     features = ""
     if compared:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganwalk.errors import GanwalkError
-from ganwalk.options import TextForm, check_settings, option
+from ganwalk.options import FILES, check_settings, option
 from ganwalk.ranges import LAYERS, SEED_STYLES, SEEDS
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 # By pixels on a side up to which it holds: the samples, and the pictures of each, that a report shows if nobody says.
 _SHOWN = ((128, (1, 2), 13), (512, (1,), 5))
 _SHOWN_OF_LARGER = ((1,), 3)
-
-
-_LATENTS = TextForm("FILE", Path, str, many=True)
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class ReportSettings:
     hidden: bool = option(False, "Show the hidden directions, too.", "--hidden")
     batch: int = option(8, "Images at once (memory).", at_least=1)
     latents: tuple[Path, ...] = option(
-        (), "File of latents to show instead of seeds, such as of ganwalk project; may be repeated.", text=_LATENTS
+        (), "File of latents to show instead of seeds, such as of ganwalk project; may be repeated.", text=FILES
     )
     seed_style: str = option(
         "torch",

@@ -43,7 +43,7 @@ def test_it_comes_back_as_it_was(trained, tmp_path):
 
 def test_it_refuses_other_directions(trained):
     trained.encoder.check(trained.directions)
-    with pytest.raises(GanwalkError, match="belongs to other directions: make theirs"):
+    with pytest.raises(GanwalkError, match="belongs to other directions: give its own with --directions, or train one"):
         trained.encoder.check(trained.directions.select([1, 0, 2, 3, 4, 5]))
 
 
