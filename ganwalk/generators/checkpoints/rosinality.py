@@ -42,7 +42,13 @@ def read_rosinality(value: Any) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
         GanwalkError: tensors are missing or computed otherwise than by the official code.
     """
     state, average = _network(value)
-    stored = named_tensors(state)
+    return convert_state(named_tensors(state), average)
+
+
+def convert_state(
+    stored: dict[str, StoredTensor], average: StoredTensor | None
+) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
+    """Configuration and tensors of a generator that is given by its state dict and its mean style; errors as above."""
     kernels = load_tensors({name: tensor for name, tensor in stored.items() if name.endswith(".kernel")})
     stored = {name: tensor for name, tensor in stored.items() if name not in kernels}
     loaded = load_tensors(stored)
