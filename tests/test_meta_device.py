@@ -72,6 +72,7 @@ GENERATORS = {
     "stylegan2 with another filter": stylegan2(resample_filter=(1.0, 2.0, 1.0)),
     "stylegan3-t": stylegan3(c_dim=3),
     "stylegan3-r": stylegan3(kernel=1, radial=True),
+    "stylegan3 of classes in a table": stylegan3(c_dim=3, embed_features=4, class_table=(5, 3)),
     "progan": lambda: ProGAN(ProGANConfig(16, (8, 8, 4), z_dim=6, lod=0.5)),
     "progan of classes": lambda: ProGAN(ProGANConfig(16, (8, 8, 4), z_dim=6, c_dim=3, normalize_latents=False)),
     "lucidrains": lambda: Lucidrains(LucidrainsConfig((8, 8, 4), latent_dim=6, style_depth=2, attn_layers=(1,))),

@@ -1,5 +1,7 @@
 """StyleGAN3 (Karras et al., "Alias-Free Generative Adversarial Networks", NeurIPS 2021), configurations T and R.
 
+StyleGAN-XL (Sauer et al., SIGGRAPH 2022) is the same synthesis with layers on top and another mapping of classes.
+
 Parameter and buffer names equal those of NVIDIA's PyTorch checkpoints, the filters included, so that their tensors
 load as they are. As in `stylegan2`, one convolution serves the whole batch (input scaled by the style, output by the
 demodulation), in channels-last memory.
@@ -41,6 +43,7 @@ class StyleGAN3Config:
         radial: whether each layer's down-sampling filter is a kernel (taps, taps) instead of a separable one.
         input_rate: samples of the Fourier features per image width.
         input_bandwidth: highest frequency of the Fourier features, in cycles per image width.
+        class_table: rows and columns of the table that classes are looked up in, as in StyleGAN-XL; None embeds labels.
     """
 
     img_resolution: int
@@ -65,6 +68,7 @@ class StyleGAN3Config:
     embed_features: int | None = None
     conv_clamp: float | None = 256.0
     output_scale: float = 0.25
+    class_table: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         check_types(self, "StyleGAN3")
@@ -90,6 +94,10 @@ class StyleGAN3Config:
         check_sizes("StyleGAN3", (self.w_dim, self.z_dim, self.mapping_layers, *optional, *self.channels, *self.sizes))
         if not 0 <= self.c_dim <= MAX_DIM or self.mapping_layers > MAX_MAPPING_LAYERS:
             raise GanwalkError("StyleGAN3 dimensions are beyond anything that exists")
+        if self.class_table is not None:
+            check_sizes("StyleGAN-XL", self.class_table)
+            if not 1 <= self.c_dim <= self.class_table[0]:
+                raise GanwalkError(f"a table of {self.class_table[0]} embeddings cannot serve {self.c_dim} classes")
         if self.mapping_activation not in _ACTIVATIONS:
             raise GanwalkError(f"unknown activation {self.mapping_activation!r:.60}, not one of {_ACTIVATIONS}")
         if self.mapping_lr <= 0 or (self.conv_clamp is not None and self.conv_clamp <= 0):
@@ -352,13 +360,14 @@ class StyleGAN3(nn.Module):
         self.layer_resolutions = config.sizes
         self.resolution = config.img_resolution
         self.img_channels = config.img_channels
-        self.mapping = Mapping(config)
+        self.mapping = Mapping(config, class_table=config.class_table)
         self.synthesis = Synthesis(config)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def w_avg(self) -> Tensor:
-        return self.mapping.w_avg
+        average = self.mapping.w_avg
+        return average if average.ndim == 1 else average.mean(dim=0)
 
     def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
         """Matrices (out, w_dim) that the style of a layer meets first."""
@@ -369,7 +378,8 @@ class StyleGAN3(nn.Module):
     def summary(self) -> str:
         """The architecture for people."""
         rotation = any(self.config.radial)
-        return f"stylegan3 ({'R: translation and rotation' if rotation else 'T: translation'})"
+        classes = ", classes from a table as in StyleGAN-XL" if self.config.class_table else ""
+        return f"stylegan3 ({'R: translation and rotation' if rotation else 'T: translation'}{classes})"
 
     def forward(self, z: Tensor, c: Tensor | None = None, *, truncation_psi: float = 1.0) -> Tensor:
         """Images of latent codes."""

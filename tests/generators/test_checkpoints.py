@@ -201,7 +201,7 @@ def test_snapshots_of_something_else_are_named(tmp_path):
 
 
 def with_embedding():
-    """The structure of a StyleGAN-XL: a plain module of torch's inside of persistent ones."""
+    """A plain module of others inside of persistent ones."""
     generator = generator_network(toy())
     mapping = generator.arguments[0]["state"]["_modules"]["mapping"].arguments[0]["state"]["_modules"]
     mapping["embed"] = Call("plain_nn.sparse", "Embedding")
@@ -213,7 +213,7 @@ STRANGERS = {
     "a fork of NVIDIA's": (
         with_embedding,
         r"G_ema, a Generator of an architecture that is not supported: its part G_ema\.mapping\.embed is a "
-        r"plain_nn\.sparse\.Embedding \(as in StyleGAN-XL\).*give module:function",
+        r"plain_nn\.sparse\.Embedding.*give module:function",
     ),
     "another persistent network": (
         lambda: network("TriPlaneGenerator", modules={"backbone": network("Backbone")}),

@@ -39,6 +39,8 @@ FIXTURES = [
     "mmgen_stylegan3_t16.pth",
     "mmgen_pggan_32.pth",
     "mmagic_stylegan2_32.pth",
+    "sgxl_stem16_uncond_r.pkl",
+    "sgxl_sr32_cond.pkl",
 ]
 
 

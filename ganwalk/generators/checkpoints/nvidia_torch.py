@@ -9,7 +9,7 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.checkpoints.filters import common_taps
 from ganwalk.generators.checkpoints.nvidia_network import Network, is_network, mapping_fields
-from ganwalk.generators.checkpoints.nvidia_stylegan3 import is_stylegan3, stylegan3_config
+from ganwalk.generators.checkpoints.nvidia_stylegan3 import is_stylegan3, stylegan3_config, stylegan3_tensors
 from ganwalk.generators.checkpoints.stored import load_tensors
 from ganwalk.generators.checkpoints.strangers import GENERATORS, RUN_ITS_CODE
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
@@ -31,14 +31,14 @@ def read_snapshot(snapshot: Any) -> tuple[Any, dict[str, Tensor]]:
     generator = _generator(snapshot)
     foreign = generator.foreign_part()
     if foreign is not None:
-        known = " (as in StyleGAN-XL)" if foreign[0].endswith(".mapping.embed") else ""
-        raise _unknown(generator, f"its part {foreign[0]} is a {foreign[1]}{known}")
+        raise _unknown(generator, f"its part {foreign[0]} is a {foreign[1]}")
     if "synthesis" not in generator.children:
         raise _unknown(generator, f"it has no part synthesis, but {', '.join(_parts(generator)) or 'none'}")
     synthesis, mapping = generator.child("synthesis"), generator.child("mapping")
     stored = {name: tensor for name, tensor in generator.tensors().items() if not name.endswith("num_batches_tracked")}
     if is_stylegan3(synthesis):
-        return stylegan3_config(generator, synthesis, mapping), load_tensors(stored)
+        config3 = stylegan3_config(generator, synthesis, mapping)
+        return config3, load_tensors(stylegan3_tensors(config3, synthesis, stored))
     if "b4" not in synthesis.children:
         raise _unknown(generator, f"its synthesis, a {synthesis.class_name}, is neither a StyleGAN2 nor a StyleGAN3")
     filters = {name: tensor for name, tensor in stored.items() if name.endswith("resample_filter")}
@@ -76,7 +76,7 @@ def _config(generator: Network, synthesis: Network, mapping: Network, taps: tupl
     layer = last.child("conv1")
     clamp = layer.get("conv_clamp")
     widths = {name: block.child("conv1") for name, block in blocks.items()}
-    channels = {int(name[1:]): conv.rows("weight") for name, conv in widths.items() if name[1:].isdigit()}
+    channels = {int(name[1:]): conv.shape("weight")[0] for name, conv in widths.items() if name[1:].isdigit()}
     _check_uniform(blocks, layer)
     return StyleGAN2Config(
         img_resolution=resolution,
