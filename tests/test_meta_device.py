@@ -70,6 +70,7 @@ GENERATORS = {
     "stylegan2 of classes": stylegan2(c_dim=3, architecture="resnet", conv_clamp=4.0),
     "stylegan2 with labels beside": stylegan2(c_dim=3, architecture="orig", label_concat=True),
     "stylegan2 with another filter": stylegan2(resample_filter=(1.0, 2.0, 1.0)),
+    "stylegan2 with a kernel": stylegan2(resample_filter=(1.0, 2.0, 1.0, 0.0, 4.0, 5.0), resample_columns=3),
     "stylegan3-t": stylegan3(c_dim=3),
     "stylegan3-r": stylegan3(kernel=1, radial=True),
     "stylegan3 of classes in a table": stylegan3(c_dim=3, embed_features=4, class_table=(5, 3)),

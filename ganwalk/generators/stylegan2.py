@@ -20,7 +20,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators import winograd
 from ganwalk.generators.base import Noise, broadcast_styles, check_layer
 from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, check_sizes, check_types
-from ganwalk.generators.filters import activate, depthwise_fir, is_linear, upsample
+from ganwalk.generators.filters import activate, depthwise_fir, filter_size, is_linear, upsample
 from ganwalk.generators.mapping import GAINS, Linear, Mapping
 
 # Winograd's algorithm, measured on x86-64, pays from this many input pixels in the batch and this many channels.
@@ -34,6 +34,8 @@ _WINOGRAD_UP_MAX = 128
 _LARGE_MAP = 2**22
 _BAND = 2**21
 _ARCHITECTURES = ("skip", "resnet", "orig")
+# Rows and columns of a resample filter.
+MAX_TAPS = 32
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class StyleGAN2Config:
 
     A block of r pixels has min(channel_base // r, channel_max) channels, or what `block_channels` (from 4 px up) says.
     With `label_concat`, as in StyleGAN2's first code, labels are embedded without bias or scale, and normalised
-    together with the latent code.
+    together with the latent code. The kernel of the up-sampling filter is outer(resample_filter, resample_filter); with
+    `resample_columns` it has that many, and `resample_filter` holds its rows one after another. Its sum is made 1.
     """
 
     img_resolution: int
@@ -61,6 +64,7 @@ class StyleGAN2Config:
     activation: str = "lrelu"
     conv_clamp: float | None = None
     resample_filter: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
+    resample_columns: int | None = None
     use_noise: bool = True
     block_channels: tuple[int, ...] | None = None
     label_concat: bool = False
@@ -88,8 +92,16 @@ class StyleGAN2Config:
             raise GanwalkError(f"channel_base {self.channel_base} leaves no channels at {resolution} px")
         if self.mapping_lr <= 0 or (self.conv_clamp is not None and self.conv_clamp <= 0):
             raise GanwalkError("the mapping's learning rate and the clamp must be positive")
-        if not 2 <= len(self.resample_filter) <= 32 or sum(self.resample_filter) == 0:
-            raise GanwalkError(f"the resample filter must be 2 to 32 numbers with a sum, not {self.resample_filter}")
+        self._check_filter()
+
+    def _check_filter(self) -> None:
+        count, columns = len(self.resample_filter), self.resample_columns
+        if sum(self.resample_filter) == 0 or not 1 <= count <= MAX_TAPS**2 or (columns is None and count > MAX_TAPS):
+            raise GanwalkError(
+                f"the resample filter must be 1 to {MAX_TAPS} numbers with a sum, not {self.resample_filter!r:.100}"
+            )
+        if columns is not None and (not 1 <= columns <= MAX_TAPS or count % columns or count // columns > MAX_TAPS):
+            raise GanwalkError(f"a resample filter of {count} numbers cannot have {columns} columns")
 
     @property
     def num_layers(self) -> int:
@@ -141,6 +153,7 @@ class StyledConv(nn.Module):
             self.noise_strength = nn.Parameter(torch.zeros([]))
         # On the CPU even while the module is built without memory ("meta"): no file stores it.
         taps = torch.tensor(config.resample_filter, device="cpu")
+        taps = taps if config.resample_columns is None else taps.view(-1, config.resample_columns)
         self.register_buffer("taps", taps / taps.sum(), persistent=False)
         self.linear = is_linear(self.taps)
 
@@ -177,8 +190,8 @@ class StyledConv(nn.Module):
                 above = 0
             return F.conv2d(x, self.weight, padding=(above, 1))
         x = F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
-        pad = self.taps.numel() - 4
-        return depthwise_fir(x, self.taps, 4.0, ((pad + 1) // 2 + 1, pad // 2 + 1))
+        rows, columns = (((size - 1) // 2, size // 2 - 1) for size in filter_size(self.taps))
+        return depthwise_fir(x, self.taps, 4.0, rows, columns)
 
     def winograd_kernel(self, x: Tensor) -> Tensor | None:
         """The weight for Winograd's algorithm where that is the faster one for x, otherwise None.
@@ -197,7 +210,7 @@ class StyledConv(nn.Module):
         wide = _WINOGRAD_WIDE_BACKWARDS if backwards else _WINOGRAD_WIDE
         pays = pixels >= _WINOGRAD_PIXELS and max(in_channels, out_channels) >= wide
         if self.up:
-            pays = pays and self.taps.numel() == 4 and out_channels <= _WINOGRAD_UP_MAX
+            pays = pays and self.taps.shape == (4,) and out_channels <= _WINOGRAD_UP_MAX
             return winograd.transform_weight(self.weight, self.taps) if pays else None
         pays = pays and min(in_channels, out_channels) >= _WINOGRAD_MIN
         return winograd.transform_weight(self.weight) if pays else None

@@ -86,7 +86,11 @@ def generator_network(generator, change=None, **attributes):
     if change is not None:
         change(tensors)
     taps = torch.tensor(config.resample_filter)
-    fir = torch.outer(taps, taps) / taps.sum() ** 2
+    if config.resample_columns is not None:
+        fir = taps.view(-1, config.resample_columns) / taps.sum()
+    else:
+        # NVIDIA's code keeps long separable filters as they are.
+        fir = taps / taps.sum() if len(taps) >= 8 else torch.outer(taps, taps) / taps.sum() ** 2
     layer = {"activation": config.activation, "conv_clamp": config.conv_clamp, "use_noise": config.use_noise}
 
     def build(prefix, class_name):

@@ -9,10 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.checkpoints.filters import common_taps
+from ganwalk.generators.checkpoints.filters import filter_fields
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_dict
 from ganwalk.generators.progan import ProGANConfig
@@ -68,8 +69,8 @@ def read_stylegan1(
     tensors: dict[str, Tensor] = {}
     for name, tensor in load_tensors(stored).items():
         if name.endswith(".blur.kernel"):
-            common = common_taps({name: tensor[0, 0]} if tensor.ndim == 4 and len(tensor) else {})
-            if common != (1.0, 2.0, 1.0):
+            fields = filter_fields({name: tensor[0, 0]} if tensor.ndim == 4 and len(tensor) else {})
+            if fields != {"resample_filter": (1.0, 2.0, 1.0)}:
                 raise GanwalkError(f"is not supported: the filter {name} is not 1 2 1")
             continue
         if match := re.fullmatch(r"mapping\.dense(\d+)\.(.*)", name):
@@ -118,6 +119,9 @@ def _read_stylegan2(stored: dict[str, StoredTensor]) -> tuple[StyleGAN2Config, d
         else:
             name, tensor = _stylegan2_tensor(name, tensor)
             tensors[name] = tensor
+    for name, kernel in kernels.items():
+        if not torch.equal(kernel, kernel.flip(tuple(range(kernel.ndim)))):
+            raise GanwalkError(f"is not supported: the filter {name} is not symmetric, and genforce does not flip it")
     convolutions = _count(r"synthesis\.layer(\d+)\.weight", stored)
     blocks = (convolutions + 1) // 2
     channels = {4 * 2**k: shape_of(stored, f"synthesis.layer{2 * k}.weight", 4)[0] for k in range(blocks)}
@@ -136,7 +140,7 @@ def _read_stylegan2(stored: dict[str, StoredTensor]) -> tuple[StyleGAN2Config, d
         embed_features=label_features,
         label_concat=label is not None,
         architecture="skip" if "synthesis.output0.weight" in stored else "orig",
-        resample_filter=common_taps(kernels),
+        **filter_fields(kernels, total=4.0),
         **channel_fields(channels),
     )
     return config, _with_average(config, tensors)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.checkpoints.filters import common_taps
+from ganwalk.generators.checkpoints.filters import filter_fields
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_with
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
@@ -53,7 +53,8 @@ def convert_state(
     stored = {name: tensor for name, tensor in stored.items() if name not in kernels}
     loaded = load_tensors(stored)
     tensors = dict(_converted(name, tensor) for name, tensor in loaded.items())
-    config = _config(stored, common_taps(kernels))
+    # The gain of up-sampling is part of its kernels.
+    config = _config(stored, filter_fields(kernels, total=4.0))
     if isinstance(average, StoredTensor):
         tensors["mapping.w_avg"] = _average(load_tensors({"latent_avg": average})["latent_avg"], config.w_dim)
     else:
@@ -85,7 +86,7 @@ def _average(stored: Tensor, w_dim: int) -> Tensor:
     return rows[0]
 
 
-def _config(stored: dict[str, StoredTensor], taps: tuple[float, ...]) -> StyleGAN2Config:
+def _config(stored: dict[str, StoredTensor], filters: dict[str, Any]) -> StyleGAN2Config:
     blocks = len([name for name in stored if re.fullmatch(r"to_rgbs\.\d+\.bias", name)])
     channels = {4: shape_of(stored, "conv1.conv.weight", 5)[1]}
     for block in range(blocks):
@@ -99,7 +100,7 @@ def _config(stored: dict[str, StoredTensor], taps: tuple[float, ...]) -> StyleGA
         img_channels=shape_of(stored, "to_rgb1.conv.weight", 5)[1],
         mapping_layers=layers,
         mapping_features=width if layers > 1 else None,
-        resample_filter=taps,
+        **filters,
         **channel_fields(channels),
     )
 
