@@ -253,6 +253,7 @@ class StyleGAN1(nn.Module):
         self.config = config
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
         self.resolution, self.img_channels = config.resolution, config.img_channels
+        self.image_size = (config.resolution, config.resolution)
         self.layer_resolutions = layer_resolutions(config.resolution)
         self.num_layers = len(self.layer_resolutions)
         self.mapping = Mapping(config)

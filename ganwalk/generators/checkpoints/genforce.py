@@ -18,7 +18,7 @@ from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_dict
 from ganwalk.generators.progan import ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1Config
-from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
+from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields, first_size
 
 # From this size on StyleGAN's layers up-sample and convolve at once by default ("auto"), with flipped kernels.
 AUTO_FUSED_RESOLUTION = 128
@@ -131,6 +131,7 @@ def _read_stylegan2(stored: dict[str, StoredTensor]) -> tuple[StyleGAN2Config, d
     c_dim, label_features = shape_of(stored, "mapping.label_weight", 2) if label is not None else (0, None)
     config = StyleGAN2Config(
         img_resolution=4 * 2 ** max(blocks - 1, 0),
+        first_size=first_size(shape_of(stored, "synthesis.early_layer.const", 4)),
         z_dim=z_dim - (label_features or 0),
         w_dim=shape_of(stored, "synthesis.layer0.style.weight", 2)[1],
         c_dim=c_dim,

@@ -33,6 +33,8 @@ def stylegan3_config(generator: Network, synthesis: Network, mapping: Network) -
     """
     features = synthesis.child("input")
     layers = [synthesis.child(name) for name in _layer_names(synthesis)]
+    maps = [_size(features, "size"), *(_size(layer, "out_size") for layer in layers)]
+    sizes, widths = zip(*maps, strict=True)
     clamp = layers[0].get("conv_clamp")
     for layer in layers:
         if layer.get("conv_clamp") != clamp:
@@ -40,7 +42,8 @@ def stylegan3_config(generator: Network, synthesis: Network, mapping: Network) -
     config = StyleGAN3Config(
         img_resolution=generator.whole("img_resolution"),
         channels=(features.whole("channels"), *(layer.whole("out_channels") for layer in layers)),
-        sizes=(_size(features, "size"), *(_size(layer, "out_size") for layer in layers)),
+        sizes=sizes,
+        widths=None if widths == sizes else widths,
         kernels=tuple(layer.whole("conv_kernel") for layer in layers),
         up=tuple(layer.whole("up_factor") for layer in layers),
         down=tuple(layer.whole("down_factor") for layer in layers),
@@ -107,24 +110,24 @@ def _layer_names(synthesis: Network) -> list[str]:
 def _check_layer(layer: Network, index: int, config: StyleGAN3Config) -> None:
     """Raises GanwalkError unless the facts that follow from the configuration are what the layer holds."""
     is_last = index == len(config.kernels) - 1
-    before, behind = config.padding(index)
+    rows, columns = config.padding(index)
     facts = {
         "is_torgb": (bool(layer.get("is_torgb")), is_last),
         "in_channels": (layer.whole("in_channels"), config.channels[index]),
-        "in_size": (_size(layer, "in_size"), config.sizes[index]),
-        "padding": (_whole_numbers(layer, "padding"), (before, behind, before, behind)),
+        "in_size": (_size(layer, "in_size"), config.size(index)),
+        "padding": (_whole_numbers(layer, "padding"), (*columns, *rows)),
     }
     for fact, (stored, expected) in facts.items():
         if stored != expected:
             raise GanwalkError(f"is not supported: {layer.name}.{fact} is {stored}, expected {expected}")
 
 
-def _size(network: Network, name: str) -> int:
-    """Height of a square that is stored as one number or as (width, height)."""
+def _size(network: Network, name: str) -> tuple[int, int]:
+    """Height and width of what is stored as (width, height), or as the one number of a square."""
     sizes = _whole_numbers(network, name)
-    if len(set(sizes)) != 1:
-        raise GanwalkError(f"is not supported: only square networks are, and {network.name}.{name} is {sizes}")
-    return sizes[0]
+    if len(sizes) > 2:
+        raise GanwalkError(f"is damaged: {network.name}.{name} should be width and height, not {sizes}")
+    return sizes[-1], sizes[0]
 
 
 def _whole_numbers(network: Network, name: str) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from ganwalk.generators.checkpoints.pickle_reader import Global, Record
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, shape_of
 from ganwalk.generators.progan import ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1Config
-from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
+from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields, first_size
 
 _NETWORKS = ("dnnlib.tflib.network.Network", "tfutil.Network", "network.Network")
 _MAX_TAPS = 32
@@ -343,6 +343,7 @@ def _stylegan2(
     final = "synthesis/ToRGB_lod0/weight" if grown else f"synthesis/{last}x{last}/ToRGB/weight"
     config = StyleGAN2Config(
         img_resolution=last,
+        first_size=first_size(shape_of(variables, "synthesis/4x4/Const/const", 4)),
         z_dim=width - (embed or 0),
         w_dim=shape_of(variables, "synthesis/4x4/Conv/mod_weight", 2)[0],
         c_dim=c_dim,

@@ -13,7 +13,7 @@ from ganwalk.generators.checkpoints.nvidia_network import Network, is_network, m
 from ganwalk.generators.checkpoints.nvidia_stylegan3 import is_stylegan3, stylegan3_config, stylegan3_tensors
 from ganwalk.generators.checkpoints.stored import load_tensors
 from ganwalk.generators.checkpoints.strangers import GENERATORS, RUN_ITS_CODE
-from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
+from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields, first_size
 
 # Networks lie in a dict among a few other entries.
 _MAX_NETWORKS = 1000
@@ -113,6 +113,7 @@ def _config(generator: Network, synthesis: Network, mapping: Network, filters: d
     _check_uniform(blocks, layer)
     return StyleGAN2Config(
         img_resolution=resolution,
+        first_size=first_size(blocks["b4"].shape("const")),
         z_dim=generator.whole("z_dim"),
         w_dim=generator.whole("w_dim"),
         c_dim=generator.whole("c_dim", 0),

@@ -17,7 +17,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.filters import filter_fields
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_with
-from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
+from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields, first_size
 
 _MARKS = ("input.input", "conv1.conv.modulation.weight", "style.1.weight")
 _PARTS = {
@@ -95,6 +95,7 @@ def _config(stored: dict[str, StoredTensor], filters: dict[str, Any]) -> StyleGA
     width, z_dim = shape_of(stored, "style.1.weight", 2)
     return StyleGAN2Config(
         img_resolution=4 * 2**blocks,
+        first_size=first_size(shape_of(stored, "input.input", 4)),
         z_dim=z_dim,
         w_dim=shape_of(stored, "conv1.conv.modulation.weight", 2)[1],
         img_channels=shape_of(stored, "to_rgb1.conv.weight", 5)[1],
