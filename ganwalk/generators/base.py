@@ -35,6 +35,14 @@ class GeneratorIdentity:
     interface: str = ""
     image_size: str = ""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of its images."""
+        if not self.image_size:
+            return self.resolution, self.resolution
+        height, width = self.image_size.split("×")
+        return int(height), int(width)
+
 
 class Generator(Protocol):
     """A pretrained generator: latent code `z` → style `w` per layer → image.

@@ -188,7 +188,11 @@ def test_stylegan1_is_refused_by_name(tmp_path):
     [
         ("stylegan2_32", {"convs.1.activate.bias": None}, r"lacks the tensor synthesis\.b8\.conv1\.bias"),
         ("stylegan2_32", {"surplus": torch.ones(2)}, "no place for"),
-        ("stylegan2_32", {"constant_input.input": torch.ones(1, 14, 4, 6)}, "only square networks are"),
+        (
+            "stylegan2_32",
+            {"constant_input.input": torch.ones(1, 14, 4, 6)},
+            r"noise_const has the shape \(16, 16\), expected",
+        ),
         ("stylegan3_t16", {"synthesis.L1_36_12.bias": torch.full((12,), torch.nan)}, "not finite"),
         ("stylegan3_t16", {"synthesis.L1_36_12.up_filter": torch.ones(13)}, "13 taps, no multiple of 6"),
         ("stylegan3_t16", {"synthesis.L1_36_12.up_filter": torch.ones(24)}, "sizes of its layer 1 do not follow"),
