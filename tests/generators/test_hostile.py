@@ -41,6 +41,8 @@ FIXTURES = [
     "mmagic_stylegan2_32.pth",
     "sgxl_stem16_uncond_r.pkl",
     "sgxl_sr32_cond.pkl",
+    "sghuman_v3_32x16.pkl",
+    "eps696_24x40.pkl",
 ]
 
 
