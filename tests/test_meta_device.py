@@ -66,6 +66,7 @@ class Plain(nn.Module):
 
 GENERATORS = {
     "stylegan1": lambda: StyleGAN1(StyleGAN1Config(16, (8, 8, 4), lod=0.5, **SMALL)),
+    "stylegan1 rectified twice": lambda: StyleGAN1(StyleGAN1Config(16, (8, 8, 4), rectified_twice=True, **SMALL)),
     "stylegan1 of classes": lambda: StyleGAN1(StyleGAN1Config(16, (8, 8, 4), c_dim=3, **SMALL)),
     "stylegan2": stylegan2(),
     "stylegan2 of classes": stylegan2(c_dim=3, architecture="resnet", conv_clamp=4.0),

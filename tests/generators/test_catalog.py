@@ -52,6 +52,7 @@ def test_the_shipped_catalog():
     assert entries["ffhq1024-ada"].url.endswith("/stylegan2-ada-pytorch/pretrained/ffhq.pkl")
     assert entries["afhqv2-512-stylegan3-r"].url.endswith("/files/stylegan3-r-afhqv2-512x512.pkl")
     assert {entry.architecture for entry in entries.values()} == {
+        "stylegan1",
         "stylegan2",
         "stylegan3-t",
         "stylegan3-r",

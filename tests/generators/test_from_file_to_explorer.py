@@ -13,7 +13,13 @@ from ganwalk.generators.loading import load_generator
 from ganwalk.samples import DrawnSamples
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-FILES = ["mmgen_stylegan2_32.pth", "mmgen_stylegan3_t16.pth", "mmgen_pggan_32.pth", "sgxl_sr32_cond.pkl"]
+FILES = [
+    "mmgen_stylegan1_32.pth",
+    "mmgen_stylegan2_32.pth",
+    "mmgen_stylegan3_t16.pth",
+    "mmgen_pggan_32.pth",
+    "sgxl_sr32_cond.pkl",
+]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -35,6 +35,7 @@ FIXTURES = [
     "rosinality_32.pt",
     "ganzoo_pgan_32.pth",
     "sefa_pggan_32.pth",
+    "mmgen_stylegan1_32.pth",
     "mmgen_stylegan2_32.pth",
     "mmgen_stylegan3_t16.pth",
     "mmgen_pggan_32.pth",

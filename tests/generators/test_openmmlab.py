@@ -17,6 +17,7 @@ from tests.generators.protocol import lacking
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = {
+    "mmgen_stylegan1_32": "stylegan1",
     "mmgen_stylegan2_32": "stylegan2",
     "mmagic_stylegan2_32": "stylegan2",
     "mmgen_stylegan3_t16": "stylegan3",
@@ -89,6 +90,7 @@ def test_parity_through_files(name, gradient):
 
 def test_features_after_every_layer():
     for name, layers in {
+        "mmgen_stylegan1_32": ("", "convs.0", "", "convs.1", "", "convs.2"),
         "mmgen_stylegan2_32": ("conv1", "convs.0", "convs.1", "convs.2", "convs.3", "convs.4", "convs.5"),
         "mmgen_stylegan3_t16": ("input", "L0_36_12", "L1_36_12", "L2_36_10", "L3_36_6", "L4_16_6"),
         "mmgen_pggan_32": ("noise2feat", *(f"conv_blocks.{i}" for i in range(6))),
@@ -98,7 +100,8 @@ def test_features_after_every_layer():
         for index, layer in enumerate(layers):
             features = generator.synthesis(w, until=index)
             assert features.shape[2:] == (generator.layer_resolutions[index],) * 2
-            assert close(features[:1, :2], golden[f"debug/{layer}"]), (name, layer)
+            if layer:
+                assert close(features[:1, :2], golden[f"debug/{layer}"]), (name, layer)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -110,7 +113,7 @@ def test_conversion_keeps_every_picture(tmp_path, name):
     assert torch.equal(before(z), after(z)) and describe(tmp_path / "g.safetensors")["layers"] == before.num_layers
 
 
-@pytest.mark.parametrize("name", ["mmgen_stylegan2_32", "mmgen_stylegan3_t16", "mmgen_pggan_32"])
+@pytest.mark.parametrize("name", ["mmgen_stylegan1_32", "mmgen_stylegan2_32", "mmgen_stylegan3_t16", "mmgen_pggan_32"])
 def test_layouts_of_files(tmp_path, name):
     expected, state = load_generator(GOLDEN / f"{name}.pth"), state_of(name)
     meta = torch.load(GOLDEN / f"{name}.pth", weights_only=True)["meta"]
@@ -177,15 +180,21 @@ def test_labels_of_progan_are_part_of_the_code(tmp_path):
     assert torch.equal(generator(z, c), plain(torch.cat([z, c], dim=1)))
 
 
-def test_stylegan1_is_refused_by_name(tmp_path):
-    names = ("style_mapping.1.linear.weight_orig", "convs.0.conv1.input", "convs.0.adain1.affine.weight_orig")
-    with pytest.raises(GanwalkError, match="OpenMMLab's StyleGAN1, which is not supported"):
-        load({"state_dict": {f"generator_ema.{name}": torch.ones(1) for name in names}}, tmp_path / "g.pth")
+def test_other_blurs_of_stylegan1_are_refused(tmp_path):
+    state = state_of("mmgen_stylegan1_32")
+    for name in [name for name in state if name.endswith(".kernel")]:
+        state[name] = torch.full((3, 3), 1 / 9)
+    with pytest.raises(GanwalkError, match="the filter that it blurs by is not 1 2 1"):
+        load({"state_dict": state}, tmp_path / "g.pth")
 
 
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
+        ("stylegan1_32", {"convs.1.conv2.conv.bias": None}, r"lacks the tensor synthesis\.layer3\.bias"),
+        ("stylegan1_32", {"convs.1.noise_injector1.weight": torch.ones(3)}, r"layer2\.noise_strength has the shape"),
+        ("stylegan1_32", {"convs.0.conv1.input": torch.ones(1, 12, 4, 2)}, "a stylegan1 must be square"),
+        ("stylegan1_32", {"convs.9.conv1.input": torch.ones(1, 12, 4, 4)}, "no place for"),
         ("stylegan2_32", {"convs.1.activate.bias": None}, r"lacks the tensor synthesis\.b8\.conv1\.bias"),
         ("stylegan2_32", {"surplus": torch.ones(2)}, "no place for"),
         (

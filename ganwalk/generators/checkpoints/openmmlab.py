@@ -1,4 +1,4 @@
-"""Checkpoints of mmgeneration and mmagic (.pth): `generator_ema` of a ProGAN, StyleGAN2 or StyleGAN3.
+"""Checkpoints of mmgeneration and mmagic (.pth): `generator_ema` of a ProGAN, StyleGAN, StyleGAN2 or StyleGAN3.
 
 Nothing describes the architecture: it is read off the names and the shapes of the tensors. Their tools reverse the
 channels of what most of these networks make, which is blue, green, red: here the last layers' weights are reversed.
@@ -11,12 +11,17 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints import rosinality
+from ganwalk.generators.checkpoints.filters import filter_fields
+from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_with
 from ganwalk.generators.progan import ProGANConfig
+from ganwalk.generators.progressive import HE_GAIN
+from ganwalk.generators.stylegan1 import StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2Config
 from ganwalk.generators.stylegan3 import StyleGAN3Config
 
@@ -35,6 +40,17 @@ _STYLEGAN2_PARTS = (
     (r"(.+)\.style_modulation\.bias", r"\1.modulation.bias"),
     (r"(.+)\.noise_injector\.weight", r"\1.noise.weight"),
 )
+# Names within the layers of StyleGAN, and ours.
+_STYLEGAN1_PARTS = {
+    ("conv", "input"): "const",
+    ("conv", "0.conv.weight_orig"): "weight",
+    ("conv", "0.conv.bias"): "bias",
+    ("conv", "conv.weight_orig"): "weight",
+    ("conv", "conv.bias"): "bias",
+    ("noise_injector", "weight"): "noise_strength",
+    ("adain", "affine.weight_orig"): "affine.weight",
+    ("adain", "affine.bias"): "affine.bias",
+}
 
 
 def is_openmmlab(value: Any) -> bool:
@@ -87,11 +103,67 @@ def _rosinality_name(name: str) -> str:
     return name
 
 
-def _stylegan1(stored: dict[str, StoredTensor], description: str | None) -> tuple[Any, dict[str, Tensor]]:
-    raise GanwalkError(
-        "holds OpenMMLab's StyleGAN1, which is not supported, since it rectifies before it blurs and so is not the "
-        "published network: take NVIDIA's or genforce's StyleGAN"
+def _stylegan1(stored: dict[str, StoredTensor], description: str | None) -> tuple[StyleGAN1Config, dict[str, Tensor]]:
+    """StyleGAN, which differs from the published one: its up-sampling layers rectify before they blur, too."""
+    blocks = sum(re.fullmatch(r"to_rgbs\.\d+\.conv\.weight_orig", name) is not None for name in stored)
+    depth = sum(re.fullmatch(r"style_mapping\.\d+\.linear\.weight_orig", name) is not None for name in stored)
+    width, z_dim = shape_of(stored, "style_mapping.1.linear.weight_orig", 2)
+    kernels = load_tensors({name: tensor for name, tensor in stored.items() if name.endswith(".kernel")})
+    if kernels and filter_fields(kernels) != {"resample_filter": (1.0, 2.0, 1.0)}:
+        raise GanwalkError("is not supported: the filter that it blurs by is not 1 2 1")
+    config = StyleGAN1Config(
+        resolution=4 * 2 ** max(blocks - 1, 0),
+        block_channels=tuple(shape_of(stored, f"to_rgbs.{k}.conv.weight_orig", 4)[1] for k in range(blocks)),
+        z_dim=z_dim,
+        w_dim=shape_of(stored, "convs.0.adain1.affine.weight_orig", 2)[1],
+        img_channels=shape_of(stored, "to_rgbs.0.conv.weight_orig", 4)[0],
+        mapping_layers=depth,
+        mapping_features=width if depth > 1 else None,
+        rectified_twice=True,
+        # That of torch's InstanceNorm2d.
+        norm_epsilon=1e-5,
     )
+    loaded = load_tensors({name: tensor for name, tensor in stored.items() if name not in kernels})
+    tensors = dict(_stylegan1_tensor(name, tensor) for name, tensor in loaded.items())
+    # The first layer is a constant without a bias.
+    tensors["synthesis.layer0.bias"] = torch.zeros(config.block_channels[0])
+    for k, channels in enumerate(channels for channels in config.block_channels for _ in range(2)):
+        strength = tensors.get(f"synthesis.layer{k}.noise_strength")
+        if strength is not None and strength.numel() == 1:
+            tensors[f"synthesis.layer{k}.noise_strength"] = strength.reshape(1).repeat(channels)
+    if "mapping.w_avg" not in tensors:
+        tensors["mapping.w_avg"] = estimated_mean_style(config, tensors)
+    return config, tensors
+
+
+def _stylegan1_tensor(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    """A tensor of StyleGAN under our name and in our scale; unknown ones keep their name.
+
+    Their mapping has no gain of √2, their styles and their projection to RGB have one.
+    """
+    if name == "w_avg":
+        return "mapping.w_avg", tensor
+    if match := re.fullmatch(r"style_mapping\.(\d{1,3})\.(linear\.weight_orig|bias)", name):
+        kind = "bias" if match[2] == "bias" else "weight"
+        return f"mapping.fc{int(match[1]) - 1}.{kind}", tensor if kind == "bias" else tensor / HE_GAIN
+    if match := re.fullmatch(r"injected_noise_(\d{1,2})", name):
+        return f"synthesis.layer{match[1]}.noise_const", tensor[0, 0] if tensor.ndim == 4 else tensor
+    if match := re.fullmatch(r"to_rgbs\.(\d{1,2})\.conv\.(weight_orig|bias)", name):
+        kind = match[2].removesuffix("_orig")
+        return f"synthesis.output{match[1]}.{kind}", tensor.flip(0) * (HE_GAIN if kind == "weight" else 1.0)
+    match = re.fullmatch(r"convs\.(\d{1,2})\.(conv|noise_injector|adain)([12])\.(.+)", name)
+    if match is None:
+        return name, tensor
+    part = _STYLEGAN1_PARTS.get((match[2], match[4]))
+    if part is None:
+        return name, tensor
+    if match[2] == "adain":
+        if part.endswith("weight"):
+            tensor = tensor * HE_GAIN
+        elif tensor.ndim == 1:
+            # Scales come first, and ours are added to 1.
+            tensor = torch.cat([tensor[: len(tensor) // 2] - 1, tensor[len(tensor) // 2 :]])
+    return f"synthesis.layer{2 * int(match[1]) + int(match[3]) - 1}.{part}", tensor
 
 
 def _stylegan3(stored: dict[str, StoredTensor], description: str | None) -> tuple[StyleGAN3Config, dict[str, Tensor]]:
