@@ -167,7 +167,7 @@ def save_walk(generator: Any, pictures: Tensor, styles: Tensor, after: Tensor) -
     with torch.no_grad():
         shown = [pictures[:_SHOWN], *(generator.synthesis(w[:_SHOWN]) for w in (styles, after))]
     rows = ["rendering", "reconstruction", f"walked +{_AMPLITUDE:g} σ"]
-    sheet = Sheet(generator.resolution, [""] * len(shown[0]), rows)
+    sheet = Sheet(generator.image_size, [""] * len(shown[0]), rows)
     for row, images in enumerate(shown):
         sheet.paste(row, to_bytes(images))
     save_picture(sheet.finish("scenes · renderings that the generator never made"), _RESULTS / "projection.png")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -378,6 +379,8 @@ def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:
         value = getattr(identity, entry.name)
         if type(value) is not (int if entry.name == "resolution" else str):
             raise GanwalkError(f"the generator's {entry.name} is {value!r:.40}")
+    if re.fullmatch(r"([1-9][0-9]{0,5}×[1-9][0-9]{0,5})?", identity.image_size) is None:
+        raise GanwalkError(f"the generator's image_size is {identity.image_size!r:.40}")
     layers, own_layers = _layers(facts["layers"])
     return Directions(
         vectors=tensors["vectors"],

@@ -1,4 +1,4 @@
-"""Pictures that people give: upright, on white paper, cropped to a square, in the size of a network."""
+"""Pictures that people give: upright, on white paper, cropped to the proportions and size of a network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _WIDE = 257.0
 
 @dataclass(frozen=True)
 class Crop:
-    """A square of a picture that stands upright, in its pixels: left, top and side."""
+    """A part of a picture that stands upright, in its pixels: left, top and larger side."""
 
     x: int
     y: int
@@ -41,11 +41,11 @@ class Crop:
 
 
 def parse_crop(text: str) -> Crop:
-    """The square "x,y,size"; GanwalkError if the text is none."""
+    """The part "x,y,size"; GanwalkError if the text is none."""
     match = re.fullmatch(r"\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*", text)
     if match is None or int(match[3]) == 0:
         raise GanwalkError(
-            f"--crop {one_line(text, 40)!r} is not a square such as 120,40,800: left, top, side in pixels"
+            f"--crop {one_line(text, 40)!r} is not a part such as 120,40,800: left, top, larger side in pixels"
         )
     return Crop(int(match[1]), int(match[2]), int(match[3]))
 
@@ -55,10 +55,10 @@ CROP = TextForm("X,Y,SIZE", parse_crop, lambda crop: f"{crop.x},{crop.y},{crop.s
 
 @dataclass(frozen=True)
 class Photo:
-    """A square picture.
+    """A picture in the size of a network.
 
     Attributes:
-        pixels: (size, size, 3) uint8.
+        pixels: (h, w, 3) uint8.
         notes: what somebody should know of how it was read, such as that it is the first of several frames.
     """
 
@@ -66,7 +66,7 @@ class Photo:
     notes: tuple[str, ...] = ()
 
     def image(self, channels: int = 3) -> Tensor:
-        """The picture (1, channels, size, size) in [-1, 1]: grey, by its luma, for one channel."""
+        """The picture (1, channels, h, w) in [-1, 1]: grey, by its luma, for one channel."""
         import torch
         from PIL import Image
 
@@ -94,42 +94,51 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def read_photo(path: Path, size: int, crop: Crop | None = None, *, averaged: bool = False) -> Photo:
-    """A picture as a square of `size` pixels.
+def read_photo(
+    path: Path,
+    size: int | tuple[int, int],
+    crop: Crop | None = None,
+    *,
+    averaged: bool = False,
+    proportions: tuple[int, int] | None = None,
+) -> Photo:
+    """A picture of a height and width, or as a square of `size` pixels.
 
     It is turned as its EXIF says, its colours go to sRGB, and what is transparent lies on white paper.
 
     Args:
-        crop: the part to take; None takes the largest square in the middle.
+        crop: the part to take; None takes the largest in the middle.
         averaged: average pixels where the picture is made smaller, as a network saw that was trained on averages;
             otherwise a Lanczos filter keeps it sharper.
+        proportions: height and width in whose proportions the part is taken; None takes those of `size`.
     Raises:
         GanwalkError: the file is missing, no picture, damaged or too large, or the crop does not lie in it.
     """
     from PIL import Image
 
+    height, width = (size, size) if isinstance(size, int) else size
     if not path.exists():
         raise GanwalkError(f"{path} does not exist: check the path")
     check_regular(path)
     try:
-        square, notes = _square(path, crop)
+        part, notes = _part(path, crop, proportions or (height, width))
     except (GanwalkError, MemoryError):
         raise
     except Exception as error:
         # Pillow raises whatever a damaged file leads it to.
         raise _refusal(path, error) from error
-    if square.width < size / 2:
-        notes = (*notes, f"only {square.width} pixels wide: enlarged to {size}")
+    if part.width < width / 2:
+        notes = (*notes, f"only {part.width} pixels wide: enlarged to {width}")
     if averaged:
-        how = Image.Resampling.BOX if square.width > size else Image.Resampling.BILINEAR
+        how = Image.Resampling.BOX if part.width > width else Image.Resampling.BILINEAR
     else:
         how = Image.Resampling.LANCZOS
-    if square.width != size:
-        square = square.resize((size, size), how)
-    return Photo(np.asarray(square), notes)
+    if part.size != (width, height):
+        part = part.resize((width, height), how)
+    return Photo(np.asarray(part), notes)
 
 
-def _square(path: Path, crop: Crop | None) -> tuple[Any, tuple[str, ...]]:
+def _part(path: Path, crop: Crop | None, proportions: tuple[int, int]) -> tuple[Any, tuple[str, ...]]:
     """The part that is wanted, in colour with 8 bits, and notes."""
     from PIL import Image, ImageOps
 
@@ -143,17 +152,22 @@ def _square(path: Path, crop: Crop | None) -> tuple[Any, tuple[str, ...]]:
             # A telephone's MPO holds the photo and what belongs to it.
             notes = (f"the first of its {frames} frames",) if frames > 1 and opened.format != "MPO" else ()
             upright = ImageOps.exif_transpose(opened)
-            part = upright.crop(_box(path, upright.size, crop))
+            part = upright.crop(_box(path, upright.size, crop, proportions))
             return _on_paper(_in_srgb(_of_8_bits(part), opened.info.get("icc_profile"))), notes
 
 
-def _box(path: Path, measures: tuple[int, int], crop: Crop | None) -> tuple[int, int, int, int]:
-    """The corners of the part that is wanted."""
+def _box(
+    path: Path, measures: tuple[int, int], crop: Crop | None, proportions: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """The corners of the part that is wanted, in the proportions of a height and width."""
     width, height = measures
     if crop is None:
-        side = min(width, height)
-        crop = Crop((width - side) // 2, (height - side) // 2, side)
-    right, bottom = crop.x + crop.size, crop.y + crop.size
+        share = min(length / wanted for length, wanted in zip((height, width), proportions, strict=True))
+        part_height, part_width = (max(1, int(wanted * share)) for wanted in proportions)
+        x, y = (width - part_width) // 2, (height - part_height) // 2
+        return x, y, x + part_width, y + part_height
+    part_height, part_width = (max(1, round(crop.size * wanted / max(proportions))) for wanted in proportions)
+    right, bottom = crop.x + part_width, crop.y + part_height
     if right > width or bottom > height:
         wanted = CROP.format(crop)
         raise GanwalkError(f"--crop {wanted} does not lie in {path}, which is {width}×{height} pixels: choose less")

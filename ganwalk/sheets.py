@@ -25,10 +25,10 @@ _PAPER, _ACCENT = (255, 255, 255), (31, 78, 156)
 
 
 class Sheet:
-    """Rows and columns of square pictures with labels; only the sheet itself is ever in memory as a whole.
+    """Rows and columns of pictures with labels; only the sheet itself is ever in memory as a whole.
 
     Args:
-        resolution: of the pictures, from which the size of a cell follows.
+        size: height and width of the pictures, from which those of a cell follow.
         column_labels, row_labels: one for each column and row.
         shares: lengths from 0 to 1 of a bar below each row's label.
         marked: columns with a frame and a label in the accent colour.
@@ -38,7 +38,7 @@ class Sheet:
 
     def __init__(
         self,
-        resolution: int,
+        size: tuple[int, int],
         column_labels: Sequence[str],
         row_labels: Sequence[str],
         shares: Sequence[float] | None = None,
@@ -46,16 +46,16 @@ class Sheet:
     ):
         if not row_labels:
             raise GanwalkError("a sheet of pictures needs at least one row")
-        self.cell = cell_size(resolution)
+        self.cell = cell_of(size)
         self.column_labels, self.row_labels, self.shares, self.marked = column_labels, row_labels, shares, marked
-        self.font = load_font(max(12, self.cell // 9))
-        self.title_font = load_font(max(14, self.cell // 8))
+        self.font = load_font(max(12, max(self.cell) // 9))
+        self.title_font = load_font(max(14, max(self.cell) // 8))
         labels = int(max(self.font.getlength(label) for label in row_labels))
         self.left = _MARGIN + max(labels, _BAR if shares else 0) + 10
         self.top = _MARGIN + int(self.font.size) + 8
-        pitch = self.cell + _GAP
-        width = self.left + pitch * len(column_labels) - _GAP + _MARGIN
-        height = self.top + pitch * len(row_labels) + int(self.title_font.size) + 2 * _MARGIN
+        rows, columns = (side + _GAP for side in self.cell)
+        width = self.left + columns * len(column_labels) - _GAP + _MARGIN
+        height = self.top + rows * len(row_labels) + int(self.title_font.size) + 2 * _MARGIN
         _check_size(width, height, "fewer rows or columns")
         self.image = Image.new("RGB", (width, height), _PAPER)
 
@@ -67,23 +67,24 @@ class Sheet:
     def finish(self, caption: str) -> Image.Image:
         """The sheet with its labels and a caption below."""
         draw = ImageDraw.Draw(self.image)
+        cell_height, cell_width = self.cell
         for column, label in enumerate(self.column_labels):
             x, _ = self._corner(0, column)
             ink = _ACCENT if column in self.marked else _FAINT
-            draw.text((x + self.cell / 2, self.top - 6), label, ink, self.font, anchor="ms")
+            draw.text((x + cell_width / 2, self.top - 6), label, ink, self.font, anchor="ms")
         for row, label in enumerate(self.row_labels):
             _, y = self._corner(row, 0)
-            draw.text((self.left - 8, y + self.cell / 2), label, _FAINT, self.font, anchor="rm")
+            draw.text((self.left - 8, y + cell_height / 2), label, _FAINT, self.font, anchor="rm")
             if self.shares is not None:
-                left, top = self.left - 8 - _BAR, y + self.cell // 2 + int(self.font.size * 0.8)
+                left, top = self.left - 8 - _BAR, y + cell_height // 2 + int(self.font.size * 0.8)
                 draw.rectangle((left, top, left + _BAR - 1, top + 3), _TRACK)
                 length = round(self.shares[row] * _BAR)
                 if length:
                     draw.rectangle((left, top, left + length - 1, top + 3), _ACCENT)
         for column in self.marked:
             x, y = self._corner(0, column)
-            bottom = self._corner(len(self.row_labels) - 1, 0)[1] + self.cell
-            draw.rectangle((x - 2, y - 2, x + self.cell + 1, bottom + 1), outline=_ACCENT, width=2)
+            bottom = self._corner(len(self.row_labels) - 1, 0)[1] + cell_height
+            draw.rectangle((x - 2, y - 2, x + cell_width + 1, bottom + 1), outline=_ACCENT, width=2)
         room = self.image.width - 2 * _MARGIN
         font: Any = self.title_font
         while font.getlength(caption) > room and font.size > 8:
@@ -92,7 +93,8 @@ class Sheet:
         return self.image
 
     def _corner(self, row: int, column: int) -> tuple[int, int]:
-        return self.left + column * (self.cell + _GAP), self.top + row * (self.cell + _GAP)
+        height, width = self.cell
+        return self.left + column * (width + _GAP), self.top + row * (height + _GAP)
 
 
 def side_by_side(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
@@ -131,16 +133,28 @@ def _check_size(width: int, height: int, remedy: str) -> None:
 
 
 def cell_size(resolution: int) -> int:
-    """Side of a cell: a whole multiple of small images, a bounded size for large ones."""
+    """Larger side of a cell: a whole multiple of small images, a bounded size for large ones."""
     if resolution >= _MIN_CELL:
         return min(resolution, _MAX_CELL)
     return resolution * -(-_MIN_CELL // resolution)
 
 
-def resize(pixels: np.ndarray, size: int) -> Image.Image:
-    """One picture (h, w, 3), or a grey one (h, w), as a square cell."""
+def cell_of(size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a cell for pictures of a height and width."""
+    return fitted(size, cell_size(max(size)))
+
+
+def fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """A height and width in the same proportions whose larger side is `side` pixels."""
+    height, width = (max(1, round(length * side / max(size))) for length in size)
+    return height, width
+
+
+def resize(pixels: np.ndarray, size: tuple[int, int]) -> Image.Image:
+    """One picture (h, w, 3), or a grey one (h, w), as a cell of a height and width."""
     picture = Image.fromarray(pixels)
-    return picture if picture.width == size else picture.resize((size, size), Image.Resampling.LANCZOS)
+    height, width = size
+    return picture if picture.size == (width, height) else picture.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def load_font(size: int) -> ImageFont.FreeTypeFont:

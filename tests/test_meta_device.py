@@ -2,6 +2,7 @@
 
 import copy
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,13 +66,20 @@ class Plain(nn.Module):
 
 GENERATORS = {
     "stylegan1": lambda: StyleGAN1(StyleGAN1Config(16, (8, 8, 4), lod=0.5, **SMALL)),
+    "stylegan1 rectified twice": lambda: StyleGAN1(StyleGAN1Config(16, (8, 8, 4), rectified_twice=True, **SMALL)),
     "stylegan1 of classes": lambda: StyleGAN1(StyleGAN1Config(16, (8, 8, 4), c_dim=3, **SMALL)),
     "stylegan2": stylegan2(),
     "stylegan2 of classes": stylegan2(c_dim=3, architecture="resnet", conv_clamp=4.0),
     "stylegan2 with labels beside": stylegan2(c_dim=3, architecture="orig", label_concat=True),
     "stylegan2 with another filter": stylegan2(resample_filter=(1.0, 2.0, 1.0)),
+    "stylegan2 with a kernel": stylegan2(resample_filter=(1.0, 2.0, 1.0, 0.0, 4.0, 5.0), resample_columns=3),
     "stylegan3-t": stylegan3(c_dim=3),
+    "stylegan2 of high pictures": stylegan2(first_size=(4, 2)),
     "stylegan3-r": stylegan3(kernel=1, radial=True),
+    "stylegan3 of wide pictures": lambda: StyleGAN3(
+        replace(stylegan3()().config, sizes=(10, 10, 10, 8, 8), widths=(20, 20, 20, 16, 16))
+    ),
+    "stylegan3 of classes in a table": stylegan3(c_dim=3, embed_features=4, class_table=(5, 3)),
     "progan": lambda: ProGAN(ProGANConfig(16, (8, 8, 4), z_dim=6, lod=0.5)),
     "progan of classes": lambda: ProGAN(ProGANConfig(16, (8, 8, 4), z_dim=6, c_dim=3, normalize_latents=False)),
     "lucidrains": lambda: Lucidrains(LucidrainsConfig((8, 8, 4), latent_dim=6, style_depth=2, attn_layers=(1,))),

@@ -66,7 +66,7 @@ def test_a_crop_is_of_the_upright_picture(tmp_path):
     with pytest.raises(GanwalkError, match=r"--crop 4,25,10 does not lie in .*, which is 20×30 pixels"):
         read_photo(tmp_path / "x.png", 10, Crop(4, 25, 10))
     for text in ("1,2", "1,2,0", "-1,2,3", "a,b,c", "1,2,3,4", ""):
-        with pytest.raises(GanwalkError, match="is not a square such as"):
+        with pytest.raises(GanwalkError, match="is not a part such as"):
             parse_crop(text)
 
 

@@ -99,7 +99,7 @@ def reconstruction_sheet(model: VAE, data: ImageData, indices: np.ndarray) -> An
     device = next(model.parameters()).device
     batch = load_images(data, indices, device)
     decoded = model.decode(model.encode(batch)[0]).sigmoid()
-    sheet = Sheet(data.resolution, [""] * len(indices), ["image", "decoded"])
+    sheet = Sheet((data.resolution, data.resolution), [""] * len(indices), ["image", "decoded"])
     sheet.paste(0, _pixels(batch))
     sheet.paste(1, _pixels(decoded))
     return sheet.finish(f"{data.name}, {data.resolution} px: images and their reconstructions")
@@ -126,7 +126,8 @@ def traversal_sheet(
     labels = ["0" if p == 0 else f"{p:+.3g}".replace("-", "−") for p in positions]
     rows = [f"z{k}" if active[k] else f"z{k} (off)" for k in order]
     shares = (kl[order] / max(float(kl.max()), 1e-12)).tolist()
-    sheet = Sheet(model.config.resolution, labels, rows, shares, [_POSITIONS // 2])
+    size = (model.config.resolution, model.config.resolution)
+    sheet = Sheet(size, labels, rows, shares, [_POSITIONS // 2])
     for row, dimension in enumerate(order):
         sheet.paste(row, _pixels(_decode_along(model, mean, int(dimension), positions)))
     shown = f"{len(order)} of {len(kl)} dimensions · " if len(order) < len(kl) else ""
@@ -146,7 +147,7 @@ def traversal_frames(model: VAE, mean: np.ndarray, order: np.ndarray) -> list[np
     for place, dimension in enumerate(order):
         top, left = place // columns * pitch, place % columns * pitch
         for frame, pixels in zip(frames, _pixels(_decode_along(model, mean, int(dimension), positions)), strict=True):
-            frame[top : top + cell, left : left + cell] = np.asarray(resize(pixels, cell).convert("RGB"))
+            frame[top : top + cell, left : left + cell] = np.asarray(resize(pixels, (cell, cell)).convert("RGB"))
     return list(frames)
 
 

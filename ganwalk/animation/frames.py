@@ -22,7 +22,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.rendering.images import to_bytes
 from ganwalk.samples import Samples
-from ganwalk.sheets import resize
+from ganwalk.sheets import fitted, resize
 
 
 @dataclass(frozen=True)
@@ -179,14 +179,18 @@ class Plan:
         return len(self.moments)
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        """Frames (size, size, 3), uint8, of a part of the animation.
+        """Frames (height, width, 3), uint8, of a part of the animation.
 
         Numbers of a picture may differ in the last bits with the batch that it is in: parts that begin at a multiple of
         the batch are the same, whatever else is made.
         """
         animation = self.animation
-        size = animation.settings.size
-        assert size is not None
+        larger = animation.settings.size
+        assert larger is not None
+        size = fitted(animation.generator.image_size, larger)
+        if larger % 2 == 0:
+            # Codecs ask for even sides.
+            size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
         for first in range(start, stop, animation.batch):
             for picture in self._pixels(self.moments[first : min(stop, first + animation.batch)]):
                 yield np.asarray(resize(picture, size))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from ganwalk.animation.interpolation import linear_weights, slerp, spline_weights
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, check_truncation, truncate
+from ganwalk.generators.base import Generator, check_truncation
 from ganwalk.samples import Samples, StoredSamples
 
 
@@ -62,17 +62,15 @@ class StyleWay:
 
     Attributes:
         latents: styles (k, num_layers, w_dim) of the keyframes, not truncated.
-        stored: for each keyframe, whether its style was given, and is shown as it is.
+        centres: likewise, what these are at psi = 0; of styles that were given, and are shown as they are, themselves.
         bends: a spline, without corners at the keyframes; otherwise straight lines.
-        closed, cutoff: as of `CodeWay`.
+        closed: as of `CodeWay`.
     """
 
-    generator: Generator
     latents: Tensor
-    stored: Sequence[bool]
+    centres: Tensor
     bends: bool
     closed: bool
-    cutoff: int | None
 
     def styles(self, positions: Sequence[float], psis: Sequence[float]) -> Tensor:
         weights_at = spline_weights if self.bends else linear_weights
@@ -85,21 +83,19 @@ class StyleWay:
 
     def _keyframe(self, index: int, psi: float) -> Tensor:
         style = self.latents[index]
-        if self.stored[index]:
-            return style
-        return truncate(style[None], self.generator.w_avg, psi, self.cutoff)[0]
+        return style if psi == 1 else torch.lerp(self.centres[index], style, psi)
 
 
 def way_through(
     generator: Generator,
-    keyframes: Sequence[Samples],
+    keyframes: Sequence[Any],
     interpolation: str,
     *,
     closed: bool,
     ends: tuple[float, float],
     cutoff: int | None,
 ) -> Way:
-    """The way through keyframes, each of them one sample without truncation.
+    """The way through keyframes, each of them one sample (`Samples`) without truncation.
 
     Args:
         interpolation: "slerp", "linear" or "spline".
@@ -121,7 +117,15 @@ def way_through(
             codes = torch.cat([code for code, _ in pairs])
             return CodeWay(generator, codes, torch.cat(labels) if labels else None, closed, cutoff)
         latents = torch.cat([keyframe.styles(generator) for keyframe in keyframes])
-        return StyleWay(generator, latents, stored, interpolation == "spline", closed, cutoff)
+        centres = latents
+        if ends != (1, 1):
+            # Of each by itself: networks of classes may have a centre for each class.
+            parts = [
+                keyframe if is_style(keyframe) else replace(keyframe, truncation_psi=0.0, truncation_cutoff=cutoff)
+                for keyframe in keyframes
+            ]
+            centres = torch.cat([part.styles(generator) for part in parts])
+        return StyleWay(latents, centres, interpolation == "spline", closed)
 
 
 def is_style(keyframe: Samples) -> bool:

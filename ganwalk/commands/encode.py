@@ -78,7 +78,9 @@ def encode(
         raise GanwalkError(f"{encoder_path} does not exist: make it with {make}")
     encoder = Encoder.load(encoder_path)
     encoder.check(directions)
-    photos = [read_photo(picture, encoder.config.size, averaged=True) for picture in pictures]
+    # An encoder sees squares, into which training pressed what is none.
+    proportions = directions.generator.size
+    photos = [read_photo(p, encoder.config.size, averaged=True, proportions=proportions) for p in pictures]
     images = torch.cat([photo.image(encoder.config.channels) for photo in photos])
     codes = encoder.to(device).encode(images.to(device)).cpu().numpy()
     written = _write(out, pictures, directions, codes) if out is not None else None

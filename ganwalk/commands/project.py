@@ -43,7 +43,7 @@ _GRADIENT = 2.5
     "--crop",
     "crop_text",
     metavar="X,Y,SIZE",
-    help="Square to take: left, top, side in pixels [default: the largest in the middle].",
+    help="Part to take: left, top, larger side in pixels [default: the largest in the middle].",
 )
 @click.option(
     "--perceptual",
@@ -97,7 +97,7 @@ def project(
     network = None if perceptual is None else load_perceptual(perceptual, device, trust=external["trust"])
     # All before the first is projected: the last of many should not end a long run.
     for path in paths:
-        for note in read_photo(path, generator.resolution, crop).notes:
+        for note in read_photo(path, generator.image_size, crop).notes:
             click.echo(f"note: {path}: {note}")
     assert resolved.steps is not None and resolved.candidates is not None
     if not quiet and not resume:
@@ -117,7 +117,7 @@ def project(
             def on_share(share: float, k: int = k, path: Path = path) -> None:
                 advance(int(_PARTS * (k + share)), path.name)
 
-            photo = read_photo(path, generator.resolution, crop)
+            photo = read_photo(path, generator.image_size, crop)
             found.append(_project(prepared, photo, target, resume=resume, quiet=quiet, on_share=on_share))
     for target, projection in zip(targets, found, strict=True):
         if projection is None:

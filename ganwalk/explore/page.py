@@ -79,8 +79,10 @@ class Page:
         self._strip_shown: State | None = None
         self._dragging = False
         ui.add_css(resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8"))
+        height, width = studio.generator.image_size
         self.toolbar: Toolbar = Toolbar(self)
-        with ui.element("div").classes("desk compared" if len(studio.sides) > 1 else "desk"):
+        desk = ui.element("div").classes("desk compared" if len(studio.sides) > 1 else "desk")
+        with desk.style(f"--ratio: {width / height:.4f}"):
             with ui.element("div").classes("pictures-column"):
                 self.gallery = Gallery(studio)
                 self.strip = Strip(self.walk_to)

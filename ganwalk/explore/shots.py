@@ -15,7 +15,7 @@ from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
 from ganwalk.rendering.saliency import change_words, heat_picture, reduced, saliency_map
 from ganwalk.samples import DrawnSamples, StoredSamples
-from ganwalk.sheets import resize
+from ganwalk.sheets import fitted, resize
 
 # Pixels on a side up to which pictures are sent without loss.
 _LOSSLESS = 256
@@ -80,7 +80,7 @@ def take_strip(studio: Studio, base: State, check: Callable[[], None]) -> StripS
     states = [base.moved(base.side, replace(move, amplitude=amplitude)) for amplitude in AMPLITUDES]
     pictures = [studio.pictures(state, small=True, check=check)[base.side][0] for state in states]
     saliency = _saliency(pictures)
-    still = np.asarray(resize(pictures[len(pictures) // 2], _HEAT))
+    still = _small(pictures[len(pictures) // 2], _HEAT)
     uris = tuple(map(encode_picture, pictures))
     return StripShot(uris, encode_picture(heat_picture(saliency, still)), change_words(saliency))
 
@@ -104,7 +104,12 @@ def take_walk(
     still = State(sample, side=side)
     states = [still.moved(side, Move(index, amplitude)) for amplitude in SMALL_AMPLITUDES]
     pictures = (studio.pictures(state, small=True, check=check)[side][0] for state in states)
-    return encode_picture(np.concatenate([np.asarray(resize(picture, _SMALL)) for picture in pictures], axis=1))
+    return encode_picture(np.concatenate([_small(picture, _SMALL) for picture in pictures], axis=1))
+
+
+def _small(picture: np.ndarray, side: int) -> np.ndarray:
+    """A picture (h, w, 3) whose larger side has so many pixels."""
+    return np.asarray(resize(picture, fitted(picture.shape[:2], side)))
 
 
 def encode_picture(pixels: np.ndarray) -> str:

@@ -75,9 +75,16 @@ def take_over(config: Any, tensors: dict[str, Tensor], path: Path) -> Any:
             )
         if tuple(tensors[name].shape) != expected[name]:
             shape = tuple(tensors[name].shape)
-            if name.endswith("const") and len(shape) > 1 and shape[-2] != shape[-1]:
+            if (
+                name.endswith("const")
+                and len(shape) > 1
+                and shape[-2] != shape[-1]
+                and not hasattr(config, "first_size")
+            ):
                 height, width = shape[-2:]
-                raise GanwalkError(f"{path} is not supported: only square networks are, and {name} is {height}×{width}")
+                raise GanwalkError(
+                    f"{path} is not supported: a {architecture.name} must be square, and {name} is {height}×{width}"
+                )
             raise GanwalkError(f"{path}: the tensor {name} has the shape {shape}, expected {expected[name]}")
         # NaN and infinity are among the extremes, which one pass finds.
         if tensors[name].numel() and not all(map(torch.isfinite, tensors[name].aminmax())):

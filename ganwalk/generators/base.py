@@ -23,8 +23,9 @@ class GeneratorIdentity:
         reference: name (also of the catalog), absolute path of the checkpoint, or package.module:callable.
         sha256: hash of the file (of the configuration, for generators without weights).
         architecture: such as "stylegan2" or "blobs"; "torchscript" and "python" are code.
-        resolution: of its images, in pixels.
+        resolution: larger side of its images, in pixels.
         interface: of code, how it is called (`external.Interface` as text).
+        image_size: height and width of its images as "1024×512" where they are not square; empty where they are.
     """
 
     reference: str
@@ -32,12 +33,21 @@ class GeneratorIdentity:
     architecture: str
     resolution: int
     interface: str = ""
+    image_size: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of its images."""
+        if not self.image_size:
+            return self.resolution, self.resolution
+        height, width = self.image_size.split("×")
+        return int(height), int(width)
 
 
 class Generator(Protocol):
     """A pretrained generator: latent code `z` → style `w` per layer → image.
 
-    Generators are `torch.nn.Module`s in evaluation mode. Images are (n, img_channels, resolution, resolution)
+    Generators are `torch.nn.Module`s in evaluation mode. Images are (n, img_channels, height, width)
     with values around [-1, 1]. Generators without a mapping have `style_based` False; their `w` is `z` itself,
     repeated for `num_layers` = 1.
 
@@ -46,8 +56,9 @@ class Generator(Protocol):
         w_dim: dimension of one style.
         c_dim: number of classes (0: unconditional).
         num_layers: styles per image; layer k (0-based) is the k-th convolution, the last one is the image.
-        layer_resolutions: height and width of the features after each layer.
-        resolution: height and width of the image in pixels.
+        layer_resolutions: larger side of the features after each layer.
+        resolution: larger side of the image in pixels.
+        image_size: height and width of the image in pixels.
         img_channels: channels of the image.
         style_based: whether the `w` space differs from `z`.
         w_avg: mean style (w_dim,), the centre of truncation.
@@ -60,6 +71,7 @@ class Generator(Protocol):
     num_layers: int
     layer_resolutions: tuple[int, ...]
     resolution: int
+    image_size: tuple[int, int]
     img_channels: int
     style_based: bool
     w_avg: Tensor
@@ -157,6 +169,12 @@ def space_dim(generator: Generator, space: str) -> int:
     if space == "w" and not generator.style_based:
         raise GanwalkError("this generator has no w space: use --space z")
     return generator.w_dim if space == "w" else generator.z_dim
+
+
+def size_in_words(image_size: tuple[int, int]) -> str:
+    """Height and width as "1024×512"; the empty text for squares, whose side says all."""
+    height, width = image_size
+    return "" if height == width else f"{height}×{width}"
 
 
 def device_of(generator: Generator) -> torch.device:

@@ -68,6 +68,7 @@ class Blobs(nn.Module):
         self.style_based = variant in ("correlated", "unequal")
         self.z_dim = self.w_dim = _AMBIENT if variant == "dead" else _ACTIVE
         self.resolution = self.config.resolution
+        self.image_size = (self.resolution, self.resolution)
         self.layer_resolutions = (self.resolution,)
         rng = torch.Generator().manual_seed(self.config.seed)
         q, r = torch.linalg.qr(torch.randn(self.z_dim, self.z_dim, generator=rng, dtype=torch.float64))

@@ -180,7 +180,7 @@ def probe(network: Callable[[Tensor], Tensor], interface: Interface, device: tor
     empty one, or zeros; or class 0, where they take numbers of classes.
 
     Raises:
-        GanwalkError: no call goes through, or what comes out is no batch of square images that gradients flow through.
+        GanwalkError: no call goes through, or what comes out is no batch of images that gradients flow through.
     """
     if isinstance(network, nn.Module):
         network = network.to(device).eval()
@@ -204,7 +204,8 @@ def probe(network: Callable[[Tensor], Tensor], interface: Interface, device: tor
                 continue
             _check_images(images, name)
             image_range = interface.image_range or _range_of(images, name)
-            return External(network, dim, spatial, images.shape[2], images.shape[1], image_range, device, label)
+            size = (images.shape[2], images.shape[3])
+            return External(network, dim, spatial, size, images.shape[1], image_range, device, label)
     tried = f"of {interface.latent_dim} dimensions" if interface.latent_dim else "of the sizes that were tried"
     remedy = "is --latent-dim right?" if interface.latent_dim else "give --latent-dim, or wrap it in a function of z"
     raise GanwalkError(f"{name} makes no batch of images of latent codes {tried} ({problem}): {remedy}")
@@ -226,7 +227,7 @@ class External(nn.Module):
         network: Callable[[Tensor], Tensor],
         latent_dim: int,
         spatial: bool,
-        resolution: int,
+        image_size: tuple[int, int],
         img_channels: int,
         image_range: tuple[float, float],
         device: torch.device | str = "cpu",
@@ -237,8 +238,9 @@ class External(nn.Module):
         self.label = label
         self.spatial = spatial
         self.z_dim = self.w_dim = latent_dim
-        self.resolution = resolution
-        self.layer_resolutions = (resolution,)
+        self.image_size = image_size
+        self.resolution = max(image_size)
+        self.layer_resolutions = (self.resolution,)
         self.img_channels = img_channels
         self.image_range = image_range
         self.register_buffer("w_avg", torch.zeros(latent_dim, device=device), persistent=False)
@@ -263,7 +265,7 @@ class External(nn.Module):
     def synthesis(
         self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None
     ) -> Tensor:
-        """Images (n, img_channels, resolution, resolution), rescaled from the network's range to [-1, 1]."""
+        """Images (n, img_channels, height, width), rescaled from the network's range to [-1, 1]."""
         check_layer(until, self.num_layers)
         z = broadcast_styles(w, self.num_layers, self.z_dim)[:, 0]
         images = _call(self.network, z, self.spatial, self.label, seed if noise == "random" else 0)
@@ -364,9 +366,6 @@ def _check_output(images: Any, name: str) -> None:
 
 
 def _check_images(images: Tensor, name: str) -> None:
-    _, channels, height, width = images.shape
-    if height != width:
-        raise GanwalkError(f"{name} makes images (channels, h, w) of {channels}×{height}×{width}: they must be square")
     if not images.is_floating_point():
         raise GanwalkError(f"{name} returns {images.dtype}, through which no gradient flows: return floats")
     if not torch.isfinite(images).all():

@@ -24,18 +24,18 @@ _LANES = 16
 
 @dataclass(frozen=True)
 class Resampling:
-    """How a layer resamples along each axis.
+    """How a layer resamples.
 
     Attributes:
-        up, down: factors; `up` is a multiple of `down`.
-        pad: zeros before the zero-inserted signal (negative: values cut off); `out_size` settles those behind it.
+        up, down: factors along both axes; `up` is a multiple of `down`.
+        pad: zeros above and left of the zero-inserted signal (negative: values cut off); `out_size` settles the others.
         out_size: height and width of the result.
     """
 
     up: int
     down: int
-    pad: int
-    out_size: int
+    pad: tuple[int, int]
+    out_size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def filtered_activation(
     slope: float,
     clamp: float | None,
 ) -> Tensor:
-    """Leaky ReLU of (n, c, h, w) at `up` times its rate, brought back to 1/`down` of that: (n, c, out_size, out_size).
+    """Leaky ReLU of (n, c, h, w) at `up` times its rate, brought back to 1/`down` of that: (n, c, *out_size).
 
     Args:
         x: the signal with its bias.
@@ -96,25 +96,16 @@ def _resample(
 ) -> Tensor:
     """Both resamplings by correlation with the given, already flipped, filters."""
     up, out_phases = resampling.up, resampling.up // resampling.down
-    # Outputs of each of the interleaved output phases.
-    count = -(-resampling.out_size // out_phases)
-    # Sample up·m + r of the up-sampled signal is the sum of phase r of the taps times x[m + start …].
-    up_phases = [_up_phase(resampling, r) for r in range(up)]
     # Output out_phases·n + e is the sum over r of phase (e, r) of the kernel times the samples up·(n + start …) + r.
     down_phases = [[_down_phase(resampling, e, r) for r in range(up)] for e in range(out_phases)]
-    before = max(-phase.start for phase in up_phases)
-    after = 0
-    for r, phase in enumerate(up_phases):
-        taps = _taps(up_taps.numel(), phase.first, up)
-        samples = max(
-            count - 1 + down.start + _taps(len(down_kernel), down.first, up) for down in (row[r] for row in down_phases)
-        )
-        after = max(after, samples + phase.start + taps - 1)
+    ys, xs = (
+        _axis(resampling, axis, up_taps.numel(), len(down_kernel), down_phases) for axis in range(len(resampling.pad))
+    )
     height, width = x.shape[2:]
-    x = F.pad(x, (before, after - width, before, after - height))
+    x = F.pad(x, (xs.before, xs.after - width, ys.before, ys.after - height))
     outputs: dict[tuple[int, int], Tensor] = {}
     for ry, rx in product(range(up), repeat=2):
-        first_y, first_x = up_phases[ry], up_phases[rx]
+        first_y, first_x = ys.phases[ry], xs.phases[rx]
         kernel = torch.outer(up_taps[first_y.first :: up], up_taps[first_x.first :: up])
         plane = activate(_depthwise(x, kernel))
         for ey, ex in product(range(out_phases), repeat=2):
@@ -124,15 +115,43 @@ def _resample(
                 continue
             part = _depthwise(plane, kernel)
             # The plane begins at its sample -before - start, which may lie ahead of the first that is wanted.
-            y, x_ = down_y.start + before + first_y.start, down_x.start + before + first_x.start
-            part = part[:, :, y : y + count, x_ : x_ + count]
+            y, x_ = down_y.start + ys.before + first_y.start, down_x.start + xs.before + first_x.start
+            part = part[:, :, y : y + ys.count, x_ : x_ + xs.count]
             outputs[ey, ex] = outputs[ey, ex] + part if (ey, ex) in outputs else part
-    return _interleave(outputs, out_phases)[:, :, : resampling.out_size, : resampling.out_size]
+    return _interleave(outputs, out_phases)[:, :, : resampling.out_size[0], : resampling.out_size[1]]
 
 
-def _up_phase(resampling: Resampling, r: int) -> _Phase:
-    first = (resampling.pad - r) % resampling.up
-    return _Phase((r + first - resampling.pad) // resampling.up, first)
+@dataclass(frozen=True)
+class _Axis:
+    """What one axis needs.
+
+    Attributes:
+        count: outputs of each of the interleaved output phases.
+        phases: sample up·m + r of the up-sampled signal is the sum of phase r of the taps times x[m + start …].
+        before, after: where the signal that is needed begins, ahead of its first sample, and ends.
+    """
+
+    count: int
+    phases: list[_Phase]
+    before: int
+    after: int
+
+
+def _axis(resampling: Resampling, axis: int, up_taps: int, down_taps: int, down_phases: list[list[_Phase]]) -> _Axis:
+    up, pad = resampling.up, resampling.pad[axis]
+    count = -(-resampling.out_size[axis] // len(down_phases))
+    phases = [_up_phase(up, pad, r) for r in range(up)]
+    after = 0
+    for r, phase in enumerate(phases):
+        taps = _taps(up_taps, phase.first, up)
+        samples = max(count - 1 + row[r].start + _taps(down_taps, row[r].first, up) for row in down_phases)
+        after = max(after, samples + phase.start + taps - 1)
+    return _Axis(count, phases, max(-phase.start for phase in phases), after)
+
+
+def _up_phase(up: int, pad: int, r: int) -> _Phase:
+    first = (pad - r) % up
+    return _Phase((r + first - pad) // up, first)
 
 
 def _down_phase(resampling: Resampling, e: int, r: int) -> _Phase:

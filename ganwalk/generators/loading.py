@@ -17,7 +17,7 @@ from ganwalk.download import Progress
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators import catalog
 from ganwalk.generators.architectures import build_generator, take_over
-from ganwalk.generators.base import GeneratorIdentity
+from ganwalk.generators.base import GeneratorIdentity, size_in_words
 from ganwalk.generators.blobs import VARIANTS, Blobs, BlobsConfig
 from ganwalk.generators.checkpoints import Checkpoint, read_checkpoint
 from ganwalk.generators.external import ARCHITECTURES as EXTERNAL
@@ -60,7 +60,9 @@ def load_generator(
         _check_unneeded(given, path)
         return _load_known(name_or_path, device, progress)
     interface = external.interface.to_text()
-    return _ready(external, GeneratorIdentity(reference, sha256, architecture, external.resolution, interface), device)
+    size = size_in_words(external.image_size)
+    identity = GeneratorIdentity(reference, sha256, architecture, external.resolution, interface, size)
+    return _ready(external, identity, device)
 
 
 def _load_known(name_or_path: str | Path, device: torch.device | str, progress: Progress | None) -> Any:
@@ -71,7 +73,10 @@ def _load_known(name_or_path: str | Path, device: torch.device | str, progress: 
     checkpoint = read_checkpoint(path)
     generator = take_over(checkpoint.config, checkpoint.tensors, checkpoint.path)
     reference = str(name_or_path) if _is_name(str(name_or_path)) else str(path.resolve())
-    identity = GeneratorIdentity(reference, checkpoint.sha256, checkpoint.architecture, generator.resolution)
+    size = size_in_words(generator.image_size)
+    identity = GeneratorIdentity(
+        reference, checkpoint.sha256, checkpoint.architecture, generator.resolution, image_size=size
+    )
     return _ready(generator, identity, device)
 
 
@@ -149,6 +154,7 @@ def describe(
             "generator": external.identity.reference,
             "format": external.identity.architecture,
             "resolution": external.resolution,
+            "image_size": list(external.image_size),
             "img_channels": external.img_channels,
             "image_range": "{:g},{:g}".format(*external.image_range),
             "z_dim": external.z_dim,
@@ -169,6 +175,7 @@ def describe(
         "format": checkpoint.format,
         "architecture": generator.summary,
         "resolution": generator.resolution,
+        "image_size": list(generator.image_size),
         "img_channels": generator.img_channels,
         "z_dim": generator.z_dim,
         "w_dim": generator.w_dim,

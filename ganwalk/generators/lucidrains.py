@@ -325,6 +325,7 @@ class Lucidrains(nn.Module):
         self.num_layers = config.num_layers
         self.layer_resolutions = config.layer_resolutions
         self.resolution = config.img_resolution
+        self.image_size = (config.img_resolution, config.img_resolution)
         self.img_channels = config.img_channels
         self.mapping = Mapping(config)
         self.synthesis = Synthesis(config)

@@ -64,18 +64,26 @@ class MappingConfig(Protocol):
 
 
 class Mapping(nn.Module):
-    """z (and label) → style w."""
+    """z (and label) → style w.
+
+    With a `class_table` (rows, columns), the class of the largest entry of a label is looked up in a table, and
+    each class has a centre of truncation of its own (Sauer et al. 2022).
+    """
 
     w_avg: Tensor
 
-    def __init__(self, config: MappingConfig, label_concat: bool = False):
+    def __init__(self, config: MappingConfig, label_concat: bool = False, class_table: tuple[int, int] | None = None):
         super().__init__()
         self.config = config
         self.label_concat = label_concat
+        self.has_table = class_table is not None
         embed = 0
         if config.c_dim > 0:
             embed = config.w_dim if config.embed_features is None else config.embed_features
-            if label_concat:
+            if class_table is not None:
+                self.embed: nn.Module = nn.Embedding(*class_table)
+                self.embed_proj = Linear(class_table[1], embed, lr=1.0, activation="lrelu")
+            elif label_concat:
                 self.label_weight = nn.Parameter(torch.randn(config.c_dim, embed))
             else:
                 self.embed = Linear(config.c_dim, embed, lr=1.0, activation="linear")
@@ -84,7 +92,8 @@ class Mapping(nn.Module):
         for i in range(config.mapping_layers):
             layer = Linear(widths[i], widths[i + 1], config.mapping_lr, config.mapping_activation)
             self.add_module(f"fc{i}", layer)
-        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+        centres = (config.c_dim, config.w_dim) if self.has_table else (config.w_dim,)
+        self.register_buffer("w_avg", torch.zeros(centres))
 
     def forward(
         self,
@@ -101,7 +110,8 @@ class Mapping(nn.Module):
         for i in range(config.mapping_layers):
             x = self.get_submodule(f"fc{i}")(x)
         w = broadcast_styles(x, config.num_layers, config.w_dim)
-        return truncate(w, self.w_avg, truncation_psi, truncation_cutoff)
+        centre = self.w_avg[c.argmax(dim=1)].unsqueeze(1) if self.has_table and c is not None else self.w_avg
+        return truncate(w, centre, truncation_psi, truncation_cutoff)
 
     def _input(self, z: Tensor, c: Tensor | None) -> Tensor:
         """What enters the first layer: the normalised code and label."""
@@ -110,4 +120,5 @@ class Mapping(nn.Module):
         if self.label_concat:
             return normalize_second_moment(torch.cat([z, c.to(z.dtype) @ self.label_weight], dim=1))
         parts = [normalize_second_moment(z)] if self.config.z_dim > 0 else []
-        return torch.cat([*parts, normalize_second_moment(self.embed(c))], dim=1)
+        label = self.embed_proj(self.embed(c.argmax(dim=1))) if self.has_table else self.embed(c)
+        return torch.cat([*parts, normalize_second_moment(label)], dim=1)

@@ -36,23 +36,28 @@ class Preview(Wrapper):
         generator: the whole one.
         layer: where the synthesis stops.
         weights: (channels + 1, colours), the last row the constant.
-        resolution: of the previews.
+        image_size: height and width of the previews.
         fit: share of the variance of unseen small images that the previews explain (R²).
     """
 
     generator: Any
     layer: int
     weights: Tensor
-    resolution: int
+    image_size: tuple[int, int]
     fit: float
+
+    @property
+    def resolution(self) -> int:
+        """Larger side of the previews."""
+        return max(self.image_size)
 
     def synthesis(
         self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None
     ) -> Tensor:
-        """Small images (n, colours, resolution, resolution) of styles; GanwalkError if a layer is asked for."""
+        """Small images (n, colours, height, width) of styles; GanwalkError if a layer is asked for."""
         if until is not None:
             raise GanwalkError("a preview has no layers: ask the whole generator for features")
-        features = _features(self.generator, w, self.layer, self.resolution, noise, seed)
+        features = _features(self.generator, w, self.layer, self.image_size, noise, seed)
         return torch.einsum("nchw,cd->ndhw", features, self.weights[:-1]) + self.weights[-1][:, None, None]
 
 
@@ -77,7 +82,7 @@ def fit_preview(
     chosen = _preview_layer(generator)
     if chosen is None:
         return None
-    layer, resolution = chosen
+    layer, size = chosen
     held = max(1, samples // 2)
     inputs, targets = [], []
     with torch.no_grad():
@@ -85,8 +90,8 @@ def fit_preview(
             z = sample_z(generator, 1, seed + k)
             w = generator.mapping(z, sample_labels(generator, 1, class_index, seed + k))
             image = generator.synthesis(w) if image_of is None else image_of(seed + k)
-            inputs.append(_columns(_features(generator, w, layer, resolution, "const", None)))
-            targets.append(_columns(functional.adaptive_avg_pool2d(image, resolution)))
+            inputs.append(_columns(_features(generator, w, layer, size, "const", None)))
+            targets.append(_columns(functional.adaptive_avg_pool2d(image, size)))
             if on_progress is not None:
                 on_progress(k + 1, samples + held)
         x, y = torch.cat(inputs[:samples]).cpu().double(), torch.cat(targets[:samples]).cpu().double()
@@ -98,16 +103,20 @@ def fit_preview(
         truth = torch.cat(targets[samples:]).cpu().double()
         error = (unseen @ weights - truth).square().mean()
         spread = (truth - truth.mean(dim=0)).square().mean().clamp_min(1e-12)
-    return Preview(generator, layer, weights.float().to(device_of(generator)), resolution, float(1 - error / spread))
+    return Preview(generator, layer, weights.float().to(device_of(generator)), size, float(1 - error / spread))
 
 
-def _preview_layer(generator: Generator) -> tuple[int, int] | None:
+def _preview_layer(generator: Generator) -> tuple[int, tuple[int, int]] | None:
     """The last layer of at most the preview's size, if that is below the image's, and its size without margins."""
     sizes = generator.layer_resolutions[:-1]
     margin = _margin(sizes)
     limit = min(PREVIEW_RESOLUTION, generator.resolution // 2)
     fitting = [k for k, size in enumerate(sizes) if 8 <= size - 2 * margin <= limit]
-    return (max(fitting), sizes[max(fitting)] - 2 * margin) if fitting else None
+    if not fitting:
+        return None
+    share = (sizes[max(fitting)] - 2 * margin) / generator.resolution
+    height, width = (max(1, round(side * share)) for side in generator.image_size)
+    return max(fitting), (height, width)
 
 
 def _margin(sizes: Sequence[int]) -> int:
@@ -120,11 +129,13 @@ def _margin(sizes: Sequence[int]) -> int:
     return max(0, size - image) // 2
 
 
-def _features(generator: Generator, w: Tensor, layer: int, resolution: int, noise: Noise, seed: int | None) -> Tensor:
-    """Features (n, channels, resolution, resolution) of a layer, without its margins."""
+def _features(
+    generator: Generator, w: Tensor, layer: int, size: tuple[int, int], noise: Noise, seed: int | None
+) -> Tensor:
+    """Features (n, channels, *size) of a layer, without its margins."""
     features = generator.synthesis(w, until=layer, noise=noise, seed=seed)
-    margin = (features.shape[-1] - resolution) // 2
-    return features[..., margin : margin + resolution, margin : margin + resolution]
+    (height, width), (top, left) = size, ((a - b) // 2 for a, b in zip(features.shape[2:], size, strict=True))
+    return features[..., top : top + height, left : left + width]
 
 
 def _columns(maps: Tensor) -> Tensor:

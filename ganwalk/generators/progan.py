@@ -114,6 +114,7 @@ class ProGAN(nn.Module):
         self.z_dim, self.c_dim = config.z_dim, config.c_dim
         self.w_dim = config.z_dim + config.c_dim
         self.resolution, self.img_channels = config.resolution, config.img_channels
+        self.image_size = (config.resolution, config.resolution)
         self.layer_resolutions = layer_resolutions(config.resolution)
         self.num_layers = len(self.layer_resolutions)
         below = self.w_dim

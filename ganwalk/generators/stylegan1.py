@@ -38,6 +38,8 @@ class StyleGAN1Config:
         label_features: features that a label becomes, for class-conditional networks; None is z_dim.
         lod: level of detail: 0 is full resolution, 0.4 blends in 40 % of the coarser image, as training left it.
         tanh: whether the image passes through a tanh.
+        rectified_twice: whether up-sampling layers add their bias and rectify before they blur, too, as OpenMMLab's.
+        norm_epsilon: added to the variances that AdaIN divides by.
     """
 
     resolution: int
@@ -53,6 +55,8 @@ class StyleGAN1Config:
     normalize_latents: bool = True
     lod: float = 0.0
     tanh: bool = False
+    rectified_twice: bool = False
+    norm_epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
         check_types(self, "StyleGAN")
@@ -66,6 +70,8 @@ class StyleGAN1Config:
         if not 0 <= self.c_dim <= MAX_DIM or self.mapping_layers > MAX_MAPPING_LAYERS or self.mapping_lr <= 0:
             raise GanwalkError("StyleGAN's mapping is beyond anything that exists")
         check_lod(self.lod, self.resolution, "StyleGAN")
+        if not 0 < self.norm_epsilon < 1:
+            raise GanwalkError(f"StyleGAN's norm_epsilon must lie between 0 and 1, not {self.norm_epsilon:g}")
 
 
 class Linear(nn.Module):
@@ -136,6 +142,8 @@ class Layer(nn.Module):
         block = k // 2
         channels = config.block_channels[block]
         self.up = k > 0 and k % 2 == 0
+        self.rectified_twice = self.up and config.rectified_twice
+        self.epsilon = config.norm_epsilon
         if k == 0:
             self.const = nn.Parameter(torch.ones(1, channels, 4, 4))
         else:
@@ -155,29 +163,34 @@ class Layer(nn.Module):
         if x is None:
             x = self.const.expand(len(style), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         elif self.up:
-            x = depthwise_fir(upsample_convolution(x, self.weight * self.gain), self.taps, 1.0, (1, 1))
+            x = upsample_convolution(x, self.weight * self.gain)
+            if self.rectified_twice:
+                x = F.leaky_relu(x + self.bias[:, None, None], _SLOPE)
+            x = depthwise_fir(x, self.taps, 1.0, (1, 1))
         else:
             x = F.conv2d(x, self.weight * self.gain, padding=1)
-        shift = self.bias[:, None, None]
+        bias = torch.zeros_like(self.bias) if self.rectified_twice else self.bias
+        shift = bias[:, None, None]
         if noise != "none":
             pixels = self.noise_const
             if noise == "random":
                 pixels = torch.randn(len(style), 1, *x.shape[2:], generator=rng, device=x.device, dtype=x.dtype)
             shift = shift + pixels * self.noise_strength[:, None, None]
-        return adaptive_instance_norm(F.leaky_relu(x + shift, _SLOPE), style)
+        return adaptive_instance_norm(F.leaky_relu(x + shift, _SLOPE), style, self.epsilon)
 
 
-def adaptive_instance_norm(x: Tensor, style: Tensor) -> Tensor:
+def adaptive_instance_norm(x: Tensor, style: Tensor, epsilon: float = 1e-8) -> Tensor:
     """AdaIN (equation 1): every channel normalised over its pixels, then scaled by style + 1 and shifted by style.
 
     Args:
         x: features (n, c, h, w).
         style: (n, 2c), scales before shifts.
+        epsilon: added to the variance.
     """
     scale, shift = (style.unflatten(1, (2, -1))[:, :, :, None, None]).unbind(1)
     mean = x.mean(dim=(2, 3), keepdim=True)
     variance = (x - mean).square().mean(dim=(2, 3), keepdim=True)
-    scale = (scale + 1) * (variance + 1e-8).rsqrt()
+    scale = (scale + 1) * (variance + epsilon).rsqrt()
     return torch.addcmul(shift - mean * scale, x, scale)
 
 
@@ -261,6 +274,7 @@ class StyleGAN1(WithChannelStyles, nn.Module):
         self.config = config
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
         self.resolution, self.img_channels = config.resolution, config.img_channels
+        self.image_size = (config.resolution, config.resolution)
         self.layer_resolutions = layer_resolutions(config.resolution)
         self.num_layers = len(self.layer_resolutions)
         self.mapping = Mapping(config)

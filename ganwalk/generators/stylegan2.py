@@ -9,6 +9,7 @@ without a gradient, large blocks in bands of rows, so that only their input and 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,8 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators import winograd
 from ganwalk.generators.base import Noise, check_layer
 from ganwalk.generators.channels import WithChannelStyles, affine_outputs
-from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, check_sizes, check_types
-from ganwalk.generators.filters import activate, depthwise_fir, is_linear, upsample
+from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, MAX_RESOLUTION, check_sizes, check_types
+from ganwalk.generators.filters import activate, depthwise_fir, filter_size, is_linear, upsample
 from ganwalk.generators.mapping import GAINS, Linear, Mapping
 
 # Winograd's algorithm, measured on x86-64, pays from this many input pixels in the batch and this many channels.
@@ -35,15 +36,20 @@ _WINOGRAD_UP_MAX = 128
 _LARGE_MAP = 2**22
 _BAND = 2**21
 _ARCHITECTURES = ("skip", "resnet", "orig")
+# Rows and columns of a resample filter.
+MAX_TAPS = 32
 
 
 @dataclass(frozen=True)
 class StyleGAN2Config:
     """Everything that fixes the shape and the arithmetic of a StyleGAN2 generator.
 
-    A block of r pixels has min(channel_base // r, channel_max) channels, or what `block_channels` (from 4 px up) says.
-    With `label_concat`, as in StyleGAN2's first code, labels are embedded without bias or scale, and normalised
-    together with the latent code.
+    `first_size` is the height and width of the first map, which the others double: images are img_resolution / 4 times
+    as large, and square by default. A block of r pixels, if it were square, has min(channel_base // r, channel_max)
+    channels, or what `block_channels` (from 4 px up) says. With `label_concat`, as in StyleGAN2's first code, labels
+    are embedded without bias or scale, and normalised together with the latent code. The kernel of the up-sampling
+    filter is outer(resample_filter, resample_filter); with `resample_columns` it has that many, and `resample_filter`
+    holds its rows one after another. Its sum is made 1.
     """
 
     img_resolution: int
@@ -62,9 +68,11 @@ class StyleGAN2Config:
     activation: str = "lrelu"
     conv_clamp: float | None = None
     resample_filter: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)
+    resample_columns: int | None = None
     use_noise: bool = True
     block_channels: tuple[int, ...] | None = None
     label_concat: bool = False
+    first_size: tuple[int, int] = (4, 4)
 
     def __post_init__(self) -> None:
         check_types(self, "StyleGAN2")
@@ -72,6 +80,9 @@ class StyleGAN2Config:
         optional = [n for n in (self.mapping_features, self.embed_features) if n is not None]
         sizes = (self.w_dim, self.img_channels, self.mapping_layers, self.channel_max, *optional)
         check_sizes("StyleGAN2", sizes, resolution)
+        check_sizes("StyleGAN2", self.first_size)
+        if max(self.image_size) > MAX_RESOLUTION:
+            raise GanwalkError("StyleGAN2 dimensions are beyond anything that exists")
         if self.architecture not in _ARCHITECTURES:
             raise GanwalkError(f"unknown StyleGAN2 architecture {self.architecture!r:.60}, not one of {_ARCHITECTURES}")
         for activation in (self.activation, self.mapping_activation):
@@ -89,8 +100,16 @@ class StyleGAN2Config:
             raise GanwalkError(f"channel_base {self.channel_base} leaves no channels at {resolution} px")
         if self.mapping_lr <= 0 or (self.conv_clamp is not None and self.conv_clamp <= 0):
             raise GanwalkError("the mapping's learning rate and the clamp must be positive")
-        if not 2 <= len(self.resample_filter) <= 32 or sum(self.resample_filter) == 0:
-            raise GanwalkError(f"the resample filter must be 2 to 32 numbers with a sum, not {self.resample_filter}")
+        self._check_filter()
+
+    def _check_filter(self) -> None:
+        count, columns = len(self.resample_filter), self.resample_columns
+        if sum(self.resample_filter) == 0 or not 1 <= count <= MAX_TAPS**2 or (columns is None and count > MAX_TAPS):
+            raise GanwalkError(
+                f"the resample filter must be 1 to {MAX_TAPS} numbers with a sum, not {self.resample_filter!r:.100}"
+            )
+        if columns is not None and (not 1 <= columns <= MAX_TAPS or count % columns or count // columns > MAX_TAPS):
+            raise GanwalkError(f"a resample filter of {count} numbers cannot have {columns} columns")
 
     @property
     def num_layers(self) -> int:
@@ -102,13 +121,31 @@ class StyleGAN2Config:
 
     @property
     def layer_resolutions(self) -> tuple[int, ...]:
-        """Height of the features after each layer: one convolution at 4 px, two above, and the image."""
-        return (*(2 ** (2 + (layer + 1) // 2) for layer in range(self.num_layers - 1)), self.img_resolution)
+        """Larger side of the features after each layer: one convolution at 4 px, two above, and the image."""
+        blocks = (*(2 ** (2 + (layer + 1) // 2) for layer in range(self.num_layers - 1)), self.img_resolution)
+        return tuple(max(self.size(resolution)) for resolution in blocks)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the image."""
+        return self.size(self.img_resolution)
+
+    def size(self, resolution: int) -> tuple[int, int]:
+        """Height and width of the maps of a block."""
+        height, width = self.first_size
+        return height * resolution // 4, width * resolution // 4
 
     def channels(self, resolution: int) -> int:
         if self.block_channels is not None:
             return self.block_channels[int(math.log2(resolution)) - 2]
         return min(self.channel_base // resolution, self.channel_max)
+
+
+def first_size(shape: Sequence[int]) -> tuple[int, int]:
+    """The field of a configuration that follows from the shape (…, h, w) of the first map in a file."""
+    if len(shape) < 3:
+        raise GanwalkError(f"is damaged: its first map has the shape {tuple(shape)}")
+    return shape[-2], shape[-1]
 
 
 def channel_fields(channels: dict[int, int]) -> dict[str, Any]:
@@ -138,10 +175,11 @@ class StyledConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.use_noise = config.use_noise
         if config.use_noise:
-            self.register_buffer("noise_const", torch.randn(resolution, resolution))
+            self.register_buffer("noise_const", torch.randn(config.size(resolution)))
             self.noise_strength = nn.Parameter(torch.zeros([]))
         # On the CPU even while the module is built without memory ("meta"): no file stores it.
         taps = torch.tensor(config.resample_filter, device="cpu")
+        taps = taps if config.resample_columns is None else taps.view(-1, config.resample_columns)
         self.register_buffer("taps", taps / taps.sum(), persistent=False)
         self.linear = is_linear(self.taps)
 
@@ -180,8 +218,8 @@ class StyledConv(nn.Module):
                 above = 0
             return F.conv2d(x, self.weight, padding=(above, 1))
         x = F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
-        pad = self.taps.numel() - 4
-        return depthwise_fir(x, self.taps, 4.0, ((pad + 1) // 2 + 1, pad // 2 + 1))
+        rows, columns = (((size - 1) // 2, size // 2 - 1) for size in filter_size(self.taps))
+        return depthwise_fir(x, self.taps, 4.0, rows, columns)
 
     def winograd_kernel(self, x: Tensor) -> Tensor | None:
         """The weight for Winograd's algorithm where that is the faster one for x, otherwise None.
@@ -200,7 +238,7 @@ class StyledConv(nn.Module):
         wide = _WINOGRAD_WIDE_BACKWARDS if backwards else _WINOGRAD_WIDE
         pays = pixels >= _WINOGRAD_PIXELS and max(in_channels, out_channels) >= wide
         if self.up:
-            pays = pays and self.taps.numel() == 4 and out_channels <= _WINOGRAD_UP_MAX
+            pays = pays and self.taps.shape == (4,) and out_channels <= _WINOGRAD_UP_MAX
             return winograd.transform_weight(self.weight, self.taps) if pays else None
         pays = pays and min(in_channels, out_channels) >= _WINOGRAD_MIN
         return winograd.transform_weight(self.weight) if pays else None
@@ -306,7 +344,7 @@ class Block(nn.Module):
         self.first = max(0, 2 * int(math.log2(resolution)) - 5)
         self.last = 2 * int(math.log2(resolution)) - 4
         if resolution == 4:
-            self.const = nn.Parameter(torch.randn(channels, 4, 4))
+            self.const = nn.Parameter(torch.randn(channels, *config.first_size))
         else:
             below = config.channels(resolution // 2)
             self.conv0 = StyledConv(config, below, resolution, up=True)
@@ -403,7 +441,7 @@ class Synthesis(nn.Module):
     def forward(
         self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None
     ) -> Tensor:
-        """Image (n, img_channels, resolution, resolution), or features (n, channels, h, w) after layer `until`.
+        """Image (n, img_channels, height, width), or features (n, channels, h, w) after layer `until`.
 
         Args:
             w: styles (n, num_layers, w_dim), or (n, w_dim) for all layers; or channel styles (n, 1, S).
@@ -434,7 +472,8 @@ class Synthesis(nn.Module):
             block: Any = self.get_submodule(f"b{resolution}")
             if block.first >= count:
                 break
-            large = resolution**2 * config.channels(resolution) > _LARGE_MAP and not torch.is_grad_enabled()
+            values = math.prod(config.size(resolution)) * config.channels(resolution)
+            large = values > _LARGE_MAP and not torch.is_grad_enabled()
             if large and len(x) > 1:
                 return self._run_each(resolutions[i:], x, image, conditions)
             image = None if image is None else block.conv1.enlarge(image)
@@ -491,7 +530,8 @@ class StyleGAN2(WithChannelStyles, nn.Module):
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
         self.num_layers = config.num_layers
         self.layer_resolutions = config.layer_resolutions
-        self.resolution = config.img_resolution
+        self.image_size = config.image_size
+        self.resolution = max(config.image_size)
         self.img_channels = config.img_channels
         self.mapping = Mapping(config, config.label_concat)
         self.synthesis = Synthesis(config)
@@ -503,7 +543,7 @@ class StyleGAN2(WithChannelStyles, nn.Module):
 
     def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
         """Matrices (out, w_dim) that the style of a layer meets first; that of the image enters the last RGB."""
-        last: Any = self.synthesis.get_submodule(f"b{self.resolution}")
+        last: Any = self.synthesis.get_submodule(f"b{self.config.img_resolution}")
         layers = [*self.synthesis._layers(), last.torgb]
         return (layers[layer].affine.weight,)
 

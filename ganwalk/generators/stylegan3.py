@@ -1,5 +1,7 @@
 """StyleGAN3 (Karras et al., "Alias-Free Generative Adversarial Networks", NeurIPS 2021), configurations T and R.
 
+StyleGAN-XL (Sauer et al., SIGGRAPH 2022) is the same synthesis with layers on top and another mapping of classes.
+
 Parameter and buffer names equal those of NVIDIA's PyTorch checkpoints, the filters included, so that their tensors
 load as they are. As in `stylegan2`, one convolution serves the whole batch (input scaled by the style, output by the
 demodulation), in channels-last memory.
@@ -34,14 +36,17 @@ class StyleGAN3Config:
     """Everything that fixes the shape and the arithmetic of a StyleGAN3 generator.
 
     Attributes:
+        img_resolution: larger side of the image in pixels.
         channels, sizes: of the Fourier features, then of each layer's output; sizes are heights in pixels, margins
             included. The last layer makes the image.
+        widths: in pixels as sizes are heights; None where all maps are square.
         kernels: width of each layer's convolution.
         up, down: factors of the resampling around each layer's activation, in sampling rates.
         up_taps, down_taps: lengths of its filters; 1 stands for no filter.
         radial: whether each layer's down-sampling filter is a kernel (taps, taps) instead of a separable one.
-        input_rate: samples of the Fourier features per image width.
-        input_bandwidth: highest frequency of the Fourier features, in cycles per image width.
+        input_rate: samples of the Fourier features per image height.
+        input_bandwidth: highest frequency of the Fourier features, in cycles per image height.
+        class_table: rows and columns of the table that classes are looked up in, as in StyleGAN-XL; None embeds labels.
     """
 
     img_resolution: int
@@ -66,13 +71,15 @@ class StyleGAN3Config:
     embed_features: int | None = None
     conv_clamp: float | None = 256.0
     output_scale: float = 0.25
+    class_table: tuple[int, int] | None = None
+    widths: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         check_types(self, "StyleGAN3")
         layers = len(self.kernels)
         if not 1 <= layers <= _MAX_LAYERS:
             raise GanwalkError(f"StyleGAN3 must have 1 to {_MAX_LAYERS} layers, not {layers}")
-        if not len(self.channels) == len(self.sizes) == layers + 1:
+        if not len(self.channels) == len(self.sizes) == len(self.widths or self.sizes) == layers + 1:
             raise GanwalkError(f"StyleGAN3's channels and sizes must be {layers + 1} numbers, one more than layers")
         for name, limit in (
             ("kernels", _MAX_KERNEL),
@@ -88,14 +95,19 @@ class StyleGAN3Config:
             if max(values) > limit or (name != "radial" and min(values) < 1):
                 raise GanwalkError(f"StyleGAN3's {name} must be 1 to {limit}, not {values}")
         optional = [n for n in (self.mapping_features, self.embed_features) if n is not None]
-        check_sizes("StyleGAN3", (self.w_dim, self.z_dim, self.mapping_layers, *optional, *self.channels, *self.sizes))
+        maps = (*self.channels, *self.sizes, *(self.widths or ()))
+        check_sizes("StyleGAN3", (self.w_dim, self.z_dim, self.mapping_layers, *optional, *maps))
         if not 0 <= self.c_dim <= MAX_DIM or self.mapping_layers > MAX_MAPPING_LAYERS:
             raise GanwalkError("StyleGAN3 dimensions are beyond anything that exists")
+        if self.class_table is not None:
+            check_sizes("StyleGAN-XL", self.class_table)
+            if not 1 <= self.c_dim <= self.class_table[0]:
+                raise GanwalkError(f"a table of {self.class_table[0]} embeddings cannot serve {self.c_dim} classes")
         if self.mapping_activation not in _ACTIVATIONS:
             raise GanwalkError(f"unknown activation {self.mapping_activation!r:.60}, not one of {_ACTIVATIONS}")
         if self.mapping_lr <= 0 or (self.conv_clamp is not None and self.conv_clamp <= 0):
             raise GanwalkError("the mapping's learning rate and the clamp must be positive")
-        if (self.channels[-1], self.sizes[-1]) != (self.img_channels, self.img_resolution):
+        if (self.channels[-1], max(self.image_size)) != (self.img_channels, self.img_resolution):
             raise GanwalkError("StyleGAN3's last layer must make the image")
         if self.input_bandwidth <= 0 or self.input_rate <= 2 * self.input_bandwidth:
             raise GanwalkError("StyleGAN3's input rate must be above twice its bandwidth")
@@ -107,13 +119,22 @@ class StyleGAN3Config:
                 )
         for layer in range(layers):
             # Margins grow and shrink by some pixels; a file must not ask for images from nothing.
-            expected = self.sizes[layer] * self.up[layer] // self.down[layer]
-            if self.sizes[layer + 1] > 2 * expected + _MAX_TAPS:
-                raise GanwalkError(f"StyleGAN3's layer {layer} cannot make {self.sizes[layer + 1]} px")
+            for before, after in zip(self.size(layer), self.size(layer + 1), strict=True):
+                if after > 2 * (before * self.up[layer] // self.down[layer]) + _MAX_TAPS:
+                    raise GanwalkError(f"StyleGAN3's layer {layer} cannot make {after} px")
 
     @property
     def num_layers(self) -> int:
         return len(self.sizes)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the image."""
+        return self.size(-1)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of the Fourier features (0), or of the output of the layer before `index`."""
+        return self.sizes[index], (self.widths or self.sizes)[index]
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -121,14 +142,20 @@ class StyleGAN3Config:
         sizes_channels = zip(self.sizes[1:], self.channels[1:], strict=True)
         return tuple(f"L{i}_{size}_{channels}" for i, (size, channels) in enumerate(sizes_channels))
 
-    def padding(self, layer: int) -> tuple[int, int]:
+    def padding(self, layer: int) -> tuple[tuple[int, int], tuple[int, int]]:
         """Zeros before and behind the zero-inserted signal that align its samples (Karras et al. 2021, appendix C.3).
+
+        Of the rows, and of the columns.
 
         Args:
             layer: 0 is the one after the Fourier features.
         """
-        wanted = (self.sizes[layer + 1] - 1) * self.down[layer] + self.up_taps[layer] + self.down_taps[layer] - 1
-        total = wanted - (self.sizes[layer] + self.kernels[layer] - 1) * self.up[layer]
+        (rows, columns), (rows_after, columns_after) = self.size(layer), self.size(layer + 1)
+        return self._padding(layer, rows, rows_after), self._padding(layer, columns, columns_after)
+
+    def _padding(self, layer: int, size: int, size_after: int) -> tuple[int, int]:
+        wanted = (size_after - 1) * self.down[layer] + self.up_taps[layer] + self.down_taps[layer] - 1
+        total = wanted - (size + self.kernels[layer] - 1) * self.up[layer]
         before = (total + self.up[layer]) // 2
         return before, total - before
 
@@ -219,7 +246,7 @@ class FourierFeatures(nn.Module):
     def __init__(self, config: StyleGAN3Config):
         super().__init__()
         channels = config.channels[0]
-        self.size = config.sizes[0]
+        self.size = config.size(0)
         self.rate, self.bandwidth = config.input_rate, config.input_bandwidth
         self.weight = nn.Parameter(torch.randn(channels, channels))
         self.affine = Linear(config.w_dim, 4, lr=1.0, activation="linear")
@@ -233,19 +260,20 @@ class FourierFeatures(nn.Module):
         self.register_buffer("transform", torch.eye(3))
 
     def forward(self, t: Tensor) -> Tensor:
-        """Features (n, channels, size, size) of rotation and shift (n, 4), which the affine layer makes of w."""
-        cos, sin, x, y = (t / t[:, :2].norm(dim=1, keepdim=True)).unbind(1)
+        """Features (n, channels, height, width) of rotation and shift (n, 4), which the affine layer makes of w."""
+        cos, sin, right, down = (t / t[:, :2].norm(dim=1, keepdim=True)).unbind(1)
         # The picture is rotated, then shifted, then moved by the user's transform (all of them inverses).
-        rows = (torch.stack([cos, -sin, sin * y - cos * x], 1), torch.stack([sin, cos, -sin * x - cos * y], 1))
-        matrix = torch.stack(rows, dim=1) @ self.transform
+        first = torch.stack([cos, -sin, sin * down - cos * right], 1)
+        second = torch.stack([sin, cos, -sin * right - cos * down], 1)
+        matrix = torch.stack([first, second], dim=1) @ self.transform
         freqs = self.freqs @ matrix[:, :, :2]
         phases = self.phases + (self.freqs @ matrix[:, :, 2:]).squeeze(2)
         # A transform may enlarge frequencies beyond the bandwidth: they fade out up to the highest that exists.
         excess = (freqs.norm(dim=2) - self.bandwidth) / (self.rate / 2 - self.bandwidth)
         amplitudes = (1 - excess).clamp(0, 1)
-        at = (torch.arange(self.size, device=t.device, dtype=t.dtype) + (1 - self.size) / 2) / self.rate
+        y, x = ((torch.arange(size, device=t.device, dtype=t.dtype) + (1 - size) / 2) / self.rate for size in self.size)
         freqs, phases = freqs[:, None, None], phases[:, None, None]
-        angles = at[:, None] * freqs[..., 0] + (at[:, None, None] * freqs[..., 1] + phases)
+        angles = x[:, None] * freqs[..., 0] + (y[:, None, None] * freqs[..., 1] + phases)
         waves = (2 * math.pi * angles).sin() * amplitudes[:, None, None]
         return F.linear(waves, self.weight / math.sqrt(len(self.weight))).permute(0, 3, 1, 2)
 
@@ -263,9 +291,9 @@ class Layer(nn.Module):
         kernel = config.kernels[index]
         self.makes_image = index == len(config.kernels) - 1
         self.clamp = config.conv_clamp
-        self.resampling = Resampling(
-            config.up[index], config.down[index], config.padding(index)[0], config.sizes[index + 1]
-        )
+        rows, columns = config.padding(index)
+        pad = (rows[0], columns[0])
+        self.resampling = Resampling(config.up[index], config.down[index], pad, config.size(index + 1))
         self.affine = Linear(config.w_dim, in_channels, lr=1.0, activation="linear", bias_init=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(out_channels))
@@ -319,7 +347,7 @@ class Synthesis(nn.Module):
     def forward(
         self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None
     ) -> Tensor:
-        """Image (n, img_channels, resolution, resolution), or features (n, channels, h, w) after layer `until`.
+        """Image (n, img_channels, height, width), or features (n, channels, h, w) after layer `until`.
 
         Args:
             w: styles (n, num_layers, w_dim), or (n, w_dim) for all layers; or channel styles (n, 1, S). Style 0 is that
@@ -354,16 +382,18 @@ class StyleGAN3(WithChannelStyles, nn.Module):
         self.config = config
         self.z_dim, self.w_dim, self.c_dim = config.z_dim, config.w_dim, config.c_dim
         self.num_layers = config.num_layers
-        self.layer_resolutions = config.sizes
+        self.layer_resolutions = tuple(map(max, zip(config.sizes, config.widths or config.sizes, strict=True)))
+        self.image_size = config.image_size
         self.resolution = config.img_resolution
         self.img_channels = config.img_channels
-        self.mapping = Mapping(config)
+        self.mapping = Mapping(config, class_table=config.class_table)
         self.synthesis = Synthesis(config)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def w_avg(self) -> Tensor:
-        return self.mapping.w_avg
+        average = self.mapping.w_avg
+        return average if average.ndim == 1 else average.mean(dim=0)
 
     def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
         """Matrices (out, w_dim) that the style of a layer meets first."""
@@ -373,7 +403,8 @@ class StyleGAN3(WithChannelStyles, nn.Module):
     def summary(self) -> str:
         """The architecture for people."""
         rotation = any(self.config.radial)
-        return f"stylegan3 ({'R: translation and rotation' if rotation else 'T: translation'})"
+        classes = ", classes from a table as in StyleGAN-XL" if self.config.class_table else ""
+        return f"stylegan3 ({'R: translation and rotation' if rotation else 'T: translation'}{classes})"
 
     def forward(self, z: Tensor, c: Tensor | None = None, *, truncation_psi: float = 1.0) -> Tensor:
         """Images of latent codes."""

@@ -61,7 +61,7 @@ def _versions(images: Tensor) -> Iterator[Tensor]:
     while True:
         yield images
         yield from differences(images)
-        if images.shape[-1] < 2 * _SMALLEST:
+        if min(images.shape[-2:]) < 2 * _SMALLEST:
             return
         images = functional.avg_pool2d(images, 2)
 

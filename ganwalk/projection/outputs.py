@@ -62,7 +62,7 @@ def _picture(projection: Projection, photo: Photo, name: str, generator: str) ->
     made = to_bytes(projection.images)[0]
     # White is no difference, as on paper.
     apart = np.abs(made.astype(np.int16) - photo.pixels.astype(np.int16)).astype(np.uint8)
-    sheet = Sheet(len(made), ["original", "reconstruction", "difference"], [one_line(name, 24)])
+    sheet = Sheet(made.shape[:2], ["original", "reconstruction", "difference"], [one_line(name, 24)])
     sheet.paste(0, np.stack([photo.pixels, made, 255 - apart]))
     space = projection.settings.space
     caption = f"{generator} · {space} · {projection.steps} steps · RMS error {100 * float(projection.error[0]):.1f} %"

@@ -121,6 +121,8 @@ def _features(extract: Callable[[Tensor], Any], images: Tensor, path: Path) -> l
 
 def _prepared(images: Tensor) -> Tensor:
     """Images in three colours and no larger than such networks are made for."""
-    if images.shape[-1] > _LARGEST:
-        images = functional.interpolate(images, size=(_LARGEST, _LARGEST), mode="area")
+    height, width = images.shape[-2:]
+    if max(height, width) > _LARGEST:
+        size = tuple(max(1, round(side * _LARGEST / max(height, width))) for side in (height, width))
+        images = functional.interpolate(images, size=size, mode="area")
     return images.expand(-1, _COLOURS, -1, -1) if images.shape[1] == 1 else images

@@ -150,13 +150,13 @@ def prepare(
 
 
 def begin_projection(prepared: Prepared, pictures: Tensor) -> Ongoing:
-    """A projection of pictures (n, colours, resolution, resolution) in [-1, 1], at the nearest candidates.
+    """A projection of pictures (n, colours, height, width) in [-1, 1], at the nearest candidates.
 
     Raises:
         GanwalkError: the pictures do not fit the generator.
     """
     generator = prepared.generator
-    wanted = (1 if generator.img_channels < 3 else 3, generator.resolution, generator.resolution)
+    wanted = (1 if generator.img_channels < 3 else 3, *generator.image_size)
     if pictures.ndim != 4 or len(pictures) == 0 or tuple(pictures.shape[1:]) != wanted:
         shape = ", ".join(map(str, wanted))
         raise GanwalkError(f"pictures of shape {tuple(pictures.shape)} given, expected (n, {shape})")
@@ -175,7 +175,7 @@ def run_projection(
     on_share: Callable[[float], object] | None = None,
     on_early: Callable[[Projection], object] | None = None,
 ) -> Projection:
-    """Projects pictures (n, colours, resolution, resolution) in [-1, 1], all at once.
+    """Projects pictures (n, colours, height, width) in [-1, 1], all at once.
 
     Args:
         pictures: of three colours, or one for a generator of grey images.
@@ -211,7 +211,7 @@ def run_projection(
 
 @takes_settings(ProjectionSettings)
 def project(generator: Generator, pictures: Tensor, **settings: Any) -> Projection:
-    """Latents of pictures (n, colours, resolution, resolution) in [-1, 1], such as of `ganwalk.photos.read_photo`.
+    """Latents of pictures (n, colours, height, width) in [-1, 1], such as of `ganwalk.photos.read_photo`.
 
     Args:
         generator: a module from `ganwalk.load_generator`.

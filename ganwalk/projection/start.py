@@ -70,5 +70,5 @@ def sample_candidates(
 
 def _features(images: Tensor) -> Tensor:
     """Colours of small versions and their differences, (n, f)."""
-    small = functional.adaptive_avg_pool2d(images, min(_COMPARED, images.shape[-1]))
+    small = functional.adaptive_avg_pool2d(images, min(_COMPARED, *images.shape[-2:]))
     return torch.cat([part.flatten(1) for part in (small, *differences(small))], dim=1)

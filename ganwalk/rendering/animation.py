@@ -15,7 +15,7 @@ from ganwalk.files import atomic_path
 from ganwalk.generators.base import Generator
 from ganwalk.rendering.images import Progress, traverse
 from ganwalk.samples import Samples
-from ganwalk.sheets import cell_size, resize
+from ganwalk.sheets import cell_of, resize
 from ganwalk.video.gif import write_gif
 from ganwalk.video.mp4 import write_mp4
 
@@ -90,11 +90,11 @@ def _frames(
     batch: int,
 ) -> Iterator[np.ndarray]:
     """Frames (h, w, 3) with even sides, as video codecs ask for; a few fractions at a time bound the memory."""
-    cell = cell_size(generator.resolution)
-    pitch = cell + _GAP
+    cell_height, cell_width = cell = cell_of(generator.image_size)
     columns = min(_COLUMNS, len(tiles))
     rows = -(-len(tiles) // columns)
-    height, width = (-(-(count * pitch - _GAP) // 2) * 2 for count in (rows, columns))
+    counted = zip((rows, columns), cell, strict=True)
+    height, width = (-(-(count * (side + _GAP) - _GAP) // 2) * 2 for count, side in counted)
     if height * width > _MAX_PIXELS:
         raise GanwalkError(f"an animation of {width}×{height} pixels is too large: use fewer --seeds")
     for start in range(0, len(fractions), batch):
@@ -103,7 +103,7 @@ def _frames(
         for k, (edit, sample) in enumerate(tiles):
             pixels = traverse(generator, directions, edit, part, sample, batch=batch)[0]
             row, column = divmod(k, columns)
-            y, x = row * pitch, column * pitch
+            y, x = row * (cell_height + _GAP), column * (cell_width + _GAP)
             for sheet, picture in zip(sheets, pixels, strict=True):
-                sheet[y : y + cell, x : x + cell] = np.asarray(resize(picture, cell))
+                sheet[y : y + cell_height, x : x + cell_width] = np.asarray(resize(picture, cell))
         yield from sheets

@@ -257,7 +257,7 @@ def _sheet(
 ) -> Sheet:
     """An empty sheet with a column for each multiple of an edit, of which zero is marked."""
     middle = [column for column, fraction in enumerate(fractions) if is_zero(fraction)]
-    return Sheet(generator.resolution, labels, rows, shares, middle)
+    return Sheet(generator.image_size, labels, rows, shares, middle)
 
 
 def _amplitude_labels(amplitudes: Sequence[float]) -> list[str]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from ganwalk.sheets import fitted
+
 # Pixels on a side of a map: what is finer is no place that anybody would name.
 MAP_SIZE = 64
 # Largest mean change of a pixel, as a share of the range of its values, that nobody sees: five grey levels.
@@ -34,20 +36,21 @@ _DIMMED = 0.6
 
 
 def saliency_map(walks: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean absolute change (side, side) of each pixel from one picture to the next, as a share of the values' range.
+    """Mean absolute change (h, w) of each pixel from one picture to the next, as a share of the values' range.
 
     Args:
-        walks: one for each sample, all of one size: pictures (steps, side, side, 3) along a direction, from 0 to 1 as
+        walks: one for each sample, all of one size: pictures (steps, h, w, 3) along a direction, from 0 to 1 as
             `reduced` gives them, at least two.
     """
     return np.mean([np.abs(np.diff(walk, axis=0)).mean(axis=(0, 3)) for walk in walks], axis=0)
 
 
 def reduced(pictures: np.ndarray, size: int = MAP_SIZE) -> np.ndarray:
-    """Pictures (n, h, w, 3) uint8 as float32 in [0, 1], their sides reduced to `size` pixels if they are longer."""
-    if pictures.shape[1] > size:
+    """Pictures (n, h, w, 3) uint8 as float32 in [0, 1], the larger side reduced to `size` pixels if it is longer."""
+    if max(pictures.shape[1:3]) > size:
+        height, width = fitted(pictures.shape[1:3], size)
         box = Image.Resampling.BOX
-        pictures = np.stack([np.asarray(Image.fromarray(one).resize((size, size), box)) for one in pictures])
+        pictures = np.stack([np.asarray(Image.fromarray(one).resize((width, height), box)) for one in pictures])
     return pictures.astype(np.float32) / 255
 
 
@@ -70,7 +73,7 @@ def place_of(saliency: np.ndarray) -> str:
 
 
 def change_words(saliency: np.ndarray) -> str:
-    """What a map (side, side) per σ says of a direction, such as "changes most on the left"."""
+    """What a map (h, w) per σ says of a direction, such as "changes most on the left"."""
     place = place_of(saliency)
     return {"nowhere": "changes hardly anything", "everywhere": "changes everywhere"}.get(
         place, f"changes most {place}"

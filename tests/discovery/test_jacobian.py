@@ -45,7 +45,9 @@ def sketched(monkeypatch):
 def linear_generator(d, size=8):
     """z → image by a random matrix, which is returned."""
     matrix = torch.randn(3 * size**2, d, generator=torch.Generator().manual_seed(0)) * torch.logspace(0, -d / 20, d)
-    return External(lambda z: (z @ matrix.T + 1).view(-1, 3, size, size), d, False, size, 3, (-1.0, 1.0)), matrix
+    return External(
+        lambda z: (z @ matrix.T + 1).view(-1, 3, size, size), d, False, (size, size), 3, (-1.0, 1.0)
+    ), matrix
 
 
 def aligned(found, expected, tolerance=1e-4):

@@ -26,7 +26,9 @@ def linear_generator(stretches, size=8, seed=0, offset=5.0):
     left = torch.linalg.qr(torch.randn(3 * size**2, d, generator=rng)).Q
     right = torch.linalg.qr(torch.randn(d, d, generator=rng)).Q
     matrix = left * torch.tensor(stretches) @ right.T
-    return External(lambda z: (z @ matrix.T + offset).view(-1, 3, size, size), d, False, size, 3, (-1.0, 1.0)), right.T
+    return External(
+        lambda z: (z @ matrix.T + offset).view(-1, 3, size, size), d, False, (size, size), 3, (-1.0, 1.0)
+    ), right.T
 
 
 def cosines(found, expected):

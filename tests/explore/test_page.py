@@ -6,6 +6,7 @@ import json
 import re
 import signal
 from dataclasses import replace
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -30,6 +31,7 @@ from tests.explorer import amplitude, complained, pixels, serving, truth, until
 
 pytest.importorskip("nicegui")
 expect = pytest.importorskip("playwright.sync_api").expect
+GOLDEN = Path(__file__).parents[1] / "golden"
 # Nothing moves, or is about to.
 STILL = """() => !document.querySelector("[class*=-enter-active], [class*=-leave-active]") &&
   document.getAnimations().every((animation) => animation.playState === "finished")"""
@@ -756,6 +758,19 @@ def test_other_machines_need_the_token(open_page, blobs_folder):
         expect(page.get_by_label("Seeds")).to_have_value("3")
         amplitude(page, 0).press("End")
         expect(page).to_have_url(re.compile("a=0=5"))
+
+
+def test_pictures_that_are_not_square_keep_their_proportions(tmp_path, open_page):
+    generator = load_generator(GOLDEN / "sghuman_v2_32x16.pkl")
+    settings = DiscoverySettings(n_directions=2, method="random", batch=4, equalize=False)
+    run_discovery(generator, settings).directions.save(tmp_path / "directions.safetensors")
+    with serving(tmp_path) as (address, _):
+        page = open_page(address)
+        for place, proportions in ((".pictures img", 0.5), (".strip .where img", 0.5), (".walk", 2.5)):
+            expect(page.locator(f"{place}[src]" if "img" in place else f"{place} img[src]").first).to_be_visible()
+            box = page.locator(place).first.bounding_box()
+            assert box["width"] / box["height"] == pytest.approx(proportions, rel=0.05), place
+        assert pixels(page).shape[:2] == (32, 16)
 
 
 @pytest.mark.parametrize("named", [True, False])

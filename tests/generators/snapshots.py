@@ -86,7 +86,11 @@ def generator_network(generator, change=None, **attributes):
     if change is not None:
         change(tensors)
     taps = torch.tensor(config.resample_filter)
-    fir = torch.outer(taps, taps) / taps.sum() ** 2
+    if config.resample_columns is not None:
+        fir = taps.view(-1, config.resample_columns) / taps.sum()
+    else:
+        # NVIDIA's code keeps long separable filters as they are.
+        fir = taps / taps.sum() if len(taps) >= 8 else torch.outer(taps, taps) / taps.sum() ** 2
     layer = {"activation": config.activation, "conv_clamp": config.conv_clamp, "use_noise": config.use_noise}
 
     def build(prefix, class_name):
@@ -141,30 +145,30 @@ def stylegan3_network(generator, change=None, layer_change=None, **attributes):
     def linear(prefix, **facts):
         return part("FullyConnectedLayer", prefix, **facts)
 
-    def size(pixels):
-        return np.broadcast_to(np.asarray(pixels), [2])
+    def size(index):
+        return np.asarray(config.size(index)[::-1])
 
     changed, instead = layer_change or (None, {})
-    features = {"channels": config.channels[0], "size": size(config.sizes[0]), "w_dim": config.w_dim}
+    features = {"channels": config.channels[0], "size": size(0), "w_dim": config.w_dim}
     features |= {"sampling_rate": np.float64(config.input_rate), "bandwidth": np.float64(config.input_bandwidth)}
     features |= instead if changed == -1 else {}
     affine = {"affine": linear("synthesis.input.affine.", activation="linear", bias_gain=1)}
     modules = {"input": part("SynthesisInput", "synthesis.input.", affine, **features)}
     for index, name in enumerate(config.layer_names):
-        before, behind = config.padding(index)
+        rows, columns = config.padding(index)
         facts = {
             "is_torgb": index == len(config.kernels) - 1,
             "in_channels": config.channels[index],
             "out_channels": config.channels[index + 1],
-            "in_size": size(config.sizes[index]),
-            "out_size": size(config.sizes[index + 1]),
+            "in_size": size(index),
+            "out_size": size(index + 1),
             "conv_kernel": config.kernels[index],
             "conv_clamp": config.conv_clamp,
             "up_factor": config.up[index],
             "up_taps": config.up_taps[index],
             "down_factor": config.down[index],
             "down_taps": config.down_taps[index],
-            "padding": [before, behind, before, behind],
+            "padding": [*columns, *rows],
             **(instead if changed == index else {}),
         }
         prefix = f"synthesis.{name}."

@@ -123,6 +123,12 @@ def load_bytes(data, tmp_path):
         {"use_noise": False},
         {"activation": "relu", "resample_filter": (1.0, 2.0, 1.0)},
         {"resample_filter": (1.0, 3.0, 3.0, 1.0), "mapping_layers": 1},
+        {"resample_filter": (1.0, 2.0, 5.0)},
+        {"resample_filter": (1.0, 2.0, 3.0, 7.0), "architecture": "resnet"},
+        {"resample_filter": (1.0, 2.0, 3.0, 4.0, 4.0, 3.0, 2.0, 1.0)},
+        {"resample_filter": (1.0,)},
+        {"resample_filter": (1.0, 2.0, 1.0, 3.0, 6.0, 3.0), "resample_columns": 3},
+        {"resample_filter": (1.0, 0.0, 2.0, 5.0, 3.0, 1.0, 1.0, 1.0, 4.0), "resample_columns": 3},
     ],
 )
 def test_variants_of_snapshots_are_understood(tmp_path, change):
@@ -133,7 +139,19 @@ def test_variants_of_snapshots_are_understood(tmp_path, change):
     assert torch.equal(loaded(z, c), generator(z, c))
 
 
-@pytest.mark.parametrize("wrap", [lambda g: g, lambda g: {"G_ema": g}, lambda g: {"D": None, "G": g}])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda g: g,
+        lambda g: {"G_ema": g},
+        lambda g: {"D": None, "G": g},
+        lambda g: {"G_ema": None, "D": network("Discriminator"), "G": g},
+        lambda g: {"generator_trained": g, "discriminator": network("Discriminator")},
+        lambda g: {"step": 3, "networks": {"D": network("Discriminator"), "G_ema": g}},
+        lambda g: (generator_network(toy(conv_clamp=9.0)), network("Discriminator"), g),
+        lambda g: {"net": generator_network(toy(conv_clamp=9.0)), "net_average": g},
+    ],
+)
 @pytest.mark.parametrize("write", [dump, save, lambda *arguments: save(*arguments, legacy=True)])
 def test_lone_generators_are_read_like_the_snapshots_that_they_are_part_of(tmp_path, wrap, write):
     generator = toy()
@@ -141,6 +159,20 @@ def test_lone_generators_are_read_like_the_snapshots_that_they_are_part_of(tmp_p
     z = sample_z(generator, 2, seed=0)
     assert torch.equal(loaded(z), generator(z))
     assert read_checkpoint(tmp_path / "file.pkl").format == "nvidia-pytorch"
+
+
+def test_several_generators_of_unknown_names_are_named(tmp_path):
+    both = {"first": generator_network(toy()), "second": generator_network(toy())}
+    with pytest.raises(GanwalkError, match=r"several generators \(first, second\): save the one that you want alone"):
+        load_bytes(dump(both, PERSISTENT), tmp_path)
+
+
+def test_what_forks_add_is_passed_over(tmp_path):
+    generator = toy()
+    added = {"epochs": 3, "res": 16, "output_shape": [None, 3, 16, 16], "fmap_base": 128, "square": True, "topk": {}}
+    fork = snapshot(generator, _init_kwargs={"square": True, "mapping_kwargs": {"topk": 3}}, **added)
+    z = sample_z(generator, 2, seed=0)
+    assert torch.equal(load_bytes(fork, tmp_path)(z), generator(z))
 
 
 def test_the_average_comes_before_what_is_trained(tmp_path):
@@ -201,7 +233,7 @@ def test_snapshots_of_something_else_are_named(tmp_path):
 
 
 def with_embedding():
-    """The structure of a StyleGAN-XL: a plain module of torch's inside of persistent ones."""
+    """A plain module of others inside of persistent ones."""
     generator = generator_network(toy())
     mapping = generator.arguments[0]["state"]["_modules"]["mapping"].arguments[0]["state"]["_modules"]
     mapping["embed"] = Call("plain_nn.sparse", "Embedding")
@@ -213,7 +245,7 @@ STRANGERS = {
     "a fork of NVIDIA's": (
         with_embedding,
         r"G_ema, a Generator of an architecture that is not supported: its part G_ema\.mapping\.embed is a "
-        r"plain_nn\.sparse\.Embedding \(as in StyleGAN-XL\).*give module:function",
+        r"plain_nn\.sparse\.Embedding.*give module:function",
     ),
     "another persistent network": (
         lambda: network("TriPlaneGenerator", modules={"backbone": network("Backbone")}),
@@ -254,14 +286,13 @@ def test_unknown_state_dicts_show_what_they_hold(tmp_path):
             load_bytes(save(value), tmp_path)
 
 
-def test_networks_that_are_not_square_are_named(tmp_path):
+def test_networks_that_are_not_square_are_read(tmp_path):
     def halve(tensors):
         for name, tensor in tensors.items():
             if name.endswith("const"):
                 tensors[name] = tensor[..., : tensor.shape[-1] // 2]
 
-    with pytest.raises(GanwalkError, match=r"only square networks are, and synthesis\.b16\.conv0\.noise_const is 16×8"):
-        load_bytes(snapshot(toy(), halve), tmp_path)
+    assert load_bytes(snapshot(toy(), halve), tmp_path).image_size == (16, 8)
 
 
 def test_directions_are_no_generator(tmp_path):

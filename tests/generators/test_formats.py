@@ -229,17 +229,30 @@ def test_options_of_gan_zoo(tmp_path):
     assert images.abs().max() <= 1
 
 
-@pytest.mark.parametrize("blur", [[1.0, 2.0, 1.0], [1.0, 3.0, 3.0, 1.0]])
+@pytest.mark.parametrize("blur", [[1.0, 2.0, 1.0], [1.0, 3.0, 3.0, 1.0], [1.0, 2.0, 3.0]])
 def test_other_filters_of_rosinality_are_read(tmp_path, blur):
     state = loaded_state("rosinality_32.pt", "g_ema")
     taps = torch.tensor(blur)
     for name in [name for name in state if name.endswith(".kernel")]:
         state[name] = torch.outer(taps, taps) / taps.sum() ** 2 * 4
     generator = load_generator(save({"g_ema": state}, tmp_path / "g.pt"))
-    assert generator.config.resample_filter == tuple(blur)
+    assert generator.config.resample_filter == tuple(blur) and generator.config.resample_columns is None
     state[name] = state[name] + torch.eye(len(blur))
-    with pytest.raises(GanwalkError, match=r"filter .* is not separable or differs"):
+    with pytest.raises(GanwalkError, match=r"filter .* differs from the others"):
         load_generator(save({"g_ema": state}, tmp_path / "g.pt"))
+    for other in [other for other in state if other.endswith(".kernel")]:
+        state[other] = torch.outer(taps, taps) / taps.sum() ** 2
+    with pytest.raises(GanwalkError, match=r"filter .* sums to 1, not 4"):
+        load_generator(save({"g_ema": state}, tmp_path / "g.pt"))
+
+
+def test_filters_that_are_no_outer_product(tmp_path):
+    state = loaded_state("rosinality_32.pt", "g_ema")
+    kernel = torch.tensor([[1.0, 2.0, 1.0], [0.0, 4.0, 5.0]])
+    for name in [name for name in state if name.endswith(".kernel")]:
+        state[name] = kernel / kernel.sum() * 4
+    config = load_generator(save({"g_ema": state}, tmp_path / "g.pt")).config
+    assert (config.resample_filter, config.resample_columns) == ((1.0, 2.0, 1.0, 0.0, 4.0, 5.0), 3)
 
 
 NAMED = {
@@ -312,6 +325,21 @@ def test_grown_configurations_of_stylegan2(tmp_path):
 def test_the_filter_of_a_tensorflow_snapshot_is_read(tmp_path):
     generator = load_tensorflow(tmp_path / "g.pkl", stylegan2_variables(), {"resample_kernel": [1, 2, 1]})
     assert generator.config.resample_filter == (1.0, 2.0, 1.0)
+    kernel = [[1, 2, 1], [0, 4, 5]]
+    found = load_tensorflow(tmp_path / "g.pkl", stylegan2_variables(), {"resample_kernel": kernel}).config
+    assert (found.resample_filter, found.resample_columns) == ((1.0, 2.0, 1.0, 0.0, 4.0, 5.0), 3)
+    for damaged in ([], ["x"], [[1, 2], [3]], [1] * 40, "x"):
+        with pytest.raises(GanwalkError, match="resample_kernel is no filter"):
+            load_tensorflow(tmp_path / "g.pkl", stylegan2_variables(), {"resample_kernel": damaged})
+
+
+def test_filters_of_genforce_that_are_not_symmetric_are_refused(tmp_path):
+    state = state_of("genforce_stylegan2_32")
+    taps = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    for name in [name for name in state if name.endswith(".kernel")]:
+        state[name] = (torch.outer(taps, taps) / taps.sum() ** 2 * 4)[None, None]
+    with pytest.raises(GanwalkError, match="is not symmetric, and genforce does not flip it"):
+        load_generator(save({"generator_smooth": state}, tmp_path / "g.pth"))
 
 
 def test_label_concat_of_the_first_stylegan2(tmp_path):

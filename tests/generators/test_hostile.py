@@ -35,6 +35,15 @@ FIXTURES = [
     "rosinality_32.pt",
     "ganzoo_pgan_32.pth",
     "sefa_pggan_32.pth",
+    "mmgen_stylegan1_32.pth",
+    "mmgen_stylegan2_32.pth",
+    "mmgen_stylegan3_t16.pth",
+    "mmgen_pggan_32.pth",
+    "mmagic_stylegan2_32.pth",
+    "sgxl_stem16_uncond_r.pkl",
+    "sgxl_sr32_cond.pkl",
+    "sghuman_v3_32x16.pkl",
+    "eps696_24x40.pkl",
 ]
 
 

@@ -31,7 +31,7 @@ def test_previews_resemble_unseen_pictures_also_far_from_the_middle():
     assert explained(preview, scenes, 1.5 * z) > 0.7
     assert preview.fit == pytest.approx(explained(preview, scenes, z), abs=0.15)
     # What is fitted counts: other weights are no previews.
-    shuffled = type(preview)(scenes, preview.layer, preview.weights.flip(1), preview.resolution, 0.0)
+    shuffled = type(preview)(scenes, preview.layer, preview.weights.flip(1), preview.image_size, 0.0)
     assert explained(shuffled, scenes, z) < 0.5
 
 

@@ -125,27 +125,49 @@ def test_clamp_bounds_the_features():
     assert generator.synthesis(w, until=2).abs().max() <= 0.5
 
 
-@pytest.mark.parametrize("taps", [[1, 3, 3, 1], [1, 2, 1], [1, 4, 2, 1, 3, 1]])
+def plain_upsampling(x, taps):
+    """Zero insertion, then the true convolution with a kernel, pixel by pixel."""
+    height, width = 2 * x.shape[2], 2 * x.shape[3]
+    expected = x.new_zeros(*x.shape[:2], height, width)
+    kernel = (taps if taps.ndim == 2 else torch.outer(taps, taps)) * 4
+    rows, columns = kernel.shape
+    for row in range(height):
+        for column in range(width):
+            for i in range(rows):
+                for j in range(columns):
+                    # Correlation with the flipped kernel on the zero-stuffed, zero-padded image.
+                    r, c = row + i - (rows + 1) // 2, column + j - (columns + 1) // 2
+                    if 0 <= r < height and 0 <= c < width and r % 2 == 0 and c % 2 == 0:
+                        weight = kernel[rows - 1 - i, columns - 1 - j]
+                        expected[:, :, row, column] += weight * x[:, :, r // 2, c // 2]
+    return expected
+
+
+TAPS = [[1], [1, 3, 3, 1], [1, 2, 1], [1, 4, 2, 1, 3, 1], [[1, 2], [3, 4], [5, 7]], [[1, 0, 2, 4], [3, 1, 1, 5]]]
+
+
+@pytest.mark.parametrize("taps", TAPS)
 def test_upsample_is_zero_insertion_and_a_true_convolution(taps):
     taps = torch.tensor(taps, dtype=torch.float64)
     taps = taps / taps.sum()
-    x = torch.randn(1, 2, 3, 3, dtype=torch.float64)
-    size, length = 6, len(taps)
-    before = (length - 2 + 1) // 2 + 1
-    expected = torch.zeros(1, 2, size, size, dtype=torch.float64)
-    kernel = torch.outer(taps, taps) * 4
-    for row in range(size):
-        for column in range(size):
-            for i in range(length):
-                for j in range(length):
-                    # Correlation with the flipped kernel on the zero-stuffed, zero-padded image.
-                    r, c = row + i - before, column + j - before
-                    if 0 <= r < size and 0 <= c < size and r % 2 == 0 and c % 2 == 0:
-                        weight = kernel[length - 1 - i, length - 1 - j]
-                        expected[:, :, row, column] += weight * x[:, :, r // 2, c // 2]
-    assert is_linear(taps) == (length == 4)
+    x = torch.randn(1, 2, 3, 4, dtype=torch.float64)
+    expected = plain_upsampling(x, taps)
+    assert is_linear(taps) == (taps.shape == (4,))
     for linear in {False, is_linear(taps)}:
         assert torch.allclose(upsample(x, taps, linear=linear), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("taps", TAPS)
+def test_convolutions_that_upsample_do_so_by_the_filter(taps):
+    """A convolution with one weight in the middle is up-sampling alone, but for the border that it cuts off."""
+    kernel = torch.tensor(taps, dtype=torch.float64)
+    columns = {"resample_columns": kernel.shape[1]} if kernel.ndim == 2 else {}
+    generator = build(replace(CONFIG, resample_filter=tuple(kernel.flatten().tolist()), **columns)).double()
+    layer = generator.synthesis.b8.conv0
+    layer.weight.data.zero_()
+    layer.weight.data[:, :, 1, 1] = torch.eye(16)
+    x = torch.randn(1, 16, 4, 4, dtype=torch.float64)
+    assert torch.allclose(layer.convolve(x, None), plain_upsampling(x, layer.taps), atol=1e-12)
 
 
 def test_fir_flips_its_filter():
@@ -162,6 +184,12 @@ def test_fir_flips_its_filter():
         ({"architecture": "unet"}, "unknown StyleGAN2 architecture"),
         ({"activation": "gelu"}, "unknown activation"),
         ({"w_dim": 0}, "positive"),
+        ({"resample_filter": ()}, "1 to 32 numbers with a sum"),
+        ({"resample_filter": (1.0, -1.0)}, "1 to 32 numbers with a sum"),
+        ({"resample_filter": (1.0,) * 33}, "1 to 32 numbers with a sum"),
+        ({"resample_filter": (1.0,) * 6, "resample_columns": 4}, "6 numbers cannot have 4 columns"),
+        ({"resample_filter": (1.0,) * 66, "resample_columns": 33}, "66 numbers cannot have 33 columns"),
+        ({"resample_filter": (1.0,) * 66, "resample_columns": 2}, "66 numbers cannot have 2 columns"),
     ],
 )
 def test_impossible_configurations_are_refused(change, message):

@@ -95,9 +95,11 @@ def plain_activation(x, up_filter, down_filter, resampling, gain, slope, clamp):
     kernel = down_filter if down_filter.ndim == 2 else torch.outer(down_filter, down_filter)
     stuffed = x.new_zeros(n, c, h * up, w * up)
     stuffed[:, :, ::up, ::up] = x
-    length = down * (resampling.out_size - 1) + len(kernel) + len(up_filter) - 1
-    behind = length - h * up - resampling.pad
-    stuffed = F.pad(stuffed, (resampling.pad, behind, resampling.pad, behind))
+    rows, columns = (
+        (before, down * (wanted - 1) + len(kernel) + len(up_filter) - 1 - given * up - before)
+        for given, before, wanted in zip((h, w), resampling.pad, resampling.out_size, strict=True)
+    )
+    stuffed = F.pad(stuffed, (*columns, *rows))
     up_kernel = torch.outer(up_filter, up_filter).flip((0, 1)) * up**2
     fine = F.conv2d(stuffed, up_kernel.expand(c, 1, -1, -1), groups=c)
     fine = F.leaky_relu(fine, slope) * gain
@@ -128,15 +130,15 @@ def test_activation_is_zero_insertion_and_true_convolutions(
     up, down, up_taps, down_taps, pad, out_size, radial, gradient
 ):
     torch.manual_seed(0)
-    x = torch.randn(2, 37, 10, 10, dtype=torch.float64, requires_grad=gradient)
+    x = torch.randn(2, 37, 10, 9, dtype=torch.float64, requires_grad=gradient)
     up_filter = torch.randn(up_taps, dtype=torch.float64)
     down_filter = torch.randn(*[down_taps] * (1 + radial), dtype=torch.float64)
-    resampling = Resampling(up, down, pad, out_size)
+    resampling = Resampling(up, down, (pad, pad - up), (out_size, out_size - 1))
     for clamp in (None, 2.0):
         facts = {"gain": 1.4, "slope": 0.2, "clamp": clamp}
         ours = filtered_activation(x, up_filter, down_filter, resampling, **facts)
         expected = plain_activation(x, up_filter, down_filter, resampling, **facts)
-        assert ours.shape == (2, 37, out_size, out_size)
+        assert ours.shape == (2, 37, out_size, out_size - 1)
         assert torch.allclose(ours, expected, atol=1e-10)
 
 
@@ -294,6 +296,7 @@ def test_tensors_that_do_not_fit_are_named(tmp_path, change, message):
         {"layer_names": ["L0_22_8"]},
         {"layer_change": (0, {"out_size": 2**40})},
         {"layer_change": (0, {"out_size": np.asarray([22, 30])})},
+        {"layer_change": (0, {"out_size": np.asarray([22, 22, 22])})},
         {"layer_change": (0, {"out_size": np.zeros(1000, np.int64)})},
         {"layer_change": (0, {"in_size": 5})},
         {"layer_change": (0, {"in_channels": 5})},

@@ -31,7 +31,7 @@ class Linear(nn.Module):
 
     z_dim = w_dim = 6
     c_dim, num_layers, resolution, img_channels, style_based = 0, 2, 16, 3, True
-    layer_resolutions = (16, 16)
+    layer_resolutions = image_size = (16, 16)
     identity = GeneratorIdentity("linear", "1" * 64, "python", 16)
 
     def __init__(self):

@@ -380,6 +380,7 @@ class Noise:
     """Images that no codec can make smaller: a stand-in for a generator with 20 dimensions of z."""
 
     style_based, z_dim, c_dim, num_layers, resolution, layer_resolutions = False, 20, 0, 1, 256, (256,)
+    image_size = (256, 256)
 
     def __init__(self):
         self.w_avg = torch.zeros(self.z_dim)

@@ -44,8 +44,9 @@ class Sight:
 
 
 def small(images: Tensor) -> Tensor:
-    """Images averaged down to `SIZE` pixels; smaller ones as they are."""
-    return images if images.shape[2] <= SIZE else F.adaptive_avg_pool2d(images, SIZE)
+    """Images averaged down to `SIZE` pixels, those that are not square to squares; smaller squares as they are."""
+    height, width = images.shape[2:]
+    return images if height == width <= SIZE else F.adaptive_avg_pool2d(images, min(SIZE, max(height, width)))
 
 
 def _components(maps: Tensor) -> Tensor:

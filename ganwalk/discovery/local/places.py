@@ -134,5 +134,5 @@ def _pooled(difference: Tensor) -> Tensor:
     """Features (n, c, h, w), or (n, c) of one place, as (n, x, c) on a grid of at most 8 × 8."""
     if difference.ndim == 2:
         return difference[:, None]
-    size = min(GRID, difference.shape[-1])
+    size = min(GRID, *difference.shape[-2:])
     return F.adaptive_avg_pool2d(difference, size).flatten(2).transpose(1, 2)

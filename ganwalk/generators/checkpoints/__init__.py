@@ -24,13 +24,14 @@ from ganwalk.generators.checkpoints.lucidrains import is_lucidrains, read_lucidr
 from ganwalk.generators.checkpoints.native import is_native, read_native
 from ganwalk.generators.checkpoints.nvidia_tensorflow import is_tensorflow_snapshot, read_tensorflow
 from ganwalk.generators.checkpoints.nvidia_torch import is_nvidia_snapshot, read_snapshot
+from ganwalk.generators.checkpoints.openmmlab import is_openmmlab, read_openmmlab
 from ganwalk.generators.checkpoints.pickle_reader import PickleError
 from ganwalk.generators.checkpoints.rosinality import is_rosinality, read_rosinality
 from ganwalk.generators.checkpoints.strangers import describe_stranger
 
 KNOWN = (
     "NVIDIA's networks (PyTorch and TensorFlow), rosinality's (also in files of encoders) and lucidrains' .pt, "
-    "genforce's and pytorch_GAN_zoo's .pth, and ganwalk's .safetensors"
+    "genforce's, pytorch_GAN_zoo's and OpenMMLab's .pth, and ganwalk's .safetensors"
 )
 
 _BRING = "if it holds directions, bring them with ganwalk import and its --generator"
@@ -48,6 +49,7 @@ _FORMATS: tuple[_Format, ...] = (
     ("rosinality", is_rosinality, read_rosinality),
     ("gan-zoo", is_gan_zoo, read_gan_zoo),
     ("genforce", is_genforce, read_genforce),
+    ("openmmlab", is_openmmlab, read_openmmlab),
 )
 
 
@@ -56,7 +58,8 @@ class Checkpoint:
     """A generator as it lies in a file.
 
     Attributes:
-        format: "nvidia-pytorch", "nvidia-tensorflow", "rosinality", "lucidrains", "genforce", "gan-zoo" or "ganwalk".
+        format: "nvidia-pytorch", "nvidia-tensorflow", "rosinality", "lucidrains", "genforce", "gan-zoo", "openmmlab"
+            or "ganwalk".
         config: the configuration of its architecture.
         tensors: float32 tensors by the names of our modules, not yet checked against the configuration.
         sha256: hash of the whole file.

@@ -9,15 +9,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.checkpoints.filters import common_taps
+from ganwalk.generators.checkpoints.filters import filter_fields
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_dict
 from ganwalk.generators.progan import ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1Config
-from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
+from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields, first_size
 
 # From this size on StyleGAN's layers up-sample and convolve at once by default ("auto"), with flipped kernels.
 AUTO_FUSED_RESOLUTION = 128
@@ -68,8 +69,8 @@ def read_stylegan1(
     tensors: dict[str, Tensor] = {}
     for name, tensor in load_tensors(stored).items():
         if name.endswith(".blur.kernel"):
-            common = common_taps({name: tensor[0, 0]} if tensor.ndim == 4 and len(tensor) else {})
-            if common != (1.0, 2.0, 1.0):
+            fields = filter_fields({name: tensor[0, 0]} if tensor.ndim == 4 and len(tensor) else {})
+            if fields != {"resample_filter": (1.0, 2.0, 1.0)}:
                 raise GanwalkError(f"is not supported: the filter {name} is not 1 2 1")
             continue
         if match := re.fullmatch(r"mapping\.dense(\d+)\.(.*)", name):
@@ -118,6 +119,9 @@ def _read_stylegan2(stored: dict[str, StoredTensor]) -> tuple[StyleGAN2Config, d
         else:
             name, tensor = _stylegan2_tensor(name, tensor)
             tensors[name] = tensor
+    for name, kernel in kernels.items():
+        if not torch.equal(kernel, kernel.flip(tuple(range(kernel.ndim)))):
+            raise GanwalkError(f"is not supported: the filter {name} is not symmetric, and genforce does not flip it")
     convolutions = _count(r"synthesis\.layer(\d+)\.weight", stored)
     blocks = (convolutions + 1) // 2
     channels = {4 * 2**k: shape_of(stored, f"synthesis.layer{2 * k}.weight", 4)[0] for k in range(blocks)}
@@ -127,6 +131,7 @@ def _read_stylegan2(stored: dict[str, StoredTensor]) -> tuple[StyleGAN2Config, d
     c_dim, label_features = shape_of(stored, "mapping.label_weight", 2) if label is not None else (0, None)
     config = StyleGAN2Config(
         img_resolution=4 * 2 ** max(blocks - 1, 0),
+        first_size=first_size(shape_of(stored, "synthesis.early_layer.const", 4)),
         z_dim=z_dim - (label_features or 0),
         w_dim=shape_of(stored, "synthesis.layer0.style.weight", 2)[1],
         c_dim=c_dim,
@@ -136,7 +141,7 @@ def _read_stylegan2(stored: dict[str, StoredTensor]) -> tuple[StyleGAN2Config, d
         embed_features=label_features,
         label_concat=label is not None,
         architecture="skip" if "synthesis.output0.weight" in stored else "orig",
-        resample_filter=common_taps(kernels),
+        **filter_fields(kernels, total=4.0),
         **channel_fields(channels),
     )
     return config, _with_average(config, tensors)

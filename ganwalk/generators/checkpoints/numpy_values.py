@@ -14,6 +14,8 @@ from ganwalk.generators.checkpoints.stored import StoredTensor, bytes_storage, s
 
 _SCALAR = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
 _ARRAY = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
+# How dill pickles arrays: (reconstruct, its arguments, state).
+_DILL_ARRAY = ("dill._dill._create_array",)
 # How arrays are pickled by protocol 5, in one piece: (data, dtype, shape, order).
 _BUFFER = ("numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer")
 _DTYPES = {
@@ -55,9 +57,11 @@ def stored_array(value: Any) -> StoredTensor | None:
         dtype, data = _pair(value.arguments)
         shape, fortran = tuple[int, ...](), False
     elif _calls(value, _ARRAY):
-        if not isinstance(value.state, tuple) or len(value.state) != 5:
-            raise GanwalkError("is damaged: an array has no values")
-        _, shape, dtype, fortran, data = value.state
+        shape, dtype, fortran, data = _array_state(value.state)
+    elif _calls(value, _DILL_ARRAY):
+        if not isinstance(value.arguments, tuple) or len(value.arguments) < 3:
+            raise GanwalkError("is damaged: an array is not complete")
+        shape, dtype, fortran, data = _array_state(value.arguments[2])
     elif _calls(value, _BUFFER):
         if not isinstance(value.arguments, tuple) or len(value.arguments) != 4:
             raise GanwalkError("is damaged: an array is not complete")
@@ -86,6 +90,13 @@ def stored_array(value: Any) -> StoredTensor | None:
         return stored_tensor(bytes_storage(_DTYPES[kind.str[1:]], data, origin), 0, shape, stride[: len(shape)])
     except PickleError as error:
         raise GanwalkError(f"is damaged: {error}") from error
+
+
+def _array_state(state: Any) -> tuple[Any, Any, Any, Any]:
+    """Shape, type, whether columns come first, and values of an array, from what numpy would restore it by."""
+    if not isinstance(state, tuple) or len(state) != 5:
+        raise GanwalkError("is damaged: an array has no values")
+    return state[1:]
 
 
 def _calls(value: Any, paths: tuple[str, ...]) -> bool:

@@ -1,7 +1,8 @@
 """The networks in NVIDIA's PyTorch snapshots: persistent objects, from an inert pickle.
 
 A network is a call of `_reconstruct_persistent_obj` on a dict whose `state` is the module's `__dict__`. Its attributes
-say what each layer computes, whatever the keyword arguments and defaults of the code that wrote it were.
+say what each layer computes, whatever the keyword arguments and defaults of the code that wrote it were. Of torch's own
+modules, a table of embeddings may be part of one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ganwalk.generators.checkpoints.pickle_reader import Global, Record
 from ganwalk.generators.checkpoints.stored import StoredTensor
 
 _PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
+_EMBEDDING = "torch.nn.modules.sparse.Embedding"
 _MAX_DEPTH = 16
 # A network that is part of many others, on every level, would be visited without end.
 _MAX_NETWORKS = 10_000
@@ -22,16 +24,20 @@ _MAX_NAME = 200
 
 
 class Network:
-    """One persistent object: its attributes, tensors and children."""
+    """One persistent object, or a table of embeddings in it: its attributes, tensors and children."""
 
     def __init__(self, record: Any, name: str):
-        if not is_network(record):
-            raise GanwalkError(f"is damaged: {name} is no network")
-        meta = record.arguments[0]
         self.name = name
-        class_name = meta.get("class_name")
-        self.class_name = class_name[:60] if isinstance(class_name, str) else "network"
-        self.state = meta.get("state")
+        self.is_embedding = _is_embedding(record)
+        if self.is_embedding:
+            self.class_name, self.state = "Embedding", record.state
+        elif is_network(record):
+            meta = record.arguments[0]
+            class_name = meta.get("class_name")
+            self.class_name = class_name[:60] if isinstance(class_name, str) else "network"
+            self.state = meta.get("state")
+        else:
+            raise GanwalkError(f"is damaged: {name} is no network")
         if not isinstance(self.state, dict):
             raise GanwalkError(f"is damaged: {name} has no state")
         children = self.state.get("_modules", {})
@@ -61,13 +67,13 @@ class Network:
             raise GanwalkError(f"is damaged: {self.name}.{name} should be a number")
         return float(value)
 
-    def rows(self, name: str) -> int:
-        """Length of a parameter's first axis."""
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a parameter with two axes or more."""
         parameters = self.state.get("_parameters")
         tensor = parameters.get(name) if isinstance(parameters, dict) else None
         if not isinstance(tensor, StoredTensor) or tensor.ndim < 2:
             raise GanwalkError(f"is damaged: {self.name}.{name} is missing or no matrix")
-        return tensor.shape[0]
+        return tensor.shape
 
     def tensors(self) -> dict[str, StoredTensor]:
         """All parameters and buffers by qualified name."""
@@ -89,7 +95,7 @@ class Network:
         raise GanwalkError("is damaged: its networks hold one another without end")
 
     def foreign_part(self) -> tuple[str, str] | None:
-        """Name and class of a part that is no persistent object: NVIDIA's own networks consist of nothing else."""
+        """Name and class of a part that is no network such as NVIDIA's own consist of."""
         pending = [(self.name, self.children, 0)]
         for _ in range(_MAX_NETWORKS):
             if not pending:
@@ -97,7 +103,8 @@ class Network:
             prefix, children, depth = pending.pop()
             for key, record in _items(children):
                 name = f"{prefix}.{key}" if isinstance(key, str) and len(key) < _MAX_NAME else prefix
-                if isinstance(record, Record) and isinstance(record.function, Global) and not is_network(record):
+                known = is_network(record) or _is_embedding(record)
+                if isinstance(record, Record) and isinstance(record.function, Global) and not known:
                     return name, one_line(record.function.path, 100)
                 if is_network(record) and depth < _MAX_DEPTH:
                     pending.append((name, Network(record, name).children, depth + 1))
@@ -111,10 +118,10 @@ def mapping_fields(mapping: Network) -> dict[str, Any]:
     embed = mapping.child("embed") if "embed" in mapping.children else None
     return {
         "mapping_layers": n_layers,
-        "mapping_features": dense.rows("weight") if n_layers > 1 else None,
+        "mapping_features": dense.shape("weight")[0] if n_layers > 1 else None,
         "mapping_lr": dense.number("bias_gain", 0.01),
         "mapping_activation": str(dense.get("activation", "lrelu")),
-        "embed_features": embed.rows("weight") if embed is not None else None,
+        "embed_features": None if embed is None or embed.is_embedding else embed.shape("weight")[0],
     }
 
 
@@ -128,6 +135,11 @@ def is_network(value: Any) -> bool:
         and len(value.arguments) == 1
         and isinstance(value.arguments[0], dict)
     )
+
+
+def _is_embedding(value: Any) -> bool:
+    """Whether an inert value is torch's table of embeddings."""
+    return isinstance(value, Record) and isinstance(value.function, Global) and value.function.path == _EMBEDDING
 
 
 def _items(value: Any) -> Any:

@@ -1,7 +1,9 @@
-"""StyleGAN3 in NVIDIA's snapshots: its configuration, from the attributes of every layer.
+"""StyleGAN3 in NVIDIA's snapshots, and StyleGAN-XL: its configuration, from the attributes of every layer.
 
 The attributes are those that the layers compute by, so that forks and unusual arguments are read right. What follows
-from others, such as the padding, must agree with them.
+from others, such as the padding, must agree with them. StyleGAN-XL (Sauer et al., "StyleGAN-XL: Scaling StyleGAN to
+Large Diverse Datasets", SIGGRAPH 2022) cuts layers from the network of a lower resolution and puts more of them on top,
+so that numbers are missing from their names, and looks classes up in a table of embeddings.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ def stylegan3_config(generator: Network, synthesis: Network, mapping: Network) -
     """
     features = synthesis.child("input")
     layers = [synthesis.child(name) for name in _layer_names(synthesis)]
+    maps = [_size(features, "size"), *(_size(layer, "out_size") for layer in layers)]
+    sizes, widths = zip(*maps, strict=True)
     clamp = layers[0].get("conv_clamp")
     for layer in layers:
         if layer.get("conv_clamp") != clamp:
@@ -38,7 +42,8 @@ def stylegan3_config(generator: Network, synthesis: Network, mapping: Network) -
     config = StyleGAN3Config(
         img_resolution=generator.whole("img_resolution"),
         channels=(features.whole("channels"), *(layer.whole("out_channels") for layer in layers)),
-        sizes=(_size(features, "size"), *(_size(layer, "out_size") for layer in layers)),
+        sizes=sizes,
+        widths=None if widths == sizes else widths,
         kernels=tuple(layer.whole("conv_kernel") for layer in layers),
         up=tuple(layer.whole("up_factor") for layer in layers),
         down=tuple(layer.whole("down_factor") for layer in layers),
@@ -51,13 +56,40 @@ def stylegan3_config(generator: Network, synthesis: Network, mapping: Network) -
         w_dim=generator.whole("w_dim"),
         c_dim=generator.whole("c_dim", 0),
         img_channels=generator.whole("img_channels"),
-        **mapping_fields(mapping),
+        **_mapping_fields(mapping),
         conv_clamp=None if clamp is None else layers[0].number("conv_clamp"),
         output_scale=synthesis.number("output_scale", 0.25),
     )
-    for index, (layer, name) in enumerate(zip(layers, config.layer_names, strict=True)):
-        _check_layer(layer, name, index, config)
+    for index, layer in enumerate(layers):
+        _check_layer(layer, index, config)
     return config
+
+
+def stylegan3_tensors(
+    config: StyleGAN3Config, synthesis: Network, stored: dict[str, StoredTensor]
+) -> dict[str, StoredTensor]:
+    """The tensors under our names, which number layers without gaps; without a table of classes that nothing reads."""
+    ours = dict(zip(_layer_names(synthesis), config.layer_names, strict=True))
+    tensors = {}
+    for name, tensor in stored.items():
+        network, layer, *rest = name.split(".", 2)
+        if network == "synthesis" and layer in ours:
+            name = ".".join([network, ours[layer], *rest])
+        if name != "mapping.embed.weight" or config.c_dim > 0:
+            tensors[name] = tensor
+    return tensors
+
+
+def _mapping_fields(mapping: Network) -> dict[str, Any]:
+    """The fields that describe the mapping; StyleGAN-XL looks classes up in a table, which `embed_proj` reads."""
+    fields = mapping_fields(mapping)
+    if mapping.children.get("embed_proj") is None:
+        return fields
+    table, projection = mapping.child("embed"), mapping.child("embed_proj")
+    facts = (str(projection.get("activation")), projection.number("bias_gain"))
+    if facts != ("lrelu", 1.0):
+        raise GanwalkError(f"is not supported: {projection.name} has the activation and the rate {facts}")
+    return {**fields, "embed_features": projection.shape("weight")[0], "class_table": table.shape("weight")}
 
 
 def _layer_names(synthesis: Network) -> list[str]:
@@ -65,6 +97,8 @@ def _layer_names(synthesis: Network) -> list[str]:
     names = synthesis.state.get("layer_names")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise GanwalkError(f"is damaged: {synthesis.name}.layer_names should be the layers' names")
+    if len(set(names)) < len(names):
+        raise GanwalkError(f"is damaged: {synthesis.name}.layer_names names a layer twice")
     extra = sorted(str(name)[:60] for name in synthesis.children if name != "input" and name not in names)
     if extra:
         raise GanwalkError(
@@ -73,28 +107,27 @@ def _layer_names(synthesis: Network) -> list[str]:
     return names
 
 
-def _check_layer(layer: Network, name: str, index: int, config: StyleGAN3Config) -> None:
+def _check_layer(layer: Network, index: int, config: StyleGAN3Config) -> None:
     """Raises GanwalkError unless the facts that follow from the configuration are what the layer holds."""
     is_last = index == len(config.kernels) - 1
-    before, behind = config.padding(index)
+    rows, columns = config.padding(index)
     facts = {
-        "name": (layer.name.rpartition(".")[2], name),
         "is_torgb": (bool(layer.get("is_torgb")), is_last),
         "in_channels": (layer.whole("in_channels"), config.channels[index]),
-        "in_size": (_size(layer, "in_size"), config.sizes[index]),
-        "padding": (_whole_numbers(layer, "padding"), (before, behind, before, behind)),
+        "in_size": (_size(layer, "in_size"), config.size(index)),
+        "padding": (_whole_numbers(layer, "padding"), (*columns, *rows)),
     }
     for fact, (stored, expected) in facts.items():
         if stored != expected:
             raise GanwalkError(f"is not supported: {layer.name}.{fact} is {stored}, expected {expected}")
 
 
-def _size(network: Network, name: str) -> int:
-    """Height of a square that is stored as one number or as (width, height)."""
+def _size(network: Network, name: str) -> tuple[int, int]:
+    """Height and width of what is stored as (width, height), or as the one number of a square."""
     sizes = _whole_numbers(network, name)
-    if len(set(sizes)) != 1:
-        raise GanwalkError(f"is not supported: only square networks are, and {network.name}.{name} is {sizes}")
-    return sizes[0]
+    if len(sizes) > 2:
+        raise GanwalkError(f"is damaged: {network.name}.{name} should be width and height, not {sizes}")
+    return sizes[-1], sizes[0]
 
 
 def _whole_numbers(network: Network, name: str) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from ganwalk.generators.checkpoints.pickle_reader import Global, Record
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, shape_of
 from ganwalk.generators.progan import ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1Config
-from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
+from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields, first_size
 
 _NETWORKS = ("dnnlib.tflib.network.Network", "tfutil.Network", "network.Network")
 _MAX_TAPS = 32
@@ -107,15 +107,38 @@ def _items(value: Any) -> dict[Any, Any]:
 
 
 def _options(state: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of the network that are plain values, or short lists of numbers (as tuples)."""
+    """The keyword arguments of the network that are plain values, or short lists of numbers or of such lists.
+
+    Lists become tuples, those of anything else empty ones.
+    """
     found: dict[str, Any] = {}
     for key, entry in _items(state.get("static_kwargs")).items():
         entry = plain_number(entry)
-        if isinstance(entry, list) and len(entry) <= _MAX_TAPS and all(isinstance(n, int | float) for n in entry):
-            entry = tuple(float(n) for n in entry)
+        if isinstance(entry, list):
+            lines = tuple(map(_numbers, entry[:_MAX_TAPS]))
+            entry = _numbers(entry) or (lines if all(lines) else ())
         if isinstance(key, str) and isinstance(entry, str | int | float | tuple | None):
             found[key] = entry
     return found
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    """A short list of numbers as a tuple, anything else as an empty one."""
+    if not isinstance(values, list) or len(values) > _MAX_TAPS or not all(isinstance(n, int | float) for n in values):
+        return ()
+    return tuple(map(float, values))
+
+
+def _filter(option: Any) -> dict[str, Any]:
+    """The fields of a configuration that give the up-sampling filter: taps, a kernel, or the default."""
+    if option is None:
+        return {"resample_filter": DEFAULT_TAPS}
+    lines = option if isinstance(option, tuple) and option and isinstance(option[0], tuple) else (option,)
+    if len({len(line) if isinstance(line, tuple) else 0 for line in lines} - {0}) != 1:
+        raise GanwalkError("is not supported: its option resample_kernel is no filter")
+    if lines is not option:
+        return {"resample_filter": option}
+    return {"resample_filter": tuple(n for line in lines for n in line), "resample_columns": len(lines[0])}
 
 
 def _variables(state: dict[str, Any]) -> dict[str, StoredTensor]:
@@ -317,10 +340,10 @@ def _stylegan2(
         raise GanwalkError("is not supported: its option normalize_latents is False")
     clamp = options.get("conv_clamp")
     architecture = "orig" if grown else options.get("architecture", "skip")
-    taps = options.get("resample_kernel")
     final = "synthesis/ToRGB_lod0/weight" if grown else f"synthesis/{last}x{last}/ToRGB/weight"
     config = StyleGAN2Config(
         img_resolution=last,
+        first_size=first_size(shape_of(variables, "synthesis/4x4/Const/const", 4)),
         z_dim=width - (embed or 0),
         w_dim=shape_of(variables, "synthesis/4x4/Conv/mod_weight", 2)[0],
         c_dim=c_dim,
@@ -332,7 +355,7 @@ def _stylegan2(
         label_concat=concat,
         architecture=str(architecture),
         conv_clamp=None if clamp is None else _number(options, "conv_clamp", 0.0),
-        resample_filter=DEFAULT_TAPS if taps is None else taps,
+        **_filter(options.get("resample_kernel")),
         use_noise=any(name.endswith("/noise_strength") for name in variables),
         **channel_fields(channels),
     )

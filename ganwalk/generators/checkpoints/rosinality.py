@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.checkpoints.filters import common_taps
+from ganwalk.generators.checkpoints.filters import filter_fields
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_with
-from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields
+from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields, first_size
 
 _MARKS = ("input.input", "conv1.conv.modulation.weight", "style.1.weight")
 _PARTS = {
@@ -42,12 +42,19 @@ def read_rosinality(value: Any) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
         GanwalkError: tensors are missing or computed otherwise than by the official code.
     """
     state, average = _network(value)
-    stored = named_tensors(state)
+    return convert_state(named_tensors(state), average)
+
+
+def convert_state(
+    stored: dict[str, StoredTensor], average: StoredTensor | None
+) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
+    """Configuration and tensors of a generator that is given by its state dict and its mean style; errors as above."""
     kernels = load_tensors({name: tensor for name, tensor in stored.items() if name.endswith(".kernel")})
     stored = {name: tensor for name, tensor in stored.items() if name not in kernels}
     loaded = load_tensors(stored)
     tensors = dict(_converted(name, tensor) for name, tensor in loaded.items())
-    config = _config(stored, common_taps(kernels))
+    # The gain of up-sampling is part of its kernels.
+    config = _config(stored, filter_fields(kernels, total=4.0))
     if isinstance(average, StoredTensor):
         tensors["mapping.w_avg"] = _average(load_tensors({"latent_avg": average})["latent_avg"], config.w_dim)
     else:
@@ -79,7 +86,7 @@ def _average(stored: Tensor, w_dim: int) -> Tensor:
     return rows[0]
 
 
-def _config(stored: dict[str, StoredTensor], taps: tuple[float, ...]) -> StyleGAN2Config:
+def _config(stored: dict[str, StoredTensor], filters: dict[str, Any]) -> StyleGAN2Config:
     blocks = len([name for name in stored if re.fullmatch(r"to_rgbs\.\d+\.bias", name)])
     channels = {4: shape_of(stored, "conv1.conv.weight", 5)[1]}
     for block in range(blocks):
@@ -88,12 +95,13 @@ def _config(stored: dict[str, StoredTensor], taps: tuple[float, ...]) -> StyleGA
     width, z_dim = shape_of(stored, "style.1.weight", 2)
     return StyleGAN2Config(
         img_resolution=4 * 2**blocks,
+        first_size=first_size(shape_of(stored, "input.input", 4)),
         z_dim=z_dim,
         w_dim=shape_of(stored, "conv1.conv.modulation.weight", 2)[1],
         img_channels=shape_of(stored, "to_rgb1.conv.weight", 5)[1],
         mapping_layers=layers,
         mapping_features=width if layers > 1 else None,
-        resample_filter=taps,
+        **filters,
         **channel_fields(channels),
     )
 

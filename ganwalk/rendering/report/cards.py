@@ -86,7 +86,7 @@ def _scrubber(index: int, title: str, samples: Samples, strips: Sequence[Strip],
     start = min(range(len(amplitudes)), key=lambda k: abs(amplitudes[k]))
     words = [in_sigma(amplitude) for amplitude in amplitudes]
     views = "".join(
-        f'<figure><canvas width="{strip.cell}" height="{strip.cell}" role="img" '
+        f'<figure><canvas width="{strip.cell}" height="{strip.height}" role="img" '
         f'aria-label="{text(sample.titles[0])} along direction {title}"></canvas>'
         f"<figcaption>{text(sample.labels[0])}</figcaption></figure>"
         for sample, strip in zip(samples, strips, strict=True)
@@ -121,7 +121,7 @@ def _film(title: str, sample: Samples, strip: Strip, amplitudes: Sequence[float]
     alternative = f"{walked}: {len(words)} pictures from {words[0]} to {words[-1]}"
     return (
         f'<figure class="film">{scale}<div class="frames"><img src="{strip.uri}" width="{strip.cell * strip.steps}" '
-        f'height="{strip.cell}" alt="{alternative}"><span class="marker" hidden></span></div>'
+        f'height="{strip.height}" alt="{alternative}"><span class="marker" hidden></span></div>'
         f"<figcaption>{text(sample.labels[0])}</figcaption></figure>"
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image
 
 from ganwalk.rendering.report.markup import text
 from ganwalk.rendering.report.strips import encode_strip
 from ganwalk.rendering.saliency import change_words, heat_picture
 from ganwalk.samples import Samples
+from ganwalk.sheets import fitted, resize
 
 # Side in pixels, and the characters that one may have of those of a direction's strips.
 _SIDE = 128
@@ -20,15 +20,14 @@ def heat_figure(title: str, sample: Samples, saliency: np.ndarray, picture: np.n
 
     Args:
         title: of the direction, as HTML.
-        saliency: map (side, side), per σ.
+        saliency: map (h, w), per σ.
         picture: the sample itself, (h, w, 3) uint8.
     """
-    side = max(_SIDE, len(saliency))
-    enlarged = Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)
+    enlarged = resize(picture, fitted(picture.shape[:2], max(_SIDE, *saliency.shape)))
     heat = encode_strip(heat_picture(saliency, np.asarray(enlarged))[None], HEAT_BYTES, _SIDE)
     words = change_words(saliency)
     return (
-        f'<figure class="where"><img src="{heat.uri}" width="{heat.cell}" height="{heat.cell}" '
+        f'<figure class="where"><img src="{heat.uri}" width="{heat.cell}" height="{heat.height}" '
         f'alt="Heat map over {text(sample.labels[0])}: direction {title} {words}">'
         f"<figcaption>{words}</figcaption></figure>"
     )

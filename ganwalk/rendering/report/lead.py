@@ -32,7 +32,7 @@ def lead_figure(directions: Directions, sample: Samples, strips: Mapping[int, St
     """One sample along the directions of `strips`, from the first to the last amplitude of `ends`."""
     rows = "".join(
         f'<a href="#direction-{index}"><span>{text(directions.title(index))}</span>'
-        f'<img src="{strip.uri}" width="{strip.cell * strip.steps}" height="{strip.cell}" alt=""></a>'
+        f'<img src="{strip.uri}" width="{strip.cell * strip.steps}" height="{strip.height}" alt=""></a>'
         for index, strip in strips.items()
     )
     caption = f"{text(sample.titles[0])} along directions, from {in_sigma(ends[0])} to {in_sigma(ends[-1])}"

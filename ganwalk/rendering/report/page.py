@@ -170,7 +170,7 @@ def _facts(directions: Directions, shown: Sequence[int]) -> str:
     of_all = "" if len(shown) == len(directions) else f", {len(shown)} of them shown"
     entries = {
         "generator": f"{text(file_name(identity.reference), 200)}, {text(identity.architecture, 60)} of "
-        f"{text(identity.resolution, 12)} px, SHA-256 <code>{text(identity.sha256, 12)}</code>",
+        f"{text(identity.image_size or identity.resolution, 12)} px, SHA-256 <code>{text(identity.sha256, 12)}</code>",
         "method": text(directions.method, 200) + about,
         "space": directions.space,
         "layers": _layers_shown(directions),

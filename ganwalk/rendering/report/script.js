@@ -17,8 +17,9 @@
 
     function draw(k) {
       const canvas = canvases[k];
-      const side = canvas.width;
-      canvas.getContext("2d").drawImage(pictures[k], slider.valueAsNumber * side, 0, side, side, 0, 0, side, side);
+      const { width, height } = canvas;
+      const left = slider.valueAsNumber * width;
+      canvas.getContext("2d").drawImage(pictures[k], left, 0, width, height, 0, 0, width, height);
     }
 
     function show() {

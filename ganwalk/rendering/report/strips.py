@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ganwalk.sheets import cell_size, resize
+from ganwalk.sheets import cell_of, resize
 
 # Of all strips of one direction as text: twenty directions stay below 15 MB with everything else.
 DIRECTION_BYTES = 700_000
@@ -25,13 +25,14 @@ class Strip:
     """One sample along one direction.
 
     Attributes:
-        uri: data URI of a picture of square cells side by side.
-        cell: side of a cell in pixels.
+        uri: data URI of a picture of cells side by side.
+        cell, height: width and height of a cell in pixels.
         steps: how many cells.
     """
 
     uri: str
     cell: int
+    height: int
     steps: int
 
 
@@ -42,21 +43,25 @@ def encode_strip(pictures: np.ndarray, limit: int = DIRECTION_BYTES, widest: int
     cells, to no less than 16 pixels.
 
     Args:
-        widest: side of a cell at most.
+        widest: larger side of a cell at most.
     """
     steps = len(pictures)
-    most = min(widest, _MAX_SIDE // steps) // _BLOCK * _BLOCK
-    cell = min(most, -(-cell_size(pictures.shape[1]) // _BLOCK) * _BLOCK)
+    size = pictures.shape[1:3]
+    # Heights per width: where pictures are high, their widths have less room.
+    slope = size[0] / size[1]
+    most = max(_BLOCK, min(widest, _MAX_SIDE // steps, int(widest / slope)) // _BLOCK * _BLOCK)
+    cell = min(most, -(-cell_of(size)[1] // _BLOCK) * _BLOCK)
     while True:
-        sheet = Image.new("RGB", (cell * steps, cell))
+        height = max(1, round(cell * slope))
+        sheet = Image.new("RGB", (cell * steps, height))
         for column, picture in enumerate(pictures):
-            sheet.paste(resize(picture, cell), (column * cell, 0))
+            sheet.paste(resize(picture, (height, cell)), (column * cell, 0))
         for quality in _QUALITIES:
             file = io.BytesIO()
             sheet.save(file, "WEBP", quality=quality)
             uri = f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
             if len(uri) <= limit:
-                return Strip(uri, cell, steps)
+                return Strip(uri, cell, height, steps)
         if cell <= _BLOCK:
-            return Strip(uri, cell, steps)
+            return Strip(uri, cell, height, steps)
         cell = max(_BLOCK, cell * 3 // 4 // _BLOCK * _BLOCK)
