@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import imageio.v3
 import pytest
 import torch
 
@@ -175,3 +176,14 @@ def test_impossible_widths_are_refused(widths):
     config = published_config(16, channel_base=128, channel_max=8, layers=4, margin=3)
     with pytest.raises(GanwalkError):
         replace(config, widths=widths)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ""])
+def test_animations_keep_the_proportions(tmp_path, run, suffix):
+    out = tmp_path / f"moving{suffix}"
+    given = ("-g", str(GOLDEN / "sghuman_v2_32x16.pkl"), "--seeds", "1,2", "--seconds", "0.2", "--size", "50")
+    code, _, err = run("animate", *given, "--out", str(out), "-q")
+    assert code == 0, err
+    frame = imageio.v3.imread(next(out.iterdir()) if out.is_dir() else out, index=0)
+    # 50 × 25, but that codecs ask for even sides.
+    assert frame.shape[:2] == (50, 26)

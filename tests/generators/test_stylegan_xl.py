@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from ganwalk.animation.ways import way_through
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import mean_style, sample_labels, sample_z
 from ganwalk.generators.checkpoints import read_checkpoint
@@ -17,6 +18,7 @@ from ganwalk.generators.checkpoints.nvidia_torch import read_snapshot
 from ganwalk.generators.configs import from_json
 from ganwalk.generators.loading import describe, load_generator
 from ganwalk.generators.stylegan3 import StyleGAN3, StyleGAN3Config, published_config
+from ganwalk.samples import DrawnSamples
 from tests.generators.protocol import lacking
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -158,3 +160,12 @@ def test_files_that_do_not_fit_are_named(change, message):
     else:
         with pytest.raises(GanwalkError, match=message):
             changed("sgxl_sr32_cond", change)
+
+
+def test_animations_truncate_each_keyframe_towards_its_own_class():
+    generator = load_generator(GOLDEN / "sgxl_stem16_cond.pkl")
+    keyframes = [DrawnSamples((seed,), class_index=seed) for seed in (0, 1)]
+    way = way_through(generator, keyframes, "spline", closed=False, ends=(0.5, 0.5), cutoff=None)
+    for position, keyframe in enumerate(keyframes):
+        expected = replace(keyframe, truncation_psi=0.5).styles(generator)
+        assert torch.allclose(way.styles([position], [0.5]), expected, atol=1e-5)
