@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import imageio.v3
+import numpy as np
 import pytest
 import torch
 
