@@ -50,3 +50,20 @@ def test_a_part_of_the_study_runs_and_its_directions_can_be_chosen_between(tmp_p
     print_tables(tmp_path / "local")
     told = capsys.readouterr().out
     assert all(f"| {change} |" in told for change in CONSTANTS) and "| blobs-curved-11/11 |" in told
+
+
+def test_layers_of_their_own_and_channels_are_studied(tmp_path, monkeypatch, capsys):
+    from benchmarks import layers
+
+    for module, name, value in ((search, "SAMPLES", 2), (search, "BASIS", 4), (overlap, "_STEPS", 5)):
+        monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(layers, "_SEARCHED", 12)
+    settings = DiscoverySettings(n_directions=3, batch=8)
+    layers.study_ranges(tmp_path, ("sprites",), (11,), settings, ("pca",), samples=4)
+    layers.study_channels(tmp_path, ("sprites",), (11,), samples=4)
+    capsys.readouterr()
+    layers.study_ranges(tmp_path, ("sprites",), (11,), settings, ("pca",), samples=4)
+    assert not capsys.readouterr().out
+    layers.print_tables(tmp_path)
+    printed = capsys.readouterr().out
+    assert "| pca, auto |" in printed and "| s, not refined |" in printed
