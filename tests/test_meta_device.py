@@ -23,6 +23,7 @@ from ganwalk.evaluation.unsupervised import change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import mean_style, sample_labels, sample_z
 from ganwalk.generators.blobs import VARIANTS, BlobsConfig
+from ganwalk.generators.dcgan import DCGAN, DCGANConfig
 from ganwalk.generators.external import Interface, probe
 from ganwalk.generators.loading import make_blobs
 from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
@@ -78,6 +79,7 @@ GENERATORS = {
     "lucidrains without a constant": lambda: Lucidrains(
         LucidrainsConfig((8, 8, 4), latent_dim=6, style_depth=2, no_const=True, transparent=True)
     ),
+    "dcgan": lambda: DCGAN(DCGANConfig((8, 4), z_dim=6)),
     **{
         f"blobs {variant}": lambda variant=variant: make_blobs(BlobsConfig(16, variant=variant)) for variant in VARIANTS
     },

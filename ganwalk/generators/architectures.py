@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.generators.dcgan import DCGAN, DCGANConfig
 from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
 from ganwalk.generators.progan import ProGAN, ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1, StyleGAN1Config
@@ -33,6 +34,7 @@ ARCHITECTURES = (
     Architecture("stylegan2", StyleGAN2Config, StyleGAN2),
     Architecture("stylegan3", StyleGAN3Config, StyleGAN3),
     Architecture("lucidrains", LucidrainsConfig, Lucidrains),
+    Architecture("dcgan", DCGANConfig, DCGAN),
 )
 
 

@@ -24,6 +24,7 @@ from ganwalk.shipped import shipped_file
 from tests.generators import test_stylegan3 as stylegan3
 from tests.generators.snapshots import PERSISTENT, dump, generator_network, network, snapshot
 from tests.generators.test_checkpoints import HOSTILE, HOSTILE_NAMES, SHELL, global_, string, toy
+from tests.generators.test_families import FAMILIES
 from tests.generators.test_lucidrains import averaged_state
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -258,9 +259,9 @@ def mutated(data, places, rng):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*FIXTURES, "scenes.safetensors", "lucidrains", "legacy", "stylegan3"])
+@pytest.mark.parametrize("name", [*FIXTURES, "scenes.safetensors", "lucidrains", "legacy", "stylegan3", *FAMILIES])
 def test_damaged_files_raise_nothing_else(tmp_path, name):
-    good = fixture_bytes(name)
+    good = FAMILIES[name][2](tmp_path).read_bytes() if name in FAMILIES else fixture_bytes(name)
     places = structure(good)
     rng = random.Random(name)
     path = tmp_path / "file"

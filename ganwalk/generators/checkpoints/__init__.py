@@ -17,6 +17,7 @@ from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import is_web_page
 from ganwalk.generators.architectures import architecture_of
 from ganwalk.generators.checkpoints import torch_reader
+from ganwalk.generators.checkpoints.dcgan import is_dcgan, read_dcgan
 from ganwalk.generators.checkpoints.gan_zoo import is_gan_zoo, read_gan_zoo
 from ganwalk.generators.checkpoints.genforce import is_genforce, read_genforce
 from ganwalk.generators.checkpoints.inert import PICKLE_STARTS, ZIP_START, read_inert
@@ -30,7 +31,7 @@ from ganwalk.generators.checkpoints.strangers import describe_stranger
 
 KNOWN = (
     "NVIDIA's networks (PyTorch and TensorFlow), rosinality's (also in files of encoders) and lucidrains' .pt, "
-    "genforce's and pytorch_GAN_zoo's .pth, and ganwalk's .safetensors"
+    "genforce's and pytorch_GAN_zoo's .pth, DCGANs of PyTorch's tutorial, and ganwalk's .safetensors"
 )
 
 _BRING = "if it holds directions, bring them with ganwalk import and its --generator"
@@ -48,6 +49,7 @@ _FORMATS: tuple[_Format, ...] = (
     ("rosinality", is_rosinality, read_rosinality),
     ("gan-zoo", is_gan_zoo, read_gan_zoo),
     ("genforce", is_genforce, read_genforce),
+    ("dcgan", is_dcgan, read_dcgan),
 )
 
 
@@ -56,7 +58,8 @@ class Checkpoint:
     """A generator as it lies in a file.
 
     Attributes:
-        format: "nvidia-pytorch", "nvidia-tensorflow", "rosinality", "lucidrains", "genforce", "gan-zoo" or "ganwalk".
+        format: "nvidia-pytorch", "nvidia-tensorflow", "rosinality", "lucidrains", "genforce", "gan-zoo", "dcgan" or
+            "ganwalk".
         config: the configuration of its architecture.
         tensors: float32 tensors by the names of our modules, not yet checked against the configuration.
         sha256: hash of the whole file.
