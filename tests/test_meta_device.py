@@ -29,6 +29,7 @@ from ganwalk.generators.loading import make_blobs
 from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
 from ganwalk.generators.preview import fit_preview
 from ganwalk.generators.progan import ProGAN, ProGANConfig
+from ganwalk.generators.r3gan import R3GAN, R3GANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1, StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ganwalk.generators.stylegan3 import StyleGAN3, published_config
@@ -80,6 +81,8 @@ GENERATORS = {
         LucidrainsConfig((8, 8, 4), latent_dim=6, style_depth=2, no_const=True, transparent=True)
     ),
     "dcgan": lambda: DCGAN(DCGANConfig((8, 4), z_dim=6)),
+    "r3gan": lambda: R3GAN(R3GANConfig((8, 8, 4), (16, 16, 8), (4, 4, 2), (1, 2, 1), z_dim=6)),
+    "r3gan of classes": lambda: R3GAN(R3GANConfig((8, 4), (8, 8), (2, 2), (1, 1), 6, 3, 5, 3, (1.0, 2.0, 1.0))),
     **{
         f"blobs {variant}": lambda variant=variant: make_blobs(BlobsConfig(16, variant=variant)) for variant in VARIANTS
     },

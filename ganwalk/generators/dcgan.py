@@ -1,4 +1,4 @@
-"""DCGAN (Radford et al., "Unsupervised Representation Learning with DCGANs", ICLR 2016): transposed convolutions alone."""
+"""DCGAN (Radford et al., "Unsupervised Representation Learning …", ICLR 2016): nothing but transposed convolutions."""
 
 from __future__ import annotations
 

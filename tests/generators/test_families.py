@@ -1,5 +1,6 @@
 """What every family of networks owes: files, conversion, features, gradients, and the commands end to end."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,22 @@ def _dcgan(folder):
     return folder / "dcgan.pth"
 
 
+def _golden(*names):
+    """Copies of golden files; the first is the one to read."""
+
+    def copy(folder):
+        for name in names:
+            shutil.copyfile(GOLDEN / name, folder / Path(name).name)
+        return folder / Path(names[0]).name
+
+    return copy
+
+
 # Format, architecture, and what writes or copies the file.
 FAMILIES = {
     "dcgan": ("dcgan", "dcgan", _dcgan),
+    "r3gan": ("r3gan", "r3gan", _golden("r3gan_uncond32.pkl")),
+    "r3gan of classes": ("r3gan", "r3gan", _golden("r3gan_cond16_bf16.pkl")),
 }
 
 

@@ -51,13 +51,12 @@ def read_dcgan(value: Any) -> tuple[DCGANConfig, dict[str, Tensor]]:
     loaded = load_tensors({name: tensor for name, tensor in stored.items() if name in known})
     tensors = {}
     for layer, index in enumerate(weights):
-        weight, bias = loaded[f"main.{index}.weight"].double(), loaded.get(f"main.{index}.bias")
-        bias = torch.zeros(weight.shape[1]) if bias is None else bias
+        kernel = loaded[f"main.{index}.weight"].double()
+        bias = loaded.get(f"main.{index}.bias", torch.zeros(kernel.shape[1])).double()
         if index in norms:
             factor, offset = batch_norm(loaded, f"main.{norms[index]}")
-            weight = weight * along(factor, weight, 1)
-            bias = bias.double() * along(factor, bias, 0) + offset
-        tensors[f"layer{layer}.weight"], tensors[f"layer{layer}.bias"] = weight.float(), bias.float()
+            kernel, bias = kernel * along(factor, kernel, 1), bias * along(factor, bias, 0) + offset
+        tensors[f"layer{layer}.weight"], tensors[f"layer{layer}.bias"] = kernel.float(), bias.float()
     shapes = [weight.shape for weight in weights.values()]
     config = DCGANConfig(
         channels=tuple(shape[1] for shape in shapes[:-1]),
@@ -104,14 +103,15 @@ def _norms(stored: dict[str, StoredTensor], weights: dict[int, StoredTensor]) ->
     Raises:
         GanwalkError: something else does.
     """
-    norms = {}
-    for index, following in itertools.pairwise((*weights, None)):
+    norms: dict[int, int] = {}
+    places = list(weights)
+    for index, following in zip(places, [*places[1:], None], strict=True):
         if any(f"main.{index + 1}.{part}" in stored for part in BATCH_NORM_PARTS):
             norms[index] = index + 1
         expected = index + (3 if index in norms else 2)
         if following is not None and following != expected:
             raise _unknown(f"main.{following} is a convolution where main.{expected} should be one")
-    if list(weights)[-1] in norms:
+    if places[-1] in norms:
         raise _unknown("its last convolution is normalised")
     return norms
 

@@ -1,7 +1,8 @@
-"""The networks in NVIDIA's PyTorch snapshots: persistent objects, from an inert pickle.
+"""The networks in pickles: NVIDIA's persistent objects, and plain modules of torch, from inert records.
 
-A network is a call of `_reconstruct_persistent_obj` on a dict whose `state` is the module's `__dict__`. Its attributes
-say what each layer computes, whatever the keyword arguments and defaults of the code that wrote it were.
+A persistent object is a call of `_reconstruct_persistent_obj` on a dict whose `state` is the module's `__dict__`; a
+plain one is of its class, with that state. Its attributes say what each layer computes, whatever the keyword arguments
+and defaults of the code that wrote it were.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.checkpoints.numpy_values import plain_number
 from ganwalk.generators.checkpoints.pickle_reader import Global, Record
 from ganwalk.generators.checkpoints.stored import StoredTensor
+from ganwalk.generators.checkpoints.strangers import class_of
 
 _PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
 _MAX_DEPTH = 16
@@ -22,16 +24,18 @@ _MAX_NAME = 200
 
 
 class Network:
-    """One persistent object: its attributes, tensors and children."""
+    """One persistent object, or one plain module: its attributes, tensors and children."""
 
     def __init__(self, record: Any, name: str):
-        if not is_network(record):
-            raise GanwalkError(f"is damaged: {name} is no network")
-        meta = record.arguments[0]
         self.name = name
-        class_name = meta.get("class_name")
+        if is_network(record):
+            meta = record.arguments[0]
+            class_name, self.state = meta.get("class_name"), meta.get("state")
+        elif is_module(record):
+            class_name, self.state = class_of(record), record.state
+        else:
+            raise GanwalkError(f"is damaged: {name} is no network")
         self.class_name = class_name[:60] if isinstance(class_name, str) else "network"
-        self.state = meta.get("state")
         if not isinstance(self.state, dict):
             raise GanwalkError(f"is damaged: {name} has no state")
         children = self.state.get("_modules", {})
@@ -127,6 +131,16 @@ def is_network(value: Any) -> bool:
         and isinstance(value.arguments, tuple)
         and len(value.arguments) == 1
         and isinstance(value.arguments[0], dict)
+    )
+
+
+def is_module(value: Any) -> bool:
+    """Whether an inert value is a plain module of torch: an object whose state has modules, parameters and buffers."""
+    groups = ("_modules", "_parameters", "_buffers")
+    return (
+        isinstance(value, Record)
+        and isinstance(value.state, dict)
+        and all(isinstance(value.state.get(group), dict) for group in groups)
     )
 
 
