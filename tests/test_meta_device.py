@@ -25,6 +25,7 @@ from ganwalk.generators.base import mean_style, sample_labels, sample_z
 from ganwalk.generators.blobs import VARIANTS, BlobsConfig
 from ganwalk.generators.dcgan import DCGAN, DCGANConfig
 from ganwalk.generators.external import Interface, probe
+from ganwalk.generators.fastgan import FastGAN, FastGANConfig
 from ganwalk.generators.loading import make_blobs
 from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
 from ganwalk.generators.preview import fit_preview
@@ -83,6 +84,9 @@ GENERATORS = {
     "dcgan": lambda: DCGAN(DCGANConfig((8, 4), z_dim=6)),
     "r3gan": lambda: R3GAN(R3GANConfig((8, 8, 4), (16, 16, 8), (4, 4, 2), (1, 2, 1), z_dim=6)),
     "r3gan of classes": lambda: R3GAN(R3GANConfig((8, 4), (8, 8), (2, 2), (1, 1), 6, 3, 5, 3, (1.0, 2.0, 1.0))),
+    "fastgan": lambda: FastGAN(FastGANConfig(128, (4, 4, 4, 2, 2, 2), z_dim=6)),
+    "fastgan lite": lambda: FastGAN(FastGANConfig(128, (4, 4, 4, 2, 2, 2), full=False, z_dim=6)),
+    "fastgan of classes": lambda: FastGAN(FastGANConfig(128, (4, 4, 4, 2, 2, 2), z_dim=6, c_dim=3, embed_dim=5)),
     **{
         f"blobs {variant}": lambda variant=variant: make_blobs(BlobsConfig(16, variant=variant)) for variant in VARIANTS
     },
@@ -115,7 +119,7 @@ def views(generator):
 def test_generators(monkeypatch, name):
     here, copied = pair(name)
     z, c = sample_z(here, 3, seed=0), sample_labels(here, 3, None, seed=0)
-    psi = 1.0 if name == "progan" else 0.7
+    psi = 1.0 if name == "progan" or name.startswith("fastgan") else 0.7
     with torch.no_grad():
         w = here.mapping(z, c, truncation_psi=psi)
         expected = [here.synthesis(w, **options) for options in views(here)]

@@ -14,6 +14,15 @@ def activate(x: Tensor, activation: str, inplace: bool = False) -> Tensor:
     return F.relu(x, inplace) if activation == "relu" else x
 
 
+def gated(x: Tensor) -> Tensor:
+    """Gated linear unit (Dauphin et al. 2017): the first half of the channels of (n, 2c, …) by the sigmoid of the second.
+
+    Spelt out, since torch's own has no forward derivatives for batches of directions.
+    """
+    values, gates = x.chunk(2, dim=1)
+    return values * gates.sigmoid()
+
+
 def depthwise_fir(x: Tensor, taps: Tensor, gain: float, padding: tuple[int, int]) -> Tensor:
     """Convolves every channel of (n, c, h, w) with outer(taps, taps)·gain; zero padding (before, after).
 

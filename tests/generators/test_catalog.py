@@ -51,7 +51,8 @@ def test_the_shipped_catalog():
     entries = catalog.read_catalog()
     assert entries["ffhq1024-ada"].url.endswith("/stylegan2-ada-pytorch/pretrained/ffhq.pkl")
     assert entries["afhqv2-512-stylegan3-r"].url.endswith("/files/stylegan3-r-afhqv2-512x512.pkl")
-    assert {entry.architecture for entry in entries.values()} == {"stylegan2", "stylegan3-t", "stylegan3-r", "pgan"}
+    architectures = {"stylegan2", "stylegan3-t", "stylegan3-r", "pgan", "fastgan", "r3gan"}
+    assert {entry.architecture for entry in entries.values()} == architectures
     assert len({entry.url for entry in entries.values()}) == len(entries) and not set(NAMES) & set(entries)
     for name, entry in entries.items():
         assert entry.url.startswith("https://") and entry.licence_url.startswith("https://")

@@ -42,6 +42,8 @@ FAMILIES = {
     "dcgan": ("dcgan", "dcgan", _dcgan),
     "r3gan": ("r3gan", "r3gan", _golden("r3gan_uncond32.pkl")),
     "r3gan of classes": ("r3gan", "r3gan", _golden("r3gan_cond16_bf16.pkl")),
+    "fastgan lite": ("projected-gan", "fastgan", _golden("projgan_fastgan_lite256.pkl")),
+    "fastgan of classes": ("projected-gan", "fastgan", _golden("projgan_fastgan_cond128.pkl")),
 }
 
 

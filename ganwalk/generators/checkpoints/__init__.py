@@ -26,13 +26,15 @@ from ganwalk.generators.checkpoints.native import is_native, read_native
 from ganwalk.generators.checkpoints.nvidia_tensorflow import is_tensorflow_snapshot, read_tensorflow
 from ganwalk.generators.checkpoints.nvidia_torch import is_nvidia_snapshot, read_snapshot
 from ganwalk.generators.checkpoints.pickle_reader import PickleError
+from ganwalk.generators.checkpoints.projected_gan import is_projected_gan, read_projected_gan
 from ganwalk.generators.checkpoints.r3gan import is_r3gan, read_r3gan
 from ganwalk.generators.checkpoints.rosinality import is_rosinality, read_rosinality
 from ganwalk.generators.checkpoints.strangers import describe_stranger
 
 KNOWN = (
     "NVIDIA's networks (PyTorch and TensorFlow), rosinality's (also in files of encoders) and lucidrains' .pt, "
-    "genforce's and pytorch_GAN_zoo's .pth, DCGANs of PyTorch's tutorial, R3GAN's .pkl, and ganwalk's .safetensors"
+    "genforce's and pytorch_GAN_zoo's .pth, DCGANs of PyTorch's tutorial, R3GAN's and Projected GAN's .pkl, and "
+    "ganwalk's .safetensors"
 )
 
 _BRING = "if it holds directions, bring them with ganwalk import and its --generator"
@@ -52,6 +54,7 @@ _FORMATS: tuple[_Format, ...] = (
     ("genforce", is_genforce, read_genforce),
     ("dcgan", is_dcgan, read_dcgan),
     ("r3gan", is_r3gan, read_r3gan),
+    ("projected-gan", is_projected_gan, read_projected_gan),
 )
 
 
@@ -61,7 +64,7 @@ class Checkpoint:
 
     Attributes:
         format: "nvidia-pytorch", "nvidia-tensorflow", "rosinality", "lucidrains", "genforce", "gan-zoo", "dcgan",
-            "r3gan" or "ganwalk".
+            "r3gan", "projected-gan" or "ganwalk".
         config: the configuration of its architecture.
         tensors: float32 tensors by the names of our modules, not yet checked against the configuration.
         sha256: hash of the whole file.
