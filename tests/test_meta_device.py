@@ -26,6 +26,7 @@ from ganwalk.generators.blobs import VARIANTS, BlobsConfig
 from ganwalk.generators.dcgan import DCGAN, DCGANConfig
 from ganwalk.generators.external import Interface, probe
 from ganwalk.generators.fastgan import FastGAN, FastGANConfig
+from ganwalk.generators.lightweight import Lightweight, LightweightConfig
 from ganwalk.generators.loading import make_blobs
 from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
 from ganwalk.generators.preview import fit_preview
@@ -87,6 +88,10 @@ GENERATORS = {
     "fastgan": lambda: FastGAN(FastGANConfig(128, (4, 4, 4, 2, 2, 2), z_dim=6)),
     "fastgan lite": lambda: FastGAN(FastGANConfig(128, (4, 4, 4, 2, 2, 2), full=False, z_dim=6)),
     "fastgan of classes": lambda: FastGAN(FastGANConfig(128, (4, 4, 4, 2, 2, 2), z_dim=6, c_dim=3, embed_dim=5)),
+    "lightweight-gan": lambda: Lightweight(LightweightConfig((4,) * 5, 6, attention=(1,), gate_channels=(3,))),
+    "lightweight-gan of frequencies": lambda: Lightweight(
+        LightweightConfig((4,) * 5, 6, gate_channels=(3,), frequencies=True, img_channels=4)
+    ),
     **{
         f"blobs {variant}": lambda variant=variant: make_blobs(BlobsConfig(16, variant=variant)) for variant in VARIANTS
     },

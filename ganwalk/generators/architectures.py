@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.dcgan import DCGAN, DCGANConfig
 from ganwalk.generators.fastgan import FastGAN, FastGANConfig
+from ganwalk.generators.lightweight import Lightweight, LightweightConfig
 from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
 from ganwalk.generators.progan import ProGAN, ProGANConfig
 from ganwalk.generators.r3gan import R3GAN, R3GANConfig
@@ -39,6 +40,7 @@ ARCHITECTURES = (
     Architecture("dcgan", DCGANConfig, DCGAN),
     Architecture("r3gan", R3GANConfig, R3GAN),
     Architecture("fastgan", FastGANConfig, FastGAN),
+    Architecture("lightweight-gan", LightweightConfig, Lightweight),
 )
 
 

@@ -18,6 +18,7 @@ from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_
 from ganwalk.generators.configs import MAX_DIM, check_sizes, check_types
 from ganwalk.generators.filters import gated
 from ganwalk.generators.mapping import normalize_second_moment
+from ganwalk.generators.noise import add_noise, constant_noise
 from ganwalk.generators.progressive import block_count, upsample_convolution
 
 SIZES = (128, 256, 512, 1024)
@@ -73,9 +74,7 @@ class Unit(nn.Module):
         self.conv = nn.Conv2d(below, 2 * channels, 3, padding=1)
         if config.full:
             self.noise_strength = nn.Parameter(torch.zeros(2 * channels))
-            # On the CPU even while the module is built without memory ("meta"): no file stores it.
-            noise = torch.randn(size, size, generator=torch.Generator().manual_seed(seed), device="cpu")
-            self.register_buffer("noise_const", noise, persistent=False)
+            self.register_buffer("noise_const", constant_noise(size, seed), persistent=False)
         if config.c_dim > 0:
             self.gain = nn.Linear(config.embed_dim, 2 * channels)
             self.shift = nn.Linear(config.embed_dim, 2 * channels)
@@ -84,13 +83,8 @@ class Unit(nn.Module):
         """Features of features; `embedded` (n, embed_dim) is the class, without columns if there are none."""
         conv: Any = self.conv
         x = upsample_convolution(x, conv.weight) + conv.bias[:, None, None] if up else conv(x)
-        if hasattr(self, "noise_strength") and noise != "none":
-            n, _, height, width = x.shape
-            like = self.noise_const
-            pixels = like
-            if noise == "random":
-                pixels = torch.randn(n, 1, height, width, generator=rng, device=like.device, dtype=like.dtype)
-            x = x + self.noise_strength[:, None, None] * pixels
+        if hasattr(self, "noise_strength"):
+            x = add_noise(x, self.noise_strength, self.noise_const, noise, rng)
         if hasattr(self, "gain"):
             x = x * (1 + self.gain(embedded)[:, :, None, None]) + self.shift(embedded)[:, :, None, None]
         return gated(x)
@@ -137,6 +131,7 @@ class FastGAN(nn.Module):
             if size in GATES:
                 self.add_module(f"gate{size}", Gate(channels[GATES[size]], channels[size]))
         self.output = nn.Conv2d(config.channels[-1], config.img_channels, 3, padding=1)
+        # On the CPU even while the module is built without memory ("meta"): no file stores it.
         self.register_buffer("w_avg", torch.zeros(self.w_dim, device="cpu"), persistent=False)
 
     def latent_weights(self, layer: int) -> tuple[Tensor, ...]:

@@ -15,7 +15,7 @@ def activate(x: Tensor, activation: str, inplace: bool = False) -> Tensor:
 
 
 def gated(x: Tensor) -> Tensor:
-    """Gated linear unit (Dauphin et al. 2017): the first half of the channels of (n, 2c, …) by the sigmoid of the second.
+    """Gated linear unit (Dauphin et al. 2017): half of the channels of (n, 2c, …) by the others' sigmoid.
 
     Spelt out, since torch's own has no forward derivatives for batches of directions.
     """

@@ -44,6 +44,8 @@ FAMILIES = {
     "r3gan of classes": ("r3gan", "r3gan", _golden("r3gan_cond16_bf16.pkl")),
     "fastgan lite": ("projected-gan", "fastgan", _golden("projgan_fastgan_lite256.pkl")),
     "fastgan of classes": ("projected-gan", "fastgan", _golden("projgan_fastgan_cond128.pkl")),
+    "lightweight": ("lightweight-gan", "lightweight-gan", _golden("lightweight_gan_256_sle.pt")),
+    "lightweight with attention": ("lightweight-gan", "lightweight-gan", _golden("lightweight_gan_64_attn.pt")),
 }
 
 

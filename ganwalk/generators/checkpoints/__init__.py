@@ -21,6 +21,7 @@ from ganwalk.generators.checkpoints.dcgan import is_dcgan, read_dcgan
 from ganwalk.generators.checkpoints.gan_zoo import is_gan_zoo, read_gan_zoo
 from ganwalk.generators.checkpoints.genforce import is_genforce, read_genforce
 from ganwalk.generators.checkpoints.inert import PICKLE_STARTS, ZIP_START, read_inert
+from ganwalk.generators.checkpoints.lightweight_gan import is_lightweight_gan, read_lightweight_gan
 from ganwalk.generators.checkpoints.lucidrains import is_lucidrains, read_lucidrains
 from ganwalk.generators.checkpoints.native import is_native, read_native
 from ganwalk.generators.checkpoints.nvidia_tensorflow import is_tensorflow_snapshot, read_tensorflow
@@ -32,7 +33,8 @@ from ganwalk.generators.checkpoints.rosinality import is_rosinality, read_rosina
 from ganwalk.generators.checkpoints.strangers import describe_stranger
 
 KNOWN = (
-    "NVIDIA's networks (PyTorch and TensorFlow), rosinality's (also in files of encoders) and lucidrains' .pt, "
+    "NVIDIA's networks (PyTorch and TensorFlow), rosinality's (also in files of encoders) and lucidrains' .pt "
+    "(stylegan2 and lightweight-gan), "
     "genforce's and pytorch_GAN_zoo's .pth, DCGANs of PyTorch's tutorial, R3GAN's and Projected GAN's .pkl, and "
     "ganwalk's .safetensors"
 )
@@ -55,6 +57,7 @@ _FORMATS: tuple[_Format, ...] = (
     ("dcgan", is_dcgan, read_dcgan),
     ("r3gan", is_r3gan, read_r3gan),
     ("projected-gan", is_projected_gan, read_projected_gan),
+    ("lightweight-gan", is_lightweight_gan, read_lightweight_gan),
 )
 
 
@@ -64,7 +67,7 @@ class Checkpoint:
 
     Attributes:
         format: "nvidia-pytorch", "nvidia-tensorflow", "rosinality", "lucidrains", "genforce", "gan-zoo", "dcgan",
-            "r3gan", "projected-gan" or "ganwalk".
+            "r3gan", "projected-gan", "lightweight-gan" or "ganwalk".
         config: the configuration of its architecture.
         tensors: float32 tensors by the names of our modules, not yet checked against the configuration.
         sha256: hash of the whole file.
