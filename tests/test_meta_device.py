@@ -22,6 +22,7 @@ from ganwalk.evaluation.representation.training import train_encoder
 from ganwalk.evaluation.unsupervised import change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import mean_style, sample_labels, sample_z
+from ganwalk.generators.biggan import BigGAN, BigGANConfig
 from ganwalk.generators.blobs import VARIANTS, BlobsConfig
 from ganwalk.generators.dcgan import DCGAN, DCGANConfig
 from ganwalk.generators.external import Interface, probe
@@ -91,6 +92,11 @@ GENERATORS = {
     "lightweight-gan": lambda: Lightweight(LightweightConfig((4,) * 5, 6, attention=(1,), gate_channels=(3,))),
     "lightweight-gan of frequencies": lambda: Lightweight(
         LightweightConfig((4,) * 5, 6, gate_channels=(3,), frequencies=True, img_channels=4)
+    ),
+    "biggan": lambda: BigGAN(BigGANConfig((8, 8, 8), (True, True), 6, 3, 2, "chunks", attention=(1,))),
+    "biggan without an embedding": lambda: BigGAN(BigGANConfig((8, 4), (True,), 6, 3, 0, "class")),
+    "biggan-deep": lambda: BigGAN(
+        BigGANConfig((8, 8, 4), (False, True), 6, 3, 6, "all", deep=True, attention=(2,), n_stats=5, z_limit=2.0)
     ),
     **{
         f"blobs {variant}": lambda variant=variant: make_blobs(BlobsConfig(16, variant=variant)) for variant in VARIANTS

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.generators.biggan import BigGAN, BigGANConfig
 from ganwalk.generators.dcgan import DCGAN, DCGANConfig
 from ganwalk.generators.fastgan import FastGAN, FastGANConfig
 from ganwalk.generators.lightweight import Lightweight, LightweightConfig
@@ -41,6 +42,7 @@ ARCHITECTURES = (
     Architecture("r3gan", R3GANConfig, R3GAN),
     Architecture("fastgan", FastGANConfig, FastGAN),
     Architecture("lightweight-gan", LightweightConfig, Lightweight),
+    Architecture("biggan", BigGANConfig, BigGAN),
 )
 
 

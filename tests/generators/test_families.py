@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ganwalk.directions import Directions
+from ganwalk.discovery.view import default_layer
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.sides import found_side, open_side
 from ganwalk.explore.state import start_state
@@ -46,6 +47,13 @@ FAMILIES = {
     "fastgan of classes": ("projected-gan", "fastgan", _golden("projgan_fastgan_cond128.pkl")),
     "lightweight": ("lightweight-gan", "lightweight-gan", _golden("lightweight_gan_256_sle.pt")),
     "lightweight with attention": ("lightweight-gan", "lightweight-gan", _golden("lightweight_gan_64_attn.pt")),
+    "biggan": ("biggan-pytorch", "biggan", _golden("ajbrock_biggan64_shared_hier/G_ema.pth")),
+    "biggan of its own norm": ("biggan-pytorch", "biggan", _golden("ajbrock_bigganmybn32/G_ema.pth")),
+    "biggan-deep": (
+        "huggingface-biggan",
+        "biggan",
+        _golden("hf_biggan_deep_32/pytorch_model.bin", "hf_biggan_deep_32/config.json"),
+    ),
 }
 
 
@@ -91,6 +99,9 @@ def test_features_after_every_layer(family):
     for layer, size in enumerate(generator.layer_resolutions):
         assert generator.synthesis(w, until=layer).shape[2:] == (size, size)
     assert torch.equal(generator.synthesis(w, until=generator.num_layers - 1), generator.synthesis(w))
+    # What discovery compares: the image, or features that are small.
+    compared = generator.layer_resolutions[default_layer(generator)]
+    assert compared == (32 if generator.resolution > 128 else generator.resolution)
     with pytest.raises(GanwalkError, match=f"layer {generator.num_layers} does not exist"):
         generator.synthesis(w, until=generator.num_layers)
 
@@ -114,7 +125,19 @@ def test_gradients_are_those_of_differences(family):
         assert float(difference) == pytest.approx(float(2 * (gradient * step).sum()), rel=1e-4)
 
 
-FAST = ["--steps", "2", "--batch", "4", "--n-directions", "2", "--scored", "4", "-q"]
+def test_low_precision_is_near(family):
+    """As discovery computes the features of large networks on processors that can."""
+    generator = load_generator(family[2])
+    z, c = sample_z(generator, 2, seed=0), labels(generator, 2)
+    with torch.no_grad():
+        w = generator.mapping(z, c)
+        exact = generator.synthesis(w)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = generator.synthesis(w).float()
+    assert (found - exact).square().mean().sqrt() < 0.1 * exact.std()
+
+
+FAST = ["--layer", "1", "--steps", "2", "--batch", "4", "--n-directions", "2", "--scored", "4", "-q"]
 
 
 @pytest.mark.slow
@@ -133,6 +156,6 @@ def test_the_commands_go_the_whole_way(family, run, tmp_path, monkeypatch):
     code, _, err = run(*draw, "-q")
     assert code == 0 and Path("x.png").exists(), err
     path = Path("d/directions.safetensors")
-    studio = Studio(generator, [open_side(path), found_side(generator, "pca", 2)])
+    studio = Studio(generator, [open_side(path), found_side(generator, "random", 2)])
     edited, samples = studio.pictures(start_state(studio.directions, generator.c_dim))
     assert edited and samples
