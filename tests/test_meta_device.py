@@ -96,7 +96,7 @@ GENERATORS = {
     "biggan": lambda: BigGAN(BigGANConfig((8, 8, 8), (True, True), 6, 3, 2, "chunks", attention=(1,))),
     "biggan without an embedding": lambda: BigGAN(BigGANConfig((8, 4), (True,), 6, 3, 0, "class")),
     "biggan-deep": lambda: BigGAN(
-        BigGANConfig((8, 8, 4), (False, True), 6, 3, 6, "all", deep=True, attention=(2,), n_stats=5, z_limit=2.0)
+        BigGANConfig((16, 16, 8), (False, True), 6, 3, 6, "all", deep=True, attention=(2,), n_stats=5, z_limit=2.0)
     ),
     **{
         f"blobs {variant}": lambda variant=variant: make_blobs(BlobsConfig(16, variant=variant)) for variant in VARIANTS

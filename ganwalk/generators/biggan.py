@@ -22,6 +22,8 @@ from ganwalk.generators.progressive import upsample_convolution
 _MAX_BLOCKS = 64
 # Between the 1×1 convolutions of BigGAN-deep's blocks there are so many times fewer channels.
 _BOTTLENECK = 4
+# Attention compares pixels by so many times fewer channels.
+_ATTENTION_SHARE = 8
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class BigGANConfig:
             raise GanwalkError(f"BigGAN cannot cut codes of {self.z_dim} dimensions into {blocks + 1} equal chunks")
         if not set(self.attention) <= set(range(blocks + 1)):
             raise GanwalkError(f"BigGAN's attention must precede blocks 0 to {blocks}, not {self.attention!r:.60}")
+        if any(self.widths[block] < _ATTENTION_SHARE for block in self.attention):
+            raise GanwalkError(f"BigGAN's attention needs at least {_ATTENTION_SHARE} channels")
         if self.deep and any(above > below for below, above in zip(self.widths, self.widths[1:], strict=False)):
             raise GanwalkError("BigGAN-deep's blocks can drop channels, but not add any")
         if min(self.eps, self.output_eps) <= 0 or self.z_limit < 0:
@@ -217,8 +221,8 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.theta = nn.Conv2d(channels, channels // 8, 1, bias=False)
-        self.phi = nn.Conv2d(channels, channels // 8, 1, bias=False)
+        self.theta = nn.Conv2d(channels, channels // _ATTENTION_SHARE, 1, bias=False)
+        self.phi = nn.Conv2d(channels, channels // _ATTENTION_SHARE, 1, bias=False)
         self.g = nn.Conv2d(channels, channels // 2, 1, bias=False)
         self.o = nn.Conv2d(channels // 2, channels, 1, bias=False)
 
@@ -308,7 +312,7 @@ class BigGAN(nn.Module):
             if not 0 < truncation_psi <= 1:
                 raise GanwalkError(f"this BigGAN knows truncations from 0 to 1, not {truncation_psi:g}")
             share, row = math.modf(truncation_psi / (1.0 / (config.n_stats - 1)))
-            parts.append(torch.tensor([row, share or 1.0], dtype=z.dtype, device=z.device).expand(len(z), -1))
+            parts += [torch.full_like(z[:, :1], number) for number in (row, share or 1.0)]
         return broadcast_styles(torch.cat(parts, dim=1), self.num_layers, self.w_dim)
 
     def synthesis(

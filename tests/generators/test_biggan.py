@@ -357,6 +357,7 @@ def test_the_two_are_told_apart():
         ({"conditioning": "none"}, "must be class, chunks or all"),
         ({"conditioning": "chunks", "z_dim": 7}, "7 dimensions into 3 equal chunks"),
         ({"attention": (3,)}, "must precede blocks 0 to 2"),
+        ({"attention": (2,)}, "needs at least 8 channels"),
         ({"deep": True, "widths": (4, 8, 8)}, "but not add any"),
         ({"eps": 0.0}, "must be positive"),
         ({"z_limit": -1.0}, "not negative"),

@@ -51,7 +51,7 @@ def test_the_shipped_catalog():
     entries = catalog.read_catalog()
     assert entries["ffhq1024-ada"].url.endswith("/stylegan2-ada-pytorch/pretrained/ffhq.pkl")
     assert entries["afhqv2-512-stylegan3-r"].url.endswith("/files/stylegan3-r-afhqv2-512x512.pkl")
-    architectures = {"stylegan2", "stylegan3-t", "stylegan3-r", "pgan", "fastgan", "r3gan"}
+    architectures = {"stylegan2", "stylegan3-t", "stylegan3-r", "pgan", "fastgan", "r3gan", "biggan-deep"}
     assert {entry.architecture for entry in entries.values()} == architectures
     assert len({entry.url for entry in entries.values()}) == len(entries) and not set(NAMES) & set(entries)
     for name, entry in entries.items():
