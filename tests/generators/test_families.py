@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ganwalk.directions import Directions
-from ganwalk.discovery.view import default_layer
+from ganwalk.discovery import sefa
+from ganwalk.discovery.view import View, default_layer
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.sides import open_side
 from ganwalk.explore.state import start_state
@@ -123,6 +124,26 @@ def test_gradients_are_those_of_differences(family):
         with torch.no_grad():
             difference = loss(z + step, until) - loss(z - step, until)
         assert float(difference) == pytest.approx(float(2 * (gradient * step).sum()), rel=1e-4)
+
+
+def test_closed_forms_by_what_the_code_meets_first(family):
+    generator = load_generator(family[2])
+    view = View("z", None, 0, "const", 1.0, None, chunk=4)
+    n = min(3, generator.z_dim)
+    found = sefa.find_directions(generator, view, n, seed=0)
+    assert found.shape == (n, generator.z_dim)
+    assert torch.allclose(found @ found.T, torch.eye(n, dtype=torch.float64), atol=1e-6)
+
+
+def test_truncation_scales_codes_or_is_refused(family):
+    generator = load_generator(family[2])
+    z, c = sample_z(generator, 2, seed=0), labels(generator, 2)
+    if generator.config.__class__.__name__ == "FastGANConfig":
+        with pytest.raises(GanwalkError, match="truncation has no effect, drop it"):
+            generator.mapping(z, c, truncation_psi=0.5)
+        return
+    whole, half = (generator.mapping(z, c, truncation_psi=psi)[:, 0] for psi in (1.0, 0.5))
+    assert torch.equal(half[:, : generator.z_dim], 0.5 * z) and torch.equal(whole[:, : generator.z_dim], z)
 
 
 def test_low_precision_is_near(family):

@@ -300,6 +300,39 @@ def test_networks_that_share_parts_end(tmp_path):
     assert "without end" in refused(dump({"G_ema": network("Generator", modules=modules)}, PERSISTENT), tmp_path)
 
 
+def plain_module(**parts):
+    """A module of torch, which its pickle names by its class."""
+    module = torch.nn.Module()
+    for name, part in parts.items():
+        module.add_module(name, part)
+    return module
+
+
+def test_plain_modules_that_share_parts_end(tmp_path):
+    part = plain_module()
+    for _ in range(12):
+        part = plain_module(**{f"p{i}": part for i in range(8)})
+    for generator in (
+        plain_module(Model=plain_module(MainLayers=part, AggregationLayer=plain_module())),
+        plain_module(synthesis=plain_module(init=part, feat_8=plain_module(), to_big=plain_module())),
+    ):
+        generator.img_resolution = 256
+        assert "without end" in refused(pickle.dumps({"G_ema": generator}, 4), tmp_path)
+
+
+def test_explosive_attributes_of_plain_modules(tmp_path):
+    bomb = []
+    for _ in range(60):
+        bomb = [bomb, bomb]
+    for name in ("img_resolution", "c_dim"):
+        generator = plain_module(
+            synthesis=plain_module(init=plain_module(), feat_8=plain_module(), to_big=plain_module())
+        )
+        generator.img_resolution, generator.c_dim = 256, 0
+        setattr(generator, name, bomb)
+        refused(pickle.dumps({"G_ema": generator}, 4), tmp_path)
+
+
 def saved(value):
     stream = io.BytesIO()
     torch.save(value, stream)

@@ -39,6 +39,17 @@ def test_parity_after_every_layer(name):
             assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_code_meets_first_is_the_linear_beginning(name):
+    generator = load_generator(GOLDEN / f"{name}.pkl")
+    c = torch.eye(4)[:2] if generator.c_dim else None
+    z, step = torch.randn(2, 2, generator.z_dim, generator=torch.Generator().manual_seed(0))
+    before, after = (generator.synthesis(generator.mapping(codes, c), until=0) for codes in (z, z + step))
+    (first,) = generator.latent_weights(0)
+    assert torch.allclose(after - before, (step @ first.T).view(before.shape), atol=1e-4)
+    assert generator.latent_weights(1) == ()
+
+
 def test_the_state_dict_alone(tmp_path):
     from ganwalk.generators.checkpoints.inert import read_inert
     from ganwalk.generators.checkpoints.nvidia_network import Network
