@@ -38,8 +38,8 @@ class Generator(Protocol):
     """A pretrained generator: latent code `z` → style `w` per layer → image.
 
     Generators are `torch.nn.Module`s in evaluation mode. Images are (n, img_channels, resolution, resolution)
-    with values around [-1, 1]. Generators without a mapping have `style_based` False; their `w` is `z` itself,
-    repeated for `num_layers` = 1.
+    with values around [-1, 1]. Generators without a mapping have `style_based` False; their `w` is `z` itself, beside
+    what a label becomes if there are classes, the same for every layer.
 
     Attributes:
         z_dim: dimension of the latent code.

@@ -13,7 +13,7 @@ from ganwalk.errors import GanwalkError
 # Gain of an equalised layer before a leaky rectifier (He et al. 2015; Karras et al. 2018, section 4.1).
 HE_GAIN = math.sqrt(2)
 # Output pixels of a batch from which sums of weights are cheaper than products that they save.
-_FUSED_PIXELS = 4096
+_FUSED_PIXELS = 8192
 
 
 def block_count(resolution: int) -> int:
