@@ -2,11 +2,11 @@
 
     make bench            or: python benchmarks/generators.py --repeats 5        --quick for a minute's look
 
-Random weights, full size: 1024 px (config-f) and 256 px; with --not-square, StyleGAN-Human's 1024×512, speed alone.
-Both must make the same images (1e-4 of the largest value). Runs alternate, medians are compared. Memory is the peak of
-a process of its own above what it held after its imports, weights included. Also: the time of partial synthesis
-against its share of the multiply-adds, loading a snapshot against torch.load of the same tensors, and the peak of a
-short discovery on the 1024 px network.
+Random weights, full size: 1024 px (config-f) and 256 px; with --not-square, StyleGAN-Human's 1024×512, speed alone;
+with --families, the speed of the other families (plain_families.py). Both must make the same images (1e-4 of the
+largest value). Runs alternate, medians are compared. Memory is the peak of a process of its own above what it held
+after its imports, weights included. Also: the time of partial synthesis against its share of the multiply-adds, loading
+a snapshot against torch.load of the same tensors, and the peak of a short discovery on the 1024 px network.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import plain_families
 import torch
 from plain_stylegan2 import PlainStyleGAN2
 from torch import Tensor
 
+from ganwalk.generators.base import sample_labels, sample_z
 from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -74,14 +76,43 @@ def compare_speed(generator: StyleGAN2, batch: int, repeats: int) -> dict[str, f
     """Median seconds per image of both, after a check that both make the same images."""
     plain = PlainStyleGAN2(generator.state_dict(), generator.resolution)
     w = styles(generator, batch)
-    expected = plain.synthesis(w)
-    error = float((generator.synthesis(w) - expected).abs().max() / expected.abs().max())
+    return compared(lambda: generator.synthesis(w), lambda: plain.synthesis(w), batch, repeats)
+
+
+def compared(
+    synthesis: Callable[[], Tensor], plain: Callable[[], Tensor], batch: int, repeats: int
+) -> dict[str, float]:
+    """Median seconds per image of two syntheses, in turns, after a check that both make the same images."""
+    expected = plain()
+    error = float((synthesis() - expected).abs().max() / expected.abs().max())
     if not error < 1e-4:
         raise SystemExit(f"the images differ by {error:.1e} of the largest value")
     del expected
-    runs = [(seconds(lambda: generator.synthesis(w)), seconds(lambda: plain.synthesis(w))) for _ in range(repeats)]
+    runs = [(seconds(synthesis), seconds(plain)) for _ in range(repeats)]
     ours, theirs = (statistics.median(column) / batch for column in zip(*runs, strict=True))
     return {"ganwalk": ours, "plain": theirs, "ratio": theirs / ours, "difference": error}
+
+
+def compare_families(batches: tuple[int, ...], repeats: int) -> list[dict[str, Any]]:
+    """A row for each of the other families and each size of a batch."""
+    rows: list[dict[str, Any]] = []
+    for name, plain in plain_families.PLAIN.items():
+        generator: Any = plain_families.build(name)
+        state = {key: tensor.contiguous() for key, tensor in generator.state_dict().items()}
+        for batch in batches:
+            w = generator.mapping(sample_z(generator, batch, 1), sample_labels(generator, batch, None, 1))[:, 0]
+            made = compared(
+                lambda: generator.synthesis(w, noise="none"),  # noqa: B023 (called before the next one)
+                lambda: plain(generator.config, state, w),  # noqa: B023
+                batch,
+                repeats,
+            )
+            rows.append({"network": name, "batch": batch, **made})
+            print(
+                f"{name:<20}{batch:>6}{made['ganwalk']:>9.3f} s{made['plain']:>9.3f} s{made['ratio']:>8.2f}×",
+                flush=True,
+            )
+    return rows
 
 
 def multiply_adds(config: StyleGAN2Config, until: int) -> float:
@@ -191,6 +222,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", choices=(256, 1024), default=[256, 1024])
     parser.add_argument("--not-square", action="store_true", help="1024×512 pixels only, nothing written.")
     parser.add_argument("--quick", action="store_true", help="256 px only, no discovery, nothing written.")
+    parser.add_argument("--families", action="store_true", help="The other families instead.")
     parser.add_argument("--measure", nargs=3, metavar=("KIND", "FILE", "BATCH"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
@@ -203,6 +235,14 @@ def main() -> None:
         print(f"1024×512 px: {row['ganwalk']:.2f} s, plain {row['plain']:.2f} s, {row['ratio']:.2f}×")
         return None
     load_before = os.getloadavg()[0]
+    head = {"command": "make bench", "machine": f"{platform.machine()}, 2 threads", "load_average_before": load_before}
+    if arguments.families:
+        found = {**head, "command": "python benchmarks/generators.py --families"}
+        found["rows"] = compare_families((1, 4), arguments.repeats)
+        if not arguments.quick:
+            RESULTS.mkdir(exist_ok=True)
+            (RESULTS / "families.json").write_text(json.dumps(found, indent=1) + "\n")
+        return None
     batches_of = {256: (1, 4), 1024: (1, 2)}
     chosen = [256] if arguments.quick else sorted(arguments.sizes)
     rows: list[dict[str, Any]] = []
@@ -242,7 +282,6 @@ def main() -> None:
     if arguments.quick:
         return None
     RESULTS.mkdir(exist_ok=True)
-    head = {"command": "make bench", "machine": f"{platform.machine()}, 2 threads", "load_average_before": load_before}
     (RESULTS / "generators.json").write_text(json.dumps({**head, "rows": rows, **facts}, indent=1) + "\n")
     plot(rows, parts, RESULTS / "generators.png")
     return None

@@ -23,12 +23,17 @@ from ganwalk.evaluation.representation.training import train_encoder
 from ganwalk.evaluation.unsupervised import change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import mean_style, sample_labels, sample_z, space_dim
+from ganwalk.generators.biggan import BigGAN, BigGANConfig
 from ganwalk.generators.blobs import VARIANTS, BlobsConfig
+from ganwalk.generators.dcgan import DCGAN, DCGANConfig
 from ganwalk.generators.external import Interface, probe
+from ganwalk.generators.fastgan import FastGAN, FastGANConfig
+from ganwalk.generators.lightweight import Lightweight, LightweightConfig
 from ganwalk.generators.loading import make_blobs
 from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
 from ganwalk.generators.preview import fit_preview
 from ganwalk.generators.progan import ProGAN, ProGANConfig
+from ganwalk.generators.r3gan import R3GAN, R3GANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1, StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ganwalk.generators.stylegan3 import StyleGAN3, published_config
@@ -86,6 +91,21 @@ GENERATORS = {
     "lucidrains without a constant": lambda: Lucidrains(
         LucidrainsConfig((8, 8, 4), latent_dim=6, style_depth=2, no_const=True, transparent=True)
     ),
+    "dcgan": lambda: DCGAN(DCGANConfig((8, 4), z_dim=6)),
+    "r3gan": lambda: R3GAN(R3GANConfig((8, 8, 4), (16, 16, 8), (4, 4, 2), (1, 2, 1), z_dim=6)),
+    "r3gan of classes": lambda: R3GAN(R3GANConfig((8, 4), (8, 8), (2, 2), (1, 1), 6, 3, 5, 3, (1.0, 2.0, 1.0))),
+    "fastgan": lambda: FastGAN(FastGANConfig(128, (4, 4, 4, 2, 2, 2), z_dim=6)),
+    "fastgan lite": lambda: FastGAN(FastGANConfig(128, (4, 4, 4, 2, 2, 2), full=False, z_dim=6)),
+    "fastgan of classes": lambda: FastGAN(FastGANConfig(128, (4, 4, 4, 2, 2, 2), z_dim=6, c_dim=3, embed_dim=5)),
+    "lightweight-gan": lambda: Lightweight(LightweightConfig((4,) * 5, 6, attention=(1,), gate_channels=(3,))),
+    "lightweight-gan of frequencies": lambda: Lightweight(
+        LightweightConfig((4,) * 5, 6, gate_channels=(3,), frequencies=True, img_channels=4)
+    ),
+    "biggan": lambda: BigGAN(BigGANConfig((8, 8, 8), (True, True), 6, 3, 2, "chunks", attention=(1,))),
+    "biggan without an embedding": lambda: BigGAN(BigGANConfig((8, 4), (True,), 6, 3, 0, "class")),
+    "biggan-deep": lambda: BigGAN(
+        BigGANConfig((16, 16, 8), (False, True), 6, 3, 6, "all", deep=True, attention=(2,), n_stats=5, z_limit=2.0)
+    ),
     **{
         f"blobs {variant}": lambda variant=variant: make_blobs(BlobsConfig(16, variant=variant)) for variant in VARIANTS
     },
@@ -118,7 +138,7 @@ def views(generator):
 def test_generators(monkeypatch, name):
     here, copied = pair(name)
     z, c = sample_z(here, 3, seed=0), sample_labels(here, 3, None, seed=0)
-    psi = 1.0 if name == "progan" else 0.7
+    psi = 1.0 if name == "progan" or name.startswith("fastgan") else 0.7
     with torch.no_grad():
         w = here.mapping(z, c, truncation_psi=psi)
         expected = [here.synthesis(w, **options) for options in views(here)]

@@ -11,8 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.generators.biggan import BigGAN, BigGANConfig
+from ganwalk.generators.dcgan import DCGAN, DCGANConfig
+from ganwalk.generators.fastgan import FastGAN, FastGANConfig
+from ganwalk.generators.lightweight import Lightweight, LightweightConfig
 from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
 from ganwalk.generators.progan import ProGAN, ProGANConfig
+from ganwalk.generators.r3gan import R3GAN, R3GANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1, StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ganwalk.generators.stylegan3 import StyleGAN3, StyleGAN3Config
@@ -33,6 +38,11 @@ ARCHITECTURES = (
     Architecture("stylegan2", StyleGAN2Config, StyleGAN2),
     Architecture("stylegan3", StyleGAN3Config, StyleGAN3),
     Architecture("lucidrains", LucidrainsConfig, Lucidrains),
+    Architecture("dcgan", DCGANConfig, DCGAN),
+    Architecture("r3gan", R3GANConfig, R3GAN),
+    Architecture("fastgan", FastGANConfig, FastGAN),
+    Architecture("lightweight-gan", LightweightConfig, Lightweight),
+    Architecture("biggan", BigGANConfig, BigGAN),
 )
 
 
@@ -93,6 +103,16 @@ def take_over(config: Any, tensors: dict[str, Tensor], path: Path) -> Any:
     arranged = {}
     for name in expected:
         tensor = tensors.pop(name).contiguous()
-        arranged[name] = tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+        arranged[name] = _channels_last(tensor) if tensor.ndim == 4 else tensor
     generator.load_state_dict(arranged, assign=True)
     return generator
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    """A tensor (o, i, h, w) with its channels last in memory, by its strides, too.
+
+    Those of 1×1 kernels are right for either layout, and convolutions would choose one by them.
+    """
+    _, channels, height, width = tensor.shape
+    strides = (channels * height * width, 1, channels * width, channels)
+    return tensor.contiguous(memory_format=torch.channels_last).as_strided(tensor.shape, strides)

@@ -48,8 +48,8 @@ class Generator(Protocol):
     """A pretrained generator: latent code `z` → style `w` per layer → image.
 
     Generators are `torch.nn.Module`s in evaluation mode. Images are (n, img_channels, height, width)
-    with values around [-1, 1]. Generators without a mapping have `style_based` False; their `w` is `z` itself,
-    repeated for `num_layers` = 1.
+    with values around [-1, 1]. Generators without a mapping have `style_based` False; their `w` is `z` itself, beside
+    what a label becomes if there are classes, the same for every layer.
 
     Attributes:
         z_dim: dimension of the latent code.
@@ -188,9 +188,20 @@ def one_hot(labels: Tensor, c_dim: int) -> Tensor:
 
 
 def sample_z(generator: Generator, n: int, seed: int) -> Tensor:
-    """Standard normal latent codes (n, z_dim): the same for a seed on every device."""
+    """Standard normal latent codes (n, z_dim): the same for a seed on every device.
+
+    Of generators with a `z_limit`, the distribution is cut off there (BigGAN's truncated normal).
+    """
     rng = torch.Generator().manual_seed(seed)
-    return torch.randn(n, generator.z_dim, generator=rng).to(device_of(generator))
+    z = torch.randn(n, generator.z_dim, generator=rng)
+    limit: float | None = getattr(generator, "z_limit", None)
+    return (z if limit is None else _cut_off(z, limit)).to(device_of(generator))
+
+
+def _cut_off(z: Tensor, limit: float) -> Tensor:
+    """Values of a normal distribution that is cut off at ±limit, from standard normal ones, in their order."""
+    low, high = torch.special.ndtr(torch.tensor([-limit, limit], dtype=torch.float64))
+    return torch.special.ndtri(low + torch.special.ndtr(z.double()) * (high - low)).float()
 
 
 def nvidia_z(generator: Generator, seed: int) -> Tensor:

@@ -14,6 +14,15 @@ def activate(x: Tensor, activation: str, inplace: bool = False) -> Tensor:
     return F.relu(x, inplace) if activation == "relu" else x
 
 
+def gated(x: Tensor) -> Tensor:
+    """Gated linear unit (Dauphin et al. 2017): half of the channels of (n, 2c, …) by the others' sigmoid.
+
+    Spelt out, since torch's own has no forward derivatives for batches of directions.
+    """
+    values, gates = x.chunk(2, dim=1)
+    return values * gates.sigmoid()
+
+
 def depthwise_fir(
     x: Tensor, taps: Tensor, gain: float, rows: tuple[int, int], columns: tuple[int, int] | None = None
 ) -> Tensor:

@@ -21,7 +21,7 @@ from ganwalk.generators.filters import depthwise_fir
 
 # Blocks of 4 px to 4096 px: above any that was trained, and the noise image stays below 64 MB.
 _MAX_BLOCKS = 11
-_HEADS, _HEAD_DIM = 8, 64
+HEADS, HEAD_DIM = 8, 64
 _NOISE_SEED = 0
 
 
@@ -169,12 +169,23 @@ class ChannelNorm(nn.Module):
         return (x - mean) * (variance + 1e-5).rsqrt() * self.g + self.b
 
 
+def linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """gelu(softmax(q) · softmax(k)ᵀ v), head by head, of maps (n, HEADS·HEAD_DIM, h, w).
+
+    Its cost grows with the number of pixels, not with its square.
+    """
+    q, k, v = (t.reshape(len(t), HEADS, HEAD_DIM, -1) for t in (query, key, value))
+    context = k.softmax(dim=3) @ v.transpose(2, 3)
+    out = context.transpose(2, 3) @ (q.softmax(dim=2) * HEAD_DIM**-0.5)
+    return F.gelu(out.reshape(query.shape))
+
+
 class Attention(nn.Module):
     """Linear self-attention and a feed-forward layer, each added to its input."""
 
     def __init__(self, channels: int):
         super().__init__()
-        inner = _HEADS * _HEAD_DIM
+        inner = HEADS * HEAD_DIM
         self.attention_norm = ChannelNorm(channels)
         self.to_q = nn.Conv2d(channels, inner, 1, bias=False)
         self.to_kv = nn.Sequential(
@@ -192,14 +203,7 @@ class Attention(nn.Module):
         return x + self.feedforward(self.feedforward_norm(x))
 
     def _attend(self, x: Tensor) -> Tensor:
-        """softmax(q) · softmax(k)ᵀ v: its cost grows with the number of pixels, not with its square."""
-        n, _, height, width = x.shape
-        key, value = self.to_kv(x).chunk(2, dim=1)
-        q, k, v = (t.reshape(n, _HEADS, _HEAD_DIM, height * width) for t in (self.to_q(x), key, value))
-        q = q.softmax(dim=2) * _HEAD_DIM**-0.5
-        context = k.softmax(dim=3) @ v.transpose(2, 3)
-        out = (context.transpose(2, 3) @ q).reshape(n, _HEADS * _HEAD_DIM, height, width)
-        return self.to_out(F.gelu(out))
+        return self.to_out(linear_attention(self.to_q(x), *self.to_kv(x).chunk(2, dim=1)))
 
 
 class Block(nn.Module):

@@ -12,6 +12,8 @@ from ganwalk.errors import GanwalkError
 
 # Gain of an equalised layer before a leaky rectifier (He et al. 2015; Karras et al. 2018, section 4.1).
 HE_GAIN = math.sqrt(2)
+# Output pixels of a batch from which sums of weights are cheaper than products that they save.
+_FUSED_PIXELS = 8192
 
 
 def block_count(resolution: int) -> int:
@@ -35,8 +37,10 @@ def upsample_convolution(x: Tensor, weight: Tensor) -> Tensor:
     """Nearest-neighbour 2× up-sampling, then convolution with weight (out, in, 3, 3) and zero padding 1.
 
     Done as one transposed convolution: four of nine products fall on equal pixels, so that a 4×4 kernel of sums with
-    stride 2 needs 4 multiplications per output pixel and channel instead of 9.
+    stride 2 needs 4 multiplications per output pixel and channel instead of 9. For few pixels the sums cost more.
     """
+    if 4 * x.shape[0] * x.shape[2] * x.shape[3] < _FUSED_PIXELS:
+        return F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), weight, padding=1)
     padded = F.pad(weight.flip((2, 3)), (1, 1, 1, 1))
     kernel = padded[:, :, 1:, 1:] + padded[:, :, :-1, 1:] + padded[:, :, 1:, :-1] + padded[:, :, :-1, :-1]
     return F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2, padding=1)

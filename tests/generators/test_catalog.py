@@ -58,6 +58,9 @@ def test_the_shipped_catalog():
         "stylegan3-r",
         "stylegan-xl",
         "pgan",
+        "fastgan",
+        "r3gan",
+        "biggan-deep",
     }
     assert len({entry.url for entry in entries.values()}) == len(entries) and not set(NAMES) & set(entries)
     for name, entry in entries.items():

@@ -24,6 +24,7 @@ from ganwalk.shipped import shipped_file
 from tests.generators import test_stylegan3 as stylegan3
 from tests.generators.snapshots import PERSISTENT, dump, generator_network, network, snapshot
 from tests.generators.test_checkpoints import HOSTILE, HOSTILE_NAMES, SHELL, global_, string, toy
+from tests.generators.test_families import FAMILIES
 from tests.generators.test_lucidrains import averaged_state
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -267,9 +268,9 @@ def mutated(data, places, rng):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*FIXTURES, "scenes.safetensors", "lucidrains", "legacy", "stylegan3"])
+@pytest.mark.parametrize("name", [*FIXTURES, "scenes.safetensors", "lucidrains", "legacy", "stylegan3", *FAMILIES])
 def test_damaged_files_raise_nothing_else(tmp_path, name):
-    good = fixture_bytes(name)
+    good = FAMILIES[name][2](tmp_path).read_bytes() if name in FAMILIES else fixture_bytes(name)
     places = structure(good)
     rng = random.Random(name)
     path = tmp_path / "file"
@@ -306,6 +307,39 @@ def test_networks_that_share_parts_end(tmp_path):
         part = network("Branch", modules={str(i): part for i in range(8)})
     modules = {"synthesis": network("S", modules={"b4": part}), "mapping": network("M")}
     assert "without end" in refused(dump({"G_ema": network("Generator", modules=modules)}, PERSISTENT), tmp_path)
+
+
+def plain_module(**parts):
+    """A module of torch, which its pickle names by its class."""
+    module = torch.nn.Module()
+    for name, part in parts.items():
+        module.add_module(name, part)
+    return module
+
+
+def test_plain_modules_that_share_parts_end(tmp_path):
+    part = plain_module()
+    for _ in range(12):
+        part = plain_module(**{f"p{i}": part for i in range(8)})
+    for generator in (
+        plain_module(Model=plain_module(MainLayers=part, AggregationLayer=plain_module())),
+        plain_module(synthesis=plain_module(init=part, feat_8=plain_module(), to_big=plain_module())),
+    ):
+        generator.img_resolution = 256
+        assert "without end" in refused(pickle.dumps({"G_ema": generator}, 4), tmp_path)
+
+
+def test_explosive_attributes_of_plain_modules(tmp_path):
+    bomb = []
+    for _ in range(60):
+        bomb = [bomb, bomb]
+    for name in ("img_resolution", "c_dim"):
+        generator = plain_module(
+            synthesis=plain_module(init=plain_module(), feat_8=plain_module(), to_big=plain_module())
+        )
+        generator.img_resolution, generator.c_dim = 256, 0
+        setattr(generator, name, bomb)
+        refused(pickle.dumps({"G_ema": generator}, 4), tmp_path)
 
 
 def saved(value):

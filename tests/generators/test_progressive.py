@@ -123,8 +123,10 @@ def test_a_level_of_detail_leaves_finer_layers_out(config):
     assert torch.allclose(blended, (fine + image) / 2, atol=1e-5)
 
 
-def test_upsampling_and_convolving_at_once():
-    x, weight = torch.randn(2, 5, 6, 6, dtype=torch.float64), torch.randn(4, 5, 3, 3, dtype=torch.float64)
+@pytest.mark.parametrize("size", [6, 40])
+def test_upsampling_and_convolving_at_once(size):
+    """Few pixels and many are computed in two ways."""
+    x, weight = torch.randn(2, 5, size, size, dtype=torch.float64), torch.randn(4, 5, 3, 3, dtype=torch.float64)
     expected = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), weight, padding=1)
     assert torch.allclose(upsample_convolution(x, weight), expected, atol=1e-12)
 

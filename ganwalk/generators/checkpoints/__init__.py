@@ -8,6 +8,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,28 @@ from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import is_web_page
 from ganwalk.generators.architectures import architecture_of
 from ganwalk.generators.checkpoints import torch_reader
+from ganwalk.generators.checkpoints.biggan_pytorch import is_biggan_pytorch, read_biggan_pytorch
+from ganwalk.generators.checkpoints.dcgan import is_dcgan, read_dcgan
 from ganwalk.generators.checkpoints.gan_zoo import is_gan_zoo, read_gan_zoo
 from ganwalk.generators.checkpoints.genforce import is_genforce, read_genforce
+from ganwalk.generators.checkpoints.huggingface_biggan import is_huggingface_biggan, read_huggingface_biggan
 from ganwalk.generators.checkpoints.inert import PICKLE_STARTS, ZIP_START, read_inert
+from ganwalk.generators.checkpoints.lightweight_gan import is_lightweight_gan, read_lightweight_gan
 from ganwalk.generators.checkpoints.lucidrains import is_lucidrains, read_lucidrains
 from ganwalk.generators.checkpoints.native import is_native, read_native
 from ganwalk.generators.checkpoints.nvidia_tensorflow import is_tensorflow_snapshot, read_tensorflow
 from ganwalk.generators.checkpoints.nvidia_torch import is_nvidia_snapshot, read_snapshot
 from ganwalk.generators.checkpoints.openmmlab import is_openmmlab, read_openmmlab
 from ganwalk.generators.checkpoints.pickle_reader import PickleError
+from ganwalk.generators.checkpoints.projected_gan import is_projected_gan, read_projected_gan
+from ganwalk.generators.checkpoints.r3gan import is_r3gan, read_r3gan
 from ganwalk.generators.checkpoints.rosinality import is_rosinality, read_rosinality
 from ganwalk.generators.checkpoints.strangers import describe_stranger
 
 KNOWN = (
     "NVIDIA's networks (PyTorch and TensorFlow), rosinality's (also in files of encoders) and lucidrains' .pt, "
-    "genforce's, pytorch_GAN_zoo's and OpenMMLab's .pth, and ganwalk's .safetensors"
+    "genforce's, pytorch_GAN_zoo's and OpenMMLab's .pth, BigGANs (Hugging Face's, BigGAN-PyTorch's), R3GAN's and "
+    "Projected GAN's .pkl, DCGANs of PyTorch's tutorial, and ganwalk's .safetensors"
 )
 
 _BRING = "if it holds directions, bring them with ganwalk import and its --generator"
@@ -41,7 +49,7 @@ _BRING = "if it holds directions, bring them with ganwalk import and its --gener
 _MISFITS = (ArithmeticError, AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError)
 
 # Name of each format, whether an inert object is of it, and its configuration and tensors.
-_Format = tuple[str, Callable[[Any], bool], Callable[[Any], tuple[Any, dict[str, Tensor]]]]
+_Format = tuple[str, Callable[[Any], bool], Callable[..., tuple[Any, dict[str, Tensor]]]]
 _FORMATS: tuple[_Format, ...] = (
     ("nvidia-pytorch", is_nvidia_snapshot, read_snapshot),
     ("nvidia-tensorflow", is_tensorflow_snapshot, read_tensorflow),
@@ -50,7 +58,15 @@ _FORMATS: tuple[_Format, ...] = (
     ("gan-zoo", is_gan_zoo, read_gan_zoo),
     ("genforce", is_genforce, read_genforce),
     ("openmmlab", is_openmmlab, read_openmmlab),
+    ("dcgan", is_dcgan, read_dcgan),
+    ("r3gan", is_r3gan, read_r3gan),
+    ("projected-gan", is_projected_gan, read_projected_gan),
+    ("lightweight-gan", is_lightweight_gan, read_lightweight_gan),
+    ("biggan-pytorch", is_biggan_pytorch, read_biggan_pytorch),
+    ("huggingface-biggan", is_huggingface_biggan, read_huggingface_biggan),
 )
+# Those whose readers are told the file's path, since a description lies beside it.
+_DESCRIBED = ("huggingface-biggan",)
 
 
 @dataclass(frozen=True)
@@ -58,8 +74,8 @@ class Checkpoint:
     """A generator as it lies in a file.
 
     Attributes:
-        format: "nvidia-pytorch", "nvidia-tensorflow", "rosinality", "lucidrains", "genforce", "gan-zoo", "openmmlab"
-            or "ganwalk".
+        format: "nvidia-pytorch", "nvidia-tensorflow", "rosinality", "lucidrains", "genforce", "gan-zoo", "openmmlab",
+            "dcgan", "r3gan", "projected-gan", "lightweight-gan", "biggan-pytorch", "huggingface-biggan" or "ganwalk".
         config: the configuration of its architecture.
         tensors: float32 tensors by the names of our modules, not yet checked against the configuration.
         sha256: hash of the whole file.
@@ -156,7 +172,7 @@ def _read_pickled(path: Path) -> tuple[str, Any, dict[str, Tensor]]:
         value = read_inert(path)
         for name, is_format, read in _FORMATS:
             if is_format(value):
-                return name, *_checked(read, value)
+                return name, *_checked(partial(read, path=path) if name in _DESCRIBED else read, value)
     except PickleError as error:
         if _is_numpy_archive(path):
             raise GanwalkError(f"is a numpy archive: {_BRING}") from error

@@ -28,7 +28,7 @@ _ATTENTION = (
 
 def is_lucidrains(value: Any) -> bool:
     """Whether an inert object is such a checkpoint: the averaged networks under their prefixes."""
-    names = _state(value)
+    names = training_state(value)
     return all(any(name.startswith(prefix) for name in names) for prefix in ("GE.blocks.", "SE.net."))
 
 
@@ -40,7 +40,7 @@ def read_lucidrains(value: Any) -> tuple[LucidrainsConfig, dict[str, Tensor]]:
     Raises:
         GanwalkError: tensors are missing, or computed otherwise than by versions 0.20 to 1.9 of the package.
     """
-    state = {name: entry for name, entry in _state(value).items() if name.startswith(("GE.", "SE."))}
+    state = {name: entry for name, entry in training_state(value).items() if name.startswith(("GE.", "SE."))}
     stored = {name: entry for name, entry in state.items() if isinstance(entry, StoredTensor)}
     if len(stored) < len(state):
         raise GanwalkError("is damaged: its networks hold something that is no tensor")
@@ -54,7 +54,7 @@ def read_lucidrains(value: Any) -> tuple[LucidrainsConfig, dict[str, Tensor]]:
     return config, tensors
 
 
-def _state(value: Any) -> dict[str, Any]:
+def training_state(value: Any) -> dict[str, Any]:
     """The dict of tensors by their names, wherever the version kept it; empty if there is none."""
     state = value.get("GAN", value) if isinstance(value, dict) else {}
     if not isinstance(state, dict):

@@ -1,8 +1,8 @@
-"""The networks in NVIDIA's PyTorch snapshots: persistent objects, from an inert pickle.
+"""The networks in pickles: NVIDIA's persistent objects, and plain modules of torch, from inert records.
 
-A network is a call of `_reconstruct_persistent_obj` on a dict whose `state` is the module's `__dict__`. Its attributes
-say what each layer computes, whatever the keyword arguments and defaults of the code that wrote it were. Of torch's own
-modules, a table of embeddings may be part of one.
+A persistent object is a call of `_reconstruct_persistent_obj` on a dict whose `state` is the module's `__dict__`; a
+plain one, such as a table of embeddings inside of one, is of its class, with that state. Its attributes say what each
+layer computes, whatever the keyword arguments and defaults of the code that wrote it were.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.checkpoints.numpy_values import plain_number
 from ganwalk.generators.checkpoints.pickle_reader import Global, Record
 from ganwalk.generators.checkpoints.stored import StoredTensor
+from ganwalk.generators.checkpoints.strangers import class_of
 
 _PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
 _EMBEDDING = "torch.nn.modules.sparse.Embedding"
@@ -24,20 +25,19 @@ _MAX_NAME = 200
 
 
 class Network:
-    """One persistent object, or a table of embeddings in it: its attributes, tensors and children."""
+    """One persistent object, or one plain module: its attributes, tensors and children."""
 
     def __init__(self, record: Any, name: str):
         self.name = name
         self.is_embedding = _is_embedding(record)
-        if self.is_embedding:
-            self.class_name, self.state = "Embedding", record.state
-        elif is_network(record):
+        if is_network(record):
             meta = record.arguments[0]
-            class_name = meta.get("class_name")
-            self.class_name = class_name[:60] if isinstance(class_name, str) else "network"
-            self.state = meta.get("state")
+            class_name, self.state = meta.get("class_name"), meta.get("state")
+        elif is_module(record):
+            class_name, self.state = class_of(record), record.state
         else:
             raise GanwalkError(f"is damaged: {name} is no network")
+        self.class_name = class_name[:60] if isinstance(class_name, str) else "network"
         if not isinstance(self.state, dict):
             raise GanwalkError(f"is damaged: {name} has no state")
         children = self.state.get("_modules", {})
@@ -140,6 +140,16 @@ def is_network(value: Any) -> bool:
 def _is_embedding(value: Any) -> bool:
     """Whether an inert value is torch's table of embeddings."""
     return isinstance(value, Record) and isinstance(value.function, Global) and value.function.path == _EMBEDDING
+
+
+def is_module(value: Any) -> bool:
+    """Whether an inert value is a plain module of torch: an object whose state has modules, parameters and buffers."""
+    groups = ("_modules", "_parameters", "_buffers")
+    return (
+        isinstance(value, Record)
+        and isinstance(value.state, dict)
+        and all(isinstance(value.state.get(group), dict) for group in groups)
+    )
 
 
 def _items(value: Any) -> Any:
