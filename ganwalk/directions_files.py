@@ -119,7 +119,9 @@ def replace_directions(path: Path, directions: Directions) -> Path | None:
             return None
         if old.fingerprint() == directions.fingerprint():
             # Found again, not anew.
-            directions = replace(directions, created=old.created or directions.created, reach=directions.reach or old.reach)
+            directions = replace(
+                directions, created=old.created or directions.created, reach=directions.reach or old.reach
+            )
         labels = _passed_on(old, directions)
         kept = None
         if labels is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ganwalk.calibration.settings import ReachSettings
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.files import write_text
@@ -32,6 +33,8 @@ def options_page() -> str:
         options_table(EvaluationSettings),
         "## ganwalk name --auto",
         options_table(NamingSettings),
+        "## ganwalk reach",
+        options_table(ReachSettings),
         "## ganwalk report",
         options_table(ReportSettings),
         "## ganwalk project",

@@ -3,8 +3,8 @@
 A sample *leaves* the distribution at the first amplitude at which its distance from it passes 1, between two of the
 grid by a straight line. It *fades* at the amplitude from which on, to the end of the grid, its picture changes per σ by
 less than a tenth of the most that it does anywhere on that side: farther on there is nothing to see. It *ends* at
-whichever comes first, at the end of the grid if neither does. The reach on one side is the largest amplitude before
-which at most a stated share of the samples has ended, of those that were within the distribution unshifted.
+whichever comes first, at the end of the grid if neither does. The reach on one side is the quantile of these amplitudes
+at a stated share, of the samples that are within the distribution unshifted: by then that share of them has ended.
 
 The pace inverts the picture's change along the path, C(a) = Σ ‖x(aₖ) - x(aₖ₋₁)‖ as a mean over the samples, up to the
 reach r: entry k of m is the amplitude at which C is (k + 1)/m · C(r).
@@ -52,9 +52,22 @@ class Curves:
     deviation: float
 
     @property
-    def left(self) -> Tensor:
-        """Shares (n, 2, m + 1) of samples outside of the distribution."""
-        return (self.distances > 1).float().mean(dim=3)
+    def inside(self) -> Tensor:
+        """Which samples are within the distribution unshifted, (n, 2, samples)."""
+        return self.distances[:, :, 0] <= 1
+
+    @property
+    def endings(self) -> Tensor:
+        """Amplitudes (n, 2, samples) at which each sample ends."""
+        amplitudes = self.amplitudes
+        return torch.minimum(exits(self.distances, amplitudes), fading(self.changes, amplitudes))
+
+    @property
+    def ended(self) -> Tensor:
+        """Shares (n, 2, m + 1) that have ended, of the samples that are within the distribution unshifted."""
+        over = self.endings[:, :, None] < self.amplitudes[:, None]
+        counted = self.inside[:, :, None]
+        return (over & counted).float().sum(dim=3) / counted.float().sum(dim=3).clamp_min(1)
 
     @property
     def saturated(self) -> Tensor | None:
@@ -69,14 +82,11 @@ class Curves:
 
 def reach_of(curves: Curves, share: float) -> Reach:
     """The reach and the pace of the directions, as described above."""
-    amplitudes = curves.amplitudes.cpu()
-    limit = float(amplitudes[-1])
-    inside = curves.distances[:, :, 0] <= 1
-    leaving = torch.minimum(exits(curves.distances, amplitudes), fading(curves.changes, amplitudes))
+    amplitudes = curves.amplitudes
     ends = torch.tensor(
         [
             [_quantile(side[counted], share) for side, counted in zip(*direction, strict=True)]
-            for direction in zip(leaving, inside, strict=True)
+            for direction in zip(curves.endings, curves.inside, strict=True)
         ]
     )
     widths = amplitudes.diff()
@@ -92,7 +102,7 @@ def reach_of(curves: Curves, share: float) -> Reach:
             for direction in zip(travelled, ends, strict=True)
         ]
     )
-    return Reach(ends, pace, limit=limit, share=share)
+    return Reach(ends, pace, limit=float(amplitudes[-1]), share=share)
 
 
 def exits(distances: Tensor, amplitudes: Tensor) -> Tensor:
@@ -134,7 +144,5 @@ def even_pace(travelled: Tensor, amplitudes: Tensor, end: float, *, still: float
 
 
 def _quantile(values: Tensor, share: float) -> float:
-    """The largest of the values below which at most a share of them lies; 0 of none."""
-    if len(values) == 0:
-        return 0.0
-    return float(values.quantile(share, interpolation="lower"))
+    """Between two values by a straight line; 0 of none."""
+    return float(values.quantile(share)) if len(values) > 0 else 0.0

@@ -22,8 +22,8 @@ from ganwalk.progress import progress_bar
 from ganwalk.reach import Reach
 
 OnShare = Callable[[float], None]
-# Added to seeds, so that the walked samples and the cloud share none. Neither has latents of the seed itself: those of a
-# network whose weights were drawn from the same seed, as seed 0 of `scenes`, are unlike all others.
+# Added to seeds, so that the walked samples and the cloud share none. Neither has latents of the seed itself: where the
+# weights of a network were drawn from the same seed, as those of `scenes` from 0, these are unlike all others.
 _WALKED, _CLOUD = 1_000_003, 2_000_003
 
 
@@ -102,8 +102,10 @@ def latents_of_reach(generator: Generator, directions: Directions, settings: Rea
 
 def seconds_of_reach(generator: Generator, directions: Directions, settings: ReachSettings) -> float:
     """Roughly what `walk_directions` takes on this machine."""
-    view = _view(generator, directions, settings)
-    each = seconds_per_latent(generator, view.layer, batch=min(4, view.chunk))
+    options = settings.resolve(generator)
+    assert options.samples is not None
+    view = _view(generator, directions, options)
+    each = seconds_per_latent(generator, view.layer, batch=min(options.samples, view.chunk))
     return each * latents_of_reach(generator, directions, settings)
 
 
