@@ -68,11 +68,15 @@ class Reach:
         """The amplitude at a position from -1 to 1, where equal steps on either side of 0 change pictures alike."""
         if not -1 <= position <= 1:
             raise GanwalkError(f"a position is from -1 to 1, not {position:g}")
-        knots = [0.0, *self.pace[index, int(position > 0)].tolist()]
-        place = abs(position) * (len(knots) - 1)
+        knots = self.knots(index)
+        place = (position + 1) / 2 * (len(knots) - 1)
         below = min(int(place), len(knots) - 2)
-        amplitude = knots[below] + (place - below) * (knots[below + 1] - knots[below])
-        return amplitude if position > 0 else -amplitude
+        return knots[below] + (place - below) * (knots[below + 1] - knots[below])
+
+    def knots(self, index: int) -> list[float]:
+        """The amplitudes (2 m + 1) of an even pace from end to end, 0 in the middle."""
+        back, forth = self.pace[index].tolist()
+        return [*(-amplitude for amplitude in reversed(back)), 0.0, *forth]
 
     def words(self, index: int) -> str:
         """Such as "−2.4 to +3.1 σ"; ends at which pictures were still in the distribution have a ≥ or ≤."""

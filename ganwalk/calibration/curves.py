@@ -137,7 +137,7 @@ def even_pace(travelled: Tensor, amplitudes: Tensor, end: float, *, still: float
     whole = float(np.interp(end, grid, way))
     shares = np.arange(1, PACE_STEPS + 1) / PACE_STEPS
     found = shares * end
-    if np.isfinite(whole) and whole > still:
+    if whole > still:
         found = np.minimum(np.interp(shares * whole, way, grid), end)
         found[-1] = end
     return torch.from_numpy(found).float()

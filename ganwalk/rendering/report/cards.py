@@ -119,8 +119,8 @@ def reach_words(directions: Directions, index: int) -> str:
     if reach is None:
         return ""
     return (
-        f'<p class="note">Reach: {reach.words(index)}. Farther on, more than {100 * reach.share:g} % of samples have '
-        "left the distribution, or change no more.</p>"
+        f'<p class="note">Reach: {reach.words(index)}, where {100 * reach.share:g} % of samples have left the '
+        "distribution or change no more.</p>"
     )
 
 
