@@ -34,7 +34,7 @@ class Sizes:
 
 _SMALL = Sizes(32, 16, 1024, 256)
 # For images that take seconds.
-_LARGE = Sizes(12, 8, 128, 64)
+_LARGE = Sizes(10, 6, 128, 64)
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class ReachSettings:
         "Samples that are walked along every direction.",
         at_least=4,
         why="of fewer no share can be said",
-        shown="32, or 12 above 128 px",
+        shown="32, or 10 above 128 px",
     )
     share: float = option(
         0.25, "Share of the samples that may have left the distribution at the reach.", at_least=0.01, at_most=0.99
     )
     limit: float = option(8.0, "Farthest amplitude that is tried, in σ.", above=0, at_most=_MAX_LIMIT)
     steps: int | None = option(
-        None, "Amplitudes on either side.", at_least=2, at_most=1000, shown="16, or 8 above 128 px"
+        None, "Amplitudes on either side.", at_least=2, at_most=1000, shown="16, or 6 above 128 px"
     )
     layer: int | None = option(
         None,

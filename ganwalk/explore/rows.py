@@ -129,9 +129,9 @@ class Row:
         self._title.set_text(directions.title(self.index))
         # It was measured in the direction's own layers.
         reach = directions.reach if move.layers is None else None
-        ends = () if reach is None else reach.ends_of(self.index)
+        marks = () if reach is None else reach.ends_of(self.index)
         pace = [] if reach is None or not even else _within(reach.knots(self.index))
-        self._slider.show(name, move.amplitude, ends, pace)
+        self._slider.show(name, move.amplitude, marks, pace)
         sample, uri = self._page.walks.get((self._side, self.index), (state.samples, ""))
         ends = f"from {in_sigma(SMALL_AMPLITUDES[0])} to {in_sigma(SMALL_AMPLITUDES[-1])}"
         self._pictures.show(f"{sample.titles[0]} along {name}, {ends}", uri)

@@ -1,5 +1,6 @@
 """What is measured along directions whose effect is known."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -71,7 +72,7 @@ def test_curves_are_what_the_pictures_say(blobs, axes, curves):
         pictures = [
             features(blobs, view, latents - k * step * axes.step(4), 0).clamp(-1, 1).flatten(1) for k in range(3)
         ]
-    rates = [(b - a).square().mean(dim=1).sqrt() / step for a, b in zip(pictures, pictures[1:], strict=False)]
+    rates = [(b - a).square().mean(dim=1).sqrt() / step for a, b in itertools.pairwise(pictures)]
     assert torch.allclose(curves.changes[4, 0, :2], torch.stack(rates), atol=1e-5)
     assert curves.saturated is not None and curves.saturated.shape == (6, 2, 9)
 
