@@ -1,7 +1,7 @@
 """New directions from old ones: sums, what is left without others, signs, selections, several files in one.
 
 Nothing is measured: lengths follow from those of the steps, so that a step of one σ along a new direction is the sum,
-or the rest, of the steps that it is made of. Effects on images are forgotten where they would be others.
+or the rest, of the steps that it is made of. Effects on images, and reach, are forgotten where they would be others.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.labels import EFFECT_UNIT, Label, numbered_name
 from ganwalk.layers import Layers, hull_of, layer_mask
+from ganwalk.reach import merged
 
 # Of a unit vector, below which rounding is all that is left.
 _NOTHING = 1e-3
@@ -90,6 +91,7 @@ def combine(
         scales=length[None],
         labels=(label or Label(),),
         effects=None,
+        reach=None,
         own_layers=(),
         **facts,
     )
@@ -133,6 +135,7 @@ def orthogonalise(
         vectors=vectors,
         scales=scales,
         effects=None,
+        reach=None,
         labels=tuple(labels),
     )
 
@@ -148,7 +151,8 @@ def flip(directions: Directions, indices: Sequence[int]) -> Directions:
         # Of two that are alike now, one gets a number.
         others = {label.name.casefold() for k, label in enumerate(labels) if k != index and label.name}
         labels[index] = replace(labels[index], name=numbered_name(labels[index].name, others))
-    return _derived(directions, f"flip {list(indices)}", vectors=vectors, labels=tuple(labels))
+    reach = None if directions.reach is None else directions.reach.flipped(indices)
+    return _derived(directions, f"flip {list(indices)}", vectors=vectors, labels=tuple(labels), reach=reach)
 
 
 def select(directions: Directions, indices: Sequence[int]) -> Directions:
@@ -194,6 +198,7 @@ def merge(parts: Sequence[Directions]) -> Directions:
         vectors=torch.cat([part.vectors for part in parts]),
         scales=torch.cat([part.scales for part in parts]),
         effects=torch.cat(effects) if len(effects) == len(parts) else None,
+        reach=merged([part.reach for part in parts]),
         labels=_distinct([label for part in parts for label in part.labels]),
         space=parts[0].space,
         layers=None,

@@ -20,6 +20,7 @@ from ganwalk.generators.base import SPACES, Generator, GeneratorIdentity, check_
 from ganwalk.generators.channels import channel_mask, channelled
 from ganwalk.labels import Label, check_unique, find_direction
 from ganwalk.layers import Layers, is_layers, layer_mask, layers_of
+from ganwalk.reach import Reach
 from ganwalk.records import as_tuples, build_record
 
 # What discover writes, and what other commands look for where no file is given.
@@ -60,6 +61,7 @@ class Directions:
         labels: names and notes that people gave, one per direction; empty ones where nothing was given.
         oblique: whether the method leaves directions that need not be orthogonal.
         channels: in s, layer and number of channels of each affine layer; empty elsewhere.
+        reach: how far they may be walked, and at which pace, or None if it was not measured.
     Raises:
         GanwalkError: on construction, if the values do not agree with this.
     """
@@ -79,6 +81,7 @@ class Directions:
     oblique: bool = False
     own_layers: tuple[Layers | None, ...] = ()
     channels: tuple[tuple[int, int], ...] = ()
+    reach: Reach | None = None
 
     def __post_init__(self) -> None:
         vectors, scales = self.vectors, self.scales
@@ -113,6 +116,8 @@ class Directions:
             object.__setattr__(self, "labels", (Label(),) * len(vectors))
         if len(self.labels) != len(vectors):
             raise GanwalkError(f"{len(self.labels)} labels for {len(vectors)} directions")
+        if self.reach is not None and len(self.reach) != len(vectors):
+            raise GanwalkError(f"the reach of {len(self.reach)} directions for {len(vectors)}")
         check_unique(self.labels)
 
     def _check_channels(self) -> None:
@@ -251,12 +256,16 @@ class Directions:
             effects=effects,
             labels=labels,
             own_layers=own,
+            reach=None if self.reach is None else self.reach.select(indices),
         )
 
     def to(self, device: torch.device | str) -> Directions:
         """The same directions with their tensors on another device."""
         effects = None if self.effects is None else self.effects.to(device)
-        return replace(self, vectors=self.vectors.to(device), scales=self.scales.to(device), effects=effects)
+        reach = None if self.reach is None else self.reach.to(device)
+        return replace(
+            self, vectors=self.vectors.to(device), scales=self.scales.to(device), effects=effects, reach=reach
+        )
 
     def check(self, generator: Generator) -> None:
         """Raises GanwalkError if these directions cannot be walked in this generator."""
@@ -285,6 +294,8 @@ class Directions:
         tensors = {"vectors": self.vectors, "scales": self.scales}
         if self.effects is not None:
             tensors["effects"] = self.effects
+        if self.reach is not None:
+            tensors |= {"reach": self.reach.ends, "pace": self.reach.pace}
         facts: dict[str, Any] = {
             "space": self.space,
             "layers": {_EACH: self.own_layers} if self.own_layers else self.layers,
@@ -298,6 +309,8 @@ class Directions:
             facts["oblique"] = True
         if self.channels:
             facts["channels"] = self.channels
+        if self.reach is not None:
+            facts["reach"] = {"limit": self.reach.limit, "share": self.reach.share}
         if self.created:
             facts["created"] = self.created
         if any(label != Label() for label in self.labels):
@@ -328,7 +341,7 @@ class Directions:
                 if KEY not in metadata:
                     raise GanwalkError(f"{path} {_what_else(path)}")
                 tensors = {}
-                for name in ("vectors", "scales", "effects"):
+                for name in ("vectors", "scales", "effects", "reach", "pace"):
                     if name in file.keys():  # noqa: SIM118 (no container)
                         stored = file.get_slice(name)
                         shape = stored.get_shape()
@@ -398,7 +411,15 @@ def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:
         oblique=facts.get("oblique", False) is True,
         own_layers=own_layers,
         channels=as_tuples(facts.get("channels", [])),
+        reach=_reach(tensors, facts),
     )
+
+
+def _reach(tensors: dict[str, Tensor], facts: Any) -> Reach | None:
+    if "reach" not in tensors:
+        return None
+    how = facts["reach"]
+    return Reach(tensors["reach"], tensors["pace"], limit=float(how["limit"]), share=float(how["share"]))
 
 
 def _layers(entry: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -17,18 +17,18 @@ _SAME = 0.99
 
 
 def save_label(path: Path | str, index: int, label: Label, fingerprint: str) -> Directions:
-    """Writes the label of one direction into a directions file; otherwise as `relabel`."""
-    return relabel(path, lambda directions: directions.labelled(index, label), fingerprint)
+    """Writes the label of one direction into a directions file; otherwise as `amend`."""
+    return amend(path, lambda directions: directions.labelled(index, label), fingerprint)
 
 
-def relabel(path: Path | str, change: Callable[[Directions], Directions], fingerprint: str) -> Directions:
-    """Changes labels in a directions file, and returns what the file holds then.
+def amend(path: Path | str, change: Callable[[Directions], Directions], fingerprint: str) -> Directions:
+    """Changes what a directions file says of its directions, such as labels, and returns what it holds then.
 
     Others may write into the same file: it is read again under a lock.
 
     Args:
-        change: gives the directions that the file holds by then other labels.
-        fingerprint: of the directions that the labels are meant for.
+        change: gives the directions that the file holds by then other labels, or another reach.
+        fingerprint: of the directions that these are meant for.
     Raises:
         GanwalkError: the file holds other directions by now, two would have one name, or it cannot be written.
     """
@@ -130,7 +130,9 @@ def replace_directions(path: Path, directions: Directions) -> Path | None:
             return None
         if old.fingerprint() == directions.fingerprint():
             # Found again, not anew.
-            directions = replace(directions, created=old.created or directions.created)
+            directions = replace(
+                directions, created=old.created or directions.created, reach=directions.reach or old.reach
+            )
         labels = _passed_on(old, directions)
         kept = None
         if labels is None:

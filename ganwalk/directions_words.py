@@ -58,14 +58,15 @@ def _title(directions: Directions) -> str:
 
 def _table(directions: Directions) -> list[list[str]]:
     own = _each_its_own(directions)
-    rows = [["direction", "image change", "scale", *["layers"] * own, "name"]]
-    effects = directions.effects
+    effects, reach = directions.effects, directions.reach
+    rows = [["direction", "image change", "scale", *["layers"] * own, *["reach"] * (reach is not None), "name"]]
     for index, label in enumerate(directions.labels[:_ROWS]):
         effect = "" if effects is None else f"{float(effects[index]):.4g}"
         marks = " *" * label.starred + " (hidden)" * label.hidden
         layers = [in_words(directions.layers_of(index)).replace("layers", "").strip()] * own
         scale = f"{float(directions.scales[index]):.4g}"
-        rows.append([str(index), effect, scale, *layers, f"{label.name}{marks}".strip()])
+        far = [] if reach is None else [reach.words(index)]
+        rows.append([str(index), effect, scale, *layers, *far, f"{label.name}{marks}".strip()])
     return rows
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ganwalk.animation.settings import AnimationSettings
+from ganwalk.calibration.settings import ReachSettings
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.files import write_text
@@ -33,6 +34,8 @@ def options_page() -> str:
         options_table(EvaluationSettings),
         "## ganwalk name --auto",
         options_table(NamingSettings),
+        "## ganwalk reach",
+        options_table(ReachSettings),
         "## ganwalk report",
         options_table(ReportSettings),
         "## ganwalk animate",

@@ -14,6 +14,7 @@ from ganwalk.commands.evaluate import compare, evaluate
 from ganwalk.commands.explore import explore
 from ganwalk.commands.files import export, import_command, name
 from ganwalk.commands.project import project
+from ganwalk.commands.reach import reach
 from ganwalk.commands.render import render
 from ganwalk.commands.report import report
 from ganwalk.terminal import run_command
@@ -44,6 +45,7 @@ for command in (
     encode,
     compare,
     name,
+    reach,
     directions,
     import_command,
     export,

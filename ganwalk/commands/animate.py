@@ -24,7 +24,7 @@ from ganwalk.commands.options import (
     layers_option,
     open_directions,
     percent,
-    reach_option,
+    plain_amplitude_option,
     told_how_to_continue,
 )
 from ganwalk.errors import GanwalkError
@@ -82,7 +82,7 @@ _SEEDS, _SEED = [1, 2, 3, 4], [1]
     multiple=True,
     help="File of latents, such as of ganwalk project, for keyframes after those of seeds; may be repeated.",
 )
-@reach_option
+@plain_amplitude_option
 @settings_options("settings", AnimationSettings())
 @cutoff_option
 @layers_option

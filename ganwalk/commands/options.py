@@ -25,9 +25,11 @@ PATH = click.Path(path_type=Path)
 DEFAULT_OUT = Path("ganwalk-out")
 # Ends of a walk in pictures, in standard deviations.
 AMPLITUDE = 3.0
+# Stands for each direction's own ends.
+REACH = "reach"
 
 
-def finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+def finite(context: click.Context | None, parameter: click.Parameter | None, value: float) -> float:
     """Refuses NaN and infinity, which click takes for numbers."""
     if not math.isfinite(value):
         raise click.BadParameter(f"{value} is not a finite number")
@@ -69,13 +71,33 @@ batch_option = click.option(
 layers_option = click.option(
     "--layers", "layers_text", metavar="A-B,C,…", help="Shift only these layers [default: as discovered]."
 )
-reach_option = click.option(
+
+
+class Amplitude(click.ParamType):
+    """A positive number of σ, or "reach", which is None: each direction's own."""
+
+    name = "float|reach"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float | None:
+        if value == REACH:
+            return None
+        return finite(context, parameter, click.FloatRange(0, min_open=True).convert(value, parameter, context))
+
+
+plain_amplitude_option = click.option(
     "--amplitude",
     type=click.FloatRange(0, min_open=True),
     callback=finite,
     default=AMPLITUDE,
     show_default=True,
     help="Ends, in σ.",
+)
+amplitude_option = click.option(
+    "--amplitude",
+    type=Amplitude(),
+    default=AMPLITUDE,
+    show_default=True,
+    help="Ends, in σ; reach walks each direction up to its own (see ganwalk reach), at an even pace.",
 )
 
 

@@ -13,6 +13,8 @@ from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     AMPLITUDE,
     PATH,
+    REACH,
+    amplitude_option,
     batch_option,
     code_again,
     common_options,
@@ -26,7 +28,6 @@ from ganwalk.commands.options import (
     layers_option,
     open_directions,
     percent,
-    reach_option,
     truncation_option,
 )
 from ganwalk.errors import GanwalkError
@@ -63,7 +64,7 @@ _STEPS = 7
     help="Whose codes seeds stand for: torch's, or those of NVIDIA's scripts, in which pictures are published.",
 )
 @latents_option
-@reach_option
+@amplitude_option
 @click.option("--steps", type=click.IntRange(2), default=_STEPS, show_default=True, help="Pictures from end to end.")
 @truncation_option
 @cutoff_option
@@ -85,7 +86,7 @@ def render(
     seeds_text: str | None,
     seed_style: str,
     latents_paths: tuple[Path, ...],
-    amplitude: float,
+    amplitude: float | None,
     steps: int,
     truncation: float,
     truncation_cutoff: int | None,
@@ -105,7 +106,9 @@ def render(
 
     `--direction all` draws an overview with one row per direction that is not hidden; more than 25 are on several
     sheets, overview-1.png and so on. `--combine` draws the way from each sample to several directions walked at once:
-    it says itself how far, and --layers is for those of its parts that name none.
+    it says itself how far, and --layers is for those of its parts that name none. `--amplitude reach` walks each
+    direction as far as `ganwalk reach` found that pictures stay what the generator makes, so that equal steps change
+    them alike.
     """
     how_far = click.get_current_context().get_parameter_source("amplitude")
     if combine is not None and how_far is ParameterSource.COMMANDLINE:
@@ -130,8 +133,12 @@ def render(
         raise GanwalkError("say what to draw: either --direction 0 (or a name, or all) or --combine smile=2,pose=-1")
     if latents_paths and (seeds_text is not None or seed_style != SEED_STYLES[0]):
         raise GanwalkError("--latents are shown instead of seeds: leave out --seeds and --seed-style")
+    if amplitude is None:
+        _check_reach(layers_text, animated=gif or mp4)
     latents = [read_latents(one) for one in latents_paths]
     path, directions = open_directions(directions_path, quiet)
+    if amplitude is None and directions.reach is None:
+        raise GanwalkError(f"the reach of {path} was not measured: run ganwalk reach first")
     typed_class = class_index
     class_index = directions.class_index if class_index is None else class_index
     seeds = None if seeds_text is None else tuple(parse_seeds(seeds_text))
@@ -144,9 +151,9 @@ def render(
     if combine is not None:
         edits, stem_name = [parse_edit(combine, directions, layers)], f"combined-{combine}"
     elif index is not None:
-        edits, stem_name = [[Move(index, amplitude, layers)]], f"direction-{index}"
+        edits, stem_name = [[Move(index, amplitude or 1.0, layers)]], f"direction-{index}"
     else:
-        edits, stem_name = [[Move(k, amplitude, layers)] for k in directions.visible()], "overview"
+        edits, stem_name = [[Move(k, amplitude or 1.0, layers)] for k in directions.visible()], "overview"
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
     samples: Samples
@@ -161,7 +168,7 @@ def render(
         "seeds": seeds_text,
         "latents": ",".join(one.path.stem for one in latents) or None,
         "seed-style": None if seed_style == SEED_STYLES[0] else seed_style,
-        "amplitude": None if amplitude == AMPLITUDE or combine is not None else f"{amplitude:g}",
+        "amplitude": None if amplitude == AMPLITUDE or combine is not None else _typed(amplitude),
         "steps": None if steps == _STEPS else steps,
         "truncation": None if truncation == 1.0 else f"{truncation:g}",
         "cutoff": truncation_cutoff,
@@ -178,7 +185,10 @@ def render(
     sheets = [stem] if count == 1 else [stem.with_name(f"{stem.stem}-{k}.png") for k in range(1, count + 1)]
     animations = [stem.with_suffix(suffix) for suffix in [".gif"] * gif + [".mp4"] * mp4]
     drawn = f"{stem_name} with heat maps" if saliency else stem_name
-    mark = mark_of(directions, {**given, "drawn": drawn, "seeds": shown})
+    facts = {**given, "drawn": drawn, "seeds": shown}
+    if amplitude is None and directions.reach is not None:
+        facts["reach"] = directions.reach.pace.tolist()
+    mark = mark_of(directions, facts)
     for sheet in sheets:
         check_replaceable(sheet, mark, force)
     if not sheets[0].exists():
@@ -223,3 +233,16 @@ def render(
     other = "0" if direction == "all" or len(directions) == 1 else "all"
     where = f" --directions {quoted(directions_path)}" if directions_path else ""
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction {other}")
+
+
+def _check_reach(layers_text: str | None, *, animated: bool) -> None:
+    """Refuses what has no ends at the reach of single directions, as they were measured."""
+    if layers_text is not None:
+        raise GanwalkError("the reach was measured in the directions' own layers: leave --layers out")
+    if animated:
+        raise GanwalkError("animations go as far both ways: give --amplitude a number with --gif and --mp4")
+
+
+def _typed(amplitude: float | None) -> str:
+    """The amplitude as the option takes it."""
+    return REACH if amplitude is None else f"{amplitude:g}"

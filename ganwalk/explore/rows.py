@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ class Rows:
                     self._title = ui.label()
                 self._starred = ui.checkbox("starred", on_change=self._filter).props("dense size=sm")
                 self._hidden = ui.checkbox("hidden", on_change=self._filter).props("dense size=sm")
+                self._even = ui.checkbox("even pace", on_change=lambda: self.show(self._page.state))
+                self._even.props("dense size=sm").tooltip("Sliders end at the reach; equal steps change pictures alike")
             self._list = ui.element("ol")
             self._more = ui.button("Show all", on_click=self._show_all).props("flat dense no-caps")
 
@@ -49,7 +52,7 @@ class Rows:
                 self._rows = [Row(self._page, state.side, index) for index in listed]
         self._show_head(state)
         for row in self._rows:
-            row.show(state)
+            row.show(state, even=self._even.value)
 
     @property
     def in_view(self) -> list[int]:
@@ -74,6 +77,7 @@ class Rows:
         self._starred.set_visibility(self._starred_only or any(label.starred for label in labels))
         self._hidden.set_text(f"hidden ({hidden})")
         self._hidden.set_visibility(hidden > 0)
+        self._even.set_visibility(self._page.studio.sides[state.side].directions.reach is not None)
         self._more.set_visibility(len(labels) > self._most)
 
     def _filter(self) -> None:
@@ -113,13 +117,21 @@ class Row:
             self._hide = IconButton("visibility", "", self._toggle_hidden)
             self._layers = LayerSlider(page.studio.generator.num_layers, self._limit) if layered else None
 
-    def show(self, state: State) -> None:
-        """Sets the controls to a state, and to what the direction is called now."""
+    def show(self, state: State, *, even: bool) -> None:
+        """Sets the controls to a state, and to what the direction is called now.
+
+        Args:
+            even: the slider keeps the direction's own pace, if it was measured.
+        """
         directions = self._page.studio.sides[self._side].directions
         label, name = directions.labels[self.index], f"direction {directions.title(self.index)}"
         move = state.move(self._side, self.index)
         self._title.set_text(directions.title(self.index))
-        self._slider.show(name, move.amplitude)
+        # It was measured in the direction's own layers.
+        reach = directions.reach if move.layers is None else None
+        marks = () if reach is None else reach.ends_of(self.index)
+        pace = [] if reach is None or not even else _within(reach.knots(self.index))
+        self._slider.show(name, move.amplitude, marks, pace)
         sample, uri = self._page.walks.get((self._side, self.index), (state.samples, ""))
         ends = f"from {in_sigma(SMALL_AMPLITUDES[0])} to {in_sigma(SMALL_AMPLITUDES[-1])}"
         self._pictures.show(f"{sample.titles[0]} along {name}, {ends}", uri)
@@ -176,3 +188,8 @@ class Row:
 
     def _toggle_hidden(self) -> None:
         self._page.relabel(self._side, self.index, lambda label: replace(label, hidden=not label.hidden))
+
+
+def _within(amplitudes: Sequence[float]) -> list[float]:
+    """Amplitudes as far as sliders go."""
+    return [min(REACH, max(-REACH, amplitude)) for amplitude in amplitudes]

@@ -72,12 +72,21 @@ class AmplitudeSlider(Acknowledged, component="slider.js"):
     def __init__(self, reach: float, on_drag: Callable[[float], None], on_release: Callable[[float], None]):
         super().__init__()
         self.props["reach"], self.props["value"] = reach, 0.0
+        self.props["ends"], self.props["pace"] = [], []
         self.receive("drag", lambda amplitude: on_drag(_within(amplitude, reach)))
         self.receive("release", lambda amplitude: on_release(_within(amplitude, reach)))
 
-    def show(self, name: str, amplitude: float) -> None:
-        """Moves the slider, unless somebody holds it; `name` is what is walked along."""
+    def show(self, name: str, amplitude: float, ends: Sequence[float] = (), pace: Sequence[float] = ()) -> None:
+        """Moves the slider, unless somebody holds it.
+
+        Args:
+            name: what is walked along.
+            ends: amplitudes that are marked.
+            pace: amplitudes at equal steps from end to end; none has them at equal steps of amplitude.
+        """
         set_prop(self, "name", name)
+        set_prop(self, "ends", list(ends))
+        set_prop(self, "pace", list(pace))
         set_prop(self, "value", amplitude)
 
 

@@ -40,7 +40,7 @@ def traversal_grid(
     index: int,
     samples: Samples,
     *,
-    amplitude: float = 3.0,
+    amplitude: float | None = 3.0,
     steps: int = 7,
     layers: Layers | None = None,
     saliency: bool = False,
@@ -51,14 +51,17 @@ def traversal_grid(
 
     Args:
         index: which direction.
+        amplitude: None walks to the direction's own reach on either side, at an even pace.
         layers: layers to shift; None takes the direction's own.
         saliency: add a column with heat maps of where the pictures of each row change.
         batch: images synthesised at once.
         progress: called with images done and images in all.
     Raises:
-        GanwalkError: the direction does not exist or does not fit the generator.
+        GanwalkError: the direction does not exist or does not fit the generator, or its reach was not measured.
     """
-    amplitudes = _spread(-amplitude, amplitude, steps)
+    directions.step(index)
+    amplitudes = _amplitudes(directions, index, amplitude, steps)
+    far = f"±{amplitude:g} σ" if amplitude is not None else "up to the reach, at an even pace"
     return _samples_grid(
         generator,
         directions,
@@ -68,7 +71,7 @@ def traversal_grid(
         _caption(
             f"direction {directions.title(index)}",
             directions,
-            f"±{amplitude:g} σ",
+            far,
             samples,
             layers or directions.layers_of(index),
         ),
@@ -166,7 +169,7 @@ def overview_sheets(
     directions: Directions,
     sample: Samples,
     *,
-    amplitude: float = 3.0,
+    amplitude: float | None = 3.0,
     steps: int = 7,
     layers: Layers | None = None,
     saliency: bool = False,
@@ -192,7 +195,7 @@ def _overviews(
     sample: Samples,
     parts: Sequence[Sequence[int]],
     *,
-    amplitude: float,
+    amplitude: float | None,
     steps: int,
     layers: Layers | None,
     batch: int,
@@ -203,33 +206,35 @@ def _overviews(
     """A sheet for each part of the directions; the unshifted picture is made once for all."""
     if len(sample) != 1:
         raise GanwalkError(f"an overview is of one sample, not of {len(sample)}")
-    amplitudes = _spread(-amplitude, amplitude, steps)
+    walks = {index: _amplitudes(directions, index, amplitude, steps) for part in parts for index in part}
+    positions = _spread(-1.0, 1.0, steps)
     visible = directions.visible()
-    zeros = sum(map(is_zero, amplitudes))
+    zeros = sum(map(is_zero, positions))
     counter = _Counter(progress, sum(map(len, parts)) * (steps - zeros) + zeros)
     shares = _shares(directions)
     making: dict[str, Any] = {"batch": batch, "on_images": counter}
-    unmoved = unmoved_pictures(generator, directions, amplitudes, sample, **making)
+    unmoved = unmoved_pictures(generator, directions, positions, sample, **making)
+    far = f"±{amplitude:g} σ" if amplitude is not None else "each up to its reach, at an even pace"
     hidden = len(directions) - len(visible)
     for shown in parts:
         canvas = _sheet(
             generator,
-            amplitudes,
-            [*_amplitude_labels(amplitudes), *[_WHERE] * saliency],
-            [directions.title(index) for index in shown],
+            positions,
+            [*_column_labels(positions, amplitude), *[_WHERE] * saliency],
+            [_row_label(directions, index, amplitude) for index in shown],
             None if shares is None else [shares[index] for index in shown],
         )
         for row, index in enumerate(shown):
             moves = [Move(index, 1.0, layers)]
-            cells = traverse(generator, directions, moves, amplitudes, sample, unmoved=unmoved, **making)[0]
-            cells = _with_heat(cells, amplitudes) if saliency else cells
+            cells = traverse(generator, directions, moves, walks[index], sample, unmoved=unmoved, **making)[0]
+            cells = _with_heat(cells, walks[index]) if saliency else cells
             pale = shares is not None and shares[index] < _HARDLY
             canvas.paste(row, _paled(cells) if pale else cells)
         whole = len(shown) == len(visible)
         count = f"{len(visible)} directions" if whole else f"directions {shown[0]} to {shown[-1]} of {len(visible)}"
         limits = layers or directions.layers
         title = f"{count}{f' ({hidden} hidden)' if hidden else ''}, {sample.labels[0]}"
-        caption = " · ".join(filter(None, (_caption(title, directions, f"±{amplitude:g} σ", sample, limits), note)))
+        caption = " · ".join(filter(None, (_caption(title, directions, far, sample, limits), note)))
         if shares is not None:
             caption += " · bars: image change"
             caption += " · pale: hardly any" * any(shares[index] < _HARDLY for index in shown)
@@ -238,7 +243,9 @@ def _overviews(
 
 def _with_heat(cells: np.ndarray, fractions: Sequence[float]) -> np.ndarray:
     """Pictures (columns, h, w, 3) of a walk with one more: a heat map of where they change, on the one nearest to 0."""
-    saliency = saliency_map([reduced(cells)]) / (fractions[1] - fractions[0])
+    # A direction without reach goes nowhere.
+    way = max(fractions[-1] - fractions[0], 1e-9)
+    saliency = saliency_map([reduced(cells)]) * (len(fractions) - 1) / way
     middle = min(range(len(fractions)), key=lambda column: abs(fractions[column]))
     return np.concatenate([cells, heat_picture(saliency, cells[middle])[None]])
 
@@ -258,6 +265,30 @@ def _sheet(
     """An empty sheet with a column for each multiple of an edit, of which zero is marked."""
     middle = [column for column, fraction in enumerate(fractions) if is_zero(fraction)]
     return Sheet(generator.image_size, labels, rows, shares, middle)
+
+
+def _amplitudes(directions: Directions, index: int, amplitude: float | None, steps: int) -> list[float]:
+    """Of the columns: evenly spread, or at an even pace to the direction's own reach."""
+    if amplitude is not None:
+        return _spread(-amplitude, amplitude, steps)
+    if directions.reach is None:
+        raise GanwalkError("the reach of these directions was not measured: run ganwalk reach first")
+    reach = directions.reach
+    return [0.0 if is_zero(at) else reach.amplitude(index, at) for at in _spread(-1.0, 1.0, steps)]
+
+
+def _column_labels(positions: Sequence[float], amplitude: float | None) -> list[str]:
+    """Of an overview: amplitudes, or shares of the way to reaches that differ."""
+    if amplitude is not None:
+        return _amplitude_labels([at * amplitude for at in positions])
+    return ["0" if is_zero(at) else f"{100 * at:+.0f} %".replace("-", "−") for at in positions]
+
+
+def _row_label(directions: Directions, index: int, amplitude: float | None) -> str:
+    """Of an overview: the direction, and where its ends are if others have other ones."""
+    if amplitude is not None or directions.reach is None:
+        return directions.title(index)
+    return f"{directions.title(index)}: {directions.reach.words(index)}"
 
 
 def _amplitude_labels(amplitudes: Sequence[float]) -> list[str]:

@@ -26,6 +26,7 @@ from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ganwalk.labels import Label
+from ganwalk.reach import Reach
 from tests.browser import PATIENCE, Wire
 from tests.explorer import amplitude, complained, pixels, serving, truth, until
 
@@ -787,3 +788,26 @@ def test_an_interrupt_ends_it_and_says_what_is_next(browser, blobs_folder, named
     assert process.returncode == 0
     said = ["names and stars are in directions.safetensors"] * named + ["next: ganwalk report"]
     assert output.strip().splitlines() == said
+
+
+def test_the_reach_is_marked_and_sliders_can_keep_an_even_pace(open_page, found, tmp_path):
+    directions = found[0].select([0])
+    ends = torch.tensor([[2.0, 4.0]])
+    pace = ends[..., None] * torch.tensor([0.25, 1.0])
+    replace(directions, reach=Reach(ends, pace, limit=8.0, share=0.25)).save(tmp_path / "directions.safetensors")
+    with serving(tmp_path) as (address, _):
+        page = open_page(address)
+        slider, marks = page.get_by_label("Amplitude of direction 0"), page.locator(".mark")
+        expect(marks).to_have_count(2)
+        assert [mark.evaluate("one => one.style.getPropertyValue('--at')") for mark in marks.all()] == ["0.3", "0.9"]
+        page.get_by_text("even pace").click()
+        expect(slider).to_have_attribute("max", "1")
+        expect(marks).to_have_count(0)
+        for key, url in (("End", "a=0=4"), ("Home", "a=0=-2")):
+            slider.press(key)
+            expect(page).to_have_url(re.compile(rf"{url}$"))
+        # Half of the way forwards is a quarter of the amplitude.
+        slider.evaluate("one => { one.value = 0.5; one.dispatchEvent(new Event('input')); }")
+        slider.dispatch_event("change")
+        expect(page).to_have_url(re.compile(r"a=0=1$"))
+        expect(slider).to_have_value("0.5")

@@ -147,7 +147,7 @@ def changed(name, change):
             "embed_proj has the",
         ),
         (lambda m, s: m["_modules"]["embed"].state.update(_parameters={}), "embed.weight is missing"),
-        (lambda m, s: setattr(m["_modules"]["embed"], "state", 3), "embed has no state"),
+        (lambda m, s: setattr(m["_modules"]["embed"], "state", 3), "embed is no network"),
         (lambda m, s: s["layer_names"].reverse(), "last layer must make the image"),
         (lambda m, s: s["layer_names"].append(s["layer_names"][-1]), "names a layer twice"),
         (lambda m, s: s["layer_names"].pop(3), "runs in no known order"),

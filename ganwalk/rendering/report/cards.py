@@ -61,8 +61,9 @@ def card(
     marks = ' <span class="star">★ starred</span>' * label.starred
     marks += ' <span class="faint">(hidden)</span>' * label.hidden
     marks += f' <span class="faint">{NO_EFFECT}</span>' * has_no_effect(row)
+    ends = None if directions.reach is None else directions.reach.ends_of(index)
     films = "".join(
-        _film(title, sample, strip, amplitudes, first=k == 0)
+        _film(title, sample, strip, amplitudes, ends, first=k == 0)
         for k, (sample, strip) in enumerate(zip(samples, strips, strict=True))
     )
     return "\n".join(
@@ -71,6 +72,7 @@ def card(
             f"{attributes({'data-index': index, 'data-starred': int(label.starred), **sortable})}>",
             f'<h3 id="title-{index}">Direction {title}{marks}</h3>',
             f'<p class="note">{text(label.note)}</p>' if label.note else "",
+            reach_words(directions, index),
             '<div class="parts">',
             _scrubber(index, title, samples, strips, amplitudes),
             f'<div class="films">{heat_figure(title, samples.select([0]), *heat)}<div>{films}</div></div>',
@@ -111,8 +113,27 @@ def _scrubber(index: int, title: str, samples: Samples, strips: Sequence[Strip],
     )
 
 
-def _film(title: str, sample: Samples, strip: Strip, amplitudes: Sequence[float], *, first: bool) -> str:
-    """The strip itself, with its amplitudes above the first one of a direction."""
+def reach_words(directions: Directions, index: int) -> str:
+    """A line on how far a direction goes, if it was measured."""
+    reach = directions.reach
+    if reach is None:
+        return ""
+    return (
+        f'<p class="note">Reach: {reach.words(index)}, where {100 * reach.share:g} % of samples have left the '
+        "distribution or change no more.</p>"
+    )
+
+
+def _film(
+    title: str,
+    sample: Samples,
+    strip: Strip,
+    amplitudes: Sequence[float],
+    ends: tuple[float, float] | None,
+    *,
+    first: bool,
+) -> str:
+    """The strip itself, with its amplitudes above the first one of a direction, paler beyond the reach."""
     words = [in_sigma(amplitude) for amplitude in amplitudes]
     keys = {0, (len(words) - 1) // 2, len(words) - 1}
     ticks = "".join(f'<span class="{"key" if k in keys else "other"}">{word}</span>' for k, word in enumerate(words))
@@ -121,9 +142,23 @@ def _film(title: str, sample: Samples, strip: Strip, amplitudes: Sequence[float]
     alternative = f"{walked}: {len(words)} pictures from {words[0]} to {words[-1]}"
     return (
         f'<figure class="film">{scale}<div class="frames"><img src="{strip.uri}" width="{strip.cell * strip.steps}" '
-        f'height="{strip.height}" alt="{alternative}"><span class="marker" hidden></span></div>'
+        f'height="{strip.height}" alt="{alternative}">{_beyond(amplitudes, ends)}'
+        '<span class="marker" hidden></span></div>'
         f"<figcaption>{text(sample.labels[0])}</figcaption></figure>"
     )
+
+
+def _beyond(amplitudes: Sequence[float], ends: tuple[float, float] | None) -> str:
+    """A veil on the pictures of a strip that are beyond the reach."""
+    if ends is None:
+        return ""
+    count = len(amplitudes)
+    before = sum(amplitude < ends[0] for amplitude in amplitudes)
+    after = sum(amplitude > ends[1] for amplitude in amplitudes)
+    veils = [(0, before)] * (before > 0) + [(count - after, after)] * (after > 0)
+    parts = "".join(f'<rect x="{x}" width="{width}" height="1"/>' for x, width in veils)
+    box = f'viewBox="0 0 {count} 1" preserveAspectRatio="none"'
+    return f'<svg class="beyond" {box} aria-hidden="true">{parts}</svg>' if parts else ""
 
 
 def _facts(index: int, title: str, scores: Scores, row: dict[str, Any]) -> str:
