@@ -83,6 +83,11 @@ def test_faces_say_how_they_are_found(example):
     assert example("faces.py").rstrip().endswith("ganwalk discover --generator examples.faces:faces --n-directions 8")
 
 
+def test_directions_of_an_own_network_are_of_its_layers(example, tmp_path):
+    assert "in w of 8 dimensions, layers 1-2" in example("own_network.py")
+    assert len(Directions.load(tmp_path / "directions.safetensors")) == 3
+
+
 def test_a_notebook_discovers_and_shows_directions(notebook, tmp_path):
     printed, pictures = notebook("discover_and_look.ipynb")
     assert printed.count("changes the image by") == 4 and pictures == 3

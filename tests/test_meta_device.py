@@ -25,8 +25,9 @@ from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import mean_style, sample_labels, sample_z, space_dim
 from ganwalk.generators.biggan import BigGAN, BigGANConfig
 from ganwalk.generators.blobs import VARIANTS, BlobsConfig
+from ganwalk.generators.calls import Interface
 from ganwalk.generators.dcgan import DCGAN, DCGANConfig
-from ganwalk.generators.external import Interface, probe
+from ganwalk.generators.external import adapt, probe
 from ganwalk.generators.fastgan import FastGAN, FastGANConfig
 from ganwalk.generators.lightweight import Lightweight, LightweightConfig
 from ganwalk.generators.loading import make_blobs
@@ -67,6 +68,23 @@ class Plain(nn.Module):
 
     def forward(self, z):
         return (z @ self.weight + 0.1 * torch.randn_like(z[:, :1])).sigmoid().view(-1, 3, 8, 8)
+
+
+class Styled(nn.Module):
+    """A network as people write them, with styles of two layers and numbers of classes."""
+
+    num_layers, num_classes = 2, 3
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.first, self.last = nn.Embedding(3, 2), nn.Linear(8, 5), nn.Linear(5, 3 * 64)
+
+    def mapping(self, z, y):
+        return self.first(torch.cat([z, self.table(y)], dim=1))
+
+    def synthesis(self, w, until=None):
+        x = self.last(w[:, 0]).view(-1, 3, 8, 8)
+        return x if until == 0 else (x + w[:, 1].mean(dim=1)[:, None, None, None]).sigmoid()
 
 
 GENERATORS = {
@@ -110,6 +128,7 @@ GENERATORS = {
         f"blobs {variant}": lambda variant=variant: make_blobs(BlobsConfig(16, variant=variant)) for variant in VARIANTS
     },
     "external": lambda: probe(Plain(), Interface(6), "cpu", "plain"),
+    "declared": lambda: adapt(Styled(), Interface(6), "cpu", "styled"),
 }
 
 

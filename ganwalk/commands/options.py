@@ -118,7 +118,7 @@ def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, trust: bool, latent_dim: int | None, image_range: str | None, **kwargs: Any) -> Any:
-        from ganwalk.generators.external import parse_image_range
+        from ganwalk.generators.calls import parse_image_range
 
         limits = None if image_range is None else parse_image_range(image_range)
         external = {"trust": trust, "latent_dim": latent_dim, "image_range": limits}

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from ganwalk.discovery.factors import Factor, FactorReader, Kind
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, device_of, sample_labels, sample_z
+from ganwalk.generators.calls import short_reason
 from ganwalk.generators.checkpoints import hash_file
-from ganwalk.generators.external import is_program, load_script, short_reason
+from ganwalk.generators.external import is_program, load_script
 
 if TYPE_CHECKING:
     from ganwalk.evaluation.scene_predictor import ScenePredictor

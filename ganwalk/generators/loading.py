@@ -19,9 +19,10 @@ from ganwalk.generators import catalog
 from ganwalk.generators.architectures import build_generator, take_over
 from ganwalk.generators.base import GeneratorIdentity, size_in_words
 from ganwalk.generators.blobs import VARIANTS, Blobs, BlobsConfig
+from ganwalk.generators.calls import Interface
 from ganwalk.generators.checkpoints import Checkpoint, read_checkpoint
 from ganwalk.generators.external import ARCHITECTURES as EXTERNAL
-from ganwalk.generators.external import Interface, is_program, is_reference, load_program, load_reference
+from ganwalk.generators.external import is_program, is_reference, load_program, load_reference
 from ganwalk.shipped import shipped_file
 
 BLOBS = {"blobs" if variant == "independent" else f"blobs-{variant}": variant for variant in VARIANTS}
@@ -158,7 +159,7 @@ def describe(
             "img_channels": external.img_channels,
             "image_range": "{:g},{:g}".format(*external.image_range),
             "z_dim": external.z_dim,
-            "input": "(n, d, 1, 1)" if external.spatial else "(n, d)",
+            **external.facts,
             "parameters": sum(tensor.numel() for tensor in state.values()),
             "sha256": external.identity.sha256,
             "tensors": {name: list(tensor.shape) for name, tensor in state.items()},

@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganwalk.errors import GanwalkError
+from ganwalk.generators.calls import short_reason
 from ganwalk.generators.checkpoints import hash_file
-from ganwalk.generators.external import is_program, load_script, short_reason
+from ganwalk.generators.external import is_program, load_script
 from ganwalk.projection.distance import Measure
 
 LPIPS = "lpips"

@@ -12,7 +12,8 @@ from ganwalk.discovery import jacobian
 from ganwalk.discovery.spectra import leading_eigenvectors, leading_eigenvectors_of
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.external import External, Interface, probe
+from ganwalk.generators.calls import Interface
+from ganwalk.generators.external import External, probe
 from ganwalk.generators.lucidrains import Lucidrains, LucidrainsConfig
 from ganwalk.generators.progan import ProGAN, ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1, StyleGAN1Config

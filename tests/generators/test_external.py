@@ -14,8 +14,9 @@ from ganwalk.commands import main
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity, sample_z
+from ganwalk.generators.calls import Interface, parse_image_range
 from ganwalk.generators.checkpoints import torch_reader
-from ganwalk.generators.external import Interface, parse_image_range, probe
+from ganwalk.generators.external import probe
 from ganwalk.generators.loading import describe, load_directions_generator, load_generator
 from tests.generators.protocol import lacking
 

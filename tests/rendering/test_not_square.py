@@ -22,7 +22,8 @@ from ganwalk.explore.sides import open_side
 from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
 from ganwalk.generators.base import GeneratorIdentity, sample_z
-from ganwalk.generators.external import Interface, probe
+from ganwalk.generators.calls import Interface
+from ganwalk.generators.external import probe
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.preview import fit_preview
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config

@@ -34,7 +34,7 @@ from ganwalk.generators.checkpoints.pickle_reader import PickleError
 from ganwalk.generators.checkpoints.projected_gan import is_projected_gan, read_projected_gan
 from ganwalk.generators.checkpoints.r3gan import is_r3gan, read_r3gan
 from ganwalk.generators.checkpoints.rosinality import is_rosinality, read_rosinality
-from ganwalk.generators.checkpoints.strangers import describe_stranger
+from ganwalk.generators.checkpoints.strangers import ONNX, describe_stranger, is_onnx
 
 KNOWN = (
     "NVIDIA's networks (PyTorch and TensorFlow), rosinality's (also in files of encoders) and lucidrains' .pt, "
@@ -204,4 +204,6 @@ def _unknown(head: bytes) -> str:
         return "is a pointer of Git LFS, not the checkpoint: run git lfs pull"
     if head.startswith(b"\x93NUMPY"):
         return f"is a numpy array: {_BRING}"
+    if is_onnx(head):
+        return ONNX
     return f"is not a checkpoint that can be read; known are {KNOWN}"

@@ -9,6 +9,11 @@ from ganwalk.generators.checkpoints.pickle_reader import Global, Record
 from ganwalk.generators.checkpoints.stored import StoredTensor
 
 RUN_ITS_CODE = "write a function that makes it with its own code and give module:function"
+_SCRIPT_IT = "save it as TorchScript (torch.jit.script(module).save('g.ts')) and load that with --trust"
+ONNX = (
+    f"is an ONNX network, which is a graph without its code and not read: in torch, {_SCRIPT_IT}; or write a function "
+    "that converts it and give module:function"
+)
 # Names under which tools keep matrices of directions, by how these lie in them (see ganwalk.interchange).
 COMPONENTS = ("lat_comp", "comp", "components", "components_")
 COLUMNS = ("eigvec", "linear.weight", "log_mat_half")
@@ -17,6 +22,39 @@ _UNMISTAKABLE = {"deformator", "lat_comp", "comp", "eigvec", "log_mat_half", "bo
 # Where checkpoints keep their generator, the averaged one first.
 GENERATORS = ("G_ema", "g_ema", "generator_ema", "generator_smooth", "netG_ema", "G", "g", "generator", "netG", "model")
 _MAX_SHOWN = 6
+# Fields of an ONNX model (onnx.proto3) that come before its graph: its version as a number, then texts and one number.
+_ONNX_VERSION, _ONNX_GRAPH = b"\x08", 0x3A
+_ONNX_TEXTS, _ONNX_NUMBER = (0x12, 0x1A, 0x22, 0x32), 0x28
+
+
+def is_onnx(head: bytes) -> bool:
+    """Whether a file that begins so is an ONNX model: a message of its fields up to the graph."""
+    if not head.startswith(_ONNX_VERSION):
+        return False
+    place = 1
+    try:
+        _, place = _varint(head, place)
+        while head[place] != _ONNX_GRAPH:
+            tag = head[place]
+            value, place = _varint(head, place + 1)
+            if tag in _ONNX_TEXTS:
+                place += value
+            elif tag != _ONNX_NUMBER:
+                return False
+    except IndexError:
+        return False
+    return True
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    """A number of protocol buffers, seven bits in a byte, and the place after it; IndexError if it is cut off."""
+    value = shift = 0
+    while True:
+        byte = data[place]
+        value |= (byte & 0x7F) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 0x80:
+            return value, place
 
 
 def describe_stranger(value: Any) -> str:
@@ -25,8 +63,8 @@ def describe_stranger(value: Any) -> str:
     if found is not None:
         where = f"{name}, " if name else ""
         return (
-            f"holds {where}a whole module of the class {class_of(found)}, which only its own code could read: save it "
-            f"as TorchScript (torch.jit.script(module).save('g.ts')) and load that with --trust, or {RUN_ITS_CODE}"
+            f"holds {where}a whole module of the class {class_of(found)}, which only its own code could read: "
+            f"{_SCRIPT_IT}, or {RUN_ITS_CODE}"
         )
     if isinstance(value, StoredTensor) or _is_tensors(value) or _names(value) & _UNMISTAKABLE:
         return "holds no generator; if these are directions, bring them with ganwalk import and its --generator"

@@ -12,7 +12,7 @@ from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.evaluation.factors import factor_reader
 from ganwalk.generators.base import Generator
-from ganwalk.generators.external import Interface
+from ganwalk.generators.calls import Interface
 from ganwalk.options import completed
 from ganwalk.options.words import command_words
 from ganwalk.records import as_tuples, build_record
