@@ -35,6 +35,15 @@ def toy():
 
 
 @pytest.fixture
+def quick_local(monkeypatch):
+    """`--method local` from few derivatives and in few steps, for tests of what is around it."""
+    from ganwalk.discovery.local import overlap, search
+
+    for module, name, value in ((search, "SAMPLES", 2), (search, "BASIS", 12), (overlap, "_STEPS", 5)):
+        monkeypatch.setattr(module, name, value)
+
+
+@pytest.fixture
 def run(capsys):
     """Runs a command and returns its exit code, output and error text."""
 

@@ -62,7 +62,7 @@ def test_discover_then_render(run):
     assert code == 0 and Path("all.png").exists()
 
 
-def test_every_baseline_can_be_drawn_beside_the_result(run, refused):
+def test_every_baseline_can_be_drawn_beside_the_result(run, refused, quick_local):
     code, out, _ = run("discover", "-g", "scenes", *FAST, "--search", "direct", "--compare", ",".join(COMPARABLE), "-q")
     assert code == 0 and all(any(line.startswith(name) for line in out.splitlines()) for name in COMPARABLE)
     assert set(json.loads(Path("ganwalk-out/metrics.json").read_text())["bases"]) == {"rtd", *COMPARABLE}

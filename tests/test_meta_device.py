@@ -205,7 +205,7 @@ def test_batches_and_their_shifts(monkeypatch, name, space):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_discovery_by_every_method(monkeypatch, method):
+def test_discovery_by_every_method(monkeypatch, quick_local, method):
     here, copied = pair("blobs correlated" if method != "sefa" else "stylegan2")
     here.identity = copied.identity = make_blobs(BlobsConfig()).identity
     settings = DiscoverySettings(n_directions=2, method=method, steps=1, batch=5, images=256)

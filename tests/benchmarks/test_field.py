@@ -52,13 +52,12 @@ def test_a_part_of_the_study_runs_and_its_directions_can_be_chosen_between(tmp_p
     assert all(f"| {change} |" in told for change in CONSTANTS) and "| blobs-curved-11/11 |" in told
 
 
-def test_layers_of_their_own_and_channels_are_studied(tmp_path, monkeypatch, capsys):
+def test_layers_of_their_own_and_channels_are_studied(tmp_path, monkeypatch, capsys, quick_local):
     from benchmarks import layers
 
-    for module, name, value in ((search, "SAMPLES", 2), (search, "BASIS", 4), (overlap, "_STEPS", 5)):
-        monkeypatch.setattr(module, name, value)
     monkeypatch.setattr(layers, "_SEARCHED", 12)
-    settings = DiscoverySettings(n_directions=3, batch=8)
+    monkeypatch.setattr(layers.jacobian, "SKETCH_SAMPLES", 2)
+    settings = DiscoverySettings(n_directions=3, batch=8, scored=4)
     layers.study_ranges(tmp_path, ("sprites",), (11,), settings, ("pca",), samples=4)
     layers.study_channels(tmp_path, ("sprites",), (11,), samples=4)
     capsys.readouterr()

@@ -32,7 +32,7 @@ def found_by(generator, method, **changes):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_leaves_unit_vectors_that_say_where_they_are_from(toy, method):
+def test_every_method_leaves_unit_vectors_that_say_where_they_are_from(toy, quick_local, method):
     result = found_by(toy, method)
     directions = result.directions
     assert directions.method == result.bases[0].name and directions.method in (METHODS[method].candidates or (method,))
