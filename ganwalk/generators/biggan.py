@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
+from ganwalk.generators.base import Noise, check_layer
 from ganwalk.generators.configs import MAX_DIM, MAX_RESOLUTION, check_sizes, check_types
 from ganwalk.generators.progressive import upsample_convolution
+from ganwalk.generators.unstyled import Unstyled
 
 _MAX_BLOCKS = 64
 # Between the 1×1 convolutions of BigGAN-deep's blocks there are so many times fewer channels.
@@ -234,7 +235,7 @@ class Attention(nn.Module):
         return x + self.o((value @ weights.transpose(1, 2)).reshape(n, -1, height, width))
 
 
-class BigGAN(nn.Module):
+class BigGAN(Unstyled):
     """Implements `ganwalk.generators.base.Generator` without a mapping: `w` is the code beside its embedded class.
 
     Where statistics depend on the truncation, their row and its share are the last two numbers of `w`. Layer 0 is the
@@ -242,19 +243,16 @@ class BigGAN(nn.Module):
     image.
     """
 
-    w_avg: Tensor
-    style_based = False
-
     def __init__(self, config: BigGANConfig):
-        super().__init__()
+        super().__init__(
+            config.layer_resolutions,
+            z_dim=config.z_dim,
+            w_dim=config.z_dim + config.class_dim + 2 * (config.n_stats > 1),
+            img_channels=config.img_channels,
+            c_dim=config.c_dim,
+        )
         self.config = config
-        self.z_dim, self.c_dim = config.z_dim, config.c_dim
         self.z_limit = config.z_limit or None
-        self.w_dim = config.z_dim + config.class_dim + 2 * (config.n_stats > 1)
-        self.resolution, self.img_channels = config.resolution, config.img_channels
-        self.image_size = (config.resolution, config.resolution)
-        self.layer_resolutions = config.layer_resolutions
-        self.num_layers = len(self.layer_resolutions)
         if config.embed_dim > 0:
             self.embedding = nn.Linear(config.c_dim, config.embed_dim, bias=False)
         self.first_part = config.code_of(None)
@@ -267,8 +265,6 @@ class BigGAN(nn.Module):
             self.add_module(f"{kind}{number}", part)
         self.output_norm = OutputNorm(config, config.widths[-1])
         self.output = nn.Conv2d(config.widths[-1], config.img_channels, 3, padding=1)
-        # On the CPU even while the module is built without memory ("meta"): no file stores it.
-        self.register_buffer("w_avg", torch.zeros(self.w_dim, device="cpu"), persistent=False)
 
     def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
         """Matrices (out, z_dim) that the latent code meets first in a layer: the linear maps of what it is given."""
@@ -288,15 +284,8 @@ class BigGAN(nn.Module):
         """The architecture for people."""
         return "biggan-deep" if self.config.deep else "biggan"
 
-    def mapping(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-    ) -> Tensor:
-        """The codes (n, z_dim) beside their embedded classes (n, c_dim), for every layer: (n, num_layers, w_dim).
+    def coded(self, z: Tensor, c: Tensor | None, psi: float) -> Tensor:
+        """Codes beside their embedded classes, and where statistics depend on the truncation, which ones.
 
         Truncation scales the codes, and chooses the statistics that were recorded for it, if there are such: the row
         and its share as the code that published these networks computes them, which interpolates the wrong way round.
@@ -305,16 +294,15 @@ class BigGAN(nn.Module):
             GanwalkError: there are no statistics for this truncation.
         """
         config = self.config
-        check_codes(z, self.z_dim, c, self.c_dim)
         assert c is not None
         label = c.to(z.dtype)
-        parts = [z * truncation_psi, self.embedding(label) if config.embed_dim > 0 else label]
+        parts = [z * psi, self.embedding(label) if config.embed_dim > 0 else label]
         if config.n_stats > 1:
-            if not 0 < truncation_psi <= 1:
-                raise GanwalkError(f"this BigGAN knows truncations from 0 to 1, not {truncation_psi:g}")
-            share, row = math.modf(truncation_psi / (1.0 / (config.n_stats - 1)))
+            if not 0 < psi <= 1:
+                raise GanwalkError(f"this BigGAN knows truncations from 0 to 1, not {psi:g}")
+            share, row = math.modf(psi / (1.0 / (config.n_stats - 1)))
             parts += [torch.full_like(z[:, :1], number) for number in (row, share or 1.0)]
-        return broadcast_styles(torch.cat(parts, dim=1), self.num_layers, self.w_dim)
+        return torch.cat(parts, dim=1)
 
     def synthesis(
         self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None
@@ -325,7 +313,7 @@ class BigGAN(nn.Module):
         """
         config = self.config
         last = check_layer(until, self.num_layers)
-        styles = broadcast_styles(w, self.num_layers, self.w_dim)[:, 0]
+        styles = self.entering(w)
         code, label, statistics = styles.tensor_split([self.z_dim, self.z_dim + config.class_dim], dim=1)
         row, share = (statistics[:, 0].long(), statistics[:, 1:]) if config.n_stats > 1 else (None, None)
         conditions = Conditions(code, label, row, share)
@@ -338,7 +326,3 @@ class BigGAN(nn.Module):
         if last < self.num_layers - 1:
             return x
         return torch.tanh(self.output(self.output_norm(x, conditions)))
-
-    def forward(self, z: Tensor, c: Tensor | None = None, *, truncation_psi: float = 1.0) -> Tensor:
-        """Images of latent codes."""
-        return self.synthesis(self.mapping(z, c, truncation_psi=truncation_psi))

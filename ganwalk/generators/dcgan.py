@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
+from ganwalk.generators.base import Noise, check_layer
 from ganwalk.generators.configs import MAX_RESOLUTION, check_sizes, check_types
+from ganwalk.generators.unstyled import Unstyled
 
 _MAX_LAYERS = 12
 
@@ -49,32 +50,26 @@ class DCGANConfig:
         return self.layer_resolutions[-1]
 
 
-class DCGAN(nn.Module):
+class DCGAN(Unstyled):
     """Implements `ganwalk.generators.base.Generator` without a mapping: `w` is the latent code itself.
 
     Layer k is the k-th transposed convolution and its rectifier; the last one, with a tanh, is the image. Batch
     normalisation, which is affine once trained, lies in the weights.
     """
 
-    w_avg: Tensor
-    style_based = False
-    c_dim = 0
-
     def __init__(self, config: DCGANConfig):
-        super().__init__()
+        super().__init__(
+            config.layer_resolutions,
+            z_dim=config.z_dim,
+            w_dim=config.z_dim,
+            img_channels=config.img_channels,
+        )
         self.config = config
-        self.z_dim = self.w_dim = config.z_dim
-        self.resolution, self.img_channels = config.resolution, config.img_channels
-        self.image_size = (config.resolution, config.resolution)
-        self.layer_resolutions = config.layer_resolutions
-        self.num_layers = len(self.layer_resolutions)
         below = config.z_dim
         for layer, channels in enumerate((*config.channels, config.img_channels)):
             size, stride, padding = (config.first_size, 1, 0) if layer == 0 else (4, 2, 1)
             self.add_module(f"layer{layer}", nn.ConvTranspose2d(below, channels, size, stride, padding))
             below = channels
-        # On the CPU even while the module is built without memory ("meta"): no file stores it.
-        self.register_buffer("w_avg", torch.zeros(self.w_dim, device="cpu"), persistent=False)
 
     def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
         """Matrices (out, z_dim) that the latent code meets first: only the first layer has one."""
@@ -86,18 +81,6 @@ class DCGAN(nn.Module):
         """The architecture for people."""
         return "dcgan"
 
-    def mapping(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-    ) -> Tensor:
-        """The codes (n, z_dim) for every layer: (n, num_layers, z_dim); truncation scales them towards the origin."""
-        check_codes(z, self.z_dim)
-        return broadcast_styles(z * truncation_psi, self.num_layers, self.w_dim)
-
     def synthesis(
         self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None
     ) -> Tensor:
@@ -106,12 +89,8 @@ class DCGAN(nn.Module):
         Only the first layer's code enters; there is no noise.
         """
         last = check_layer(until, self.num_layers)
-        x = broadcast_styles(w, self.num_layers, self.w_dim)[:, 0, :, None, None]
+        x = self.entering(w)[:, :, None, None]
         for layer in range(last + 1):
             x = self.get_submodule(f"layer{layer}")(x)
             x = torch.tanh(x) if layer == self.num_layers - 1 else F.relu(x)
         return x
-
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """Images of latent codes."""
-        return self.synthesis(self.mapping(z, c))

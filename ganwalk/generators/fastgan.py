@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
+from ganwalk.generators.base import Noise, check_layer
 from ganwalk.generators.configs import MAX_DIM, check_sizes, check_types
 from ganwalk.generators.filters import gated
 from ganwalk.generators.mapping import normalize_second_moment
 from ganwalk.generators.noise import add_noise, constant_noise
 from ganwalk.generators.progressive import block_count, upsample_convolution
+from ganwalk.generators.unstyled import Unstyled
 
 SIZES = (128, 256, 512, 1024)
 # The features that are gated, and those that the gate is made of.
@@ -102,24 +103,21 @@ class Gate(nn.Module):
         return self.conv2(F.silu(self.conv1(F.adaptive_avg_pool2d(x, 4)))).sigmoid()
 
 
-class FastGAN(nn.Module):
+class FastGAN(Unstyled):
     """Implements `ganwalk.generators.base.Generator` without a mapping: `w` is the code beside its embedded class.
 
     A layer is all that happens at one size, its gate included; the last one, with the projection to RGB, is the image.
     """
 
-    w_avg: Tensor
-    style_based = False
-
     def __init__(self, config: FastGANConfig):
-        super().__init__()
+        super().__init__(
+            config.layer_resolutions,
+            z_dim=config.z_dim,
+            w_dim=config.z_dim + config.embed_dim,
+            img_channels=config.img_channels,
+            c_dim=config.c_dim,
+        )
         self.config = config
-        self.z_dim, self.c_dim = config.z_dim, config.c_dim
-        self.w_dim = config.z_dim + config.embed_dim
-        self.resolution, self.img_channels = config.resolution, config.img_channels
-        self.image_size = (config.resolution, config.resolution)
-        self.layer_resolutions = config.layer_resolutions
-        self.num_layers = len(self.layer_resolutions)
         if config.c_dim > 0:
             self.embedding = nn.Embedding(config.c_dim, config.embed_dim)
         channels = dict(zip(config.layer_resolutions, config.channels, strict=True))
@@ -132,8 +130,6 @@ class FastGAN(nn.Module):
             if size in GATES:
                 self.add_module(f"gate{size}", Gate(channels[GATES[size]], channels[size]))
         self.output = nn.Conv2d(config.channels[-1], config.img_channels, 3, padding=1)
-        # On the CPU even while the module is built without memory ("meta"): no file stores it.
-        self.register_buffer("w_avg", torch.zeros(self.w_dim, device="cpu"), persistent=False)
 
     def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
         """Matrices (out, z_dim) that the latent code meets first: only the first layer has one."""
@@ -144,24 +140,13 @@ class FastGAN(nn.Module):
         """The architecture for people."""
         return "fastgan" if self.config.full else "fastgan (lite)"
 
-    def mapping(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-    ) -> Tensor:
-        """The codes (n, z_dim) beside their embedded classes (n, c_dim), for every layer: (n, num_layers, w_dim).
-
-        Of labels that are not one-hot, the largest entry is the class, as in the official code.
-        """
-        check_codes(z, self.z_dim, c, self.c_dim)
-        if truncation_psi != 1:
+    def coded(self, z: Tensor, c: Tensor | None, psi: float) -> Tensor:
+        """Codes beside their embedded classes: of labels that are not one-hot, the largest entry, as officially."""
+        if psi != 1:
             raise GanwalkError("FastGAN scales its latent codes to unit length: truncation has no effect, drop it")
         if self.c_dim > 0 and c is not None:
             z = torch.cat([z, self.embedding(c.argmax(dim=1)).to(z.dtype)], dim=1)
-        return broadcast_styles(z, self.num_layers, self.w_dim)
+        return z
 
     def synthesis(
         self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None
@@ -175,9 +160,7 @@ class FastGAN(nn.Module):
             seed: of the random noise; None takes torch's global generator.
         """
         last = check_layer(until, self.num_layers)
-        code, embedded = broadcast_styles(w, self.num_layers, self.w_dim)[:, 0].split(
-            [self.z_dim, self.config.embed_dim], dim=1
-        )
+        code, embedded = self.entering(w).split([self.z_dim, self.config.embed_dim], dim=1)
         rng = None if seed is None else torch.Generator(w.device).manual_seed(seed)
         features = {4: gated(self.first(normalize_second_moment(code)[:, :, None, None]))}
         for size in self.layer_resolutions[1 : last + 1]:
@@ -190,7 +173,3 @@ class FastGAN(nn.Module):
             features[size] = x
         x = features[self.layer_resolutions[last]]
         return self.output(x) if last == self.num_layers - 1 else x
-
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """Images of latent codes, with the constant noise."""
-        return self.synthesis(self.mapping(z, c))

@@ -13,11 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
+from ganwalk.generators.base import Noise, check_layer
 from ganwalk.generators.configs import check_sizes, check_types
 from ganwalk.generators.filters import depthwise_fir, gated
 from ganwalk.generators.lucidrains import HEAD_DIM, HEADS, ChannelNorm, linear_attention
 from ganwalk.generators.noise import add_noise, constant_noise
+from ganwalk.generators.unstyled import Unstyled
 
 # Layers that reach 2048 px at most.
 _MAX_LAYERS = 9
@@ -163,31 +164,25 @@ class Gate(nn.Module):
         return self.conv2(F.leaky_relu(self.conv1(x), 0.1)).sigmoid()
 
 
-class Lightweight(nn.Module):
+class Lightweight(Unstyled):
     """Implements `ganwalk.generators.base.Generator` without a mapping: `w` is the latent code itself.
 
     Layer 0 is at 4 px, the others double the size; the last one, with the convolution to RGB, is the image. The
     networks paint in [0, 1]; images are rescaled to [-1, 1].
     """
 
-    w_avg: Tensor
-    style_based = False
-    c_dim = 0
-
     def __init__(self, config: LightweightConfig):
-        super().__init__()
+        super().__init__(
+            config.layer_resolutions,
+            z_dim=config.latent_dim,
+            w_dim=config.latent_dim,
+            img_channels=config.img_channels,
+        )
         self.config = config
-        self.z_dim = self.w_dim = config.latent_dim
-        self.resolution, self.img_channels = config.resolution, config.img_channels
-        self.image_size = (config.resolution, config.resolution)
-        self.layer_resolutions = config.layer_resolutions
-        self.num_layers = len(self.layer_resolutions)
         self.initial = nn.ConvTranspose2d(config.latent_dim, 2 * config.latent_dim, 4)
         self.layers = nn.ModuleList(Layer(config, index) for index in range(len(config.channels)))
         self.gates = nn.ModuleList(Gate(config, number) for number in range(len(config.gates)))
         self.output = nn.Conv2d(config.channels[-1], config.img_channels, 3, padding=1)
-        # On the CPU even while the module is built without memory ("meta"): no file stores it.
-        self.register_buffer("w_avg", torch.zeros(self.w_dim, device="cpu"), persistent=False)
 
     def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
         """Matrices (out, z_dim) that the latent code meets first: only the first layer has one."""
@@ -197,18 +192,6 @@ class Lightweight(nn.Module):
     def summary(self) -> str:
         """The architecture for people."""
         return "lightweight-gan (attention)" if self.config.attention else "lightweight-gan"
-
-    def mapping(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-    ) -> Tensor:
-        """The codes (n, z_dim) for every layer: (n, num_layers, z_dim); truncation scales them towards the origin."""
-        check_codes(z, self.z_dim)
-        return broadcast_styles(z * truncation_psi, self.num_layers, self.w_dim)
 
     def synthesis(
         self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None
@@ -223,7 +206,7 @@ class Lightweight(nn.Module):
         """
         last = check_layer(until, self.num_layers)
         rng = None if seed is None else torch.Generator(w.device).manual_seed(seed)
-        code = broadcast_styles(w, self.num_layers, self.w_dim)[:, 0, :, None, None]
+        code = self.entering(w)[:, :, None, None]
         x = F.normalize(gated(self.initial(code)), dim=1)
         sources = dict(self.config.gates)
         waiting: dict[int, Tensor] = {}
@@ -235,7 +218,3 @@ class Lightweight(nn.Module):
                 waiting[sources[index]] = self.gates[list(sources).index(index)](x)
             x = x if gate is None else x * gate
         return self.output(x) * 2 - 1 if last == self.num_layers - 1 else x
-
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """Images of latent codes, with the constant noise."""
-        return self.synthesis(self.mapping(z, c))

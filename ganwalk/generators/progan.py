@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
+from ganwalk.generators.base import Noise, check_layer
 from ganwalk.generators.configs import MAX_DIM, check_sizes, check_types
 from ganwalk.generators.progressive import (
     HE_GAIN,
@@ -21,6 +21,7 @@ from ganwalk.generators.progressive import (
     layer_resolutions,
     upsample_convolution,
 )
+from ganwalk.generators.unstyled import Unstyled
 
 
 @dataclass(frozen=True)
@@ -98,25 +99,22 @@ class FirstLayer(nn.Module):
         return F.linear(z, weight).unflatten(1, (-1, 4, 4)) + self.bias
 
 
-class ProGAN(nn.Module):
+class ProGAN(Unstyled):
     """Implements `ganwalk.generators.base.Generator` without a mapping: `w` is the latent code (and label) itself.
 
     Layer k is the k-th convolution; the last one, with the projection to RGB, is the image. Names of parameters:
     layer{k} and output{block}.
     """
 
-    w_avg: Tensor
-    style_based = False
-
     def __init__(self, config: ProGANConfig):
-        super().__init__()
+        super().__init__(
+            layer_resolutions(config.resolution),
+            z_dim=config.z_dim,
+            w_dim=config.z_dim + config.c_dim,
+            img_channels=config.img_channels,
+            c_dim=config.c_dim,
+        )
         self.config = config
-        self.z_dim, self.c_dim = config.z_dim, config.c_dim
-        self.w_dim = config.z_dim + config.c_dim
-        self.resolution, self.img_channels = config.resolution, config.img_channels
-        self.image_size = (config.resolution, config.resolution)
-        self.layer_resolutions = layer_resolutions(config.resolution)
-        self.num_layers = len(self.layer_resolutions)
         below = self.w_dim
         for block, channels in enumerate(config.block_channels):
             first = FirstLayer(below, channels) if block == 0 else Convolution(below, channels, 3, HE_GAIN)
@@ -124,8 +122,6 @@ class ProGAN(nn.Module):
             self.add_module(f"layer{2 * block + 1}", Convolution(channels, channels, 3, HE_GAIN))
             self.add_module(f"output{block}", Convolution(channels, config.img_channels, 1, 1.0))
             below = channels
-        # On the CPU even while the module is built without memory ("meta"): no file stores it.
-        self.register_buffer("w_avg", torch.zeros(self.w_dim, device="cpu"), persistent=False)
 
     def latent_weights(self, layer: int) -> tuple[Tensor, ...]:
         """Matrices (out, z_dim) that the latent code meets first: only the first layer has one."""
@@ -139,23 +135,15 @@ class ProGAN(nn.Module):
         """The architecture for people."""
         return "progan" if self.config.lod == 0 else f"progan (level of detail {self.config.lod:g})"
 
-    def mapping(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-    ) -> Tensor:
-        """The codes (n, z_dim), with their labels (n, c_dim) appended, for every layer: (n, num_layers, w_dim)."""
-        check_codes(z, self.z_dim, c, self.c_dim)
-        if truncation_psi != 1:
+    def coded(self, z: Tensor, c: Tensor | None, psi: float) -> Tensor:
+        """Codes beside their labels."""
+        if psi != 1:
             if self.config.normalize_latents:
                 raise GanwalkError("ProGAN scales its latent codes to unit length: truncation has no effect, drop it")
-            z = z * truncation_psi
+            z = z * psi
         if self.c_dim > 0 and c is not None:
             z = torch.cat([z, c.to(z.dtype)], dim=1)
-        return broadcast_styles(z, self.num_layers, self.w_dim)
+        return z
 
     def synthesis(
         self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None
@@ -165,7 +153,7 @@ class ProGAN(nn.Module):
         Only the first layer's code enters; there is no noise.
         """
         last = check_layer(until, self.num_layers)
-        z = broadcast_styles(w, self.num_layers, self.w_dim)[:, 0]
+        z = self.entering(w)
         x = pixel_norm(z) if self.config.normalize_latents else z
         if last < self.num_layers - 1:
             for k in range(last + 1):
@@ -194,7 +182,3 @@ class ProGAN(nn.Module):
         x = layer(x) if k == 0 else layer(x, up=k % 2 == 0)
         x = F.leaky_relu(x, self.config.slope)
         return pixel_norm(x) if self.config.pixel_norm else x
-
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """Images of latent codes."""
-        return self.synthesis(self.mapping(z, c))

@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
+from ganwalk.generators.base import Noise, check_layer
 from ganwalk.generators.configs import MAX_DIM, check_sizes, check_types
 from ganwalk.generators.filters import is_linear, upsample
+from ganwalk.generators.unstyled import Unstyled
 
 _MAX_STAGES, _MAX_BLOCKS = 11, 64
 
@@ -93,26 +94,24 @@ class Stage(nn.Module):
         self.blocks = nn.ModuleList(Block(*sizes) for _ in range(config.blocks[stage]))
 
 
-class R3GAN(nn.Module):
+class R3GAN(Unstyled):
     """Implements `ganwalk.generators.base.Generator` without a mapping: `w` is the code beside its embedded label.
 
     Layers are the beginning of each stage and its residual blocks; the last one, with the projection to RGB, is the
     image.
     """
 
-    w_avg: Tensor
     taps: Tensor
-    style_based = False
 
     def __init__(self, config: R3GANConfig):
-        super().__init__()
+        super().__init__(
+            config.layer_resolutions,
+            z_dim=config.z_dim,
+            w_dim=config.z_dim + config.embed_dim,
+            img_channels=config.img_channels,
+            c_dim=config.c_dim,
+        )
         self.config = config
-        self.z_dim, self.c_dim = config.z_dim, config.c_dim
-        self.w_dim = config.z_dim + config.embed_dim
-        self.resolution, self.img_channels = config.resolution, config.img_channels
-        self.image_size = (config.resolution, config.resolution)
-        self.layer_resolutions = config.layer_resolutions
-        self.num_layers = len(self.layer_resolutions)
         if config.c_dim > 0:
             self.embedding = nn.Linear(config.c_dim, config.embed_dim, bias=False)
         self.linear = nn.Linear(self.w_dim, config.widths[0], bias=False)
@@ -120,7 +119,6 @@ class R3GAN(nn.Module):
         self.stages = nn.ModuleList(Stage(config, stage) for stage in range(len(config.widths)))
         self.output = nn.Conv2d(config.widths[-1], config.img_channels, 1, bias=False)
         # On the CPU even while the module is built without memory ("meta"): no file stores them.
-        self.register_buffer("w_avg", torch.zeros(self.w_dim, device="cpu"), persistent=False)
         taps = torch.tensor(config.resample_filter, device="cpu")
         self.register_buffer("taps", taps / taps.sum(), persistent=False)
         self.taps_are_linear = is_linear(self.taps)
@@ -136,23 +134,12 @@ class R3GAN(nn.Module):
         """The architecture for people."""
         return "r3gan"
 
-    def mapping(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-    ) -> Tensor:
-        """The codes (n, z_dim) beside their embedded labels (n, c_dim), for every layer: (n, num_layers, w_dim).
-
-        Truncation scales the codes towards the origin.
-        """
-        check_codes(z, self.z_dim, c, self.c_dim)
-        w = z * truncation_psi
+    def coded(self, z: Tensor, c: Tensor | None, psi: float) -> Tensor:
+        """Codes, scaled towards the origin, beside their embedded labels."""
+        w = z * psi
         if self.c_dim > 0 and c is not None:
             w = torch.cat([w, self.embedding(c.to(w.dtype))], dim=1)
-        return broadcast_styles(w, self.num_layers, self.w_dim)
+        return w
 
     def synthesis(
         self, w: Tensor, *, until: int | None = None, noise: Noise = "const", seed: int | None = None
@@ -162,7 +149,7 @@ class R3GAN(nn.Module):
         Only the first layer's code enters; there is no noise.
         """
         last = check_layer(until, self.num_layers)
-        code = broadcast_styles(w, self.num_layers, self.w_dim)[:, 0]
+        code = self.entering(w)
         x = self.basis * self.linear(code)[:, :, None, None]
         places = [(stage, step) for stage, blocks in enumerate(self.config.blocks) for step in range(blocks + 1)]
         for number, step in places[: last + 1]:
@@ -172,7 +159,3 @@ class R3GAN(nn.Module):
             elif number > 0:
                 x = upsample(stage.transition(x), self.taps, linear=self.taps_are_linear)
         return self.output(x) if last == self.num_layers - 1 else x
-
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """Images of latent codes."""
-        return self.synthesis(self.mapping(z, c))
