@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from ganwalk.errors import one_line
@@ -17,6 +18,8 @@ _UNMISTAKABLE = {"deformator", "lat_comp", "comp", "eigvec", "log_mat_half", "bo
 # Where checkpoints keep their generator, the averaged one first.
 GENERATORS = ("G_ema", "g_ema", "generator_ema", "generator_smooth", "netG_ema", "G", "g", "generator", "netG", "model")
 _MAX_SHOWN = 6
+# Of a dict, and of each dict in it: many may be one and the same.
+_MAX_LOOKED_AT = 1000
 
 
 def describe_stranger(value: Any) -> str:
@@ -71,8 +74,8 @@ def _names(value: Any) -> set[str]:
     """Names of a dict and of the dicts in it, without what stands before."""
     if not isinstance(value, dict):
         return set()
-    names = {key for key in value if isinstance(key, str)}
-    for entry in value.values():
+    names = {key for key in islice(value, _MAX_LOOKED_AT) if isinstance(key, str)}
+    for entry in islice(value.values(), _MAX_LOOKED_AT):
         if isinstance(entry, dict):
-            names |= {key for key in entry if isinstance(key, str)}
+            names |= {key for key in islice(entry, _MAX_LOOKED_AT) if isinstance(key, str)}
     return {name.rpartition(".")[2] for name in names}

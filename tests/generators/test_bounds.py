@@ -1,0 +1,235 @@
+"""Every file is answered in bounded time and memory: small files that would take hours or gigabytes, run by the clock.
+
+Each kind of file is written in every format that it can lie in. One process reads them all, each in a fork of its own
+whose CPU time is limited, and whose peak of memory is compared with what it began with.
+"""
+
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.generators.test_checkpoints import global_, string
+from tests.generators.test_hostile import archive, legacy, zipped_storage
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+# Seconds of CPU and bytes that SECURITY.md promises; what a file holds itself is allowed twice.
+SECONDS = 10
+BYTES = 2**30
+PRIME = 2**61 - 1
+
+MEASURE = """
+import json, os, resource, sys
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.loading import load_generator
+from ganwalk.interchange.contents import one_line_errors, read_contents
+from pathlib import Path
+import ganwalk.evaluation.representation.encoder
+import numpy, torch, safetensors.torch
+
+torch.set_num_threads(1)
+seconds = int(sys.argv[1])
+
+
+def imported(path):
+    from ganwalk.interchange import import_directions
+    import_directions(path, load_generator("scenes"), reading="rows")
+
+
+def directions(path):
+    from ganwalk.directions import Directions
+    Directions.load(path)
+
+
+def encoder(path):
+    from ganwalk.evaluation.representation.encoder import Encoder
+    Encoder.load(path)
+
+
+READERS = {"generator": load_generator, "import": imported, "directions": directions, "encoder": encoder}
+load_generator("scenes")
+
+
+def usage():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
+
+
+for line in sys.stdin:
+    reader, path = json.loads(line)
+    if (child := os.fork()) == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        begun, before = usage()
+        try:
+            READERS[reader](path)
+            said = ""
+        except GanwalkError as error:
+            said = str(error)
+        except BaseException as error:
+            said = f"\\n{error!r}"
+        ended, after = usage()
+        print(json.dumps([said, ended - begun, after - before]), flush=True)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if status:
+        print(json.dumps([f"\\nkilled by {status}", 0, 0]), flush=True)
+"""
+
+
+def integer(number, protocol):
+    """Opcodes of a whole number."""
+    return pickle.dumps(number, protocol)[2 if protocol == 2 else 0 : -1]
+
+
+def keyed(keys):
+    """A dict under these keys, which are given as opcodes."""
+    return b"}(" + b"".join(key + b"N" for key in keys) + b"u"
+
+
+def times(opening, step, count):
+    """A value that is memoised as 0, and a list of what `step` makes of it, many times."""
+    return opening + b"q\x000](" + step * count + b"e"
+
+
+def text(letters):
+    return b"X" + struct.pack("<I", len(letters)) + letters
+
+
+def nested(body):
+    """Bytes of a stream of torch's inside of a pickle, which leave a storage; `body` is read and dropped before."""
+    return legacy(b"\x80\x02" + body + b"0" + zipped_storage(4) + b".", ["0"], (4, bytes(16)))
+
+
+def loaded(stream, count=1):
+    call = global_("torch.storage", "_load_from_bytes") + b"q\x010"
+    return call + times(b"B" + struct.pack("<I", len(stream)) + stream, b"h\x01h\x00\x85R", count)
+
+
+def shared_dicts(levels=2, width=50_000):
+    inner = b"N"
+    for level in range(levels):
+        keys = [text(b"G_ema%d.%d" % (level, i)) for i in range(width)]
+        inner += b"q\x000}(" + b"".join(key + b"h\x00" for key in keys) + b"u"
+    return inner
+
+
+# Opcodes that leave one value. Numbers that collide when they are hashed; names, texts and streams that are used again
+# and again; very many small values.
+BODIES = {
+    "colliding keys, protocol 0": lambda: keyed(integer(k * PRIME, 0) for k in range(1, 60_000)),
+    "colliding keys, protocol 2": lambda: keyed(integer(k * PRIME, 2) for k in range(1, 60_000)),
+    "keys with equal low bits": lambda: keyed(integer(k << 40, 2) for k in range(1, 100_000)),
+    "colliding tuples": lambda: keyed(integer(k * PRIME, 2) + b"\x85" for k in range(1, 60_000)),
+    "colliding tuples of many": lambda: keyed(b"(" + integer(k << 40, 2) * 20 + b"t" for k in range(1, 40_000)),
+    "fractions as keys": lambda: keyed(b"G" + struct.pack(">d", k * 2.0**40) for k in range(1, 100_000)),
+    "colliding keys of a call": lambda: (
+        global_("collections", "OrderedDict")
+        + b"]("
+        + b"".join(integer(k * PRIME, 2) + b"N\x86" for k in range(1, 60_000))
+        + b"e\x85R"
+    ),
+    "colliding memo": lambda: b"N" + b"".join(b"p%d\n" % (k * PRIME) for k in range(60_000)),
+    "sparse memo": lambda: b"N" + b"".join(b"r" + struct.pack("<I", k << 12) for k in range(2**20)),
+    "long names of calls": lambda: times(b"c" + b"a" * 2**24 + b"\nb\n", b"h\x00)R", 100_000),
+    "long names put together": lambda: times(text(b"a" * 2**24), b"h\x00h\x00\x93", 100_000),
+    "long keys that are equal": lambda: (
+        text(b"a" * 2**23) + b"q\x000" + text(b"a" * 2**23) + b"q\x010}h\x00Ns(" + b"h\x01N" * 100_000 + b"u"
+    ),
+    "long streams": lambda: loaded(nested(text(b"a" * 2**24)), 20_000),
+    "long streams of a bytearray": lambda: (
+        global_("torch.storage", "_load_from_bytes")
+        + b"q\x010"
+        + times(b"\x96" + struct.pack("<Q", 2**24) + nested(b"N").ljust(2**24, b"."), b"h\x01h\x00\x85R", 20_000)
+    ),
+    "streams of many opcodes": lambda: loaded(nested(b"N0" * 50_000 + b"N"), 1000),
+    "instances": lambda: b"](" + b"(ia\nb\n" * 2_450_000 + b"e",
+    "empty dicts": lambda: b"](" + b"}" * 4_000_000 + b"e",
+    "nothing": lambda: b"](" + b"N" * 2_900_000 + b"e",
+    "names": lambda: b"](" + b"ca\nb\n" * 1_000_000 + b"e",
+    "texts": lambda: b"](" + b"".join(string(f"{k}") for k in range(2_000_000)) + b"e",
+    "entries": lambda: keyed(string(f"G_ema.{k}") for k in range(1_000_000)),
+    "wide text": lambda: text(("😀" + "a" * 2**26).encode()),
+    "long lines": lambda: b"V" + b"a" * 2**26,
+    "dicts of one dict": shared_dicts,
+    "one array many times": lambda: times(
+        b"(cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n("
+        + text(b"<" * 2**22 + b"f4")
+        + b"tR"
+        + text(b"a" * 4)
+        + b"tR",
+        b"h\x00",
+        200_000,
+    ),
+}
+WRAPPERS = {
+    "pickle": lambda body: b"\x80\x04" + body + b".",
+    "zip": lambda body: archive(b"\x80\x04" + body + b"."),
+    "legacy": lambda body: legacy(b"\x80\x04" + body + b".", []),
+    "nested": lambda body: b"\x80\x04" + loaded(nested(body)) + b".",
+    "named": lambda body: b"\x80\x04}" + string("state_dict") + body + b"s.",
+}
+# What is large goes into one format: it costs the same in each.
+LARGE = (
+    "colliding tuples of",
+    "instances",
+    "empty",
+    "nothing",
+    "names",
+    "texts",
+    "entries",
+    "wide",
+    "long",
+    "fractions",
+    "dicts",
+    "streams",
+)
+
+
+def cases():
+    for name in BODIES:
+        for wrapper in WRAPPERS:
+            if wrapper == "pickle" or not name.startswith(LARGE):
+                yield f"{name}: {wrapper}", BODIES[name], WRAPPERS[wrapper]
+
+
+CASES = {name: (body, wrap) for name, body, wrap in cases()}
+
+
+@pytest.fixture(scope="module")
+def measure(tmp_path_factory):
+    """Reads one file in a fork of a process that has everything imported."""
+    folder = tmp_path_factory.mktemp("bounds")
+    process = subprocess.Popen(
+        [sys.executable, "-c", MEASURE, str(SECONDS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+
+    def run(data, reader="generator", suffix=".pkl"):
+        path = folder / f"file{suffix}"
+        path.write_bytes(data)
+        process.stdin.write(json.dumps([reader, str(path)]) + "\n")
+        process.stdin.flush()
+        said, seconds, size = json.loads(process.stdout.readline())
+        print(f"{seconds:.1f} s, {size / 2**20:.0f} MB: {said}")
+        assert "\n" not in said and len(said) < 700
+        assert seconds < SECONDS and size < BYTES + 2 * len(data)
+        return said
+
+    yield run
+    process.stdin.close()
+    process.wait()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_pickles_are_answered_in_bounded_time_and_memory(measure, name):
+    body, wrap = CASES[name]
+    assert measure(wrap(body()))
