@@ -4,18 +4,21 @@ Each kind of file is written in every format that it can lie in. One process rea
 whose CPU time is limited, and whose peak of memory is compared with what it began with.
 """
 
+import io
 import json
 import os
 import pickle
 import struct
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.generators.test_checkpoints import global_, string
-from tests.generators.test_hostile import archive, legacy, zipped_storage
+from tests.generators.test_hostile import archive, legacy, zipped_storage, zipped_tensor
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -233,3 +236,119 @@ def measure(tmp_path_factory):
 def test_pickles_are_answered_in_bounded_time_and_memory(measure, name):
     body, wrap = CASES[name]
     assert measure(wrap(body()))
+
+
+def npz(compressed, **members):
+    """An archive of arrays in numpy's format; values are given as they are, or as the bytes of a whole member."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as file:
+        for name, value in members.items():
+            with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+                if isinstance(value, bytes):
+                    member.write(value)
+                else:
+                    np.save(member, value)
+    return stream.getvalue()
+
+
+def zeros(kind, values):
+    """The member of an array of zeros, without having it in memory twice."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": kind, "fortran_order": False, "shape": (values // 512, 512)})
+    return header.getvalue() + bytes(values * np.dtype(kind).itemsize)
+
+
+def tensors(metadata, **entries):
+    """A file of safetensors whose metadata are given as JSON text."""
+    text = json.dumps({name: facts for name, facts in entries.items()})
+    text = '{"__metadata__": ' + metadata + (", " + text[1:] if entries else "}")
+    return struct.pack("<Q", len(text)) + text.encode()
+
+
+EMPTY = {"dtype": "F32", "shape": [0, 8], "data_offsets": [0, 0]}
+LABELLED = {"dtype": "F32", "shape": [1_000_000, 0], "data_offsets": [0, 0]}
+FACTS = {
+    "generator": {"reference": "scenes", "sha256": "", "architecture": "stylegan2", "resolution": 64},
+    "layers": None,
+    "space": "w",
+    "method": "",
+    "settings": {},
+    "seed": 0,
+    "version": "",
+}
+
+
+def described(key, text):
+    return json.dumps({key: text})
+
+
+# Of each file: its bytes, as what it is given, and its suffix.
+UNFOLDING = {
+    "deflated components of bytes": lambda: (npz(True, lat_comp=zeros("|i1", 2**28)), "import", ".npz"),
+    "deflated components of float64": lambda: (npz(True, lat_comp=zeros("<f8", 2**26)), "import", ".npz"),
+    "deflated header": lambda: (
+        npz(True, lat_comp=b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**29) + bytes(2**29)),
+        "import",
+        ".npz",
+    ),
+    "announced components": lambda: (npz(False, lat_comp=zeros("|i1", 512)[:-512] + bytes(8)), "import", ".npz"),
+    "one text of many arrays": lambda: (text_of_arrays(150), "generator", ".pkl"),
+    "lists in metadata of directions": lambda: (
+        tensors(described("ganwalk-directions-1", "[" + "[]," * 20_000_000 + "[]]")),
+        "directions",
+        ".safetensors",
+    ),
+    "lists in metadata of a generator": lambda: (
+        tensors(described("ganwalk-generator-1", "[" + "[]," * 20_000_000 + "[]]")),
+        "generator",
+        ".safetensors",
+    ),
+    "lists in metadata that are given as an encoder": lambda: (
+        tensors(described("ganwalk-encoder-1", "[" + "[]," * 20_000_000 + "[]]")),
+        "encoder",
+        ".safetensors",
+    ),
+    "empty labels": lambda: (
+        tensors(
+            described("ganwalk-directions-1", json.dumps(FACTS | {"labels": [{}] * 1_000_000})),
+            vectors=LABELLED,
+            scales=EMPTY | {"shape": [0]},
+        ),
+        "directions",
+        ".safetensors",
+    ),
+    "empty tensors": lambda: (
+        tensors(described("ganwalk-generator-1", "{}"), **{f"t{i}": EMPTY for i in range(100_000)}),
+        "generator",
+        ".safetensors",
+    ),
+    "one array in a long list": lambda: (
+        archive(
+            b"\x80\x04" + times(zipped_tensor((2**14,), count=2**14)[2:-1], b"h\x00", 15_000) + b".",
+            [("data/0", bytes(2**16))],
+        ),
+        "import",
+        ".pt",
+    ),
+    "one dict in many places": lambda: (archive(b"\x80\x04" + shared_dicts(2, 19_000) + b"."), "import", ".pt"),
+}
+
+
+def text_of_arrays(count, size=2**24):
+    """A TensorFlow snapshot of Python 2 whose variables are made of one text."""
+    shared = text(b"\x01" * size) + b"q\x000"
+    dtype = b"(cnumpy\ndtype\n(" + string("f4") + b"tR"
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n)R(K\x01" + integer(size // 4, 2) + b"\x85" + dtype[1:] + b"\x89h\x00tb"
+    )
+    variables = (
+        b"](" + b"".join(string(f"v{i}" if i else "4x4/Dense/weight") + array + b"\x86" for i in range(count)) + b"e"
+    )
+    state = b"}(" + string("version") + b"K\x04" + string("variables") + variables + b"u"
+    return b"\x80\x04" + shared + global_("dnnlib.tflib.network", "Network") + b")\x81" + state + b"b."
+
+
+@pytest.mark.parametrize("name", UNFOLDING)
+def test_small_files_do_not_become_gigabytes(measure, name):
+    data, reader, suffix = UNFOLDING[name]()
+    assert measure(data, reader, suffix)

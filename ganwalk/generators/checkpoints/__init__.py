@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import stat
-import struct
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import is_web_page
 from ganwalk.generators.architectures import architecture_of
 from ganwalk.generators.checkpoints import torch_reader
+from ganwalk.generators.checkpoints.archives import archive_entries
 from ganwalk.generators.checkpoints.gan_zoo import is_gan_zoo, read_gan_zoo
 from ganwalk.generators.checkpoints.genforce import is_genforce, read_genforce
 from ganwalk.generators.checkpoints.inert import PICKLE_STARTS, ZIP_START, read_inert
@@ -175,9 +174,8 @@ def _checked(read: Callable[[Any], tuple[Any, dict[str, Tensor]]], value: Any) -
 
 def _is_numpy_archive(path: Path) -> bool:
     try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(".npy") for name in archive.namelist())
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, struct.error, UnicodeError):
+        return any(name.endswith(".npy") for name in archive_entries(path))
+    except PickleError:
         return False
 
 

@@ -20,7 +20,7 @@ _MAX_REPEATED = 2**20
 MAX_TENSORS = 20_000
 _MAX_VALUES = 2**26
 # Bytes that float32 tensors may take beyond twice those stored.
-_MAX_WIDENED = 2**28
+MAX_WIDENED = 2**28
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +160,6 @@ def load_tensors(stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
     wanted = sum(count * size for count, size in zip(values, kinds, strict=True))
     there = 2 * sum(sizes.values())
     # Bytes become float32, too.
-    if wanted > max(there, 4 * _MAX_REPEATED) or 4 * sum(values) > there + _MAX_WIDENED:
+    if wanted > max(there, 4 * _MAX_REPEATED) or 4 * sum(values) > there + MAX_WIDENED:
         raise GanwalkError("is damaged: its tensors are many times larger than what is stored")
     return {name: tensor.load().float() for name, tensor in stored.items()}

@@ -14,11 +14,12 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 
 from ganwalk.files import open_regular
+from ganwalk.generators.checkpoints.archives import archive_entries
 from ganwalk.generators.checkpoints.file_source import MAX_PIECE, FileSource
 from ganwalk.generators.checkpoints.pickle_reader import (
     MAX_NAME,
@@ -45,8 +46,6 @@ _DTYPES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
-# torch.save's directory has some 70 bytes an entry; a checkpoint has thousands of entries, not a million.
-_MAX_DIRECTORY_BYTES = 2**24
 # What it takes to begin with a stream inside of a pickle, in units of the budget.
 _STREAM_UNITS = 50
 _STREAM_BYTES_A_UNIT = 64
@@ -218,51 +217,18 @@ def is_torchscript(path: Path) -> bool:
 
 def _entries(path: Path) -> tuple[dict[str, zipfile.ZipInfo], str]:
     """The archive's entries by name, and the folder that they lie in."""
-    try:
-        with path.open("rb") as file:
-            _check_directory(file)
-            with zipfile.ZipFile(file) as archive:
-                entries = {entry.filename: entry for entry in archive.infolist()}
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, struct.error, UnicodeError) as error:
-        raise PickleError("its zip directory is damaged or truncated") from error
-    _check_overlap(entries)
+    entries = archive_entries(path)
     described = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(described) != 1:
         raise PickleError("it is a zip archive, but not one of torch's")
     return entries, described[0].removesuffix("data.pkl")
 
 
-def _check_overlap(entries: dict[str, zipfile.ZipInfo]) -> None:
-    """Raises PickleError if entries share bytes of the file: they would take more memory than it has."""
-    end = 0
-    for entry in sorted(entries.values(), key=lambda entry: entry.header_offset):
-        if entry.header_offset < end:
-            raise PickleError("its zip entries overlap, which torch's never do")
-        end = entry.header_offset + 30 + entry.compress_size
-
-
-def _check_directory(file: BinaryIO) -> None:
-    """Raises PickleError if the archive's directory is too large to be parsed without harm."""
-    end = file.seek(0, io.SEEK_END)
-    file.seek(max(0, end - 2**16 - 22))
-    tail = file.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) < at + 22:
-        raise PickleError("its zip directory is missing: the file is truncated, download it again")
-    size = struct.unpack("<I", tail[at + 12 : at + 16])[0]
-    if tail[max(0, at - 20) :].startswith(b"PK\x06\x07"):
-        # A record of 64 bits replaces this one, whatever it says.
-        wide = tail.rfind(b"PK\x06\x06", 0, at)
-        size = struct.unpack("<Q", tail[wide + 40 : wide + 48])[0] if wide >= 0 else 2**64
-    if size > _MAX_DIRECTORY_BYTES:
-        raise PickleError("its zip directory is larger than any checkpoint's")
-
-
 def _read_entry(path: Path, entry: zipfile.ZipInfo, first: int, last: int) -> bytes:
     """Bytes of an entry; torch stores them as they are, so a compressed one is no torch file but perhaps a bomb."""
     if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size or entry.flag_bits & 1:
         raise PickleError("its zip entries are compressed, which torch's never are")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         end = file.seek(0, io.SEEK_END)
         file.seek(entry.header_offset)
         header = file.read(30)
