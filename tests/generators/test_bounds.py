@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import socket
 import struct
 import subprocess
 import sys
@@ -16,7 +17,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
+from ganwalk.directions import Directions
+from ganwalk.errors import GanwalkError
+from ganwalk.generators.checkpoints.inert import read_inert
+from ganwalk.generators.checkpoints.pickle_reader import PickleError
+from ganwalk.generators.loading import load_generator
+from ganwalk.interchange.contents import read_contents
+from ganwalk.tensor_files import TensorFileError, open_tensors
 from tests.generators.test_checkpoints import global_, string
 from tests.generators.test_hostile import archive, legacy, zipped_storage, zipped_tensor
 
@@ -28,7 +38,8 @@ BYTES = 2**30
 PRIME = 2**61 - 1
 
 MEASURE = """
-import json, os, resource, sys
+import json, os, resource, signal, sys
+from ganwalk.commands import group
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.loading import load_generator
 from ganwalk.interchange.contents import one_line_errors, read_contents
@@ -55,7 +66,14 @@ def encoder(path):
     Encoder.load(path)
 
 
-READERS = {"generator": load_generator, "import": imported, "directions": directions, "encoder": encoder}
+def command(arguments):
+    # A command that waits uses no CPU.
+    signal.alarm(seconds)
+    group(arguments, standalone_mode=False)
+
+
+READERS = {"command": command, "generator": load_generator, "import": imported}
+READERS |= {"directions": directions, "encoder": encoder}
 load_generator("scenes")
 
 
@@ -175,7 +193,6 @@ WRAPPERS = {
     "zip": lambda body: archive(b"\x80\x04" + body + b"."),
     "legacy": lambda body: legacy(b"\x80\x04" + body + b".", []),
     "nested": lambda body: b"\x80\x04" + loaded(nested(body)) + b".",
-    "named": lambda body: b"\x80\x04}" + string("state_dict") + body + b"s.",
 }
 # What is large goes into one format: it costs the same in each.
 LARGE = (
@@ -194,14 +211,13 @@ LARGE = (
 )
 
 
-def cases():
-    for name in BODIES:
-        for wrapper in WRAPPERS:
-            if wrapper == "pickle" or not name.startswith(LARGE):
-                yield f"{name}: {wrapper}", BODIES[name], WRAPPERS[wrapper]
-
-
-CASES = {name: (body, wrap) for name, body, wrap in cases()}
+SLOW = ("texts", "empty", "nothing", "names", "entries", "fractions", "wide", "long streams")
+CASES = {
+    f"{name}: {wrapper}": (body, wrap)
+    for name, body in BODIES.items()
+    for wrapper, wrap in WRAPPERS.items()
+    if wrapper == "pickle" or not name.startswith(LARGE)
+}
 
 
 @pytest.fixture(scope="module")
@@ -217,9 +233,11 @@ def measure(tmp_path_factory):
     )
 
     def run(data, reader="generator", suffix=".pkl"):
-        path = folder / f"file{suffix}"
-        path.write_bytes(data)
-        process.stdin.write(json.dumps([reader, str(path)]) + "\n")
+        """What is said of a file with these bytes, or by a command with these arguments."""
+        given = [str(argument) for argument in data] if reader == "command" else str(folder / f"file{suffix}")
+        if reader != "command":
+            Path(given).write_bytes(data)
+        process.stdin.write(json.dumps([reader, given]) + "\n")
         process.stdin.flush()
         said, seconds, size = json.loads(process.stdout.readline())
         print(f"{seconds:.1f} s, {size / 2**20:.0f} MB: {said}")
@@ -232,7 +250,9 @@ def measure(tmp_path_factory):
     process.wait()
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name.startswith(SLOW) else name for name in CASES]
+)
 def test_pickles_are_answered_in_bounded_time_and_memory(measure, name):
     body, wrap = CASES[name]
     assert measure(wrap(body()))
@@ -348,7 +368,145 @@ def text_of_arrays(count, size=2**24):
     return b"\x80\x04" + shared + global_("dnnlib.tflib.network", "Network") + b")\x81" + state + b"b."
 
 
-@pytest.mark.parametrize("name", UNFOLDING)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow)
+        if name in ("deflated header", "deflated components of float64")
+        else name
+        for name in UNFOLDING
+    ],
+)
 def test_small_files_do_not_become_gigabytes(measure, name):
     data, reader, suffix = UNFOLDING[name]()
     assert measure(data, reader, suffix)
+
+
+def strange(folder, kind):
+    """A path at which there is no regular file."""
+    path = folder / "strange.safetensors"
+    target = folder / "target"
+    if kind.endswith("pipe"):
+        os.mkfifo(target)
+    elif kind.endswith("socket"):
+        with socket.socket(socket.AF_UNIX) as opened:
+            opened.bind(str(target))
+    else:
+        target = Path("/dev/zero")
+    if kind.startswith("link"):
+        path.symlink_to(target)
+    else:
+        target.rename(path)
+    return path
+
+
+COMMANDS = {
+    "info": ["info", "STRANGE"],
+    "info of a program": ["info", "STRANGE", "--trust"],
+    "convert": ["convert", "STRANGE", "new.safetensors"],
+    "import": ["import", "STRANGE", "--generator", "scenes", "-o", "new.safetensors"],
+    "render": ["render", "--directions", "STRANGE", "--direction", "0"],
+    "render of latents": ["render", "--directions", "GOOD", "--direction", "0", "--latents", "STRANGE"],
+    "evaluate": ["evaluate", "--directions", "STRANGE"],
+    "name": ["name", "0", "smile", "--directions", "STRANGE"],
+    "export": ["export", "new.npz", "--directions", "STRANGE"],
+    "report": ["report", "--directions", "STRANGE"],
+    "animate": ["animate", "--directions", "STRANGE", "--direction", "0"],
+    "merge": ["directions", "merge", "STRANGE", "GOOD", "-o", "new.safetensors"],
+    "encode with an encoder": ["encode", "GOOD", "--directions", "GOOD", "--encoder", "STRANGE"],
+    "project": ["project", "STRANGE", "--generator", "scenes"],
+    "discover": ["discover", "--generator", "STRANGE"],
+}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "link to a pipe", "link to a device"])
+def test_commands_do_not_wait_for_what_is_no_file(measure, tmp_path, kind):
+    path = strange(tmp_path, kind)
+    good = shipped_directions(tmp_path)
+    given = {"STRANGE": path, "GOOD": good, "new.safetensors": tmp_path / "new.safetensors"}
+    said = {
+        name: measure([given.get(argument, argument) for argument in arguments], "command")
+        for name, arguments in COMMANDS.items()
+        # All open their files alike: the other kinds are tried on some.
+        if kind == "pipe" or name in ("info", "import", "render", "project")
+    }
+    assert {name: line for name, line in said.items() if "not a regular file" not in line} == {}
+
+
+def shipped_directions(folder):
+    """A small directions file for the shipped generator."""
+    generator = load_generator("scenes")
+    vectors = torch.eye(generator.w_dim)[:2]
+    directions = Directions(vectors, torch.ones(2), "w", generator.identity, None, "random", {}, 0, "")
+    directions.save(folder / "good.safetensors")
+    return folder / "good.safetensors"
+
+
+def test_a_large_file_that_is_none_is_not_hashed(measure, tmp_path):
+    path = tmp_path / "large.pkl"
+    with path.open("wb") as file:
+        file.truncate(40 * 2**30)
+    assert "is not a checkpoint" in measure(["info", path], "command")
+    with path.open("r+b") as file:
+        file.write(b"\x80\x04N0.")
+    assert "is not a checkpoint" in measure(["info", path], "command")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("arguments", [["info"], ["import", "--generator", "scenes", "-o", "new.safetensors"]])
+def test_files_that_the_system_makes_up_are_refused(measure, tmp_path, arguments):
+    for name in ("/proc/self/status", "/proc/self/mem", "/proc/self/environ"):
+        assert measure([arguments[0], name, *arguments[1:]], "command")
+
+
+def wide_offset(offset, name="archive/data/0"):
+    """A zip archive of torch's, one entry of which lies at an offset of 64 bits."""
+    data = archive(zipped_tensor((2,)), [("data/0", bytes(16))])
+    directory, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    entry = data.index(b"PK\x01\x02", directory + 1)
+    changed = bytearray(data[entry:end])
+    changed[30:32] = struct.pack("<H", 12)
+    changed[42:46] = b"\xff" * 4
+    changed += struct.pack("<HHQ", 1, 8, offset)
+    size = entry - directory + len(changed)
+    return data[:entry] + changed + data[end : end + 12] + struct.pack("<II", size, directory) + bytes(2)
+
+
+@pytest.mark.parametrize("offset", [2**31, 2**62, 2**63 - 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("reader", ["generator", "import"])
+def test_offsets_of_64_bits_lead_nowhere(measure, offset, reader):
+    assert measure(wide_offset(offset), reader, ".pt")
+
+
+@pytest.mark.parametrize("sizes", [(0, 2**62, 8), (0, 2**40, 2**40)])
+@pytest.mark.parametrize("reader", ["generator", "import"])
+def test_empty_tensors_beyond_count_are_refused(measure, sizes, reader):
+    data = archive(zipped_tensor(sizes, (1,) * len(sizes)), [("data/0", bytes(16))])
+    assert "impossible sizes" in measure(data, reader, ".pt")
+
+
+def test_nested_tensors_are_refused(measure):
+    stream = io.BytesIO()
+    torch.save(torch.nested.nested_tensor([torch.zeros(2, 3), torch.zeros(3, 3)]), stream)
+    assert "_rebuild_nested_tensor" in measure(stream.getvalue(), "import", ".pt")
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_no_crash(tmp_path):
+    values = torch.zeros(2**20)
+    path = tmp_path / "cut"
+    save_file({"a": values}, path)
+    with open_tensors(path) as file:
+        os.truncate(path, 5000)
+        with pytest.raises(TensorFileError, match="cut off"):
+            file.read("a")
+    np.save(path.with_suffix(".npy"), values.numpy())
+    array = read_contents(path.with_suffix(".npy")).entries[""]
+    os.truncate(path.with_suffix(".npy"), 5000)
+    with pytest.raises(GanwalkError, match="damaged"):
+        array.read()
+    for modern in (True, False):
+        torch.save(values, path, _use_new_zipfile_serialization=modern)
+        tensor = read_inert(path)
+        os.truncate(path, 5000)
+        with pytest.raises(PickleError, match="cut off"):
+            tensor.load()

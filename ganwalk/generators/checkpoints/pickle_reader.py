@@ -328,7 +328,7 @@ def _literal_units(value: str | bytes | bytearray) -> int:
     size = sys.getsizeof(value)
     # Text with letters beyond Latin-1 takes up to four times its bytes in the file.
     wide = isinstance(value, str) and size > 2 * len(value) + _BYTES_A_UNIT
-    return size // (_BYTES_A_UNIT if wide else _LITERAL_BYTES_A_UNIT)
+    return 1 + size // (_BYTES_A_UNIT if wide else _LITERAL_BYTES_A_UNIT)
 
 
 def _copied_units(argument: Any) -> int:

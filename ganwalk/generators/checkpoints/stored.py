@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,7 +85,8 @@ def stored_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) ->
     size, stride = tuple(size), tuple(stride)
     numbers = (offset, *size, *stride)
     fits = len(size) == len(stride) <= _MAX_DIMENSIONS and all(type(n) is int and n >= 0 for n in numbers)
-    if not fits:
+    # torch counts the strides of empty tensors, too.
+    if not fits or math.prod(max(n, 1) for n in size) >= 2**62:
         raise PickleError(f"a tensor has impossible sizes {reprlib.repr(size)}")
     count = 1
     for n in size:
