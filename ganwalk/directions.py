@@ -22,6 +22,7 @@ from ganwalk.labels import Label, check_unique, find_direction
 from ganwalk.layers import Layers, is_layers, layer_mask, layers_of
 from ganwalk.reach import Reach
 from ganwalk.records import as_tuples, build_record
+from ganwalk.tensor_files import TensorFileError, open_tensors
 
 # What discover writes, and what other commands look for where no file is given.
 DIRECTIONS_FILE = "directions.safetensors"
@@ -30,7 +31,9 @@ KEY = DIRECTIONS_KEY
 # Rows of unit length within the first; discovered ones orthonormal within the second, imported ones are what they are.
 _UNIT_TOLERANCE = 1e-3
 _ORTHONORMAL_TOLERANCE = 1e-4
-_MAX_VALUES = 2**28
+_MAX_VALUES = 2**26
+# Of directions and of what they are made of: as many labels are read.
+_MAX_AXIS = 2**16
 _MAX_LAYERS = 999
 # Of files in which each direction has layers of its own: what knows nothing of them refuses "layers" that hold this.
 _EACH = "each"
@@ -329,32 +332,29 @@ class Directions:
         Raises:
             GanwalkError: the file is missing, damaged, or something else.
         """
-        from safetensors import SafetensorError, safe_open
-
         path = Path(path)
         if path.is_dir():
             raise GanwalkError(f"{path} is a folder: give the directions.safetensors in it")
         check_regular(path)
         try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
+            with open_tensors(path) as file:
+                metadata = file.metadata
                 if KEY not in metadata:
                     raise GanwalkError(f"{path} {_what_else(path)}")
                 tensors = {}
                 for name in ("vectors", "scales", "effects", "reach", "pace"):
-                    if name in file.keys():  # noqa: SIM118 (no container)
-                        stored = file.get_slice(name)
-                        shape = stored.get_shape()
-                        if torch.Size(shape).numel() > _MAX_VALUES or stored.get_dtype() != "F32":
-                            kind = f"{stored.get_dtype()} of shape {shape}"
+                    if (entry := file.entries.get(name)) is not None:
+                        large = entry.size > 4 * _MAX_VALUES or max(entry.shape, default=0) > _MAX_AXIS
+                        if large or entry.kind != "F32":
+                            kind = f"{entry.kind} of shape {list(entry.shape)}"
                             raise GanwalkError(f"{path} is damaged: {name} are {kind}")
-                        tensors[name] = file.get_tensor(name)
+                        tensors[name] = file.read(name)
             facts = json.loads(metadata[KEY])
         except FileNotFoundError:
             raise GanwalkError(f"{path} does not exist: run ganwalk discover first, or check the path") from None
         except OSError as error:
             raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
-        except SafetensorError as error:
+        except TensorFileError as error:
             raise GanwalkError(f"{path} {_what_else(path)}") from error
         except (ValueError, RecursionError) as error:
             if isinstance(error, GanwalkError):
@@ -433,7 +433,8 @@ def _layers(entry: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _labels(entries: Any) -> tuple[Label, ...]:
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    known = isinstance(entries, list) and len(entries) <= _MAX_AXIS
+    if not known or not all(isinstance(entry, dict) for entry in entries):
         raise GanwalkError("its labels are no list of descriptions")
     return tuple(build_record(Label, entry) for entry in entries)
 

@@ -11,6 +11,7 @@ from ganwalk.directions_words import describe
 from ganwalk.errors import GanwalkError
 from ganwalk.files import DIRECTIONS_KEY, as_timestamp, locked
 from ganwalk.labels import Label
+from ganwalk.tensor_files import TensorFileError, open_tensors
 
 # Cosine from which a direction is the one that was named: what another machine or a few more steps change.
 _SAME = 0.99
@@ -95,12 +96,10 @@ def newest_directions(folder: Path = Path()) -> Opened:
 
 def is_directions_file(path: Path) -> bool:
     """Whether a file says of itself that it holds directions; nothing but its head is read."""
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, "pt") as file:
-            return DIRECTIONS_KEY in (file.metadata() or {})
-    except (SafetensorError, OSError):
+        with open_tensors(path) as file:
+            return DIRECTIONS_KEY in file.metadata
+    except (TensorFileError, GanwalkError, OSError):
         return False
 
 

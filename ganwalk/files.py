@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import socket
+import stat
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ _REMEDIES = {
     errno.EEXIST: "a part of its path is a file; choose another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+_NOT_REGULAR = "is not a regular file: give a file"
 
 # In the metadata of directions files; others tell by it what they were given.
 DIRECTIONS_KEY = "ganwalk-directions-1"
@@ -159,6 +161,26 @@ def check_regular(path: Path) -> None:
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "not a regular file"
         raise GanwalkError(f"{path} is {kind}: give a file")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A file opened for reading, if it is one: a pipe, a socket or a device is refused without waiting for it.
+
+    Raises:
+        GanwalkError: it is no regular file; without its name in front.
+        OSError: it cannot be opened.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    # Devices do something when they are opened, some of them; a pipe can take the file's place right after the look.
+    if path.exists() and not path.is_file():
+        raise GanwalkError(_NOT_REGULAR)
+    wait_for_none = getattr(os, "O_NONBLOCK", 0)
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | wait_for_none))  # noqa: SIM115 (the caller closes it)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise GanwalkError(_NOT_REGULAR)
+    return file
 
 
 def is_web_page(head: bytes) -> bool:

@@ -11,6 +11,7 @@ import torch
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
 from ganwalk.records import build_record
+from ganwalk.tensor_files import TensorFileError, open_tensors
 from vae.models import VAE, ModelConfig
 
 MODEL_FILE = "model.safetensors"
@@ -34,27 +35,25 @@ def load_model(run: Path, precision: torch.dtype = torch.float32) -> VAE:
     Raises:
         GanwalkError: there is none, or the file is damaged or holds something else.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = run / MODEL_FILE
     if not path.is_file():
         raise GanwalkError(f"{run} holds no trained model: train one with python -m vae.train --out {run}")
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
+        with open_tensors(path) as file:
+            metadata = file.metadata
             if _KEY not in metadata:
                 raise GanwalkError(f"{path} is safetensors, but not of a model of vae.train")
             # Only shapes at first: a few bytes of configuration can ask for gigabytes.
             with torch.device("meta"):
                 model = VAE(_config(metadata[_KEY], path), precision)
-            stored = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no iterator)
+            stored = {name: entry.shape for name, entry in file.entries.items()}
             expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
             if stored != expected:
                 raise GanwalkError(f"{path} holds other tensors than its configuration says: train it again")
-            model.load_state_dict({name: file.get_tensor(name).float() for name in expected}, assign=True)
+            model.load_state_dict({name: file.read(name).float() for name in expected}, assign=True)
     except GanwalkError:
         raise
-    except (SafetensorError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+    except (TensorFileError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         raise GanwalkError(f"{path} is damaged: train it again, or copy it again") from error
     if not all(bool(tensor.isfinite().all()) for tensor in model.state_dict().values()):
         raise GanwalkError(f"{path} holds weights that are not finite: train it again")

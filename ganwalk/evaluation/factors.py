@@ -190,7 +190,7 @@ def load_classifier(
     names = list(attributes or (f"attribute {k}" for k in range(found.shape[1])))
     if len(names) != found.shape[1]:
         raise GanwalkError(f"{path} returns {found.shape[1]} attributes, but --attributes names {len(names)}")
-    return ClassifierReader(network, names, path, hash_file(path)[0])
+    return ClassifierReader(network, names, path, hash_file(path))
 
 
 def parse_attributes(text: str) -> list[str]:
@@ -204,4 +204,4 @@ def parse_attributes(text: str) -> list[str]:
 def _scenes_sha256() -> str:
     from ganwalk.shipped import shipped_file
 
-    return hash_file(shipped_file("scenes.safetensors"))[0]
+    return hash_file(shipped_file("scenes.safetensors"))

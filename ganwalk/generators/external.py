@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
+from ganwalk.files import check_regular
 from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
 from ganwalk.generators.calls import (
     PROBE_BATCH,
@@ -59,12 +60,12 @@ def is_program(path: Path) -> bool:
 
 def load_program(path: Path, interface: Interface, device: torch.device | str) -> tuple[Adapter, str]:
     """The generator in a TorchScript file, whose code runs from now on, and the file's SHA-256."""
-    sha256, _ = hash_file(path)
-    return adapt(load_script(path, device), interface, device, str(path)), sha256
+    return adapt(load_script(path, device), interface, device, str(path)), hash_file(path)
 
 
 def load_script(path: Path, device: torch.device | str) -> nn.Module:
     """The network in a TorchScript file, whose code runs from now on: only for files that the user trusts."""
+    check_regular(path)
     try:
         return torch.jit.load(str(path), map_location=device)
     except Exception as error:

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import struct
+import io
+import math
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.files import DIRECTIONS_KEY
+from ganwalk.files import DIRECTIONS_KEY, open_regular
 from ganwalk.generators.checkpoints import format_of, torch_reader
+from ganwalk.generators.checkpoints.archives import archive_entries
 from ganwalk.generators.checkpoints.inert import PICKLE_STARTS, ZIP_START, read_inert
-from ganwalk.generators.checkpoints.native import is_native
+from ganwalk.generators.checkpoints.native import KEY
 from ganwalk.generators.checkpoints.numpy_values import plain_number, stored_array
 from ganwalk.generators.checkpoints.pickle_reader import PickleError, Record
 from ganwalk.generators.checkpoints.stored import StoredTensor
+from ganwalk.tensor_files import TensorFileError, open_tensors
 
-MAX_VALUES = 2**28
+# Ten thousand styles of 18 layers, as float32.
+MAX_VALUES = 2**27
+# Headers of numpy's format are as long as their shape is.
+_MAX_HEADER = 10_000
+_PIECE = 2**20
 _MAX_DEPTH = 8
 _MAX_ENTRIES = 20_000
+# Entries of all kinds, which one dict in many places has many times.
+_MAX_LOOKED_AT = 500_000
 _MAX_NAME = 200
 # Where pickled modules of torch's keep what state dicts name without them.
 _LEVELS = ("_modules", "_parameters", "_buffers")
@@ -94,10 +103,7 @@ def read_contents(path: Path) -> Contents:
         GanwalkError: it is damaged, of another kind, or a checkpoint; without the file's name in front.
         OSError: it cannot be read.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        # A pipe would be waited for.
-        raise GanwalkError("is not a regular file: give a file")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(64)
     if head.startswith(_NPY_START):
         return Contents("npy", {"": _npy(path)})
@@ -121,6 +127,7 @@ def read_contents(path: Path) -> Contents:
 def _entries(value: Any) -> Iterator[tuple[str, Any]]:
     """Arrays and other values in an inert object, which dicts, lists and modules may hold on several levels."""
     pending = [("", value, 0)]
+    looked_at = 0
     for _ in range(_MAX_ENTRIES):
         if not pending:
             return
@@ -133,6 +140,9 @@ def _entries(value: Any) -> Iterator[tuple[str, Any]]:
             yield name, _stored(stored)
             continue
         inner = value.state if isinstance(value, Record) else value
+        looked_at += len(inner) if isinstance(inner, dict | list | tuple) else 1
+        if looked_at > _MAX_LOOKED_AT:
+            break
         if isinstance(inner, list | tuple):
             inner = {str(index): entry for index, entry in enumerate(inner)}
         if not isinstance(inner, dict):
@@ -154,83 +164,128 @@ def _stored(stored: StoredTensor) -> Array:
     def read() -> Tensor:
         if stored.storage.dtype == torch.bool:
             raise GanwalkError(f"holds no directions: they must be numbers, not {stored.storage.dtype}")
+        _check_size(stored.shape, stored.storage.dtype.itemsize)
         return stored.load().float()
 
     return Array(stored.shape, read)
 
 
 def _npy(path: Path) -> Array:
-    import numpy as np
+    def opened() -> contextlib.AbstractContextManager[IO[bytes]]:
+        return open_regular(path)
 
-    try:
-        # Mapped, so that a header which announces more than the file holds is refused before anything is allocated.
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError:
-        raise
-    except Exception as error:
-        # numpy raises whatever a damaged header leads it to.
-        raise GanwalkError(_DAMAGED) from error
-    return Array(mapped.shape, lambda: _numbers(np.array(mapped)))
+    return _array(opened, path.stat().st_size)
 
 
 def _members(path: Path) -> dict[str, int]:
     """Arrays in a numpy archive and the bytes that they announce; none in other archives."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, struct.error, UnicodeError):
+        entries = archive_entries(path)
+    except PickleError:
         return {}
-    return {member.filename[:-4]: member.file_size for member in members if member.filename.endswith(".npy")}
+    return {name[:-4]: entry.file_size for name, entry in entries.items() if name.endswith(".npy")}
 
 
 def _member(path: Path, name: str, size: int) -> Array:
     """An array of a numpy archive."""
+
+    @contextlib.contextmanager
+    def opened() -> Iterator[IO[bytes]]:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive, archive.open(f"{name}.npy") as member:
+            yield member
+
+    return _array(opened, size)
+
+
+def _array(opened: Callable[[], contextlib.AbstractContextManager[IO[bytes]]], size: int) -> Array:
+    """An array in numpy's format.
+
+    Args:
+        opened: opens what it lies in.
+        size: bytes of that, as far as is announced; a compressed file can announce what it does not hold.
+    """
     import numpy as np
 
+    try:
+        with opened() as file:
+            shape, fortran, dtype, start = _header(file)
+        count = math.prod(shape)
+        if count * dtype.itemsize != size - start or max(shape, default=0) > MAX_VALUES:
+            raise ValueError("it announces another size than it has")
+    except OSError:
+        raise
+    except Exception as error:
+        # numpy and zipfile raise whatever a damaged file leads them to.
+        raise GanwalkError(_DAMAGED) from error
+
     def read() -> Tensor:
-        # A compressed member announces its size: nothing larger than directions can be is unpacked.
-        if size > 4 * MAX_VALUES:
-            raise GanwalkError(f"is damaged: it announces {size} bytes of directions")
+        if dtype.kind not in "fiu":
+            raise GanwalkError(f"holds no directions: they must be numbers, not {dtype}")
+        _check_size(shape, dtype.itemsize)
+        values = np.empty(count, dtype)
+        parts: Any = values.view(np.uint8)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                array = arrays[name]
+            with opened() as file:
+                file.read(start)
+                done = 0
+                while part := file.read(min(_PIECE, len(parts) - done)):
+                    parts[done : done + len(part)] = np.frombuffer(part, np.uint8)
+                    done += len(part)
+        except OSError:
+            raise
         except Exception as error:
             raise GanwalkError(_DAMAGED) from error
-        return _numbers(array)
+        if done != len(parts):
+            raise GanwalkError(_DAMAGED)
+        ordered = values.reshape(shape, order="F" if fortran else "C")
+        return torch.from_numpy(ordered.astype(np.float32, copy=False))
 
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
-            version = np.lib.format.read_magic(file)
-            header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, _ = header(file)
-    except Exception as error:
-        raise GanwalkError(_DAMAGED) from error
     return Array(shape, read)
 
 
-def _numbers(array: Any) -> Tensor:
-    if array.dtype.kind not in "fiu":
-        raise GanwalkError(f"holds no directions: they must be numbers, not {array.dtype}")
-    return torch.from_numpy(array.astype("float32"))
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, Any, int]:
+    """Shape, whether columns come first, and type of an array in numpy's format, and where its values begin."""
+    import numpy as np
+
+    head = file.read(12)
+    first = head.startswith(_NPY_START + b"\x01")
+    length = int.from_bytes(head[8:10] if first else head[8:12], "little")
+    # numpy would read as much as a header announces before it looks at its length.
+    if not head.startswith(_NPY_START) or length > _MAX_HEADER:
+        raise ValueError("no header")
+    start = (10 if first else 12) + length
+    stream = io.BytesIO(head + file.read(start - 12))
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(stream)
+    return shape, fortran, dtype, start
+
+
+def _check_size(shape: Sequence[int], itemsize: int = 4) -> None:
+    """Raises GanwalkError if an array is larger than any of directions or latents, here or as float32."""
+    if math.prod(shape) * max(itemsize, 4) > 4 * MAX_VALUES:
+        raise GanwalkError("is damaged: it announces more values than any file of directions has")
 
 
 def _safetensors(path: Path) -> dict[str, Array]:
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, "pt") as file:
-            if DIRECTIONS_KEY in (file.metadata() or {}):
+        with open_tensors(path) as file:
+            if DIRECTIONS_KEY in file.metadata:
                 raise GanwalkError("is a directions file already: give it as --directions")
-            if is_native(path):
+            if KEY in file.metadata:
                 raise GanwalkError("is a checkpoint (ganwalk), not directions: give it as --generator")
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+            shapes = {name: entry.shape for name, entry in file.entries.items()}
+    except TensorFileError as error:
         raise GanwalkError(_DAMAGED) from error
 
     def member(name: str) -> Array:
         def read() -> Tensor:
-            with safe_open(path, "pt") as file:
-                return file.get_tensor(name).float()
+            _check_size(shapes[name])
+            try:
+                with open_tensors(path) as file:
+                    return file.read(name).float()
+            except (TensorFileError, KeyError) as error:
+                raise GanwalkError(_DAMAGED) from error
 
         return Array(shapes[name], read)
 

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +20,15 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.checkpoints.pickle_reader import Record
 from ganwalk.generators.checkpoints.strangers import COLUMNS, COMPONENTS, ROWS, class_of
-from ganwalk.interchange.contents import MAX_VALUES, Array, Contents
+from ganwalk.interchange.contents import Array, Contents
 from ganwalk.layers import Layers
 
 # Standard deviations along components: names, and whether they are squared there.
 _DEVIATIONS = {"lat_stdev": False, "std": False, "stdev": False, "explained_variance_": True}
 # The exponential of a larger matrix takes minutes; no latent space is larger.
 _MAX_ORTHOGONAL = 4096
+# Some thousand directions in W+, of which several copies are made.
+_MAX_VALUES = 2**25
 _MAX_SHOWN = 6
 
 
@@ -67,7 +70,7 @@ def find_matrix(contents: Contents, *, any_name: bool = False) -> Matrix:
     entries = contents.entries
     arrays = {name: entry for name, entry in entries.items() if isinstance(entry, Array)}
     if list(arrays) == [""]:
-        return Matrix(contents.kind, "", arrays[""].read())
+        return Matrix(contents.kind, "", _read(arrays[""]))
     if arrays and list(arrays) == list(entries) and list(arrays) == [str(k) for k in range(len(arrays))]:
         return _listed(contents.kind, arrays)
     known = [name for name in arrays if _kind(name) is not None]
@@ -77,8 +80,15 @@ def find_matrix(contents: Contents, *, any_name: bool = False) -> Matrix:
         return _known(known[0], entries, contents.kind)
     matrices = [name for name, array in arrays.items() if len(array.shape) > 1]
     if any_name and not known and len(matrices) == 1:
-        return Matrix(contents.kind, "", arrays[matrices[0]].read())
+        return Matrix(contents.kind, "", _read(arrays[matrices[0]]))
     raise GanwalkError(_refusal(entries, known, matrices))
+
+
+def _read(array: Array) -> Tensor:
+    """The values of an array that is no larger than directions are."""
+    if math.prod(array.shape) > _MAX_VALUES:
+        raise GanwalkError("is damaged: it announces more values than any file of directions has")
+    return array.read()
 
 
 def _kind(name: str) -> str | None:
@@ -88,7 +98,7 @@ def _kind(name: str) -> str | None:
 
 def _known(name: str, entries: Mapping[str, Any], file_kind: str) -> Matrix:
     kind = _kind(name)
-    values = entries[name].read()
+    values = _read(entries[name])
     if kind in ROWS:
         return Matrix(file_kind, "", values)
     if kind in COMPONENTS:
@@ -145,7 +155,7 @@ def _deviations(beside: dict[str, Any]) -> Tensor | None:
     for name, squared in _DEVIATIONS.items():
         entry = beside.get(name)
         if isinstance(entry, Array):
-            values = entry.read().flatten()
+            values = _read(entry).flatten()
         elif isinstance(entry, int | float) and not isinstance(entry, bool):
             values = torch.tensor([float(entry)])
         else:
@@ -165,9 +175,9 @@ def _listed(kind: str, arrays: Mapping[str, Array]) -> Matrix:
     """The arrays of a list, one direction each."""
     if len({array.shape for array in arrays.values()}) > 1:
         raise GanwalkError("holds a list of arrays of several shapes: save the directions as one matrix (n, d)")
-    if sum(torch.Size(array.shape).numel() for array in arrays.values()) > MAX_VALUES:
+    if sum(math.prod(array.shape) for array in arrays.values()) > _MAX_VALUES:
         raise GanwalkError("is damaged: it announces more values than any file of directions has")
-    return Matrix(kind, "", torch.stack([array.read() for array in arrays.values()]), separate=True)
+    return Matrix(kind, "", torch.stack([_read(array) for array in arrays.values()]), separate=True)
 
 
 def _refusal(entries: Mapping[str, Any], known: list[str], matrices: list[str]) -> str:

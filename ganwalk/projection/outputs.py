@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.files import write_bytes
+from ganwalk.files import check_regular, write_bytes
 from ganwalk.photos import Photo
 from ganwalk.projection.names import picture_beside
 from ganwalk.projection.run import Projection
@@ -47,6 +47,7 @@ def write_projection(path: Path, projection: Projection, photo: Photo, run: str,
 
 def read_run(path: Path) -> str:
     """The fingerprint in a file of `write_projection`; GanwalkError if it is none."""
+    check_regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
             if archive.getinfo(f"{_RUN}.npy").file_size > _MAX_RUN:

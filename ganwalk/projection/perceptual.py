@@ -78,7 +78,7 @@ def load_perceptual(name: str, device: torch.device | str, *, trust: bool) -> Pe
 
         return measure
 
-    return Perceptual(towards, hash_file(path)[0])
+    return Perceptual(towards, hash_file(path))
 
 
 def _lpips(device: torch.device | str) -> Callable[[Tensor], Measure]:

@@ -80,9 +80,14 @@ def archive(pickled, entries=(), compression=zipfile.ZIP_STORED, folder="archive
 def zipped_tensor(size, stride=(1,), count=4, offset=0, key="0", cls="FloatStorage"):
     """A pickle of one tensor whose storage lies in the archive."""
     numbers = b"".join(pickle.dumps(value, 0)[:-1] for value in (offset, size, stride, False))
-    storage = b"(" + string("storage") + global_("torch", cls) + string(key) + string("cpu")
-    storage += pickle.dumps(count, 0)[:-1] + b"tQ"
+    storage = zipped_storage(count, key, cls)
     return b"\x80\x04" + global_("torch._utils", "_rebuild_tensor_v2") + b"(" + storage + numbers + b"tR."
+
+
+def zipped_storage(count, key="0", cls="FloatStorage"):
+    """Opcodes of a reference to a storage beside the pickle."""
+    storage = b"(" + string("storage") + global_("torch", cls) + string(key) + string("cpu")
+    return storage + pickle.dumps(count, 0)[:-1] + b"tQ"
 
 
 def legacy(pickled, keys, *storages):
@@ -440,9 +445,11 @@ def test_what_is_stored_once_is_not_multiplied(tmp_path):
         (items, global_("collections", "OrderedDict")),
     ):
         assert "over and over" in refused(repeated(opening, call, 1000), tmp_path)
-    stream = b"B" + struct.pack("<I", 5000) + (b"\x80\x02" + b"N0" * 2400 + b"N.").ljust(5000, b"\x00")
+    inside = legacy(b"\x80\x02" + b"N0" * 2400 + zipped_storage(4) + b".", ["0"], (4, bytes(16)))
+    stream = b"B" + struct.pack("<I", len(inside)) + inside
     load = global_("torch.storage", "_load_from_bytes")
-    assert "too many opcodes" in refused(repeated(stream, load, 10), tmp_path)
+    assert "holds no generator" in refused(repeated(stream, load, 100), tmp_path)
+    assert "too many opcodes" in refused(repeated(stream, load, 1000), tmp_path)
     assert "overlap" in refused(overlapping(), tmp_path)
 
 

@@ -18,6 +18,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import check_regular, write_bytes
 from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.records import build_record
+from ganwalk.tensor_files import TensorFileError, open_tensors
 
 ENCODER_FILE = "encoder.safetensors"
 # The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
@@ -163,15 +164,13 @@ class Encoder:
 
 def _description(path: Path) -> str:
     """The text in an encoder's file that says what it is; GanwalkError if there is none."""
-    from safetensors import SafetensorError, safe_open
-
     if not path.exists():
         raise GanwalkError(f"{path} does not exist: make an encoder with ganwalk evaluate --representation")
     check_regular(path)
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-    except SafetensorError:
+        with open_tensors(path) as file:
+            metadata = file.metadata
+    except TensorFileError:
         metadata = {}
     except OSError as error:
         raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
@@ -182,19 +181,16 @@ def _description(path: Path) -> str:
 
 def _assemble(path: Path, facts: Any) -> Encoder:
     """An encoder from the contents of a file, whose types and sizes are whatever its writer liked."""
-    from safetensors import safe_open
-
     config = build_record(EncoderConfig, facts["config"])
     # Only shapes at first: a few bytes of configuration can ask for gigabytes.
     with torch.device("meta"):
         network = EncoderNetwork(config)
     expected = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
-    with safe_open(path, "pt") as file:
-        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
-        shapes = {name: part.get_shape() for name, part in slices.items()}
-        if shapes != expected or any(part.get_dtype() != "F32" for part in slices.values()):
+    with open_tensors(path) as file:
+        shapes = {name: list(entry.shape) for name, entry in file.entries.items()}
+        if shapes != expected or any(entry.kind != "F32" for entry in file.entries.values()):
             raise GanwalkError("its tensors are others than its configuration says")
-        network.load_state_dict({name: file.get_tensor(name) for name in expected}, assign=True)
+        network.load_state_dict({name: file.read(name) for name in expected}, assign=True)
     if not all(bool(tensor.isfinite().all()) for name, tensor in network.state_dict().items() if name != "fit"):
         raise GanwalkError("its weights are not finite")
     network = network.eval().requires_grad_(False)

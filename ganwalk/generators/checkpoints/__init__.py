@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import stat
-import struct
-import zipfile
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,9 +13,10 @@ from typing import Any
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.files import is_web_page
+from ganwalk.files import is_web_page, open_regular
 from ganwalk.generators.architectures import architecture_of
 from ganwalk.generators.checkpoints import torch_reader
+from ganwalk.generators.checkpoints.archives import archive_entries
 from ganwalk.generators.checkpoints.biggan_pytorch import is_biggan_pytorch, read_biggan_pytorch
 from ganwalk.generators.checkpoints.dcgan import is_dcgan, read_dcgan
 from ganwalk.generators.checkpoints.gan_zoo import is_gan_zoo, read_gan_zoo
@@ -101,7 +100,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     """
     path = Path(path)
     try:
-        sha256, head = hash_file(path)
+        head = file_head(path)
         if _is_safetensors(head):
             kind = "ganwalk"
             config, tensors = read_native(path)
@@ -113,6 +112,8 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
             kind, config, tensors = _read_pickled(path)
         else:
             raise GanwalkError(_unknown(head))
+        # Last, since a large file that is none takes long to be hashed.
+        sha256 = hash_file(path)
     except GanwalkError as error:
         raise GanwalkError(f"{path} {one_line(str(error))}") from error
     except OSError as error:
@@ -120,32 +121,36 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     return Checkpoint(path, kind, config, tensors, sha256)
 
 
-def hash_file(path: Path) -> tuple[str, bytes]:
-    """SHA-256 and first bytes of a regular, non-empty file."""
+def file_head(path: Path) -> bytes:
+    """The first bytes of a regular, non-empty file."""
     try:
-        mode = path.stat().st_mode
+        with open_regular(path) as file:
+            head = file.read(64)
+            size = os.fstat(file.fileno()).st_size
     except FileNotFoundError:
         raise GanwalkError("does not exist: check the path") from None
-    if stat.S_ISDIR(mode):
-        raise GanwalkError("is a folder: give the checkpoint file in it")
-    if not stat.S_ISREG(mode):
-        raise GanwalkError("is not a regular file")
-    with path.open("rb") as file:
-        head = file.read(64)
-        if not head:
-            raise GanwalkError("is empty: download it again")
-        file.seek(0)
+    except IsADirectoryError:
+        raise GanwalkError("is a folder: give the checkpoint file in it") from None
+    # What the system makes up while it is read, as in /proc, has no size.
+    if not head or not size:
+        raise GanwalkError("is empty: download it again")
+    return head
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a regular file."""
+    with open_regular(path) as file:
         # hashlib.file_digest would do, but Python 3.10 does not have it.
         digest = hashlib.sha256()
         while block := file.read(2**20):
             digest.update(block)
-    return digest.hexdigest(), head
+    return digest.hexdigest()
 
 
 def checkpoint_format(path: Path) -> str | None:
     """Name of a checkpoint's format ("torchscript" included), without reading its tensors; None for other files."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(64)
         if _is_safetensors(head):
             return "ganwalk" if is_native(path) else None
@@ -191,9 +196,8 @@ def _checked(read: Callable[[Any], tuple[Any, dict[str, Tensor]]], value: Any) -
 
 def _is_numpy_archive(path: Path) -> bool:
     try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(".npy") for name in archive.namelist())
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, struct.error, UnicodeError):
+        return any(name.endswith(".npy") for name in archive_entries(path))
+    except PickleError:
         return False
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 from typing import Any
 
+from ganwalk.files import open_regular
 from ganwalk.generators.checkpoints import torch_reader
-from ganwalk.generators.checkpoints.pickle_reader import PickleError, read_pickle
+from ganwalk.generators.checkpoints.file_source import FileSource
+from ganwalk.generators.checkpoints.pickle_reader import Budget, PickleError, read_pickle
 
 PICKLE_STARTS = (b"\x80", b"(")
 ZIP_START = b"PK\x03\x04"
@@ -18,16 +19,18 @@ def read_inert(path: Path) -> Any:
 
     Raises:
         PickleError: the file is damaged, hostile, or neither.
+        GanwalkError: it is no regular file.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(len(ZIP_START))
         if head == ZIP_START:
             return torch_reader.read_zip(path)
         if not head.startswith(PICKLE_STARTS):
             raise PickleError("it is neither a pickle nor a file of torch's")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            value = read_pickle(data, torch_reader.CALLS)
+        file.seek(0)
+        budget = Budget()
+        value = read_pickle(FileSource(file), torch_reader.known_calls(budget), budget=budget)
     if type(value) is int and value == torch_reader.LEGACY_MAGIC:
         return torch_reader.read_legacy_file(path)
     return value

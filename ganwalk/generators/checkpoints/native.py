@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import DIRECTIONS_KEY, write_bytes
 from ganwalk.generators.architectures import architecture_named, architecture_of
+from ganwalk.generators.checkpoints.stored import MAX_TENSORS, MAX_WIDENED
 from ganwalk.generators.configs import from_json
+from ganwalk.tensor_files import TensorFileError, open_tensors
 
 # The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
 KEY = "ganwalk-generator-1"
@@ -33,41 +37,39 @@ def read_native(path: Path) -> tuple[Any, dict[str, Tensor]]:
     Raises:
         GanwalkError: the file is damaged, or safetensors of something else.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
+        with open_tensors(path) as file:
+            metadata = file.metadata
             if DIRECTIONS_KEY in metadata:
                 raise GanwalkError("holds directions, no generator: give it as --directions")
             if KEY not in metadata:
                 raise GanwalkError("is safetensors, but not of a ganwalk generator: make one with ganwalk convert")
             config = _config(metadata[KEY])
-            tensors = {name: _copy(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (no iterator)
+            if len(file.entries) > MAX_TENSORS:
+                raise GanwalkError(f"is damaged: it holds more than {MAX_TENSORS} tensors")
+            if 4 * sum(math.prod(entry.shape) for entry in file.entries.values()) > 2 * file.size + MAX_WIDENED:
+                raise GanwalkError("is damaged: its tensors are many times larger in memory than in the file")
+            tensors = {name: _laid_out(file.read(name)) for name in file.entries}
     except GanwalkError:
         raise
-    except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
+    except (TensorFileError, RuntimeError, TypeError, ValueError) as error:
         raise GanwalkError("is damaged or truncated safetensors: get it again") from error
     return config, tensors
 
 
 def is_native(path: Path) -> bool:
     """Whether a file is safetensors of a generator, by its metadata alone."""
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, "pt") as file:
-            return KEY in (file.metadata() or {})
-    except SafetensorError:
+        with open_tensors(path) as file:
+            return KEY in file.metadata
+    except TensorFileError:
         return False
 
 
-def _copy(tensor: Tensor) -> Tensor:
-    """A float32 copy, so that the mapped file can be let go, in the memory order that generators compute in."""
-    import torch
-
+def _laid_out(tensor: Tensor) -> Tensor:
+    """A tensor as float32 in the memory order that generators compute in."""
     order = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
-    return tensor.to(torch.float32, copy=True, memory_format=order)
+    return tensor.to(torch.float32, memory_format=order)
 
 
 def _config(text: str) -> Any:

@@ -10,7 +10,7 @@ import torch
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.pickle_reader import Global, PickleError, Record
-from ganwalk.generators.checkpoints.stored import StoredTensor, bytes_storage, stored_tensor
+from ganwalk.generators.checkpoints.stored import Storage, StoredTensor, stored_tensor
 
 _SCALAR = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
 _ARRAY = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
@@ -18,6 +18,9 @@ _ARRAY = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconst
 _DILL_ARRAY = ("dill._dill._create_array",)
 # How arrays are pickled by protocol 5, in one piece: (data, dtype, shape, order).
 _BUFFER = ("numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer")
+_DATA = (bytes, bytearray, str)
+# Of a type's name.
+_MAX_CODE = 8
 _DTYPES = {
     "f2": torch.float16,
     "f4": torch.float32,
@@ -41,10 +44,9 @@ def plain_number(value: Any) -> Any:
         return value
     dtype, data = _pair(value.arguments)
     kind = _dtype(dtype)
-    data = _bytes(data)
-    if len(data) != kind.itemsize:
+    if not isinstance(data, _DATA) or len(data) != kind.itemsize:
         raise GanwalkError("is damaged: a number has the wrong length")
-    return np.frombuffer(data, kind)[0].item()
+    return np.frombuffer(_bytes(data), kind)[0].item()
 
 
 def stored_array(value: Any) -> StoredTensor | None:
@@ -72,22 +74,27 @@ def stored_array(value: Any) -> StoredTensor | None:
     kind = _dtype(dtype)
     if not isinstance(shape, tuple) or len(shape) > 8 or not all(type(n) is int and n >= 0 for n in shape):
         raise GanwalkError(f"is damaged: an array has the impossible shape {reprlib.repr(shape)}")
-    origin, data = data, _bytes(data)
+    if not isinstance(data, _DATA):
+        raise GanwalkError("is damaged: an array is not made of bytes")
     count = 1
     for n in shape:
         count *= n
     if len(data) != count * kind.itemsize:
         raise GanwalkError(f"is damaged: an array of shape {shape} has {len(data)} bytes")
-    native = kind.newbyteorder("=")
-    if kind != native:
-        data = np.frombuffer(data, kind).astype(native).tobytes()
+
+    def read(first: int, last: int) -> bytes:
+        # Only now, and only what is wanted: many arrays may share one text.
+        part = _bytes(data[first * kind.itemsize : last * kind.itemsize])
+        native = kind.newbyteorder("=")
+        return part if kind == native else np.frombuffer(part, kind).astype(native).tobytes()
+
     axes = shape if fortran is True else shape[::-1]
     steps = [1]
     for n in axes[:-1]:
         steps.append(steps[-1] * n)
     stride = steps if fortran is True else steps[::-1]
     try:
-        return stored_tensor(bytes_storage(_DTYPES[kind.str[1:]], data, origin), 0, shape, stride[: len(shape)])
+        return stored_tensor(Storage(_DTYPES[kind.str[1:]], count, read, data), 0, shape, stride[: len(shape)])
     except PickleError as error:
         raise GanwalkError(f"is damaged: {error}") from error
 
@@ -114,19 +121,17 @@ def _dtype(record: Any) -> np.dtype[Any]:
     if not _calls(record, ("numpy.dtype",)) or not isinstance(record.arguments, tuple) or not record.arguments:
         raise GanwalkError("is damaged: a number has no type")
     code = record.arguments[0]
-    if not isinstance(code, str) or code.lstrip("<>=|") not in _DTYPES:
+    if not isinstance(code, str) or len(code) > _MAX_CODE or code.lstrip("<>=|") not in _DTYPES:
         raise GanwalkError(f"holds numbers of the unknown type {reprlib.repr(code)}")
     order = record.state[1] if isinstance(record.state, tuple) and len(record.state) > 1 else "<"
     return np.dtype(code.lstrip("<>=|")).newbyteorder(">" if isinstance(order, str) and order == ">" else "<")
 
 
-def _bytes(data: Any) -> bytes:
+def _bytes(data: bytes | bytearray | str) -> bytes:
     """Bytes of an array; Python 2 wrote them as text."""
     if isinstance(data, str):
         try:
             return data.encode("latin-1")
         except UnicodeEncodeError as error:
             raise GanwalkError("is damaged: an array is made of text") from error
-    if not isinstance(data, bytes | bytearray):
-        raise GanwalkError("is damaged: an array is not made of bytes")
     return bytes(data)

@@ -12,7 +12,7 @@ from typing import Any
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.checkpoints.numpy_values import plain_number
 from ganwalk.generators.checkpoints.pickle_reader import Global, Record
-from ganwalk.generators.checkpoints.stored import StoredTensor
+from ganwalk.generators.checkpoints.stored import MAX_TENSORS, StoredTensor
 from ganwalk.generators.checkpoints.strangers import class_of
 
 _PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
@@ -20,7 +20,6 @@ _EMBEDDING = "torch.nn.modules.sparse.Embedding"
 _MAX_DEPTH = 16
 # A network that is part of many others, on every level, would be visited without end.
 _MAX_NETWORKS = 10_000
-_MAX_TENSORS = 20_000
 _MAX_NAME = 200
 
 
@@ -82,7 +81,7 @@ class Network:
         for _ in range(_MAX_NETWORKS):
             if not pending:
                 return found
-            if len(found) > _MAX_TENSORS:
+            if len(found) > MAX_TENSORS:
                 break
             prefix, network, depth = pending.pop()
             for group in ("_parameters", "_buffers"):

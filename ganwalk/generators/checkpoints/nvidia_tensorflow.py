@@ -16,8 +16,8 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.filters import DEFAULT_TAPS
 from ganwalk.generators.checkpoints.genforce import AUTO_FUSED_RESOLUTION
 from ganwalk.generators.checkpoints.numpy_values import plain_number, stored_array
-from ganwalk.generators.checkpoints.pickle_reader import Global, Record
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, shape_of
+from ganwalk.generators.checkpoints.pickle_reader import MAX_NAME, Global, Record
+from ganwalk.generators.checkpoints.stored import MAX_TENSORS, StoredTensor, load_tensors, shape_of
 from ganwalk.generators.progan import ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields, first_size
@@ -144,8 +144,11 @@ def _filter(option: Any) -> dict[str, Any]:
 def _variables(state: dict[str, Any]) -> dict[str, StoredTensor]:
     variables = state.get("variables")
     found: dict[str, StoredTensor] = {}
+    if isinstance(variables, list) and len(variables) > MAX_TENSORS:
+        raise GanwalkError(f"is damaged: it holds more than {MAX_TENSORS} variables")
     for pair in variables if isinstance(variables, list) else []:
-        if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], str):
+        named = isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) and len(pair[0]) <= MAX_NAME
+        if not named:
             raise GanwalkError("is damaged: a variable has no name")
         tensor = stored_array(pair[1])
         if tensor is None and isinstance(pair[1], int | float):

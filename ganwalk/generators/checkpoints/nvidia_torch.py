@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 from torch import Tensor
@@ -59,10 +60,10 @@ def _networks(value: Any) -> dict[str, Any]:
         return {f"network {index}": entry for index, entry in enumerate(value[:_MAX_NETWORKS]) if is_network(entry)}
     if not isinstance(value, dict):
         return {}
-    named = [(name, entry) for name, entry in list(value.items())[:_MAX_NETWORKS] if isinstance(name, str)]
+    named = [(name, entry) for name, entry in islice(value.items(), _MAX_NETWORKS) if isinstance(name, str)]
     found = {name: entry for name, entry in named if is_network(entry)}
     if not found:
-        inner = [list(entry.items())[:_MAX_NETWORKS] for _, entry in named if isinstance(entry, dict)]
+        inner = [islice(entry.items(), _MAX_NETWORKS) for _, entry in named if isinstance(entry, dict)]
         found = {name: entry for items in inner for name, entry in items if isinstance(name, str) and is_network(entry)}
     return found
 

@@ -5,32 +5,57 @@ would have been called; nothing is imported, called or looked up that a file cho
 by the caller, turns the records that checkpoints are made of into dicts, lists and tensors, checking every size.
 
 Values from a file may share parts so often that to print, compare or hash them would take for ever: records print as
-a word, and keys are bounded.
+a word, and keys are bounded. What a few bytes can make it do again and again is paid from one budget for a whole file.
 """
 
 from __future__ import annotations
 
 import pickletools
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-# A 1024 px StyleGAN2 snapshot has some 10⁵ opcodes; a file of 10⁷ is no checkpoint but a bomb.
-MAX_OPCODES = 5_000_000
-# What known calls may copy in all: entries of dicts and lists, of which a checkpoint has some 10⁴, and 512 letters of a
-# text; reading a nested stream counts 100. A value that a file holds once can be copied by many short calls.
-_MAX_COPIED = 1_000_000
+# Names of modules, classes, parameters and storages are shorter: to build, hash and compare longer ones costs time.
+MAX_NAME = 512
+# A 1024 px StyleGAN2 snapshot takes some 10⁵ units (see Budget); a file of 10⁷ is no checkpoint but a bomb.
+_MAX_UNITS = 1_500_000
+_BYTES_A_UNIT = 128
+# Literals lie in the file themselves: they cost what it takes to read them.
+_LITERAL_BYTES_A_UNIT = 4096
+# Python's hashes of numbers are no secret: keys can be chosen so that each is compared with all those before it, and
+# this many comparisons are one unit.
+_COMPARISONS_A_UNIT = 64
 _MAX_KEY_DEPTH = 4
+_MAX_KEY_PARTS = 64
+_MAX_KEY_NUMBER = 2**64
 # Larger numbers are no sizes of anything; to convert or to print them fails, or takes long.
 _MAX_NUMBER = 2**256
-_MAX_KEY_PARTS = 64
 
 
 class PickleError(Exception):
     """The pickle is damaged, hostile, or not of a kind that is read here."""
 
 
-@dataclass(frozen=True)
+@dataclass
+class Budget:
+    """What reading one file may still cost, the streams nested in it included.
+
+    Attributes:
+        units: of about a microsecond, or of 128 bytes beside those of the file, whichever a step takes more of.
+    """
+
+    units: int = _MAX_UNITS
+
+    def charge(self, units: int) -> None:
+        """Pays for a step; PickleError if no checkpoint takes that many."""
+        self.units -= units
+        if self.units < 0:
+            raise PickleError("too many opcodes, or values that it copies over and over: no checkpoint needs them")
+
+
+@dataclass(frozen=True, slots=True)
 class Global:
     """A name that a pickle would have imported."""
 
@@ -42,7 +67,7 @@ class Global:
         return f"{self.module}.{self.name}"
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, slots=True)
 class Record:
     """A call that a pickle would have made, and what it would have stored on the result."""
 
@@ -57,7 +82,8 @@ def read_pickle(
     data: Any,
     calls: Mapping[str, Callable[..., Any]],
     persistent: Callable[[Any], Any] | None = None,
-    max_opcodes: int = MAX_OPCODES,
+    *,
+    budget: Budget,
 ) -> Any:
     """The object in the pickle at the current position of `data`, which is left behind its last byte.
 
@@ -65,15 +91,13 @@ def read_pickle(
         data: a file-like object with read, readline and tell whose read never returns more than is left.
         calls: what known functions, by their full name, make of their arguments; any other call stays a `Record`.
         persistent: what a reference to data outside of the pickle becomes; None refuses them.
-        max_opcodes: a pickle with more is refused.
+        budget: of the file that the pickle lies in; `calls` may draw on it too.
     Raises:
         PickleError: with the reason.
     """
-    machine = _Machine(calls, persistent)
+    machine = _Machine(calls, persistent, budget)
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
-            if count > max_opcodes:
-                raise PickleError("too many opcodes")
+        for opcode, argument, _ in pickletools.genops(data):
             if opcode.name == "STOP":
                 return machine.pop()
             machine.run(opcode.name, argument)
@@ -126,17 +150,44 @@ _LITERALS = frozenset(
     ]
 )
 _IGNORED = frozenset(["PROTO", "FRAME"])
+# Units of the opcodes that make more than an entry of the stack.
+_UNITS = {
+    "EMPTY_LIST": 2,
+    "EMPTY_DICT": 2,
+    "EMPTY_SET": 2,
+    "TUPLE": 2,
+    "LIST": 2,
+    "FROZENSET": 2,
+    "DICT": 2,
+    "GLOBAL": 4,
+    "STACK_GLOBAL": 4,
+    "REDUCE": 4,
+    "NEWOBJ": 4,
+    "NEWOBJ_EX": 4,
+    "OBJ": 4,
+    "INST": 8,
+    "PERSID": 10,
+    "BINPERSID": 10,
+}
+# A call of a known function, which checks its arguments and may make a tensor; and an item of a dict, which whoever
+# looks for a network in the file will look at, too.
+_CALL_UNITS = 20
+_ITEM_UNITS = 3
 
 
 class _Machine:
     """The pickle machine's stack and memo, holding inert values only."""
 
-    def __init__(self, calls: Mapping[str, Callable[..., Any]], persistent: Callable[[Any], Any] | None):
+    def __init__(
+        self, calls: Mapping[str, Callable[..., Any]], persistent: Callable[[Any], Any] | None, budget: Budget
+    ):
         self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
+        # A list, since numbers that a file chooses could collide in a dict.
+        self.memo: list[Any] = []
         self.calls = calls
-        self.copied = 0
         self.persistent = persistent
+        self.budget = budget
+        self.opcodes = 0
 
     def pop(self) -> Any:
         value = self.stack.pop()
@@ -154,11 +205,15 @@ class _Machine:
 
     def run(self, name: str, argument: Any) -> None:
         push = self.stack.append
+        self.opcodes += 1
+        self.budget.charge(_UNITS.get(name, 1))
         if name in _IGNORED:
             return
         if name in _LITERALS:
             if isinstance(argument, int) and abs(argument) > _MAX_NUMBER:
                 raise PickleError("it holds a number beyond any checkpoint's")
+            if isinstance(argument, str | bytes | bytearray):
+                self.budget.charge(_literal_units(argument))
             push(argument)
         elif name in _CONSTANTS:
             push(_CONSTANTS[name]())
@@ -171,10 +226,12 @@ class _Machine:
         elif name == "DUP":
             push(self.stack[-1])
         elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
-            self.memo[argument] = self.stack[-1]
+            self.put(argument)
         elif name == "MEMOIZE":
-            self.memo[len(self.memo)] = self.stack[-1]
+            self.memo.append(self.stack[-1])
         elif name in ("GET", "BINGET", "LONG_BINGET"):
+            if argument < 0 or self.memo[argument] is _MARK:
+                raise PickleError("it takes values that are not there")
             push(self.memo[argument])
         elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
             push(tuple([self.pop() for _ in range(int(name[-1]))][::-1]))
@@ -198,13 +255,12 @@ class _Machine:
         elif name == "SETITEMS":
             self.set_items(self.pop_to_mark())
         elif name == "GLOBAL":
-            module, _, attribute = argument.partition(" ")
-            push(Global(module, attribute))
+            push(_named(*argument.partition(" ")[::2]))
         elif name == "STACK_GLOBAL":
             attribute, module = self.pop(), self.pop()
             if not isinstance(module, str) or not isinstance(attribute, str):
                 raise PickleError("it names something that is no name")
-            push(Global(module, attribute))
+            push(_named(module, attribute))
         elif name in ("REDUCE", "NEWOBJ"):
             arguments, function = self.pop(), self.pop()
             push(self.call(function, arguments))
@@ -212,8 +268,7 @@ class _Machine:
             keywords, arguments, function = self.pop(), self.pop(), self.pop()
             push(Record(function, (arguments, keywords)))
         elif name == "INST":
-            module, _, attribute = argument.partition(" ")
-            push(self.call(Global(module, attribute), tuple(self.pop_to_mark())))
+            push(self.call(_named(*argument.partition(" ")[::2]), tuple(self.pop_to_mark())))
         elif name == "OBJ":
             function, *arguments = self.pop_to_mark()
             push(self.call(function, tuple(arguments)))
@@ -224,6 +279,15 @@ class _Machine:
             push(self.persistent(argument if name == "PERSID" else self.pop()))
         else:
             raise PickleError(f"it uses {name}, which no checkpoint needs")
+
+    def put(self, number: int) -> None:
+        # Picklers count from 0 or 1; what was left out of the memo leaves gaps, but fewer than there were opcodes.
+        if not 0 <= number <= self.opcodes:
+            raise PickleError("it numbers its values beyond their count")
+        missing = number + 1 - len(self.memo)
+        if missing > 0:
+            self.memo += [_MARK] * missing
+        self.memo[number] = self.stack[-1]
 
     def add_elements(self, values: list[Any]) -> None:
         target = self.stack[-1]
@@ -241,8 +305,7 @@ class _Machine:
         if not isinstance(target, dict) or len(values) % 2:
             raise PickleError("it sets items of something that is no dict")
         for key, value in zip(values[::2], values[1::2], strict=True):
-            _check_key(key)
-            target[key] = value
+            _set_item(target, key, value, self.budget)
 
     def build(self, state: Any) -> None:
         target = self.stack[-1]
@@ -257,43 +320,65 @@ class _Machine:
             return Record(function, arguments)
         if not isinstance(arguments, tuple):
             raise PickleError(f"it calls {function.path} without arguments")
-        self.copied += _cost(arguments)
-        if self.copied > _MAX_COPIED:
-            raise PickleError("it copies its values over and over")
+        self.budget.charge(_CALL_UNITS + len(arguments) + sum(map(_copied_units, arguments)))
         return known(*arguments)
 
 
-def _cost(arguments: tuple[Any, ...]) -> int:
-    """What a call of a known function may copy."""
-    value = arguments[0] if arguments else None
-    if isinstance(value, bytes | bytearray):
-        return 100
-    if isinstance(value, str):
-        return len(value) // 512
-    return len(value) if isinstance(value, dict | list | tuple) else 1
+def _literal_units(value: str | bytes | bytearray) -> int:
+    size = sys.getsizeof(value)
+    # Text with letters beyond Latin-1 takes up to four times its bytes in the file.
+    wide = isinstance(value, str) and size > 2 * len(value) + _BYTES_A_UNIT
+    return 1 + size // (_BYTES_A_UNIT if wide else _LITERAL_BYTES_A_UNIT)
 
 
-def _check_key(key: Any) -> None:
-    """Keys are hashed: only small plain ones, since the hash of a deep or much shared tuple takes for ever."""
+def _copied_units(argument: Any) -> int:
+    """What a call of a known function may copy of an argument."""
+    if isinstance(argument, str | bytearray):
+        return len(argument) // _BYTES_A_UNIT
+    return len(argument) if isinstance(argument, dict | list | tuple) else 0
+
+
+def _named(module: str, name: str) -> Global:
+    if len(module) + len(name) > MAX_NAME:
+        raise PickleError("it names something by more letters than any name has")
+    return Global(module, name)
+
+
+def _set_item(target: dict[Any, Any], key: Any, value: Any, budget: Budget) -> None:
+    """Stores an item under a key that is hashed and found in bounded time."""
+    units = _ITEM_UNITS + _key_parts(key)
+    if not isinstance(key, str):
+        units += len(target) // _COMPARISONS_A_UNIT
+    budget.charge(units)
+    target[key] = value
+
+
+def _key_parts(key: Any) -> int:
+    """How many values a key consists of; only few small plain ones, since others can take for ever to be hashed."""
     parts = [(key, 0)]
     for count in range(_MAX_KEY_PARTS):
         if not parts:
-            return
+            return count
         part, depth = parts.pop()
         if isinstance(part, tuple) and depth < _MAX_KEY_DEPTH and len(part) <= _MAX_KEY_PARTS - count:
             parts += [(inner, depth + 1) for inner in part]
-        elif not isinstance(part, str | int | float | bool | bytes | Global | None):
+        elif isinstance(part, str | bytes):
+            if len(part) > MAX_NAME:
+                raise PickleError("it uses a dict key of more letters than any name has")
+        elif isinstance(part, int):
+            if abs(part) >= _MAX_KEY_NUMBER:
+                raise PickleError("it uses a dict key that is a number of more than 64 bits")
+        elif not isinstance(part, float | Global | None):
             break
     raise PickleError("it uses a dict key that is no plain value")
 
 
-def _dict(pairs: Any = ()) -> dict[Any, Any]:
+def _dict(budget: Budget, pairs: Any = ()) -> dict[Any, Any]:
     if isinstance(pairs, dict):
         return dict(pairs)
-    result = {}
+    result: dict[Any, Any] = {}
     for key, value in pairs:
-        _check_key(key)
-        result[key] = value
+        _set_item(result, key, value, budget)
     return result
 
 
@@ -310,11 +395,12 @@ def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     return text.encode("latin-1")
 
 
-# Functions of Python's own that pickles call to build plain values.
-PLAIN_CALLS: dict[str, Callable[..., Any]] = {
-    "collections.OrderedDict": _dict,
-    "dnnlib.util.EasyDict": _dict,
-    "builtins.set": _list,
-    "__builtin__.set": _list,
-    "_codecs.encode": _encode,
-}
+def plain_calls(budget: Budget) -> dict[str, Callable[..., Any]]:
+    """Functions of Python's own that pickles call to build plain values."""
+    return {
+        "collections.OrderedDict": partial(_dict, budget),
+        "dnnlib.util.EasyDict": partial(_dict, budget),
+        "builtins.set": _list,
+        "__builtin__.set": _list,
+        "_codecs.encode": _encode,
+    }

@@ -70,7 +70,9 @@ def _network(value: Any) -> tuple[dict[str, Any] | None, Any]:
     if not isinstance(value, dict):
         return None, None
     nested = {name: entry for name, entry in value.items() if isinstance(name, str) and isinstance(entry, dict)}
-    for holder in (*(nested[name] for name in sorted(nested, key=lambda name: "ema" not in name.lower())), value):
+    # Each once: a file can hold one dict under very many names.
+    holders = {id(nested[name]): nested[name] for name in sorted(nested, key=lambda name: "ema" not in name.lower())}
+    for holder in (*holders.values(), value):
         state = state_with(_MARKS, holder)
         if state is not None:
             average = value.get("latent_avg", holder.get("latent_avg"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ from ganwalk.generators.checkpoints.pickle_reader import PickleError
 _MAX_DIMENSIONS = 8
 # Values that a tensor may have beyond those stored: one row repeated for every layer, not a file that unfolds.
 _MAX_REPEATED = 2**20
+# No network has more tensors, and none so large a one: each is in memory twice while it is read.
+MAX_TENSORS = 20_000
+_MAX_VALUES = 2**26
+# Bytes that float32 tensors may take beyond twice those stored.
+MAX_WIDENED = 2**28
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,17 +39,6 @@ class Storage:
     count: int
     read: Callable[[int, int], bytes]
     origin: object = None
-
-
-def bytes_storage(dtype: torch.dtype, data: bytes, origin: object = None) -> Storage:
-    """A storage of bytes that are in memory already; `origin` is what they were made of, if that is something else."""
-    size = dtype.itemsize
-    if len(data) % size:
-        raise PickleError("a storage holds a fraction of a value")
-    view = memoryview(data)
-    return Storage(
-        dtype, len(data) // size, lambda first, last: bytes(view[first * size : last * size]), origin or data
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +85,8 @@ def stored_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) ->
     size, stride = tuple(size), tuple(stride)
     numbers = (offset, *size, *stride)
     fits = len(size) == len(stride) <= _MAX_DIMENSIONS and all(type(n) is int and n >= 0 for n in numbers)
-    if not fits:
+    # torch counts the strides of empty tensors, too.
+    if not fits or math.prod(max(n, 1) for n in size) >= 2**62:
         raise PickleError(f"a tensor has impossible sizes {reprlib.repr(size)}")
     count = 1
     for n in size:
@@ -150,13 +146,22 @@ def load_tensors(stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
     """All of them in memory as float32, under the same names.
 
     Raises:
-        GanwalkError: they share their values so often that they would take far more memory than the file does.
+        GanwalkError: they are more or larger than any generator's, or share their values so often that they would take
+            far more memory than the file does.
     """
+    if len(stored) > MAX_TENSORS:
+        raise GanwalkError(f"is damaged: it holds more than {MAX_TENSORS} tensors")
     sizes = {
         id(storage.origin or storage): storage.count * storage.dtype.itemsize
         for storage in (tensor.storage for tensor in stored.values())
     }
-    wanted = sum(max(tensor.numel(), tensor.span) * tensor.storage.dtype.itemsize for tensor in stored.values())
-    if wanted > max(2 * sum(sizes.values()), 4 * _MAX_REPEATED):
+    values = [max(tensor.numel(), tensor.span) for tensor in stored.values()]
+    if max(values, default=0) > _MAX_VALUES:
+        raise GanwalkError(f"is damaged: one of its tensors has more than {_MAX_VALUES} values")
+    kinds = [tensor.storage.dtype.itemsize for tensor in stored.values()]
+    wanted = sum(count * size for count, size in zip(values, kinds, strict=True))
+    there = 2 * sum(sizes.values())
+    # Bytes become float32, too.
+    if wanted > max(there, 4 * _MAX_REPEATED) or 4 * sum(values) > there + MAX_WIDENED:
         raise GanwalkError("is damaged: its tensors are many times larger than what is stored")
     return {name: tensor.load().float() for name, tensor in stored.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from ganwalk.errors import one_line
@@ -22,6 +23,8 @@ _UNMISTAKABLE = {"deformator", "lat_comp", "comp", "eigvec", "log_mat_half", "bo
 # Where checkpoints keep their generator, the averaged one first.
 GENERATORS = ("G_ema", "g_ema", "generator_ema", "generator_smooth", "netG_ema", "G", "g", "generator", "netG", "model")
 _MAX_SHOWN = 6
+# Of a dict, and of each dict in it: many may be one and the same.
+_MAX_LOOKED_AT = 1000
 # Fields of an ONNX model (onnx.proto3) that come before its graph: its version as a number, then texts and one number.
 _ONNX_VERSION, _ONNX_GRAPH = b"\x08", 0x3A
 _ONNX_TEXTS, _ONNX_NUMBER = (0x12, 0x1A, 0x22, 0x32), 0x28
@@ -109,8 +112,8 @@ def _names(value: Any) -> set[str]:
     """Names of a dict and of the dicts in it, without what stands before."""
     if not isinstance(value, dict):
         return set()
-    names = {key for key in value if isinstance(key, str)}
-    for entry in value.values():
+    names = {key for key in islice(value, _MAX_LOOKED_AT) if isinstance(key, str)}
+    for entry in islice(value.values(), _MAX_LOOKED_AT):
         if isinstance(entry, dict):
-            names |= {key for key in entry if isinstance(key, str)}
+            names |= {key for key in islice(entry, _MAX_LOOKED_AT) if isinstance(key, str)}
     return {name.rpartition(".")[2] for name in names}

@@ -7,18 +7,28 @@ a training snapshot costs no more memory than the one network that is wanted.
 from __future__ import annotations
 
 import io
-import mmap
 import struct
 import sys
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 
-from ganwalk.generators.checkpoints.pickle_reader import MAX_OPCODES, PLAIN_CALLS, Global, PickleError, read_pickle
+from ganwalk.files import open_regular
+from ganwalk.generators.checkpoints.archives import archive_entries
+from ganwalk.generators.checkpoints.file_source import MAX_PIECE, FileSource
+from ganwalk.generators.checkpoints.pickle_reader import (
+    MAX_NAME,
+    Budget,
+    Global,
+    PickleError,
+    plain_calls,
+    read_pickle,
+)
 from ganwalk.generators.checkpoints.stored import Storage, StoredTensor, stored_tensor
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -36,11 +46,9 @@ _DTYPES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
-# torch.save's directory has some 70 bytes an entry; a checkpoint has thousands of entries, not a million.
-_MAX_DIRECTORY_BYTES = 2**24
-_MAX_PICKLE_BYTES = 2**28
-# A storage inside of a pickle takes some 20 opcodes to describe.
-_NESTED_OPCODES = 200
+# What it takes to begin with a stream inside of a pickle, in units of the budget.
+_STREAM_UNITS = 50
+_STREAM_BYTES_A_UNIT = 64
 
 
 def _parameter(tensor: Any, *_: Any) -> StoredTensor:
@@ -49,51 +57,59 @@ def _parameter(tensor: Any, *_: Any) -> StoredTensor:
     return tensor
 
 
-def _load_from_bytes(data: Any) -> Any:
+def _load_from_bytes(budget: Budget, data: Any) -> Any:
     """A storage inside of a pickle: torch.save's legacy stream, in bytes."""
     if not isinstance(data, bytes | bytearray):
         raise PickleError("a storage is not made of bytes")
+    budget.charge(_STREAM_UNITS)
     try:
-        value = read_legacy(
-            io.BytesIO(data), lambda first, last: bytes(data[first:last]), origin=data, max_opcodes=_NESTED_OPCODES
-        )
+        value = read_legacy(io.BytesIO(data), lambda first, last: bytes(data[first:last]), origin=data, budget=budget)
     except PickleError as error:
         raise PickleError(f"a storage inside is damaged: {error}") from error
     if not isinstance(value, Storage):
         raise PickleError("a storage inside is none")
+    # What describes the values has been read; the same bytes can be read again and again.
+    budget.charge((len(data) - value.count * value.dtype.itemsize) // _STREAM_BYTES_A_UNIT)
     return value
 
 
-# Functions of torch's that its pickles call. `_load_from_bytes` nests a whole stream, which may hold no further one.
-_STREAM_CALLS: dict[str, Callable[..., Any]] = {
-    **PLAIN_CALLS,
-    "torch._utils._rebuild_parameter": _parameter,
-    "torch._utils._rebuild_parameter_with_state": _parameter,
-    "torch._utils._rebuild_tensor": stored_tensor,
-    "torch._utils._rebuild_tensor_v2": stored_tensor,
-}
-CALLS: dict[str, Callable[..., Any]] = {**_STREAM_CALLS, "torch.storage._load_from_bytes": _load_from_bytes}
+def _stream_calls(budget: Budget) -> dict[str, Callable[..., Any]]:
+    """Functions of torch's that its pickles call."""
+    return {
+        **plain_calls(budget),
+        "torch._utils._rebuild_parameter": _parameter,
+        "torch._utils._rebuild_parameter_with_state": _parameter,
+        "torch._utils._rebuild_tensor": stored_tensor,
+        "torch._utils._rebuild_tensor_v2": stored_tensor,
+    }
+
+
+def known_calls(budget: Budget) -> dict[str, Callable[..., Any]]:
+    """What a pickle may call; `_load_from_bytes` nests a whole stream, which may hold no further one."""
+    return {**_stream_calls(budget), "torch.storage._load_from_bytes": partial(_load_from_bytes, budget)}
 
 
 def read_legacy_file(path: Path) -> Any:
     """The inert object in a file of the legacy format; PickleError as `read_legacy`."""
 
     def read_at(first: int, last: int) -> bytes:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.seek(first)
-            return file.read(last - first)
+            data = file.read(last - first)
+        if len(data) != last - first:
+            raise PickleError("a storage is cut off")
+        return data
 
-    # A mapped file returns no more than is left; a plain one would reserve what a hostile length asks for.
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return read_legacy(data, read_at)
+    with open_regular(path) as file:
+        return read_legacy(FileSource(file), read_at, budget=Budget())
 
 
 def read_legacy(
-    stream: BinaryIO | mmap.mmap,
+    stream: io.BytesIO | FileSource,
     read_at: Callable[[int, int], bytes],
     *,
     origin: object = None,
-    max_opcodes: int = MAX_OPCODES,
+    budget: Budget,
 ) -> Any:
     """The inert object in a legacy stream: five pickles, then each storage as a number of values and the values.
 
@@ -101,13 +117,13 @@ def read_legacy(
         stream: at its beginning, with data of its own length only.
         read_at: bytes of the same data between two positions, also after the stream is closed.
         origin: the object that the stream lies in, if it is not a file.
-        max_opcodes: of each of the pickles.
+        budget: of the file that the stream is or lies in.
     Raises:
         PickleError: the stream is damaged or hostile.
     """
 
     def read(calls: dict[str, Callable[..., Any]], persistent: Callable[[Any], Any] | None = None) -> Any:
-        return read_pickle(stream, calls, persistent, max_opcodes)
+        return read_pickle(stream, calls, persistent, budget=budget)
 
     if read({}) != LEGACY_MAGIC or read({}) != _LEGACY_PROTOCOL:
         raise PickleError("it is not in torch's legacy format")
@@ -130,7 +146,7 @@ def read_legacy(
             raise PickleError("a storage has two different sizes")
         return storages[key]
 
-    value = read(_STREAM_CALLS, persistent)
+    value = read(_stream_calls(budget), persistent)
     keys = read({})
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise PickleError("its list of storages is damaged")
@@ -183,9 +199,11 @@ def read_zip(path: Path) -> Any:
         return storages[key]
 
     pickled = entries[f"{prefix}data.pkl"]
-    if pickled.file_size > _MAX_PICKLE_BYTES:
+    if pickled.file_size > MAX_PIECE:
         raise PickleError("its description is larger than any checkpoint's")
-    return read_pickle(io.BytesIO(_read_entry(path, pickled, 0, pickled.file_size)), CALLS, persistent)
+    data = io.BytesIO(_read_entry(path, pickled, 0, pickled.file_size))
+    budget = Budget()
+    return read_pickle(data, known_calls(budget), persistent, budget=budget)
 
 
 def is_torchscript(path: Path) -> bool:
@@ -199,51 +217,18 @@ def is_torchscript(path: Path) -> bool:
 
 def _entries(path: Path) -> tuple[dict[str, zipfile.ZipInfo], str]:
     """The archive's entries by name, and the folder that they lie in."""
-    try:
-        with path.open("rb") as file:
-            _check_directory(file)
-            with zipfile.ZipFile(file) as archive:
-                entries = {entry.filename: entry for entry in archive.infolist()}
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, struct.error, UnicodeError) as error:
-        raise PickleError("its zip directory is damaged or truncated") from error
-    _check_overlap(entries)
+    entries = archive_entries(path)
     described = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(described) != 1:
         raise PickleError("it is a zip archive, but not one of torch's")
     return entries, described[0].removesuffix("data.pkl")
 
 
-def _check_overlap(entries: dict[str, zipfile.ZipInfo]) -> None:
-    """Raises PickleError if entries share bytes of the file: they would take more memory than it has."""
-    end = 0
-    for entry in sorted(entries.values(), key=lambda entry: entry.header_offset):
-        if entry.header_offset < end:
-            raise PickleError("its zip entries overlap, which torch's never do")
-        end = entry.header_offset + 30 + entry.compress_size
-
-
-def _check_directory(file: BinaryIO) -> None:
-    """Raises PickleError if the archive's directory is too large to be parsed without harm."""
-    end = file.seek(0, io.SEEK_END)
-    file.seek(max(0, end - 2**16 - 22))
-    tail = file.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) < at + 22:
-        raise PickleError("its zip directory is missing: the file is truncated, download it again")
-    size = struct.unpack("<I", tail[at + 12 : at + 16])[0]
-    if tail[max(0, at - 20) :].startswith(b"PK\x06\x07"):
-        # A record of 64 bits replaces this one, whatever it says.
-        wide = tail.rfind(b"PK\x06\x06", 0, at)
-        size = struct.unpack("<Q", tail[wide + 40 : wide + 48])[0] if wide >= 0 else 2**64
-    if size > _MAX_DIRECTORY_BYTES:
-        raise PickleError("its zip directory is larger than any checkpoint's")
-
-
 def _read_entry(path: Path, entry: zipfile.ZipInfo, first: int, last: int) -> bytes:
     """Bytes of an entry; torch stores them as they are, so a compressed one is no torch file but perhaps a bomb."""
     if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size or entry.flag_bits & 1:
         raise PickleError("its zip entries are compressed, which torch's never are")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         end = file.seek(0, io.SEEK_END)
         file.seek(entry.header_offset)
         header = file.read(30)
@@ -277,7 +262,8 @@ def _reference(reference: Any) -> tuple[torch.dtype, str, int]:
         raise PickleError("it refers to data that is no storage")
     kind, cls, key, _, count, *view = reference
     dtype = _DTYPES.get(cls.name) if isinstance(cls, Global) and cls.module in ("torch", "torch.storage") else None
-    if kind != "storage" or not isinstance(key, str) or view not in ([], [None]):
+    named = isinstance(key, str) and len(key) <= MAX_NAME
+    if kind != "storage" or not named or view not in ([], [None]):
         raise PickleError("it refers to data that is no storage")
     if dtype is None:
         name = cls.path if isinstance(cls, Global) else "no name"
