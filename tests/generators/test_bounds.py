@@ -140,6 +140,11 @@ def shared_dicts(levels=2, width=50_000):
     return inner
 
 
+def prefixes(count):
+    """A state dict that may be as many networks as it has names."""
+    return b"}(" + b"".join(text(b"x%d.main.0.weight" % i) + b"N" for i in range(count)) + b"u"
+
+
 # Opcodes that leave one value. Numbers that collide when they are hashed; names, texts and streams that are used again
 # and again; very many small values.
 BODIES = {
@@ -351,6 +356,7 @@ UNFOLDING = {
         ".pt",
     ),
     "one dict in many places": lambda: (archive(b"\x80\x04" + shared_dicts(2, 19_000) + b"."), "import", ".pt"),
+    "one tensor under many prefixes": lambda: (archive(b"\x80\x04" + prefixes(19_000) + b"."), "import", ".pt"),
 }
 
 

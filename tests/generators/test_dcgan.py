@@ -152,7 +152,7 @@ REFUSED = {
     ),
     "something that is no tensor": (lambda state: state | {"main.1.bias": "text"}, "is no tensor"),
     "an endless image": (
-        lambda state: state | {"main.0.weight": torch.ones(5, 8, 2000, 2000)},
+        lambda state: state | {"main.0.weight": torch.ones(5, 8, 1000, 1000)},
         "beyond anything that exists",
     ),
 }

@@ -6,8 +6,8 @@ tensors: strides and rectifiers are the tutorial's.
 
 from __future__ import annotations
 
-import itertools
 import re
+from itertools import islice, pairwise
 from typing import Any
 
 import torch
@@ -20,6 +20,8 @@ from ganwalk.generators.checkpoints.strangers import RUN_ITS_CODE
 from ganwalk.generators.dcgan import DCGANConfig
 
 _FIRST = "main.0.weight"
+# Dicts in a file, and prefixes in a dict, that are looked at: nobody keeps so many networks together.
+_MOST_NETWORKS = 32
 
 
 def is_dcgan(value: Any) -> bool:
@@ -75,13 +77,15 @@ def _network(value: Any) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None
     nested = {name: entry for name, entry in value.items() if isinstance(name, str) and isinstance(entry, dict)}
-    for holder in (*(nested[name] for name in sorted(nested, key=lambda name: "ema" not in name.lower())), value):
+    # One dict may be held under very many names: it is looked at once.
+    holders = {id(nested[name]): nested[name] for name in sorted(nested, key=lambda name: "ema" not in name.lower())}
+    for holder in (*islice(holders.values(), _MOST_NETWORKS), value):
         names = [name for name in holder if isinstance(name, str)]
         prefixes = [name.removesuffix(_FIRST) for name in names if f".{name}".endswith(f".{_FIRST}")]
-        for prefix in sorted(prefixes, key=lambda prefix: "ema" not in prefix.lower()):
+        for prefix in sorted(prefixes, key=lambda prefix: "ema" not in prefix.lower())[:_MOST_NETWORKS]:
             state = {name.removeprefix(prefix): holder[name] for name in names if name.startswith(prefix)}
             shapes = [weight.shape for weight in _convolutions(state).values()]
-            chained = all(above[1] == below[0] for above, below in itertools.pairwise(shapes))
+            chained = all(above[1] == below[0] for above, below in pairwise(shapes))
             if len(shapes) > 1 and chained:
                 return state
     return None
