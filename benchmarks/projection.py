@@ -234,7 +234,7 @@ def main() -> None:
 
 def measure(arguments: argparse.Namespace) -> None:
     """Everything, with as many threads as are allowed."""
-    settings: dict[str, Any] = {"steps": 10, "candidates": 32} if arguments.quick else {}
+    settings: dict[str, Any] = {"steps": 4, "candidates": 8} if arguments.quick else {}
     counts = (2, 2, 2) if arguments.quick else (arguments.renderings, arguments.generated, arguments.published)
     generator = load_generator("scenes")
     rendered, pictures = on_renderings(generator, counts[0], settings, not arguments.quick)
@@ -252,7 +252,7 @@ def measure(arguments: argparse.Namespace) -> None:
         "generated": generated,
     }
     for name, shown in (("renderings", pictures), ("generated", images)):
-        one = against_published(generator, shown[: counts[2]], 20 if arguments.quick else 1000, settings)
+        one = against_published(generator, shown[: counts[2]], 4 if arguments.quick else 1000, settings)
         facts[f"published procedure, {name}"] = one
         print("published:", name, one, flush=True)
     if not arguments.quick:
