@@ -25,6 +25,7 @@ from ganwalk.commands.options import (
     open_directions,
     percent,
     plain_amplitude_option,
+    seed_style_option,
     told_how_to_continue,
 )
 from ganwalk.errors import GanwalkError
@@ -68,13 +69,7 @@ _SEEDS, _SEED = [1, 2, 3, 4], [1]
     "seeds_text",
     help="Keyframes, such as 1-6 or 3,8,20-22 [default: 1-4, or 1 with a direction; none with --latents].",
 )
-@click.option(
-    "--seed-style",
-    type=click.Choice(SEED_STYLES),
-    default="torch",
-    show_default=True,
-    help="Whose codes seeds stand for: torch's, or those of NVIDIA's scripts, in which pictures are published.",
-)
+@seed_style_option
 @click.option(
     "--latents",
     "latents_paths",

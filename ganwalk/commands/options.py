@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from ganwalk.errors import GanwalkError
+from ganwalk.ranges import SEED_STYLES
 from ganwalk.terminal import quoted
 
 if TYPE_CHECKING:
@@ -64,6 +65,13 @@ latents_option = click.option(
     type=PATH,
     multiple=True,
     help="File of latents to show instead of seeds, such as of ganwalk project; may be repeated.",
+)
+seed_style_option = click.option(
+    "--seed-style",
+    type=click.Choice(SEED_STYLES),
+    default="torch",
+    show_default=True,
+    help="Whose codes seeds stand for: torch's, or those of NVIDIA's scripts, in which pictures are published.",
 )
 batch_option = click.option(
     "--batch", type=click.IntRange(1), default=8, show_default=True, help="Images at once (memory)."

@@ -28,6 +28,7 @@ from ganwalk.commands.options import (
     layers_option,
     open_directions,
     percent,
+    seed_style_option,
     truncation_option,
 )
 from ganwalk.errors import GanwalkError
@@ -56,13 +57,7 @@ _STEPS = 7
     "seeds_text",
     help="Samples, such as 1-6 or 3,8,20-22 [default: 1-6, or 1-3 above 512 px; the first one for all directions].",
 )
-@click.option(
-    "--seed-style",
-    type=click.Choice(SEED_STYLES),
-    default="torch",
-    show_default=True,
-    help="Whose codes seeds stand for: torch's, or those of NVIDIA's scripts, in which pictures are published.",
-)
+@seed_style_option
 @latents_option
 @amplitude_option
 @click.option("--steps", type=click.IntRange(2), default=_STEPS, show_default=True, help="Pictures from end to end.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import torch
 
@@ -38,24 +37,26 @@ def plan(generator: Generator, settings: DiscoverySettings, *, pictures: float =
         pictures: seconds of the pictures that follow.
     """
     assert settings.layer is not None and settings.scored is not None
-    phases = []
+    forward = seconds_per_latent(generator, settings.layer, batch=min(_PROBE, settings.view().chunk))
+    phases = _search(generator, settings, forward)
     if settings.layers == AUTO:
+        # A search takes about as long in each of the ranges.
         limits = ranges_of_layers(generator, settings.layer)
-        for layers in limits:
-            own = replace(settings, layers=layers, compared=())
-            phases += [Phase(f"{in_words(layers)}: {phase.name}", phase.seconds) for phase in _search(generator, own)]
-        both = 2 * settings.n_directions * len(limits) * seconds_per_latent(generator, settings.layer)
+        both = 2 * settings.n_directions * len(limits) * forward
+        phases = [Phase(f"{in_words(layers)}: {one.name}", one.seconds) for layers in limits for one in phases]
         phases.append(Phase("choice", both * (settings.scored + 2 * settings.measured)))
-    else:
-        phases += _search(generator, settings)
-    phases += _baselines(generator, settings)
+    each = 2 * settings.n_directions * (settings.measured + settings.scored) * forward
+    phases += [
+        Phase(f"baseline {name}", _closed_form_seconds(name, generator, settings, forward) + each)
+        for name in settings.compared
+        if name != settings.method
+    ]
     return Phases([*phases, Phase("pictures", pictures)])
 
 
-def _search(generator: Generator, settings: DiscoverySettings) -> list[Phase]:
-    """The phases of a search in one range of layers."""
+def _search(generator: Generator, settings: DiscoverySettings, forward: float) -> list[Phase]:
+    """The phases of a search in one range of layers, with the seconds that the features of a latent take."""
     assert settings.scored is not None and settings.steps is not None
-    forward = seconds_per_latent(generator, settings.layer, batch=min(_PROBE, settings.view().chunk))
     n = settings.n_directions
     effects = 2 * n * settings.measured * forward
     scores = 2 * n * settings.scored * forward
@@ -104,18 +105,6 @@ def _search(generator: Generator, settings: DiscoverySettings) -> list[Phase]:
             phases += [Phase("polish", polish), Phase("scores", scores)]
         phases.append(Phase("effects", effects))
     return phases
-
-
-def _baselines(generator: Generator, settings: DiscoverySettings) -> list[Phase]:
-    """The phases of the closed forms that a result is compared with."""
-    assert settings.scored is not None
-    forward = seconds_per_latent(generator, settings.layer, batch=min(_PROBE, settings.view().chunk))
-    each = 2 * settings.n_directions * (settings.measured + settings.scored) * forward
-    return [
-        Phase(f"baseline {name}", _closed_form_seconds(name, generator, settings, forward) + each)
-        for name in settings.compared
-        if name != settings.method
-    ]
 
 
 def _seconds_of_steps(settings: DiscoverySettings, forward: float, both: float) -> float:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganwalk.directions import Directions
+from ganwalk.discovery.local.places import pooled
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.generators.base import Generator, device_of
 from ganwalk.layers import Layers
@@ -25,7 +26,6 @@ _EARLY, _MIDDLE = (1 / 128, 4), (1 / 32, 8)
 _LEAST = 0.1
 # Cosine between what two directions change, from which they are one.
 _ALIKE = 0.5
-_GRID = 8
 
 
 def ranges_of_layers(generator: Generator, last: int) -> list[Layers | None]:
@@ -52,10 +52,11 @@ def likeness(
     changes = []
     with torch.no_grad():
         latents = sample_latents(generator, view, samples, seed)
-        before = _pooled(features(generator, view, latents, seed))
+        before = features(generator, view, latents, seed)
         for index, length in enumerate(lengths.tolist()):
             step = directions.shift(index, length, num_layers=generator.num_layers).to(device_of(generator))
-            changes.append(F.normalize(_pooled(features(generator, view, latents + step, seed)) - before, dim=1).cpu())
+            change = pooled(features(generator, view, latents + step, seed) - before)
+            changes.append(F.normalize(change.flatten(1), dim=1).cpu())
     stacked = torch.stack(changes, dim=1)
     return (stacked @ stacked.transpose(1, 2)).mean(dim=0).abs()
 
@@ -84,10 +85,3 @@ def cleanest(rtd: Tensor, effects: Tensor, alike: Tensor, n: int) -> list[int]:
 
 def _most_alike(alike: Tensor, k: int, chosen: Sequence[int]) -> float:
     return max((float(alike[k, other]) for other in chosen), default=0.0)
-
-
-def _pooled(values: Tensor) -> Tensor:
-    """Features (n, c, h, w) as (n, c·places), of at most 8 × 8 places."""
-    if values.ndim == 4 and values.shape[-1] > _GRID:
-        values = F.adaptive_avg_pool2d(values, _GRID)
-    return values.flatten(1)

@@ -82,6 +82,9 @@ def run_discovery(
         GanwalkError: settings that do not fit the generator or the method, or nothing to resume.
     """
     settings = settings.resolve(generator)
+    method = method_of(settings.method)
+    if resume and (method.find or method.fit):
+        raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
     run = _Run(
         generator,
         settings,
@@ -270,8 +273,6 @@ def score_steps(
 def _closed(run: _Run) -> DiscoveryResult:
     """The directions of a method with a closed form, or of one that is told the factors."""
     settings = run.settings
-    if run.resume:
-        raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
     subspace = _latent_statistics(run.generator, settings)
     fit = method_of(settings.method).fit
     notices: tuple[str, ...] = ()
@@ -337,10 +338,7 @@ def _over_ranges(run: _Run) -> DiscoveryResult:
     batch little (`ranges.cleanest`).
     """
     generator, settings = run.generator, run.settings
-    method = method_of(settings.method)
     assert settings.layer is not None and settings.space is not None
-    if run.resume and (method.find or method.fit):
-        raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
     limits = ranges_of_layers(generator, settings.layer)
     parts: list[DiscoveryResult] = []
     for k, layers in enumerate(limits):

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -68,24 +69,18 @@ def check_replaceable_frames(folder: Path, mark: str, force: bool) -> None:
         png.check_only_frames(folder)
 
 
-def _write_gif(segment: Path, frames: Frames, fps: float, start: int, mark: str) -> None:
-    with atomic_path(segment) as partial:
-        gif.write_segment(partial, frames, fps, start)
+def _by_frames(suffix: str, writer: Any, **limits: Any) -> VideoFormat:
+    """A format whose segments are frames of our own container: `writer` is the module that writes and joins them."""
 
+    def write(segment: Path, frames: Frames, fps: float, start: int, mark: str) -> None:
+        with atomic_path(segment) as partial:
+            writer.write_segment(partial, frames, fps, start)
 
-def _join_gif(segments: Sequence[Path], target: Path, mark: str) -> None:
-    with atomic_path(target) as partial:
-        gif.join_segments(segments, partial, mark)
+    def join(segments: Sequence[Path], target: Path, mark: str) -> None:
+        with atomic_path(target) as partial:
+            writer.join_segments(segments, partial, mark)
 
-
-def _write_webp(segment: Path, frames: Frames, fps: float, start: int, mark: str) -> None:
-    with atomic_path(segment) as partial:
-        webp.write_segment(partial, frames, fps, start)
-
-
-def _join_webp(segments: Sequence[Path], target: Path, mark: str) -> None:
-    with atomic_path(target) as partial:
-        webp.join_segments(segments, partial, mark)
+    return VideoFormat(suffix, write, join, **limits)
 
 
 def _write_mp4(segment: Path, frames: Frames, fps: float, start: int, mark: str) -> None:
@@ -119,8 +114,8 @@ _FORMATS = {
     one.suffix: one
     for one in (
         VideoFormat(".mp4", _write_mp4, _join_mp4, even=True),
-        VideoFormat(".gif", _write_gif, _join_gif, most_fps=gif.MOST_FPS),
-        VideoFormat(".webp", _write_webp, _join_webp, most_bytes=webp.MOST_BYTES),
+        _by_frames(".gif", gif, most_fps=gif.MOST_FPS),
+        _by_frames(".webp", webp, most_bytes=webp.MOST_BYTES),
         VideoFormat("", _write_png, _join_png),
     )
 }

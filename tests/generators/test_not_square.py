@@ -2,10 +2,8 @@
 
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import imageio.v3
-import numpy as np
 import pytest
 import torch
 
@@ -18,10 +16,10 @@ from ganwalk.generators.configs import from_json
 from ganwalk.generators.loading import describe, load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ganwalk.generators.stylegan3 import StyleGAN3, StyleGAN3Config, published_config
+from tests.generators.golden import GOLDEN, close, numbers
 from tests.generators.protocol import lacking
 from tests.generators.snapshots import snapshot
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 # Height and width of the images, and of those after each layer the larger sides.
 FILES = {
     "sghuman_v2_32x16": ((32, 16), (4, 8, 8, 16, 16, 32, 32, 32)),
@@ -36,15 +34,6 @@ def canary(tmp_path, monkeypatch):
     monkeypatch.setenv("GANWALK_CANARY", str(tmp_path / "canary"))
     yield
     assert not (tmp_path / "canary").exists()
-
-
-def numbers(name):
-    with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as golden:
-        return {key: torch.from_numpy(golden[key]) for key in golden}
-
-
-def close(ours, official):
-    return float((ours.detach() - official).abs().max()) <= 1e-4 * float(official.abs().max())
 
 
 @pytest.mark.parametrize("gradient", [False, True])

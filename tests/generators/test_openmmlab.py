@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -13,9 +12,10 @@ from ganwalk.generators.base import sample_z
 from ganwalk.generators.checkpoints import read_checkpoint
 from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.loading import describe, load_generator
+from tests.generators import golden
+from tests.generators.golden import GOLDEN, close
 from tests.generators.protocol import lacking
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = {
     "mmgen_stylegan1_32": "stylegan1",
     "mmgen_stylegan2_32": "stylegan2",
@@ -27,8 +27,7 @@ FILES = {
 
 def numbers(name):
     """Inputs and outputs; mmagic's file holds the tensors of mmgen's."""
-    with np.load(GOLDEN / f"{name.replace('mmagic', 'mmgen')}.npz", allow_pickle=False) as golden:
-        return {key: torch.from_numpy(golden[key]) for key in golden}
+    return golden.numbers(name.replace("mmagic", "mmgen"))
 
 
 def state_of(name, part="generator_ema"):
@@ -40,10 +39,6 @@ def state_of(name, part="generator_ema"):
 def load(value, path):
     torch.save(value, path)
     return load_generator(path)
-
-
-def close(ours, official):
-    return float((ours.detach() - official).abs().max()) <= 1e-4 * float(official.abs().max())
 
 
 @pytest.mark.parametrize("gradient", [False, True])

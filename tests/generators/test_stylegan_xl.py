@@ -2,9 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -19,9 +17,9 @@ from ganwalk.generators.configs import from_json
 from ganwalk.generators.loading import describe, load_generator
 from ganwalk.generators.stylegan3 import StyleGAN3, StyleGAN3Config, published_config
 from ganwalk.samples import DrawnSamples
+from tests.generators.golden import GOLDEN, close, numbers
 from tests.generators.protocol import lacking
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = ("sgxl_stem16_cond", "sgxl_stem16_uncond_r", "sgxl_sr32_cond")
 
 
@@ -31,15 +29,6 @@ def canary(tmp_path, monkeypatch):
     monkeypatch.setenv("GANWALK_CANARY", str(tmp_path / "canary"))
     yield
     assert not (tmp_path / "canary").exists()
-
-
-def numbers(name):
-    with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as golden:
-        return {key: torch.from_numpy(golden[key]) for key in golden}
-
-
-def close(ours, official):
-    return float((ours.detach() - official).abs().max()) <= 1e-4 * float(official.abs().max())
 
 
 def toy(**changes):

@@ -126,11 +126,11 @@ def _differences(generator: Generator, view: View, latent: Tensor, steps: Tensor
         there, back = (
             features(generator, view, shift_latents(same, sign * shifts, view.layers), seed) for sign in (1, -1)
         )
-        parts.append(_pooled(there - back))
+        parts.append(pooled(there - back))
     return torch.cat(parts)
 
 
-def _pooled(difference: Tensor) -> Tensor:
+def pooled(difference: Tensor) -> Tensor:
     """Features (n, c, h, w), or (n, c) of one place, as (n, x, c) on a grid of at most 8 × 8."""
     if difference.ndim == 2:
         return difference[:, None]

@@ -16,8 +16,7 @@ from torch.nn.functional import normalize
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.biggan import BigGANConfig
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_with
-from ganwalk.generators.checkpoints.strangers import GENERATORS
+from ganwalk.generators.checkpoints.stored import StoredTensor, generator_state, load_tensors, named_tensors, shape_of
 
 _MARKS = ("linear.weight", "blocks.0.0.conv1.weight", "output_layer.2.weight")
 _SHARED = "shared.weight"
@@ -42,7 +41,7 @@ class _Layers:
 
 def is_biggan_pytorch(value: Any) -> bool:
     """Whether an inert object is such a state dict, or a dict that holds one."""
-    return _state(value) is not None
+    return generator_state(_MARKS, value) is not None
 
 
 def read_biggan_pytorch(value: Any) -> tuple[BigGANConfig, dict[str, Tensor]]:
@@ -51,16 +50,14 @@ def read_biggan_pytorch(value: Any) -> tuple[BigGANConfig, dict[str, Tensor]]:
     Raises:
         GanwalkError: tensors are missing or computed otherwise than by the official code.
     """
-    stored = {name: tensor for name, tensor in named_tensors(_state(value)).items() if not _LOGS.fullmatch(name)}
+    stored = {
+        name: tensor
+        for name, tensor in named_tensors(generator_state(_MARKS, value)).items()
+        if not _LOGS.fullmatch(name)
+    }
     layers = _layers(stored)
     config = _config(stored, layers)
     return config, _tensors(load_tensors(stored), layers, config)
-
-
-def _state(value: Any) -> dict[str, Any] | None:
-    if not isinstance(value, dict):
-        return None
-    return state_with(_MARKS, *(value.get(name) for name in GENERATORS), value)
 
 
 def _layers(stored: Mapping[str, StoredTensor]) -> _Layers:

@@ -7,7 +7,7 @@ tensors: strides and rectifiers are the tutorial's.
 from __future__ import annotations
 
 import re
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.normalisation import BATCH_NORM_PARTS, along, batch_norm, is_count
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors
+from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, nested_dicts
 from ganwalk.generators.checkpoints.strangers import RUN_ITS_CODE
 from ganwalk.generators.dcgan import DCGANConfig
 
@@ -76,10 +76,7 @@ def _network(value: Any) -> dict[str, Any] | None:
     """
     if not isinstance(value, dict):
         return None
-    nested = {name: entry for name, entry in value.items() if isinstance(name, str) and isinstance(entry, dict)}
-    # One dict may be held under very many names: it is looked at once.
-    holders = {id(nested[name]): nested[name] for name in sorted(nested, key=lambda name: "ema" not in name.lower())}
-    for holder in (*islice(holders.values(), _MOST_NETWORKS), value):
+    for holder in (*nested_dicts(value)[:_MOST_NETWORKS], value):
         names = [name for name in holder if isinstance(name, str)]
         prefixes = [name.removesuffix(_FIRST) for name in names if f".{name}".endswith(f".{_FIRST}")]
         for prefix in sorted(prefixes, key=lambda prefix: "ema" not in prefix.lower())[:_MOST_NETWORKS]:

@@ -7,12 +7,13 @@ layer computes, whatever the keyword arguments and defaults of the code that wro
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.checkpoints.numpy_values import plain_number
 from ganwalk.generators.checkpoints.pickle_reader import Global, Record
-from ganwalk.generators.checkpoints.stored import MAX_TENSORS, StoredTensor
+from ganwalk.generators.checkpoints.stored import GENERATORS, MAX_TENSORS, StoredTensor
 from ganwalk.generators.checkpoints.strangers import class_of
 
 _PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
@@ -139,6 +140,14 @@ def is_network(value: Any) -> bool:
 def _is_embedding(value: Any) -> bool:
     """Whether an inert value is torch's table of embeddings."""
     return isinstance(value, Record) and isinstance(value.function, Global) and value.function.path == _EMBEDDING
+
+
+def held_modules(value: Any) -> Iterator[Network]:
+    """The plain modules of torch under the names of generators in a dict, or the one that a value is."""
+    held = {name: value.get(name) for name in GENERATORS} if isinstance(value, dict) else {"G": value}
+    for name, record in held.items():
+        if is_module(record):
+            yield Network(record, name)
 
 
 def is_module(value: Any) -> bool:

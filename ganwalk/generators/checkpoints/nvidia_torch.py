@@ -12,8 +12,8 @@ from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.checkpoints.filters import filter_fields
 from ganwalk.generators.checkpoints.nvidia_network import Network, is_network, mapping_fields
 from ganwalk.generators.checkpoints.nvidia_stylegan3 import is_stylegan3, stylegan3_config, stylegan3_tensors
-from ganwalk.generators.checkpoints.stored import load_tensors
-from ganwalk.generators.checkpoints.strangers import GENERATORS, RUN_ITS_CODE
+from ganwalk.generators.checkpoints.stored import GENERATORS, load_tensors
+from ganwalk.generators.checkpoints.strangers import RUN_ITS_CODE
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields, first_size
 
 # Networks lie in a dict among a few other entries.

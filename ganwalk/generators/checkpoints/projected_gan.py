@@ -20,9 +20,8 @@ from ganwalk.generators.checkpoints.normalisation import (
     spectral_norm,
     standardisation,
 )
-from ganwalk.generators.checkpoints.nvidia_network import Network, is_module
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_with
-from ganwalk.generators.checkpoints.strangers import GENERATORS
+from ganwalk.generators.checkpoints.nvidia_network import Network, held_modules, is_module
+from ganwalk.generators.checkpoints.stored import StoredTensor, generator_state, load_tensors, named_tensors, shape_of
 from ganwalk.generators.fastgan import GATES, SIZES, FastGANConfig
 
 _FIRST = "synthesis.init.init.0"
@@ -42,7 +41,7 @@ _BLOCKS: tuple[_Units, ...] = (
 
 def is_projected_gan(value: Any) -> bool:
     """Whether an inert object is such a checkpoint, its generator alone, or the state of that."""
-    return _module(value) is not None or _state(value) is not None
+    return _module(value) is not None or generator_state(_MARKS, value) is not None
 
 
 def read_projected_gan(value: Any) -> tuple[FastGANConfig, dict[str, Tensor]]:
@@ -52,7 +51,7 @@ def read_projected_gan(value: Any) -> tuple[FastGANConfig, dict[str, Tensor]]:
         GanwalkError: tensors are missing or computed otherwise than by the official code.
     """
     module = _module(value)
-    stored = named_tensors(_state(value)) if module is None else module.tensors()
+    stored = named_tensors(generator_state(_MARKS, value)) if module is None else module.tensors()
     resolution = _resolution(stored) if module is None else module.whole("img_resolution")
     stored = {name: tensor for name, tensor in stored.items() if not is_count(name) and not _beyond(name, resolution)}
     units = _units(stored)
@@ -66,20 +65,11 @@ def read_projected_gan(value: Any) -> tuple[FastGANConfig, dict[str, Tensor]]:
 
 def _module(value: Any) -> Network | None:
     """The averaged generator, or the only one, as a pickled module; None if there is none."""
-    held = {name: value.get(name) for name in GENERATORS} if isinstance(value, dict) else {"G": value}
-    for name, record in held.items():
-        if is_module(record):
-            synthesis = Network(record, name).children.get("synthesis")
-            if is_module(synthesis) and {"init", "feat_8", "to_big"} <= Network(synthesis, name).children.keys():
-                return Network(record, name)
+    for network in held_modules(value):
+        synthesis = network.children.get("synthesis")
+        if is_module(synthesis) and {"init", "feat_8", "to_big"} <= Network(synthesis, network.name).children.keys():
+            return network
     return None
-
-
-def _state(value: Any) -> dict[str, Any] | None:
-    """The state dict of a generator, alone or in a dict of networks."""
-    if not isinstance(value, dict):
-        return None
-    return state_with(_MARKS, *(value.get(name) for name in GENERATORS), value)
 
 
 def _resolution(stored: Mapping[str, StoredTensor]) -> int:

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.filters import filter_fields
-from ganwalk.generators.checkpoints.nvidia_network import Network, is_module
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_with
-from ganwalk.generators.checkpoints.strangers import GENERATORS
+from ganwalk.generators.checkpoints.nvidia_network import Network, held_modules, is_module
+from ganwalk.generators.checkpoints.stored import StoredTensor, generator_state, load_tensors, named_tensors, shape_of
 from ganwalk.generators.r3gan import R3GANConfig
 
 _STAGE = "Model.MainLayers."
@@ -31,7 +30,7 @@ _NAMES = {
 
 def is_r3gan(value: Any) -> bool:
     """Whether an inert object is such a snapshot, its generator alone, or the state of that."""
-    return _module(value) is not None or _state(value) is not None
+    return _module(value) is not None or generator_state(_MARKS, value) is not None
 
 
 def read_r3gan(value: Any) -> tuple[R3GANConfig, dict[str, Tensor]]:
@@ -41,7 +40,7 @@ def read_r3gan(value: Any) -> tuple[R3GANConfig, dict[str, Tensor]]:
         GanwalkError: tensors are missing or computed otherwise than by the official code.
     """
     module = _module(value)
-    stored = named_tensors(_state(value)) if module is None else module.tensors()
+    stored = named_tensors(generator_state(_MARKS, value)) if module is None else module.tensors()
     kernels = {name: tensor for name, tensor in stored.items() if name.endswith(".Resampler.Kernel")}
     fields = filter_fields(load_tensors(kernels))
     if "resample_columns" in fields:
@@ -52,21 +51,11 @@ def read_r3gan(value: Any) -> tuple[R3GANConfig, dict[str, Tensor]]:
 
 def _module(value: Any) -> Network | None:
     """The averaged generator, or the only one, as a pickled module; None if there is none."""
-    held = {name: value.get(name) for name in GENERATORS} if isinstance(value, dict) else {"G": value}
-    for name, record in held.items():
-        if is_module(record):
-            network = Network(record, name)
-            model = network.children.get("Model")
-            if is_module(model) and {"MainLayers", "AggregationLayer"} <= Network(model, name).children.keys():
-                return network
+    for network in held_modules(value):
+        model = network.children.get("Model")
+        if is_module(model) and {"MainLayers", "AggregationLayer"} <= Network(model, network.name).children.keys():
+            return network
     return None
-
-
-def _state(value: Any) -> dict[str, Any] | None:
-    """The state dict of a generator, alone or in a dict of networks."""
-    if not isinstance(value, dict):
-        return None
-    return state_with(_MARKS, *(value.get(name) for name in GENERATORS), value)
 
 
 def _config(stored: Mapping[str, StoredTensor], taps: tuple[float, ...]) -> R3GANConfig:

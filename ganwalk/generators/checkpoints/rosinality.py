@@ -16,7 +16,14 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.filters import filter_fields
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_with
+from ganwalk.generators.checkpoints.stored import (
+    StoredTensor,
+    load_tensors,
+    named_tensors,
+    nested_dicts,
+    shape_of,
+    state_with,
+)
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields, first_size
 
 _MARKS = ("input.input", "conv1.conv.modulation.weight", "style.1.weight")
@@ -69,10 +76,7 @@ def _network(value: Any) -> tuple[dict[str, Any] | None, Any]:
     """
     if not isinstance(value, dict):
         return None, None
-    nested = {name: entry for name, entry in value.items() if isinstance(name, str) and isinstance(entry, dict)}
-    # Each once: a file can hold one dict under very many names.
-    holders = {id(nested[name]): nested[name] for name in sorted(nested, key=lambda name: "ema" not in name.lower())}
-    for holder in (*holders.values(), value):
+    for holder in (*nested_dicts(value), value):
         state = state_with(_MARKS, holder)
         if state is not None:
             average = value.get("latent_avg", holder.get("latent_avg"))

@@ -14,6 +14,8 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.pickle_reader import PickleError
 
+# Where checkpoints keep their generator, the averaged one first.
+GENERATORS = ("G_ema", "g_ema", "generator_ema", "generator_smooth", "netG_ema", "G", "g", "generator", "netG", "model")
 _MAX_DIMENSIONS = 8
 # Values that a tensor may have beyond those stored: one row repeated for every layer, not a file that unfolds.
 _MAX_REPEATED = 2**20
@@ -125,6 +127,20 @@ def state_with(marks: Sequence[str], *candidates: Any) -> dict[str, Any] | None:
             below = [name for name in state if isinstance(name, str) and name.startswith(prefix)]
             return {name.removeprefix(prefix): state[name] for name in below}
     return None
+
+
+def generator_state(marks: Sequence[str], value: Any) -> dict[str, Any] | None:
+    """`state_with` of a checkpoint: the state of a generator in a dict of networks, an average first, or alone."""
+    if not isinstance(value, dict):
+        return None
+    return state_with(marks, *(value.get(name) for name in GENERATORS), value)
+
+
+def nested_dicts(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """The dicts in a dict, those of an average first, each once: a file can hold one dict under very many names."""
+    nested = {name: entry for name, entry in value.items() if isinstance(name, str) and isinstance(entry, dict)}
+    ordered = sorted(nested, key=lambda name: "ema" not in name.lower())
+    return list({id(nested[name]): nested[name] for name in ordered}.values())
 
 
 def named_tensors(state: Any) -> dict[str, StoredTensor]:

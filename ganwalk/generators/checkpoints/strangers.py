@@ -7,7 +7,7 @@ from typing import Any
 
 from ganwalk.errors import one_line
 from ganwalk.generators.checkpoints.pickle_reader import Global, Record
-from ganwalk.generators.checkpoints.stored import StoredTensor
+from ganwalk.generators.checkpoints.stored import GENERATORS, StoredTensor
 
 RUN_ITS_CODE = "write a function that makes it with its own code and give module:function"
 _SCRIPT_IT = "save it as TorchScript (torch.jit.script(module).save('g.ts')) and load that with --trust"
@@ -20,8 +20,6 @@ COMPONENTS = ("lat_comp", "comp", "components", "components_")
 COLUMNS = ("eigvec", "linear.weight", "log_mat_half")
 ROWS = ("boundaries", "boundary", "directions", "direction", "vectors", "arr_0")
 _UNMISTAKABLE = {"deformator", "lat_comp", "comp", "eigvec", "log_mat_half", "boundaries", "boundary", "directions"}
-# Where checkpoints keep their generator, the averaged one first.
-GENERATORS = ("G_ema", "g_ema", "generator_ema", "generator_smooth", "netG_ema", "G", "g", "generator", "netG", "model")
 _MAX_SHOWN = 6
 # Of a dict, and of each dict in it: many may be one and the same.
 _MAX_LOOKED_AT = 1000
