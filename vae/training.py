@@ -11,6 +11,7 @@ import torch
 
 from ganwalk import parallel
 from ganwalk.errors import GanwalkError
+from ganwalk.seeds import seeded
 from vae.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from vae.data.base import ImageData
 from vae.models import VAE, ModelConfig
@@ -44,8 +45,7 @@ class Rhythm:
 def new_state(settings: TrainingSettings, data: ImageData, device: torch.device | str) -> TrainingState:
     """Model, objective and optimisers at the start of a training: a function of the settings alone."""
     config = ModelConfig(data.resolution, data.channels, settings.z_dim, settings.hidden)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
+    with seeded(torch.device("cpu"), settings.seed):
         model = VAE(config, getattr(torch, settings.precision))
         objective = make_objective(
             settings.objective,

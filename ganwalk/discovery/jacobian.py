@@ -23,6 +23,7 @@ from ganwalk.discovery.spectra import check_count, leading_eigenvectors, with_fi
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
+from ganwalk.seeds import rng_of
 
 DEFAULT_SAMPLES = 16
 # Dimensions up to which JᵀJ is written down; above, it is estimated from more latents.
@@ -114,7 +115,7 @@ def _probed(
 ) -> Tensor:
     """Rows sᵀJ (latents · probes, d) float64, on the CPU, of random signs s."""
     latents = sample_latents(generator, view, SKETCH_SAMPLES, seed)
-    rng = torch.Generator().manual_seed(seed)
+    rng = rng_of(seed)
     rows = []
     for chunk in _Chunk.all_of(generator, view, latents, seed, shared=False):
         pulled = [chunk.pull_back(chunk.random_signs(rng)) for _ in range(probes)]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganwalk.seeds import rng_of
+
 
 def random_rotation(n: int, seed: int) -> Tensor:
     """A uniformly distributed orthogonal matrix (n, n), float64 (Mezzadri 2007)."""
-    rng = torch.Generator().manual_seed(seed)
+    rng = rng_of(seed)
     q, r = torch.linalg.qr(torch.randn(n, n, generator=rng, dtype=torch.float64))
     return q * r.diagonal().sign()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganwalk.seeds import rng_of
+
 MAX_VALUES = 2**14
 
 
@@ -27,7 +29,7 @@ class Sketch:
         values = part.shape[1]
         if values > MAX_VALUES:
             if self._places is None or self._signs is None:
-                rng = torch.Generator().manual_seed(self._seed)
+                rng = rng_of(self._seed)
                 self._places = torch.randint(MAX_VALUES, (values,), generator=rng).to(part.device)
                 self._signs = (torch.randint(2, (values,), generator=rng) * 2 - 1).to(part)
             part = part.new_zeros(len(part), MAX_VALUES).index_add_(1, self._places, part * self._signs)

@@ -10,6 +10,7 @@ from torch import Tensor
 from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, space_dim
+from ganwalk.seeds import rng_of
 
 _OVERSAMPLING = 10
 
@@ -51,7 +52,7 @@ def leading_eigenvectors_of(
     width = n + _OVERSAMPLING
     if d <= width * iterations:
         return leading_eigenvectors(product(torch.eye(d, dtype=torch.float64)), n)
-    rng = torch.Generator().manual_seed(seed)
+    rng = rng_of(seed)
     block = torch.linalg.qr(torch.randn(d, width, generator=rng, dtype=torch.float64)).Q
     for _ in range(iterations - 1):
         block = torch.linalg.qr(product(block)).Q

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions
-from ganwalk.discovery.learned.base import seeded
 from ganwalk.discovery.learned.shift_predictor import ShiftPredictor, Sight, balanced, shift_loss, small
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.generators.base import Generator, device_of
+from ganwalk.seeds import rng_of, seeded
 
 _BATCH = 64
 # Pairs with one and the same latent, whose image is made once for all of them.
@@ -67,7 +67,7 @@ def reconstruct(
         pairs: pairs made in all, of which a quarter is held back; at least sixteen for each answer.
         epochs: how often the training sees each pair, on average.
     """
-    rng = torch.Generator().manual_seed(seed)
+    rng = rng_of(seed)
     answers = len(directions) + 1
     latents = _latents(len(directions), pairs)
     held = -(-latents // 4)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganwalk.errors import GanwalkError
 from ganwalk.layers import Layers, hull_of, in_words, is_layers
+from ganwalk.seeds import rng_of
 
 Noise = Literal["none", "const", "random"]
 SPACES = ("z", "w")
@@ -192,7 +193,7 @@ def sample_z(generator: Generator, n: int, seed: int) -> Tensor:
 
     Of generators with a `z_limit`, the distribution is cut off there (BigGAN's truncated normal).
     """
-    rng = torch.Generator().manual_seed(seed)
+    rng = rng_of(seed)
     z = torch.randn(n, generator.z_dim, generator=rng)
     limit: float | None = getattr(generator, "z_limit", None)
     return (z if limit is None else _cut_off(z, limit)).to(device_of(generator))
@@ -235,7 +236,7 @@ def sample_labels(generator: Generator, n: int, class_index: int | None, seed: i
         return None
     check_class(generator, class_index)
     if class_index is None:
-        labels = torch.randint(generator.c_dim, (n,), generator=torch.Generator().manual_seed(seed))
+        labels = torch.randint(generator.c_dim, (n,), generator=rng_of(seed))
     else:
         labels = torch.full((n,), class_index)
     return one_hot(labels, generator.c_dim).to(device_of(generator))

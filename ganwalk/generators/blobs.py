@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
+from ganwalk.seeds import rng_of
 
 FACTOR_NAMES = ("x", "y", "scale", "angle", "hue", "background")
 VARIANTS = ("independent", "curved", "correlated", "dead", "unequal")
@@ -70,7 +71,7 @@ class Blobs(nn.Module):
         self.resolution = self.config.resolution
         self.image_size = (self.resolution, self.resolution)
         self.layer_resolutions = (self.resolution,)
-        rng = torch.Generator().manual_seed(self.config.seed)
+        rng = rng_of(self.config.seed)
         q, r = torch.linalg.qr(torch.randn(self.z_dim, self.z_dim, generator=rng, dtype=torch.float64))
         # The signs of R's diagonal make the rotation uniformly distributed, whatever LAPACK chose.
         rotation = (q * r.diagonal().sign()).T

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.configs import MAX_DIM
+from ganwalk.seeds import seeded
 
 # Where modules keep the size of their latent code, and the sizes that are common.
 _DIM_ATTRIBUTES = ("z_dim", "latent_dim", "nz", "dim_z", "latent_size", "z_size", "noise_dim", "style_dim")
@@ -100,9 +101,7 @@ def call(network: Callable[..., Any], arguments: Sequence[Tensor], seed: int | N
     if seed is None:
         made = network(*arguments, **named)
     else:
-        devices = [arguments[0].device] if arguments[0].device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(seed)
+        with seeded(arguments[0].device, seed):
             made = network(*arguments, **named)
     return made.float() if isinstance(made, Tensor) and made.is_floating_point() else made
 

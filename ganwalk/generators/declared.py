@@ -35,6 +35,7 @@ from ganwalk.generators.calls import (
     short_reason,
     signature,
 )
+from ganwalk.seeds import rng_of
 
 # Where objects keep the number of styles of an image.
 _LAYER_ATTRIBUTES = ("num_layers", "num_ws")
@@ -221,7 +222,7 @@ def _map(network: Any, z: Tensor, c: Tensor | None, label: Label | None) -> Any:
 
 
 def _codes(dim: int, device: torch.device | str) -> Tensor:
-    z = torch.randn(PROBE_BATCH, dim, generator=torch.Generator().manual_seed(0))
+    z = torch.randn(PROBE_BATCH, dim, generator=rng_of(0))
     return z.to(device).requires_grad_()
 
 

@@ -40,6 +40,7 @@ from ganwalk.generators.calls import (
 )
 from ganwalk.generators.checkpoints import hash_file, torch_reader
 from ganwalk.generators.declared import Declared, declares_styles, probe_declared
+from ganwalk.seeds import rng_of
 
 ARCHITECTURES = ("torchscript", "python")
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -141,7 +142,7 @@ def probe(network: Callable[[Tensor], Tensor], interface: Interface, device: tor
     problem: str | None = None
     for dim in dims:
         for spatial, label in itertools.product((False, True), labels(network, class_count(network), name)):
-            z = torch.randn(PROBE_BATCH, dim, generator=torch.Generator().manual_seed(0)).to(device)
+            z = torch.randn(PROBE_BATCH, dim, generator=rng_of(0)).to(device)
             try:
                 images = _call(network, z.requires_grad_(), spatial, label, 0)
             except Exception as error:

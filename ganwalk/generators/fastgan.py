@@ -21,6 +21,7 @@ from ganwalk.generators.mapping import normalize_second_moment
 from ganwalk.generators.noise import add_noise, constant_noise
 from ganwalk.generators.progressive import block_count, upsample_convolution
 from ganwalk.generators.unstyled import Unstyled
+from ganwalk.seeds import rng_of
 
 SIZES = (128, 256, 512, 1024)
 # The features that are gated, and those that the gate is made of.
@@ -161,7 +162,7 @@ class FastGAN(Unstyled):
         """
         last = check_layer(until, self.num_layers)
         code, embedded = self.entering(w).split([self.z_dim, self.config.embed_dim], dim=1)
-        rng = None if seed is None else torch.Generator(w.device).manual_seed(seed)
+        rng = None if seed is None else rng_of(seed, w.device)
         features = {4: gated(self.first(normalize_second_moment(code)[:, :, None, None]))}
         for size in self.layer_resolutions[1 : last + 1]:
             x = features[size // 2]

@@ -19,6 +19,7 @@ from ganwalk.generators.filters import depthwise_fir, gated
 from ganwalk.generators.lucidrains import HEAD_DIM, HEADS, ChannelNorm, linear_attention
 from ganwalk.generators.noise import add_noise, constant_noise
 from ganwalk.generators.unstyled import Unstyled
+from ganwalk.seeds import rng_of
 
 # Layers that reach 2048 px at most.
 _MAX_LAYERS = 9
@@ -205,7 +206,7 @@ class Lightweight(Unstyled):
             seed: of the random noise; None takes torch's global generator.
         """
         last = check_layer(until, self.num_layers)
-        rng = None if seed is None else torch.Generator(w.device).manual_seed(seed)
+        rng = None if seed is None else rng_of(seed, w.device)
         code = self.entering(w)[:, :, None, None]
         x = F.normalize(gated(self.initial(code)), dim=1)
         sources = dict(self.config.gates)

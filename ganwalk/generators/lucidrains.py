@@ -18,6 +18,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer, truncate
 from ganwalk.generators.configs import MAX_MAPPING_LAYERS, check_sizes, check_types
 from ganwalk.generators.filters import depthwise_fir
+from ganwalk.seeds import rng_of
 
 # Blocks of 4 px to 4096 px: above any that was trained, and the noise image stays below 64 MB.
 _MAX_BLOCKS = 11
@@ -255,7 +256,7 @@ class Synthesis(nn.Module):
         self.initial_conv = nn.Conv2d(first, first, 3, padding=1)
         self.blocks = nn.ModuleList(Block(config, index) for index in range(config.num_layers))
         # On the CPU even while the module is built without memory ("meta"): no file stores them.
-        rng, size = torch.Generator().manual_seed(_NOISE_SEED), config.img_resolution
+        rng, size = rng_of(_NOISE_SEED), config.img_resolution
         self.register_buffer("noise_const", torch.rand(1, size, size, generator=rng, device="cpu"), persistent=False)
         self.register_buffer("taps", torch.tensor([0.25, 0.5, 0.25], device="cpu"), persistent=False)
 
@@ -309,7 +310,7 @@ class Synthesis(nn.Module):
         size = self.config.img_resolution
         if noise == "none":
             return styles.new_full((1, 1, 1), 0.5).expand(1, size, size)
-        rng = None if seed is None else torch.Generator(styles.device).manual_seed(seed)
+        rng = None if seed is None else rng_of(seed, styles.device)
         return torch.rand(len(styles), size, size, generator=rng, device=styles.device, dtype=styles.dtype)
 
 

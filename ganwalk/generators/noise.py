@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from ganwalk.generators.base import Noise
+from ganwalk.seeds import rng_of
 
 
 def constant_noise(size: int, seed: int) -> Tensor:
     """A map (size, size) of standard normal values, on the CPU even while a module is built without memory ("meta")."""
-    return torch.randn(size, size, generator=torch.Generator().manual_seed(seed), device="cpu")
+    return torch.randn(size, size, generator=rng_of(seed), device="cpu")
 
 
 def add_noise(x: Tensor, strength: Tensor, constant: Tensor, noise: Noise, rng: torch.Generator | None) -> Tensor:

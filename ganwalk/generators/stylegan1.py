@@ -24,6 +24,7 @@ from ganwalk.generators.progressive import (
     layer_resolutions,
     upsample_convolution,
 )
+from ganwalk.seeds import rng_of
 
 _SLOPE = 0.2
 
@@ -234,7 +235,7 @@ class Synthesis(nn.Module):
         num_layers = 2 * len(config.block_channels)
         last = check_layer(until, num_layers)
         styles = affine_outputs(w, self.affines(), last, num_layers, config.w_dim)
-        rng = None if seed is None else torch.Generator(w.device).manual_seed(seed)
+        rng = None if seed is None else rng_of(seed, w.device)
         x: Any = None
         done = 0
 

@@ -24,6 +24,7 @@ from ganwalk.generators.channels import WithChannelStyles, affine_outputs
 from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, MAX_RESOLUTION, check_sizes, check_types
 from ganwalk.generators.filters import activate, depthwise_fir, filter_size, is_linear, upsample
 from ganwalk.generators.mapping import GAINS, Linear, Mapping
+from ganwalk.seeds import rng_of
 
 # Winograd's algorithm, measured on x86-64, pays from this many input pixels in the batch and this many channels.
 _WINOGRAD_PIXELS = 2048
@@ -459,7 +460,7 @@ class Synthesis(nn.Module):
                 rgb_styles[layer] = output
             else:
                 styles.append(output)
-        rng = None if seed is None else torch.Generator(w.device).manual_seed(seed)
+        rng = None if seed is None else rng_of(seed, w.device)
         noises = [layer.noise_map(len(w), noise, rng) for layer in self._layers()[: last + 1]]
         conditions = Conditions(styles, rgb_styles, noises, wants_image=last == config.num_layers - 1)
         return self._run(config.resolutions, self._const(len(w)), None, conditions)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 
 
@@ -35,11 +32,3 @@ class Cost(Protocol):
     """Latents that a step of a batch synthesises for n directions: without gradients, and with."""
 
     def __call__(self, batch: int, n: int) -> tuple[int, int]: ...
-
-
-@contextmanager
-def seeded(device: torch.device, seed: int) -> Iterator[None]:
-    """Within it torch's random state follows from the seed; afterwards it is as it was."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield

@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganwalk.discovery.learned.base import seeded
 from ganwalk.discovery.learned.shift_predictor import HIDDEN, Sight, convolutions, small
 from ganwalk.discovery.learned.shifts import pairs, random_amounts
 from ganwalk.discovery.settings import DiscoverySettings
@@ -23,6 +22,7 @@ from ganwalk.discovery.subspace import Subspace
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, device_of
+from ganwalk.seeds import rng_of, seeded
 
 # Likeness from which on a negative is taken for a positive, as in the paper.
 _SAME = 0.95
@@ -48,7 +48,7 @@ class DisCo:
     def loss(self, latents: Tensor, steps: Tensor, seed: int) -> Tensor:
         """Contrast of the variations, and their entropy; negatives have no gradient, as in the paper."""
         n, same = len(steps), 2 * _queries(len(latents))
-        rng = torch.Generator().manual_seed(seed)
+        rng = rng_of(seed)
         direction = torch.randint(n, (1,), generator=rng)
         others = (direction + 1 + torch.randint(n - 1, (len(latents) - same,), generator=rng)) % n
         amounts = random_amounts(len(latents), rng).to(steps)[:, None]

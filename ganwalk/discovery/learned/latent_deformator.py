@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ganwalk.discovery.learned.base import seeded
 from ganwalk.discovery.learned.shift_predictor import ShiftPredictor, Sight, balanced, shift_loss, small
 from ganwalk.discovery.learned.shifts import pairs, random_amounts
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace
 from ganwalk.discovery.view import View, sample_latents
 from ganwalk.generators.base import Generator, device_of
+from ganwalk.seeds import rng_of, seeded
 
 # Latents by which the network's input is scaled.
 _SAMPLES = 32
@@ -43,7 +43,7 @@ class LatentDeformator:
 
     def loss(self, latents: Tensor, steps: Tensor, seed: int) -> Tensor:
         """Cross-entropy of the direction and a quarter of the error of the amplitude in standard deviations."""
-        rng = torch.Generator().manual_seed(seed)
+        rng = rng_of(seed)
         labels = balanced(len(latents), len(steps), rng).to(steps.device)
         amounts = random_amounts(len(latents), rng).to(steps)
         before, after = pairs(self.generator, self.view, latents, steps[labels] * amounts[:, None], seed)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganwalk import parallel
-from ganwalk.discovery.learned.base import Learner, seeded
+from ganwalk.discovery.learned.base import Learner
 from ganwalk.discovery.objectives.base import Timing, check_finite
 from ganwalk.discovery.optimisation import annealed, commit, first_basis, seed_of_step
 from ganwalk.discovery.rotation import rotate
@@ -26,6 +26,7 @@ from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace
 from ganwalk.discovery.view import sample_latents
 from ganwalk.generators.base import Generator, device_of
+from ganwalk.seeds import seeded
 
 # Learning rate of Adam on the networks.
 _NETWORKS_LR = 2e-3

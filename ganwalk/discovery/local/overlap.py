@@ -8,6 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ganwalk.seeds import rng_of
+
 _STEPS = 300
 _STARTS = 8
 _LR = 0.1
@@ -50,7 +52,7 @@ def least_overlap(grams: tuple[Tensor, ...], *, seed: int, on_share: Callable[[f
         on_share: called with the share of the steps that is done.
     """
     m, device = grams[0].shape[-1], grams[0].device
-    rng = torch.Generator().manual_seed(seed)
+    rng = rng_of(seed)
     free = torch.randn(_STARTS, m, m, generator=rng).to(device).requires_grad_()
     optimizer = torch.optim.Adam([free], _LR)
     for step in range(_STEPS):

@@ -14,6 +14,7 @@ from ganwalk.discovery.objectives.base import HELD_SEED, HeldScores, Timing, che
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import features, mean_change, sample_latents
 from ganwalk.generators.base import Generator, device_of
+from ganwalk.seeds import rng_of
 
 # Random sign vectors per batch, as in the papers, and of the held one.
 _PROBES = 2
@@ -87,6 +88,6 @@ class PenaltyObjective:
         return steps / self.settings.amplitude
 
     def _signs(self, probes: int, steps: Tensor, seed: int) -> Tensor:
-        rng = torch.Generator().manual_seed(seed)
+        rng = rng_of(seed)
         each = (self.settings.batch,) if self.own_signs else ()
         return torch.randint(2, (probes, *each, len(steps)), generator=rng).to(steps) * 2 - 1

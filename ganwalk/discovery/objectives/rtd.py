@@ -20,6 +20,7 @@ from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import features
 from ganwalk.generators.base import Generator
 from ganwalk.rtd import RTDLoss
+from ganwalk.seeds import rng_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class RTDObjective:
     def accumulate(self, latents: Tensor, steps: Tensor, seed: int, timing: Timing) -> float:
         """RTD of `directions_per_step` random shifts, with random signs or both, and its gradient."""
         settings, view = self.settings, self.settings.view()
-        rng = torch.Generator().manual_seed(seed)
+        rng = rng_of(seed)
         chosen = torch.randperm(len(steps), generator=rng)[: settings.directions_per_step]
         signs = torch.randint(2, (len(chosen),), generator=rng).to(steps) * 2 - 1
         mark = time.perf_counter()

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganwalk.seeds import rng_of
+
 _WIDTH = 384
 _HIDDEN = 2
 _BATCH = 256
@@ -89,7 +91,7 @@ def fit_network(
     steps = min(max(n // 2, _STEPS[0]), _STEPS[1])
     held = max(1, min(_MAX_HELD, int(_HELD * n)))
     training, choosing, judging = slice(0, n - 2 * held), slice(n - 2 * held, n - held), slice(n - held, n)
-    rng = torch.Generator().manual_seed(seed)
+    rng = rng_of(seed)
     network = Network(inputs.shape[1], coordinates.shape[1])
     network.mean.copy_(inputs[training].mean(dim=0))
     network.scale.copy_((inputs[training] - network.mean).square().mean().sqrt().clamp_min(1e-12))

@@ -11,6 +11,7 @@ from ganwalk.directions import shift_latents
 from ganwalk.discovery.subspace import Subspace
 from ganwalk.discovery.view import View, latent_styles, sample_latents
 from ganwalk.generators.base import Generator
+from ganwalk.seeds import rng_of
 
 # Latents that share one seed: the smallest number that is drawn.
 BLOCK = 64
@@ -42,7 +43,7 @@ class Shifts:
         near one or two of them, as the directions of a basis do, without being parallel to any.
         """
         seed = self.seed * _SEEDS + block
-        rng = torch.Generator().manual_seed(seed)
+        rng = rng_of(seed)
         components = self.subspace.components
         weights = torch.randn(BLOCK, len(components), generator=rng, dtype=torch.float64) ** 3
         lengths = self.reach * torch.rand(BLOCK, generator=rng, dtype=torch.float64)

@@ -20,6 +20,7 @@ from ganwalk.evaluation.representation.encoder import (
     prepared,
 )
 from ganwalk.generators.base import Generator, device_of
+from ganwalk.seeds import rng_of, seeded
 
 # Pairs with one and the same latent, whose image is made once for all of them.
 _PAIRS_PER_LATENT = 3
@@ -66,13 +67,11 @@ def train_encoder(
     """
     device = device_of(generator)
     config = config_for(generator, len(directions), width)
-    rng = torch.Generator().manual_seed(seed)
+    rng = rng_of(seed)
     tell = on_share or (lambda share: None)
     data = _make_pairs(generator, directions, view, config, _latents(len(directions), pairs), rng, tell)
     training, held = data.split(max(1, len(data.labels) // _HELD))
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices), torch.enable_grad():
-        torch.manual_seed(seed)
+    with seeded(device, seed), torch.enable_grad():
         network = EncoderNetwork(config).to(device)
         _train(network, training, steps, batch, lr, rng, tell)
     network.eval().requires_grad_(False)
@@ -90,7 +89,7 @@ def latents_of_encoder(n: int, pairs: int) -> int:
 def seconds_per_step(generator: Generator, n: int, batch: int, width: int) -> float:
     """Seconds on this machine for one step of a training, roughly."""
     config = config_for(generator, n, width)
-    rng = torch.Generator().manual_seed(0)
+    rng = rng_of(0)
     with torch.random.fork_rng([]), torch.enable_grad():
         network = EncoderNetwork(config).to(device_of(generator))
         shape = (_groups(batch), 1 + _PAIRS_PER_LATENT, config.channels, config.size, config.size)
