@@ -94,10 +94,12 @@ def directions_of_scenes(generator: Any, count: int) -> dict[str, Directions]:
     return found
 
 
-def on_scenes(samples: int, count: int, settings: ReachSettings) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def on_scenes(
+    samples: int, count: int, many: int, settings: ReachSettings
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Facts, and what the figure shows."""
     generator, predictor = load_generator("scenes").requires_grad_(False), load_predictor()
-    natural = failure(predictor, pictures_of(generator, generator.mapping(sample_z(generator, 400, _NATURAL_SEED))))
+    natural = failure(predictor, pictures_of(generator, generator.mapping(sample_z(generator, many, _NATURAL_SEED))))
     limit = float(natural.quantile(0.95))
     styles = generator.mapping(sample_z(generator, samples, _SAMPLES_SEED))
 
@@ -165,13 +167,13 @@ def _unevenness(
     return deviation(paced), deviation(plain)
 
 
-def on_blobs(settings: ReachSettings) -> dict[str, Any]:
+def on_blobs(many: int, settings: ReachSettings) -> dict[str, Any]:
     """Where the factors of `blobs` are at the reach of their axes."""
     generator = load_generator("blobs")
     axes = Directions(generator.axes.clone(), torch.ones(6), "z", generator.identity, method="true")
     curves = walk_directions(generator, axes, settings)
     reach = reach_of(curves, settings.share)
-    codes = sample_z(generator, 400, _SAMPLES_SEED)
+    codes = sample_z(generator, many, _SAMPLES_SEED)
     rows = {}
     for index, name in enumerate(generator.factor_names):
         moved = codes + float(reach.ends[index, 1]) * axes.vectors[index]
@@ -214,14 +216,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few samples and directions; no file is kept")
     arguments = parser.parse_args()
     settings = ReachSettings(samples=4, steps=2) if arguments.quick else ReachSettings()
+    samples, count, many = (4, 1, 32) if arguments.quick else (12, 3, 400)
     with threads_limited(arguments.threads):
-        scenes, shown = on_scenes(*((4, 1) if arguments.quick else (12, 3)), settings)
+        scenes, shown = on_scenes(samples, count, many, settings)
         facts = {
             "machine": platform.machine(),
             "python": platform.python_version(),
             "torch": torch.__version__,
             "scenes": scenes,
-            "blobs": on_blobs(settings),
+            "blobs": on_blobs(many, settings),
         }
     print({name: value for name, value in scenes.items() if name != "directions"})
     print(facts["blobs"])

@@ -1,17 +1,17 @@
 """The benchmark of the reach, in its quick mode."""
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from ganwalk.calibration import walks
+from ganwalk.calibration.settings import Sizes
 
 
 @pytest.mark.slow
-def test_the_benchmark_of_the_reach_runs():
-    command = [sys.executable, "benchmarks/reach.py", "--quick", "--threads", "1"]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    assert "rank correlation" in ran.stdout and "background" in ran.stdout
+def test_the_benchmark_of_the_reach_runs(load, monkeypatch, capsys):
+    monkeypatch.setattr(walks, "default_sizes", lambda generator: Sizes(4, 2, natural=48, held=16))
+    monkeypatch.setattr(sys, "argv", ["reach.py", "--quick", "--threads", "1"])
+    load("reach").main()
+    shown = capsys.readouterr().out
+    assert "rank correlation" in shown and "background" in shown
