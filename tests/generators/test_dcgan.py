@@ -123,6 +123,58 @@ def test_states_from_before_batches_were_counted(tmp_path):
     assert same(load_generator(write(state, tmp_path / "g.pth")), network)
 
 
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda network: network,
+        nn.DataParallel,
+        lambda network: {"generator": network, "discriminator": Discriminator()},
+        lambda network: {"netG": nn.DataParallel(network).state_dict(), "netD": Discriminator()},
+    ],
+)
+def test_whole_modules(tmp_path, wrap, legacy):
+    for options in ({}, {"norm": False, "bias": True, "first": 7, "nc": 1}):
+        network = tutorial(**options)
+        assert same(load_generator(write(wrap(network), tmp_path / "g.pth", legacy)), network)
+
+
+def test_a_module_that_holds_itself_is_answered(tmp_path):
+    network = nn.DataParallel(tutorial())
+    network._modules["module"] = network
+    with pytest.raises(GanwalkError):
+        load_generator(write(network, tmp_path / "g.pth"))
+
+
+def changed(index, attribute, value):
+    network = tutorial()
+    setattr(network.main[index], attribute, value)
+    return network
+
+
+def with_layer(index, layer):
+    network = tutorial()
+    network.main[index] = layer
+    return network
+
+
+@pytest.mark.parametrize(
+    ("network", "reason"),
+    [
+        (lambda: changed(3, "stride", (1, 1)), "stride of main.3 is (1, 1), not (2, 2)"),
+        (lambda: changed(0, "padding", (1, 1)), "padding of main.0 is (1, 1), not (0, 0)"),
+        (lambda: changed(3, "groups", 2), "groups of main.3 is 2, not 1"),
+        (lambda: changed(4, "eps", 0.1), "eps of main.4 is 0.1, not 1e-05"),
+        (lambda: with_layer(2, nn.LeakyReLU(0.2)), "main.2 is a torch.nn.modules.activation.LeakyReLU"),
+        (lambda: with_layer(10, nn.ReLU()), "it does not end with a torch.nn.modules.activation.Tanh"),
+    ],
+)
+def test_modules_that_compute_something_else_are_refused(tmp_path, network, reason):
+    with pytest.raises(GanwalkError) as caught:
+        load_generator(write(network(), tmp_path / "g.pth"))
+    assert reason in str(caught.value)
+
+
 def without(state, *endings):
     return {name: tensor for name, tensor in state.items() if not name.endswith(endings)}
 

@@ -1,12 +1,13 @@
-"""DCGAN as PyTorch's tutorial writes it: a state dict `main.N.weight`, alone or in a dict of networks.
+"""DCGAN as PyTorch's tutorial writes it: a state dict `main.N.weight` or the whole module, alone or in a dict.
 
-Batch norm, as it computes after the training, is folded into the convolutions before it. Files do not say what has no
-tensors: strides and rectifiers are the tutorial's.
+Batch norm, as it computes after the training, is folded into the convolutions before it. State dicts do not say what
+has no tensors: strides and rectifiers are the tutorial's. Modules do, and are held to it.
 """
 
 from __future__ import annotations
 
 import re
+import reprlib
 from itertools import pairwise
 from typing import Any
 
@@ -14,12 +15,18 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.checkpoints.normalisation import BATCH_NORM_PARTS, along, batch_norm, is_count
+from ganwalk.generators.checkpoints.normalisation import BATCH_NORM_EPS, BATCH_NORM_PARTS, along, batch_norm, is_count
+from ganwalk.generators.checkpoints.nvidia_network import Network, held_modules, is_module
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, nested_dicts
-from ganwalk.generators.checkpoints.strangers import RUN_ITS_CODE
+from ganwalk.generators.checkpoints.strangers import RUN_ITS_CODE, class_of
 from ganwalk.generators.dcgan import DCGANConfig
 
 _FIRST = "main.0.weight"
+# Classes of the layers of a whole module, and what those are to compute; the first one's stride, on one place, is none.
+_CONVOLUTION, _NORM = "torch.nn.modules.conv.ConvTranspose2d", "torch.nn.modules.batchnorm.BatchNorm2d"
+_RECTIFIER, _IMAGE = "torch.nn.modules.activation.ReLU", "torch.nn.modules.activation.Tanh"
+_STEM = {"padding": (0, 0), "output_padding": (0, 0), "dilation": (1, 1), "groups": 1}
+_DOUBLING = {**_STEM, "stride": (2, 2), "padding": (1, 1)}
 # Dicts in a file, and prefixes in a dict, that are looked at: nobody keeps so many networks together.
 _MOST_NETWORKS = 32
 
@@ -35,6 +42,9 @@ def read_dcgan(value: Any) -> tuple[DCGANConfig, dict[str, Tensor]]:
     Raises:
         GanwalkError: it has parts or sizes that the tutorial's has not.
     """
+    module = _module(value)
+    if module is not None:
+        _check_layers(module)
     state = _network(value) or {}
     stored = {name: entry for name, entry in state.items() if isinstance(entry, StoredTensor)}
     if len(stored) < len(state):
@@ -74,6 +84,9 @@ def _network(value: Any) -> dict[str, Any] | None:
 
     A discriminator has the same names, but its convolutions are not transposed: their widths do not chain.
     """
+    module = _module(value)
+    if module is not None:
+        value = {f"main.{name}": tensor for name, tensor in module.tensors().items()}
     if not isinstance(value, dict):
         return None
     for holder in (*nested_dicts(value)[:_MOST_NETWORKS], value):
@@ -86,6 +99,42 @@ def _network(value: Any) -> dict[str, Any] | None:
             if len(shapes) > 1 and chained:
                 return state
     return None
+
+
+def _module(value: Any) -> Network | None:
+    """The sequence `main` of a whole module, if that holds transposed convolutions and nothing else is beside it."""
+    for network in held_modules(value):
+        if list(network.children) == ["module"]:  # torch's data parallelism
+            network = network.child("module")
+        if list(network.children) == ["main"] and is_module(network.children["main"]):
+            main = network.child("main")
+            classes = [class_of(layer) for layer in main.children.values() if is_module(layer)]
+            if _CONVOLUTION in classes:
+                return main
+    return None
+
+
+def _check_layers(main: Network) -> None:
+    """Raises GanwalkError unless every layer of a module computes what the tutorial's does."""
+    last = str(len(main.children) - 1)
+    for index, name in enumerate(main.children):
+        layer = main.child(name)
+        kind = class_of(main.children[name])
+        known: dict[str, dict[str, Any]] = {
+            _CONVOLUTION: _STEM if index == 0 else _DOUBLING,
+            _NORM: {"eps": BATCH_NORM_EPS},
+            _RECTIFIER: {},
+        }
+        if name == last:
+            known[_IMAGE] = {}
+        if kind not in known or name != str(index):
+            raise _unknown(f"main.{index} is a {kind}")
+        for attribute, value in known[kind].items():
+            found = layer.state.get(attribute)
+            if found != value:
+                raise _unknown(f"{attribute} of main.{index} is {reprlib.repr(found)}, not {value!r}")
+    if class_of(main.children[last]) != _IMAGE:
+        raise _unknown(f"it does not end with a {_IMAGE}")
 
 
 def _convolutions(state: dict[str, Any]) -> dict[int, StoredTensor]:
