@@ -79,10 +79,23 @@ class Scope:
     methods: tuple[str, ...] = ("pca", "random", "sefa", "jacobian", "rtd", "hessian")
     scenes_settings: tuple[str, ...] = tuple(SCENES_SETTINGS)
     samples: int | None = None
+    batch: int = _DEFAULTS.batch
+    ablations: tuple[str, ...] | None = None
 
 
 _WHOLE = Scope()
-_QUICK = Scope(("curved", "dead"), ("correlated",), (11,), 1, 3, ("pca", "rtd"), ("features of 16 px",), 8)
+_QUICK = Scope(
+    variants=("curved", "dead"),
+    ablated=("correlated",),
+    seeds=(11,),
+    steps=1,
+    directions=3,
+    methods=("pca", "rtd"),
+    scenes_settings=("features of 16 px",),
+    samples=8,
+    batch=8,
+    ablations=("random start", "batch 32"),
+)
 # What is changed, one at a time, from the defaults of `discover`.
 ABLATIONS: dict[str, dict[str, Any]] = {
     "defaults": {},
@@ -224,9 +237,18 @@ def study_blobs(results: Path, variants: Sequence[str], seeds: Sequence[int], st
     fill(results / "blobs.json", jobs, running)
 
 
-def study_ablations(results: Path, variants: Sequence[str], seeds: Sequence[int], steps: int, running: Running) -> None:
+def study_ablations(
+    results: Path,
+    variants: Sequence[str],
+    seeds: Sequence[int],
+    steps: int,
+    running: Running,
+    names: Sequence[str] | None = None,
+) -> None:
+    """The named settings, or all of them."""
     jobs = {}
-    for name, change in ABLATIONS.items():
+    for name in names or ABLATIONS:
+        change = ABLATIONS[name]
         for variant in variants:
             for seed in seeds:
                 key = f"{name}/{variant}/{seed}"
@@ -245,7 +267,7 @@ def study_scenes(results: Path, scope: Scope, methods: Sequence[str], running: R
         with told_of_shares():
             part = compare(
                 generator,
-                DiscoverySettings(n_directions=scope.directions, steps=scope.steps, search="direct"),
+                DiscoverySettings(n_directions=scope.directions, steps=scope.steps, batch=scope.batch, search="direct"),
                 [method],
                 scope.seeds[:1] if method == "hessian" else scope.seeds,
                 evaluation=EvaluationSettings(samples=scope.samples, reconstructor=False),
@@ -292,7 +314,7 @@ def study_scenes_settings(results: Path, scope: Scope, running: Running) -> None
     for name in scope.scenes_settings:
         for seed in scope.seeds[:2]:
             base = DiscoverySettings(
-                n_directions=scope.directions, steps=scope.steps, search="direct", seed=seed
+                n_directions=scope.directions, steps=scope.steps, batch=scope.batch, search="direct", seed=seed
             ).of_method()
             settings = replace(base, **SCENES_SETTINGS[name])
             facts = {"generator": sha256, "settings": asdict(settings), "samples": samples}
@@ -459,7 +481,7 @@ def run_parts(parts: Sequence[str], scope: Scope, results: Path, methods: Sequen
             study_blobs(results, scope.variants, scope.seeds, scope.steps, running)
     if "ablations" in parts:
         with told_of_shares():
-            study_ablations(results, scope.ablated, scope.seeds[:2], scope.steps, running)
+            study_ablations(results, scope.ablated, scope.seeds[:2], scope.steps, running, scope.ablations)
     if "scenes" in parts:
         study_scenes(results, scope, methods, running)
     if "scenes-settings" in parts:

@@ -100,14 +100,17 @@ def study_scenes(
     seeds: Sequence[int],
     samples: int,
     names: Sequence[str] = tuple(SCENES),
+    most_steps: int | None = None,
 ) -> None:
-    """The named settings on scenes, each with its seeds."""
+    """The named settings on scenes, each with its seeds, of no more steps than `most_steps`."""
     sha256 = load_scenes()[0].identity.sha256
     jobs = {}
     for name in names:
         change, count = SCENES[name]
         for seed in seeds[:count]:
             settings = replace(base, **{"seed": seed, "image_seed": seed, **change})
+            if most_steps is not None:
+                settings = replace(settings, steps=min(settings.steps, most_steps))
             facts = {"generator": sha256, "settings": asdict(settings), "samples": samples}
             key = f"{name}/scenes/{seed}"
             jobs[key] = Job(folder_name(key), facts, functools.partial(run_scenes, settings, samples))
@@ -168,13 +171,13 @@ def main() -> None:
     results = work if arguments.quick else _RESULTS
     running = Running(work, Placement(processes=arguments.jobs), arguments.threads)
     base, seeds, samples, variants = DiscoverySettings(n_directions=10).of_method(), _SEEDS, 100, tuple(VARIANTS)
-    names = arguments.only or tuple(SCENES)
+    names, most_steps = arguments.only or tuple(SCENES), None
     if arguments.quick:
         base = DiscoverySettings(n_directions=3, images=256, steps=1, polish=1, batch=8, scored=4).of_method()
         seeds, samples, variants = (11,), 8, ("curved",)
-        names = arguments.only or _QUICK
+        names, most_steps = arguments.only or _QUICK, 2
     if "scenes" in parts:
-        study_scenes(results, running, base, seeds, samples, names)
+        study_scenes(results, running, base, seeds, samples, names, most_steps)
     if "blobs" in parts:
         study_blobs(results, running, base, variants, seeds)
     if "figures" in parts:

@@ -23,8 +23,6 @@ def test_the_study_of_directions_runs(tmp_path):
         str(tmp_path),
         "--threads",
         "1",
-        "--jobs",
-        "2",
     ]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
