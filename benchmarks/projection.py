@@ -112,11 +112,13 @@ def truth_of(factors: Any) -> list[Tensor]:
     return [*values[:, :4].unbind(dim=1), shapes, values[:, 5]]
 
 
-def cleanest(generator: Any, reader: SceneReader, method: str, samples: int) -> tuple[Directions, int, str]:
-    """Directions of a method, the one that moves a factor most by itself, and that factor."""
-    threads = torch.get_num_threads()
-    directions = discover(generator, n_directions=10, method=method, space="w", scored=samples // 4, threads=threads)
-    effects = effect_scores(generator, directions, reader, samples=samples)
+def cleanest(generator: Any, reader: SceneReader, quick: bool) -> tuple[Directions, int, str]:
+    """Directions, the one that moves a factor most by itself, and that factor."""
+    settings: dict[str, Any] = {"n_directions": 10, "method": "jacobian", "scored": 16}
+    if quick:
+        settings = {"n_directions": 2, "method": "pca", "scored": 4, "batch": 4}
+    directions = discover(generator, space="w", threads=torch.get_num_threads(), **settings)
+    effects = effect_scores(generator, directions, reader, samples=4 if quick else 64)
     shares = effects.matrix / effects.matrix.sum(dim=1, keepdim=True)
     index = int(shares.max(dim=1).values.argmax())
     return directions, index, effects.factors[int(shares[index].argmax())]
@@ -133,7 +135,7 @@ def on_renderings(generator: Any, count: int, settings: dict[str, Any], keep: bo
     factors = scene_renderer.sample_factors(count, _SEED)
     pictures, truth = from_bytes(scene_renderer.render(factors)), truth_of(factors)
     styles, seconds = projected(generator, pictures, **settings)
-    directions, index, moved = cleanest(generator, reader, *(("jacobian", 64) if keep else ("pca", 16)))
+    directions, index, moved = cleanest(generator, reader, quick=not keep)
     before = readings(generator, reader, styles)
     after = readings(generator, reader, walked(directions, index, styles))
     with torch.no_grad():
