@@ -269,13 +269,13 @@ def wait_for(path, process):
 def test_killed_and_resumed_runs_end_as_if_nothing_had_happened(monkeypatch):
     # Files say when they were made.
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    assert subprocess.run([*COMMAND, "--steps", "250", "--out", "whole"], check=False).returncode == 0
-    process = start("--steps", "250", "--out", "cut")
+    assert subprocess.run([*COMMAND, "--steps", "150", "--out", "whole"], check=False).returncode == 0
+    process = start("--steps", "150", "--out", "cut")
     wait_for(Path("cut/checkpoint.pt"), process)
     process.kill()
     process.wait()
     assert not Path("cut/directions.safetensors").exists()
-    assert subprocess.run([*COMMAND, "--steps", "250", "--out", "cut", "--resume"], check=False).returncode == 0
+    assert subprocess.run([*COMMAND, "--steps", "150", "--out", "cut", "--resume"], check=False).returncode == 0
     for name in ("directions.safetensors", "metrics.json"):
         assert Path("cut", name).read_bytes() == Path("whole", name).read_bytes()
 

@@ -16,7 +16,7 @@ from ganwalk.generators.loading import NAMES, load_generator
 from ganwalk.shipped import shipped_file
 from tests.weights_server import WeightsServer, cut_after, status
 
-FAST = ["--steps", "1", "--batch", "4", "--n-directions", "2", "-q"]
+FAST = ["--method", "random", "--batch", "4", "--n-directions", "2", "-q"]
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def test_a_damaged_photo_among_many_is_told_before_the_first_is_projected(run, p
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
 def test_killed_and_resumed_it_is_as_if_it_had_not_been(run, photo, tmp_path):
-    options = ["-g", "scenes", "--steps", "400", "--candidates", "4", "--threads", "1", "-q"]
+    options = ["-g", "scenes", "--steps", "200", "--candidates", "4", "--threads", "1", "-q"]
     command = [sys.executable, "-m", "ganwalk", "project", str(photo), *options]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL)
     checkpoint = photo.with_name("photo.checkpoint.pt")
