@@ -15,6 +15,7 @@ import numpy as np
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import check_regular
 from ganwalk.options import TextForm
+from ganwalk.temporaries import PREFIX
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,11 +88,16 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
                 raise GanwalkError(f"{path} does not exist: check the path")
             found.append(path)
             continue
-        inside = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _SUFFIXES and entry.is_file())
+        inside = sorted(entry for entry in path.iterdir() if _is_picture(entry))
         if not inside:
             raise GanwalkError(f"{path} holds no picture: {_GIVE}, or a folder of such")
         found += inside
     return list(dict.fromkeys(found))
+
+
+def _is_picture(path: Path) -> bool:
+    """By its name; one that is still being written is none."""
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(PREFIX) and path.is_file()
 
 
 def read_photo(
