@@ -209,6 +209,22 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
+def read_text(path: Path, largest: int = 2**24) -> str:
+    """The text in a small file of somebody's.
+
+    Args:
+        largest: bytes that it may have.
+    Raises:
+        ValueError: it has more, or is no UTF-8; as GanwalkError, without its name in front, if it is no regular file.
+        OSError: it cannot be read.
+    """
+    with open_regular(path) as file:
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise ValueError("it is too large")
+    return data.decode()
+
+
 def read_json(path: Path, wanted: str, largest: int = 2**24) -> Any:
     """The value in a JSON file of somebody's.
 
@@ -222,7 +238,7 @@ def read_json(path: Path, wanted: str, largest: int = 2**24) -> Any:
     try:
         if path.stat().st_size > largest:
             raise GanwalkError(f"{path} is too large: give {wanted}")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_text(path, largest))
     except GanwalkError:
         raise
     except OSError as error:
