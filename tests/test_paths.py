@@ -181,3 +181,24 @@ INPUTS = [(path, p.name) for path, command in ALL.items() for p in command.param
 def test_no_input_is_anything_but_a_file(measure, tmp_path, good, path, name, kind):
     words = typed(line_of(path, **{name: "STRANGE"}), good, tmp_path, strange(tmp_path, kind))
     assert "not a regular file" in measure(words, "command")
+
+
+RESUMED = {
+    "ganwalk discover": ("new/checkpoint.pt", {"settings_method": "rtd", "resume": True}),
+    "ganwalk project": ("new/photo.checkpoint.pt", {"out": "new", "resume": True}),
+    "ganwalk compare": ("new/runs/random-0/run.json", {"resume": True}),
+    "vae.train": ("new/checkpoint.pt", {"resume": True}),
+    "vae.evaluate": ("new/model.safetensors", {}),
+    "ganwalk encode": ("new/encoder.safetensors", {"encoder_path": "new/encoder.safetensors"}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", RESUMED)
+def test_nothing_waits_for_a_pipe_in_the_folder_of_a_run(measure, tmp_path, good, path):
+    name, more = RESUMED[path]
+    pipe = tmp_path / name
+    pipe.parent.mkdir(parents=True)
+    os.mkfifo(pipe)
+    assert measure(typed(line_of(path, **more), good, tmp_path, pipe), "command")
+    assert pipe.is_fifo()
