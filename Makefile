@@ -2,6 +2,7 @@
 # make check: lint, types, the quick tests of what changed · make test: lint, types, all tests
 # make test-pythons: the tests on every Python here, with the newest dependencies · make bench: the benchmarks
 # make test-lowest: the tests on the oldest Python here, with the lowest dependencies that pyproject.toml allows
+# make fuzz: made-up files for every reader, MINUTES of them; failures are kept in build/fuzz/failures
 # Not in it, as it takes long: python benchmarks/discovery.py, what whole discoveries cost
 # make docs: docs/options.md from the options as they are, and build/site/index.html from docs/ and the docstrings
 # Every target sets up .venv by itself, once.
@@ -9,6 +10,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= ganwalk-out
+# Of fuzz.
+MINUTES ?= 30
 # Of test-pythons and test-lowest: versions such as "3.12 3.13" (all that are found, or the oldest), the tier of tests
 # (all or fast), pytest's arguments.
 PYTHONS ?=
@@ -16,7 +19,7 @@ TIER ?= all
 ARGS ?=
 INSTALLED := $(VENV)/.installed
 
-.PHONY: setup demo docs lint check test test-pythons test-lowest bench clean
+.PHONY: setup demo docs lint check test test-pythons test-lowest bench fuzz clean
 
 setup: $(INSTALLED)
 
@@ -61,6 +64,11 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/rtd.py
 	$(BIN)/python benchmarks/generators.py
 	$(BIN)/python benchmarks/vae.py
+
+fuzz: $(INSTALLED)
+	@$(BIN)/pip install -q --disable-pip-version-check --only-binary :all: atheris || \
+		echo "no atheris for this Python: files are damaged at random, whatever code they reach"
+	$(BIN)/python -m tools.fuzz --minutes $(MINUTES)
 
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info

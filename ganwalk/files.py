@@ -9,7 +9,6 @@ import os
 import socket
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.temporaries import temporary_beside, try_lock
 
 # Of a lock's file: the owner in words.
 _MAX_OWNER = 500
@@ -40,7 +40,8 @@ DIRECTIONS_KEY = "ganwalk-directions-1"
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path`, with its suffix; renamed to `path` on success, removed on any failure.
 
-    Folders that are missing are made, and removed again on a failure.
+    Folders that are missing are made, and removed again on a failure. What killed processes left in the folder on their
+    way to files goes.
 
     Raises:
         GanwalkError: the folder cannot be written to, the disk is full, or `path` is a folder or a device.
@@ -52,18 +53,17 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             if path.exists() and not path.is_file():
                 raise GanwalkError(f"cannot write {path}: it is a folder or a device; choose another name")
             stack.enter_context(made_folder(path.parent))
-            handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
-            os.close(handle)
+            partial, handle = stack.enter_context(temporary_beside(path))
         except OSError as error:
             raise _cannot_write(path, error) from error
-        partial = Path(name)
         try:
             yield partial
+            if sys.platform == "win32":
+                # It renames no open file.
+                handle.close()
             publish(partial, path)
         except OSError as error:
             raise _cannot_write(path, error) from error
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -209,6 +209,22 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
+def read_text(path: Path, largest: int = 2**24) -> str:
+    """The text in a small file of somebody's.
+
+    Args:
+        largest: bytes that it may have.
+    Raises:
+        ValueError: it has more, or is no UTF-8; as GanwalkError, without its name in front, if it is no regular file.
+        OSError: it cannot be read.
+    """
+    with open_regular(path) as file:
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise ValueError("it is too large")
+    return data.decode()
+
+
 def read_json(path: Path, wanted: str, largest: int = 2**24) -> Any:
     """The value in a JSON file of somebody's.
 
@@ -222,7 +238,7 @@ def read_json(path: Path, wanted: str, largest: int = 2**24) -> Any:
     try:
         if path.stat().st_size > largest:
             raise GanwalkError(f"{path} is too large: give {wanted}")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_text(path, largest))
     except GanwalkError:
         raise
     except OSError as error:
@@ -296,28 +312,13 @@ def _open_locked(lock: Path) -> BinaryIO | None:
     """The lock's file, locked, or None while another process holds it."""
     while True:
         file = lock.open("ab")
-        if not _try_lock(file.fileno()):
+        if not try_lock(file.fileno()):
             file.close()
             return None
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 return file
         file.close()
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
 
 
 def _umask() -> int:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import math
+import os
 import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.files import check_regular
+from ganwalk.files import check_regular, open_regular
 from ganwalk.options import TextForm
+from ganwalk.temporaries import PREFIX
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +29,14 @@ _SUFFIXES = frozenset(
 )
 # What a telephone writes, and Pillow does not read.
 _HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc")
+# A few bytes can hold a picture of one colour, of any size. Pictures are in memory twice while they are turned or
+# cropped; of what is left, no network sees more than this.
+_MAX_PIXELS, _ENOUGH = 2**26, 2**24
+# Pixels of all scans of a progressive JPEG, each of which is as much work as the picture.
+_MAX_SCANNED = 2**30
+_SCAN = b"\xff\xda"
+_MAX_BYTES = 2**29
+_SHRINKABLE = frozenset(("L", "LA", "La", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr"))
 _GIVE = "give a JPEG or PNG file"
 # Greys of 16 bits for one of 8.
 _WIDE = 257.0
@@ -85,13 +96,19 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
         if not path.is_dir():
             if not path.exists():
                 raise GanwalkError(f"{path} does not exist: check the path")
+            check_regular(path)
             found.append(path)
             continue
-        inside = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _SUFFIXES and entry.is_file())
+        inside = sorted(entry for entry in path.iterdir() if _is_picture(entry))
         if not inside:
             raise GanwalkError(f"{path} holds no picture: {_GIVE}, or a folder of such")
         found += inside
     return list(dict.fromkeys(found))
+
+
+def _is_picture(path: Path) -> bool:
+    """By its name; one that is still being written is none."""
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(PREFIX) and path.is_file()
 
 
 def read_photo(
@@ -147,13 +164,45 @@ def _part(path: Path, crop: Crop | None, proportions: tuple[int, int]) -> tuple[
     with warnings.catch_warnings():
         # Twice Pillow's limit is refused; what lies below that is read, if slowly.
         warnings.simplefilter("ignore")
-        with Image.open(path, formats=formats) as opened:
-            frames = getattr(opened, "n_frames", 1)
-            # A telephone's MPO holds the photo and what belongs to it.
-            notes = (f"the first of its {frames} frames",) if frames > 1 and opened.format != "MPO" else ()
-            upright = ImageOps.exif_transpose(opened)
-            part = upright.crop(_box(path, upright.size, crop, proportions))
+        with open_regular(path) as file, Image.open(file, formats=formats) as opened:
+            _check_size(path, file, opened)
+            # To count them takes as long as there are many. A telephone's MPO holds the photo and what belongs to it.
+            several = getattr(opened, "is_animated", False) and opened.format != "MPO"
+            notes = ("the first of its frames",) if several else ()
+            # In place: a copy would take the memory of a large picture once more.
+            ImageOps.exif_transpose(opened, in_place=True)
+            part = _enough(path, opened.crop(_box(path, opened.size, crop, proportions)))
             return _on_paper(_in_srgb(_of_8_bits(part), opened.info.get("icc_profile"))), notes
+
+
+def _check_size(path: Path, file: BinaryIO, opened: Any) -> None:
+    """Raises GanwalkError if to decode a picture would take very much memory or time."""
+    pixels = opened.width * opened.height
+    if pixels > _MAX_PIXELS:
+        raise _too_large(path, _MAX_PIXELS)
+    if opened.format in ("JPEG", "MPO"):
+        if os.fstat(file.fileno()).st_size > _MAX_BYTES:
+            raise GanwalkError(f"{path} is larger than {_MAX_BYTES >> 20} MB: make it smaller first")
+        place = file.tell()
+        file.seek(0)
+        scans = file.read().count(_SCAN)
+        file.seek(place)
+        if scans * pixels > _MAX_SCANNED:
+            raise GanwalkError(f"{path} has {scans} scans, too many for its size: save it as a plain JPEG")
+
+
+def _enough(path: Path, part: Any) -> Any:
+    """A part of a picture, smaller by a whole factor if it has more pixels than any network sees."""
+    pixels = part.width * part.height
+    if pixels <= _ENOUGH:
+        return part
+    if part.mode not in _SHRINKABLE:
+        raise _too_large(path, _ENOUGH)
+    return part.reduce(math.ceil(math.sqrt(pixels / _ENOUGH)))
+
+
+def _too_large(path: Path, pixels: int) -> GanwalkError:
+    return GanwalkError(f"{path} is larger than {pixels} pixels: make it smaller first")
 
 
 def _box(
@@ -223,7 +272,7 @@ def _refusal(path: Path, error: Exception) -> GanwalkError:
             return GanwalkError(f"{path} is a HEIC picture, which is not read: save it as JPEG")
         return GanwalkError(f"{path} is no picture of a known kind: {_GIVE}")
     if isinstance(error, Image.DecompressionBombError):
-        return GanwalkError(f"{path} is larger than {2 * (Image.MAX_IMAGE_PIXELS or 0)} pixels: make it smaller first")
+        return _too_large(path, _MAX_PIXELS)
     if isinstance(error, OSError) and error.strerror:
         return GanwalkError(f"cannot read {path}: {error.strerror}")
     return GanwalkError(f"{path} is damaged ({one_line(str(error), 120)}): {_GIVE}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import re
 import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TextIO, cast
 
 import click
 
@@ -32,6 +34,12 @@ _PACKAGES = {
     "platformdirs": "platformdirs",
     "threadpoolctl": "threadpoolctl",
 }
+# Steers a terminal, or turns the direction of what it shows. Bars begin with a carriage return, or move up and write no
+# more than that; lines of little weight are dim.
+_STEERING = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]|(?<!^)\r|\x1b(?!\\[[02]m)"
+)
+_UP = re.compile("(\x1b\\[A)+")
 # Characters of a message: room for a remedy and two long paths.
 _LONGEST = 9000
 
@@ -45,7 +53,11 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None =
         arguments: None takes those of the process, in whose terminal other packages' warnings then have no place;
             who asks for them (python -W, PYTHONWARNINGS) gets them.
     """
-    _let_streams_write_anything()
+    with _plain_streams():
+        _run(command, name, arguments)
+
+
+def _run(command: click.Command, name: str, arguments: list[str] | None) -> None:
     if arguments is None and not sys.warnoptions:
         warnings.simplefilter("ignore")
     try:
@@ -89,11 +101,40 @@ def _usage(error: click.UsageError) -> str:
     return f"no such option {error.option_name}" + f": did you mean {known}?" * bool(known)
 
 
-def _let_streams_write_anything() -> None:
-    """What the terminal's encoding lacks, such as σ or a name that someone typed, is shown as a question mark."""
-    for stream in (sys.stdout, sys.stderr):
+class _Plain:
+    """A terminal's stream without what steers the terminal: names of files and of what is in them are shown.
+
+    Args:
+        stream: written to.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes a text, with question marks in it."""
+        return self._stream.write(text if _UP.fullmatch(text) else _STEERING.sub("?", text))
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "buffer":
+            # By which click would write past this.
+            raise AttributeError(name)
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def _plain_streams() -> Iterator[None]:
+    """What terminals would obey, and what their encoding lacks, such as σ, is shown as a question mark."""
+    kept = sys.stdout, sys.stderr
+    for stream in kept:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    # Without a terminal there may be none.
+    sys.stdout, sys.stderr = (cast(TextIO, stream and _Plain(stream)) for stream in kept)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = kept
 
 
 def _fail(name: str, message: str, code: int) -> None:

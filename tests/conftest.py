@@ -7,6 +7,7 @@ from ganwalk.commands import main
 from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from tests.bounded import measure  # noqa: F401 (a fixture)
 from tests.browser import browser, new_page  # noqa: F401 (fixtures)
 from tests.explorer import open_page  # noqa: F401 (a fixture)
 

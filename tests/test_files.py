@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ganwalk import files
+from ganwalk import files, temporaries
 from ganwalk.errors import GanwalkError
 from ganwalk.files import (
     as_timestamp,
@@ -94,7 +94,7 @@ def test_every_failure_has_a_remedy_of_its_own(tmp_path, monkeypatch, number, re
     def fail(*_, **__):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(files.tempfile, "mkstemp", fail)
+    monkeypatch.setattr(temporaries.tempfile, "mkstemp", fail)
     with pytest.raises(GanwalkError, match=remedy) as caught:
         write_text(tmp_path / "a.txt", "x")
     assert "GANWALK_CACHE" not in str(caught.value)
@@ -163,14 +163,14 @@ def stop():
 
 
 def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path, monkeypatch):
-    path, lock = tmp_path / "a.txt", files._try_lock
+    path, lock = tmp_path / "a.txt", temporaries.try_lock
 
     def removed_first(descriptor):
-        monkeypatch.setattr(files, "_try_lock", lock)
+        monkeypatch.setattr(files, "try_lock", lock)
         (tmp_path / "a.txt.lock").unlink()
         return lock(descriptor)
 
-    monkeypatch.setattr(files, "_try_lock", removed_first)
+    monkeypatch.setattr(files, "try_lock", removed_first)
     with try_locked(path) as held:
         assert held and os.listdir(tmp_path) == ["a.txt.lock"]
         with try_locked(path) as again:

@@ -95,7 +95,7 @@ def test_of_frames_the_first_counts_and_that_is_said(tmp_path):
     frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue", "green")]
     frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
     photo = read_photo(tmp_path / "x.gif", 8)
-    assert photo.notes == ("the first of its 3 frames",) and tuple(photo.pixels[0, 0]) == (255, 0, 0)
+    assert photo.notes == ("the first of its frames",) and tuple(photo.pixels[0, 0]) == (255, 0, 0)
 
 
 def test_profiles_of_colour(tmp_path):
@@ -146,9 +146,9 @@ def test_truncated_and_damaged_files_end_in_one_line_or_a_picture(tmp_path, kind
 
 def test_pictures_beyond_the_limit_are_refused(tmp_path, monkeypatch):
     Image.fromarray(halves()).save(tmp_path / "x.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert "larger than 2000 pixels" in refused(tmp_path / "x.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)
+    monkeypatch.setattr("ganwalk.photos._MAX_PIXELS", 1000)
+    assert "larger than 1000 pixels" in refused(tmp_path / "x.png")
+    monkeypatch.setattr("ganwalk.photos._MAX_PIXELS", 4000)
     assert read_photo(tmp_path / "x.png", 4).pixels.shape == (4, 4, 3)
 
 

@@ -1,12 +1,17 @@
 """What commands share."""
 
+import logging
+import os
 import subprocess
 import sys
 import warnings
 
 import click
 import pytest
+from PIL import Image
 
+from ganwalk.errors import GanwalkError
+from ganwalk.progress import say
 from ganwalk.terminal import run_command
 
 WARNING_COMMAND = """
@@ -28,6 +33,56 @@ def test_warnings_of_other_packages_reach_a_terminal_only_if_asked_for(asked):
     done = subprocess.run([sys.executable, *asked, "-c", WARNING_COMMAND], capture_output=True, text=True, check=True)
     assert done.stdout == "done\n"
     assert ("of a package" in done.stderr) == bool(asked)
+
+
+HOSTILE = "a\x1b[2J\x1b]0;title\x07b\x9b31m\u202ec\rd\x00\x7f\x1b[Ae"
+
+
+def test_names_do_not_steer_the_terminal(capsys):
+    @click.command()
+    def command():
+        click.echo(HOSTILE)
+        print(HOSTILE, file=sys.stderr)
+        say(HOSTILE)
+        logging.StreamHandler().emit(logging.LogRecord("", logging.ERROR, "", 0, HOSTILE, (), None))
+        raise GanwalkError(HOSTILE)
+
+    with pytest.raises(SystemExit):
+        run_command(command, "example", [])
+    captured = capsys.readouterr()
+    # click leaves some out where there is no terminal.
+    assert captured.out == "a?]0;title?b?31m?c?d??e\n"
+    assert captured.err.count("a?[2J?]0;title?b?31m?c?d???[Ae") == 4
+    assert set(captured.err) - {"\n"} == {letter for letter in captured.err if letter.isprintable()}
+
+
+def test_bars_and_faint_lines_are_what_they_were(capsys):
+    written = ["\r 50%|█", "\x1b[A", "\x1b[A\x1b[A", click.style("faint", dim=True), "one\ttwo\n"]
+
+    @click.command()
+    def command():
+        for text in written:
+            sys.stderr.write(text)
+
+    with pytest.raises(SystemExit):
+        run_command(command, "example", [])
+    assert capsys.readouterr().err == "".join(written)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_names_of_files_do_not_steer_the_terminal(tmp_path, encoding):
+    picture = tmp_path / "photo\x1b]0;title\x07.png"
+    Image.new("RGB", (8, 8)).save(picture)
+    options = ["--generator", "scenes", "--steps", "1", "--candidates", "32", "--out", str(tmp_path / "out\x9b2J")]
+    done = subprocess.run(
+        [sys.executable, "-m", "ganwalk", "project", str(tmp_path), *options],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": encoding, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"photo?]0;title?" in done.stdout
+    assert not {"\x1b", "\x9b", "\x07"} & set((done.stdout + done.stderr).decode())
 
 
 def test_no_warning_is_hidden_from_who_calls_a_command_from_python():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any
 
 import torch
 
+from ganwalk.checkpoint_files import read_checkpoint, write_checkpoint
 from ganwalk.errors import GanwalkError
-from ganwalk.files import write_bytes
 from vae.models import VAE
 from vae.objectives.base import Objective
 from vae.settings import TrainingSettings, from_json, to_json
@@ -45,9 +44,7 @@ def save_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings
         "optimizer": state.optimizer.state_dict(),
         "objective_optimizer": None if own is None else own.state_dict(),
     }
-    buffer = io.BytesIO()
-    torch.save(values, buffer)
-    write_bytes(path, buffer.getvalue())
+    write_checkpoint(path, values)
 
 
 def load_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings) -> None:
@@ -56,7 +53,7 @@ def load_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings
         raise GanwalkError(f"nothing to resume: {path} does not exist; run without --resume")
     device = next(state.model.parameters()).device
     try:
-        values: dict[str, Any] = torch.load(path, weights_only=True, map_location=device)
+        values: dict[str, Any] = read_checkpoint(path, device)
         saved = to_json(from_json(json.loads(values["settings"]), path, written=True))
     except Exception as error:
         raise GanwalkError(f"{path} is not a checkpoint of vae.train: run without --resume") from error

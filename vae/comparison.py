@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ganwalk.files import atomic_path, write_json, write_text
+from ganwalk.files import atomic_path, read_text, write_json, write_text
 from ganwalk.standings import Standing, how_sure, standing
 from vae.data.base import ImageData
 from vae.evaluation import ModelScores, draw_rows, encode
@@ -199,11 +199,11 @@ def write_comparison(
 def holds_other_comparison(folder: Path, runs: Sequence[Path]) -> bool:
     """Whether a folder holds a comparison of runs that are not all among these."""
     try:
-        rows = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))["runs"]
+        rows = json.loads(read_text(folder / "comparison.json"))["runs"]
         return not {row["run"] for row in rows} <= {str(run) for run in runs}
     except FileNotFoundError:
         return False
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # Of somebody else.
         return True
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ganwalk.errors import GanwalkError
-from ganwalk.files import write_bytes
+from ganwalk.files import read_text, write_bytes
 from ganwalk.records import build_record
 from ganwalk.tensor_files import TensorFileError, open_tensors
 from vae.models import VAE, ModelConfig
@@ -63,7 +63,7 @@ def load_model(run: Path, precision: torch.dtype = torch.float32) -> VAE:
 def holds_full_scores(run: Path) -> bool:
     """Whether the folder of a run holds scores of the level "full", which take minutes."""
     try:
-        stored = json.loads((run / SCORES_FILE).read_text(encoding="utf-8"))
+        stored = json.loads(read_text(run / SCORES_FILE))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(stored, dict) and stored.get("metrics") == "full"

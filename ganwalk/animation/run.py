@@ -11,7 +11,7 @@ import numpy as np
 
 from ganwalk.animation.frames import Animation, Plan
 from ganwalk.errors import GanwalkError
-from ganwalk.files import check_writable, lock_owner, made_folder, try_locked, write_text
+from ganwalk.files import check_writable, lock_owner, made_folder, read_text, try_locked, write_text
 from ganwalk.rendering.naming import carries, check_replaceable, mark_of
 from ganwalk.resuming import check_same
 from ganwalk.video.formats import VideoFormat, check_replaceable_frames, format_of
@@ -160,10 +160,9 @@ def _is_finished(target: Path, found: VideoFormat, mark: str) -> bool:
 def _read_run(path: Path) -> str:
     """The fingerprint of an unfinished animation."""
     try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_RUN).decode()
+        text = read_text(path, _MAX_RUN)
         if not isinstance(json.loads(text), dict):
             raise ValueError("no description")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise GanwalkError(f"{path} is no mark of an unfinished animation: start anew with --force") from error
     return text

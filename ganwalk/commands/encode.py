@@ -59,8 +59,10 @@ def encode(
     ganwalk evaluate --representation trains the encoder. Of each picture it sees the square in the middle; pictures
     should show what the generator shows, in the same way. The fit is how well the encoder reads a direction (R²).
     """
-    from ganwalk.files import check_free
+    from ganwalk.files import check_free, check_regular
 
+    for picture in pictures:
+        check_regular(picture)
     if out is not None:
         if out.suffix.lower() not in (".csv", ".npz"):
             raise GanwalkError(f"{out} must end in .csv or .npz")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
-import torch
-
 from ganwalk import parallel
+from ganwalk.checkpoint_files import read_checkpoint, write_checkpoint
 from ganwalk.discovery.learned.training import Training
 from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.results import StudentReport
 from ganwalk.discovery.settings import APART, DiscoverySettings
 from ganwalk.errors import GanwalkError
-from ganwalk.files import write_bytes
 from ganwalk.options import completed
 
 Stage = TypeVar("Stage", bound=Progress | Training)
@@ -46,10 +43,8 @@ def save_checkpoint(path: Path, progress: Progress | Training, run: str, polishi
     if parallel.rank() != 0:
         return
     state = {field.name: getattr(progress, field.name) for field in fields(progress)}
-    buffer = io.BytesIO()
     polish = None if polishing is None else asdict(polishing)
-    torch.save({"fingerprint": run, "progress": state, "polishing": polish}, buffer)
-    write_bytes(path, buffer.getvalue())
+    write_checkpoint(path, {"fingerprint": run, "progress": state, "polishing": polish})
 
 
 def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage, Polishing | None]:
@@ -62,7 +57,7 @@ def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage, Pol
         raise GanwalkError(f"nothing to resume: {path} does not exist; run without --resume")
     damaged = f"{path} is not a checkpoint of ganwalk discover: run without --resume"
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = read_checkpoint(path)
         before = completed(DiscoverySettings, json.loads(saved["fingerprint"]))
         stored = dict(saved["progress"])
         polish = saved.get("polishing")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ganwalk.discovery.factors import Factor, FactorReader, Kind
 from ganwalk.errors import GanwalkError
+from ganwalk.files import check_regular
 from ganwalk.generators.base import Generator, device_of, sample_labels, sample_z
 from ganwalk.generators.calls import short_reason
 from ganwalk.generators.checkpoints import hash_file
@@ -176,6 +177,7 @@ def load_classifier(
     """
     if not path.exists():
         raise GanwalkError(f"the classifier {path} does not exist: check --classifier")
+    check_regular(path)
     if not is_program(path):
         raise GanwalkError(
             f"{path} is not a TorchScript program: save the classifier by torch.jit.script(network).save"

@@ -10,6 +10,7 @@ from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.effects import strongest_factor
 from ganwalk.evaluation.outputs import EVALUATION_FILE
+from ganwalk.files import read_text
 from ganwalk.records import is_number
 
 # Of a file: twenty directions of a thousand bars each take less than one.
@@ -28,16 +29,12 @@ def load_evaluation(path: Path, directions: Directions) -> dict[str, Any] | None
         GanwalkError: the file cannot be read, or is damaged.
     """
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise GanwalkError(f"{path} is too large for scores: write it again with ganwalk evaluate")
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(read_text(path, _MAX_BYTES))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        if isinstance(error, GanwalkError):
-            raise
         raise GanwalkError(f"{path} is damaged: write it again with ganwalk evaluate") from error
     if not isinstance(facts, dict) or facts.get("fingerprint") != directions.fingerprint():
         return None

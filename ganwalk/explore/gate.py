@@ -13,12 +13,17 @@ from ganwalk.errors import GanwalkError
 # Shorter ones can be guessed.
 MIN_TOKEN = 12
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Headers that decide who comes in.
+_DECIDING = (b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest")
 # The page loads nothing from elsewhere, even if a library of it would like to.
 _HEADERS = {
     "content-security-policy": "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'; "
     "base-uri 'self'; form-action 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
+    # A page of another site that leads here keeps no hold of ours, and shows nothing of it.
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
 }
 
 Scope = MutableMapping[str, Any]
@@ -44,7 +49,8 @@ class Gate:
 
     Requests that come from pages of other sites are refused (they would be sent with our cookie), and, where only this
     machine is served, requests for names that are not this machine's: a foreign site whose name points to 127.0.0.1
-    is foreign. With a token, it is asked for once, as `?token=`, and kept in a cookie.
+    is foreign. A link from another site, such as a notebook or a README, opens the page, which changes nothing; what it
+    embeds or fetches of us it does not get. With a token, it is asked for once, as `?token=`, and kept in a cookie.
 
     Args:
         app: what is served.
@@ -58,9 +64,13 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
+        names = [key.lower() for key, _ in scope["headers"]]
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        # Of two, others on the way may believe the other one.
+        if any(names.count(name) > 1 for name in _DECIDING):
+            return await _refuse(scope, receive, send, "a header that there can be once came twice")
         query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
-        if not self._is_here(headers):
+        if not self._is_here(headers) or _is_of_another_site(scope, headers):
             return await _refuse(scope, receive, send, "this address is not served here")
         if self.token is not None and not self._knows(scope, headers):
             given = dict(query).get("token", "")
@@ -103,6 +113,14 @@ class Gate:
         headers = [(b"location", place.encode()), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": 303, "headers": [*headers, (b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
+
+
+def _is_of_another_site(scope: Scope, headers: dict[str, str]) -> bool:
+    """Whether a browser says that another site, or another port of this host, asks for more than to be led here."""
+    if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+        return False
+    how = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
+    return scope["type"] != "http" or scope["method"] != "GET" or how != ("navigate", "document")
 
 
 def _cookie_name(scope: Scope) -> str:

@@ -16,6 +16,7 @@ from nicegui import ui
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.arrivals import MAX_BYTES
 from ganwalk.explore.gate import Gate
+from ganwalk.explore.log import keep_log_short
 from ganwalk.explore.opening import Opened
 from ganwalk.explore.own import Inbox
 from ganwalk.explore.page import Page
@@ -115,6 +116,8 @@ def serve(
         Gate(app, token=token, local=local), log_level="warning", timeout_graceful_shutdown=1, ws_max_size=2**20
     )
     server = _Server(config, on_ready)
+    # After the configuration, which sets up the log of the server.
+    keep_log_short()
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:

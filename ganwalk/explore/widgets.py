@@ -11,7 +11,14 @@ from nicegui import ui
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
+from ganwalk.explore.log import tell_dropped
 from ganwalk.layers import Layers, hull_of, in_words, ranges_of
+
+# Types of a value.
+Kind = tuple[type, ...]
+_TEXT: Kind = (str,)
+_NUMBER: Kind = (int, float)
+_LIST: Kind = (list,)
 
 
 class Acknowledged(Element, esm={"ganwalk-delivery": "delivery"}):
@@ -21,11 +28,20 @@ class Acknowledged(Element, esm={"ganwalk-delivery": "delivery"}):
         super().__init__()
         self.props["acknowledged"] = 0
 
-    def receive(self, name: str, act: Callable[..., None]) -> None:
-        """Has `act` called with the values of each event of that name, once."""
+    def receive(self, name: str, act: Callable[..., None], *kinds: Kind) -> None:
+        """Has `act` called with the values of each event of that name, once.
+
+        Args:
+            kinds: of its values; what a page would not send is dropped.
+        """
 
         def handle(event: GenericEventArguments) -> None:
-            number, *values = event.args
+            match event.args:
+                case [int(number), *values] if _are(values, kinds):
+                    pass
+                case _:
+                    tell_dropped(f"values of {name}")
+                    return
             if number <= self.props["acknowledged"]:
                 return
             try:
@@ -52,7 +68,7 @@ class Field(Acknowledged, component="field.js"):
         super().__init__()
         self.props["label"], self.props["for"], self.props["number"] = label, self.html_id, number
         self.props["value"], self.props["subject"] = "", []
-        self.receive("commit", on_commit)
+        self.receive("commit", on_commit, _TEXT, _LIST)
 
     def show(self, value: str, subject: Sequence[int] = ()) -> None:
         """Shows a value, unless somebody is typing; of another subject than before in any case."""
@@ -73,8 +89,8 @@ class AmplitudeSlider(Acknowledged, component="slider.js"):
         super().__init__()
         self.props["reach"], self.props["value"] = reach, 0.0
         self.props["ends"], self.props["pace"] = [], []
-        self.receive("drag", lambda amplitude: on_drag(_within(amplitude, reach)))
-        self.receive("release", lambda amplitude: on_release(_within(amplitude, reach)))
+        self.receive("drag", lambda amplitude: on_drag(_within(amplitude, reach)), _NUMBER)
+        self.receive("release", lambda amplitude: on_release(_within(amplitude, reach)), _NUMBER)
 
     def show(self, name: str, amplitude: float, ends: Sequence[float] = (), pace: Sequence[float] = ()) -> None:
         """Moves the slider, unless somebody holds it.
@@ -100,7 +116,7 @@ class Walk(Acknowledged, component="walk.js"):
     def __init__(self, on_view: Callable[[bool], None]):
         super().__init__()
         self.props["src"] = ""
-        self.receive("view", lambda seen: on_view(bool(seen)))
+        self.receive("view", lambda seen: on_view(seen), (bool,))
 
     def show(self, label: str, uri: str) -> None:
         """Shows pictures, or an empty place."""
@@ -126,7 +142,7 @@ class LayerSlider(Acknowledged, component="layers.js"):
             first, final = (min(last, max(0, int(layer))) for layer in layers)
             on_release((min(first, final), final))
 
-        self.receive("release", release)
+        self.receive("release", release, _NUMBER, _NUMBER)
 
     def show(self, name: str, layers: Layers) -> None:
         """Moves both ends, and names layers that are no range; `name` is whose layers they are."""
@@ -184,6 +200,10 @@ class IconButton:
     def set_enabled(self, on: bool) -> None:
         """Whether it can be pressed."""
         self._button.set_enabled(on)
+
+
+def _are(values: Sequence[object], kinds: Sequence[Kind]) -> bool:
+    return len(values) == len(kinds) and all(map(isinstance, values, kinds))
 
 
 def _within(amplitude: float, reach: float) -> float:

@@ -210,7 +210,8 @@ def _array(opened: Callable[[], contextlib.AbstractContextManager[IO[bytes]]], s
         with opened() as file:
             shape, fortran, dtype, start = _header(file)
         count = math.prod(shape)
-        if count * dtype.itemsize != size - start or max(shape, default=0) > MAX_VALUES:
+        impossible = min(shape, default=0) < 0 or max(shape, default=0) > MAX_VALUES
+        if impossible or count * dtype.itemsize != size - start:
             raise ValueError("it announces another size than it has")
     except OSError:
         raise

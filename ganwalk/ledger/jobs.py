@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.files import try_locked, write_json, write_text
+from ganwalk.files import read_text, try_locked, write_json, write_text
 
 _FILE, _ERROR = "run.json", "error.txt"
 
@@ -89,11 +89,11 @@ class Ledger:
         """
         path = self.folder(job) / _FILE
         try:
-            document = self.upgrade(json.loads(path.read_text(encoding="utf-8")))
+            document = self.upgrade(json.loads(read_text(path)))
             stored = Stored(dict(document["facts"]), document["result"])
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise GanwalkError(f"{path} is damaged: remove its folder, or run without --resume") from error
         changed = differing(stored.facts, _plain(job.facts))
         if changed:
@@ -145,9 +145,12 @@ class Ledger:
     def failure(self, job: Job) -> str | None:
         """Why the job failed since it was opened, or None."""
         try:
-            return (self.folder(job) / _ERROR).read_text(encoding="utf-8").partition("\n")[0]
+            return read_text(self.folder(job) / _ERROR).partition("\n")[0]
         except FileNotFoundError:
             return None
+        except (OSError, ValueError):
+            # It is there.
+            return "it failed before"
 
     @contextlib.contextmanager
     def claim(self, job: Job) -> Iterator[bool]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
+from ganwalk.checkpoint_files import read_checkpoint, write_checkpoint
 from ganwalk.errors import GanwalkError
-from ganwalk.files import write_bytes
 from ganwalk.generators.base import Generator, device_of
 from ganwalk.projection.optimisation import Progress
 from ganwalk.projection.settings import ProjectionSettings
@@ -34,16 +32,14 @@ def fingerprint(generator: Generator, picture: Tensor, settings: ProjectionSetti
 
 def save_checkpoint(path: Path, progress: Progress, run: str) -> None:
     """Writes a projection's progress atomically."""
-    buffer = io.BytesIO()
     state = {entry.name: getattr(progress, entry.name) for entry in fields(progress)}
-    torch.save({"fingerprint": run, "progress": state}, buffer)
-    write_bytes(path, buffer.getvalue())
+    write_checkpoint(path, {"fingerprint": run, "progress": state})
 
 
 def load_checkpoint(path: Path, run: str, generator: Generator) -> Progress:
     """The progress saved at `path`, on the generator's device; GanwalkError if it is damaged, or another run's."""
     try:
-        saved = torch.load(path, weights_only=True, map_location=device_of(generator))
+        saved = read_checkpoint(path, device_of(generator))
         before, progress = str(saved["fingerprint"]), Progress(**saved["progress"])
         json.loads(before)
     except Exception as error:

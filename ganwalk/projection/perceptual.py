@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganwalk.errors import GanwalkError
+from ganwalk.files import check_regular
 from ganwalk.generators.calls import short_reason
 from ganwalk.generators.checkpoints import hash_file
 from ganwalk.generators.external import is_program, load_script
@@ -53,6 +54,7 @@ def load_perceptual(name: str, device: torch.device | str, *, trust: bool) -> Pe
     path = Path(name)
     if not path.exists():
         raise GanwalkError(f"{path} does not exist: check --perceptual")
+    check_regular(path)
     if not is_program(path):
         raise GanwalkError(f"{path} is not a TorchScript program: save the network by torch.jit.script(network).save")
     if not trust:

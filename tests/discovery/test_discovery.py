@@ -78,8 +78,8 @@ def test_the_same_seed_gives_the_same_result(toy):
 @pytest.mark.parametrize("equalize", [True, False])
 def test_a_stopped_run_continues_bit_for_bit(toy, tmp_path, stop_at, equalize):
     settings = replace(FAST, equalize=equalize)
-    whole = run_discovery(toy, settings)
-    checkpoint = tmp_path / "checkpoint.pt"
+    undisturbed, checkpoint = tmp_path / "undisturbed.pt", tmp_path / "checkpoint.pt"
+    whole = run_discovery(toy, settings, checkpoint=undisturbed)
 
     def stop(progress):
         if progress.step == stop_at:
@@ -90,6 +90,7 @@ def test_a_stopped_run_continues_bit_for_bit(toy, tmp_path, stop_at, equalize):
     resumed = run_discovery(toy, settings, checkpoint=checkpoint, resume=True)
     assert torch.equal(resumed.directions.vectors, whole.directions.vectors)
     assert resumed.history == whole.history and resumed.metrics() == whole.metrics()
+    assert checkpoint.read_bytes() == undisturbed.read_bytes()
 
 
 @pytest.mark.slow

@@ -25,7 +25,11 @@ def visit(gate, kind="http", method="GET", query="", port=7860, **headers):
     async def send(message):
         sent.append(message)
 
-    pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    pairs = [
+        (name.replace("_", "-").encode(), value.encode("latin-1"))
+        for name, values in headers.items()
+        for value in ([values] if isinstance(values, str) else values)
+    ]
     scope = {"type": kind, "headers": pairs, "query_string": query.encode(), "server": ("127.0.0.1", port)}
     if kind == "http":
         scope["method"] = method
@@ -70,6 +74,55 @@ def test_pages_of_other_sites_are_refused(kind, headers):
         assert sent[0]["status"] == 403
     else:
         assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+LINK = {"sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
+
+
+@pytest.mark.parametrize("token", [None, TOKEN])
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "anything"])
+@pytest.mark.parametrize(
+    ("kind", "method", "how"),
+    [
+        ("http", "GET", {}),
+        ("http", "GET", {"sec_fetch_mode": "no-cors", "sec_fetch_dest": "image"}),
+        ("http", "GET", {"sec_fetch_mode": "cors", "sec_fetch_dest": "empty"}),
+        ("http", "GET", {"sec_fetch_mode": "navigate", "sec_fetch_dest": "iframe"}),
+        ("http", "GET", {"sec_fetch_mode": "navigate", "sec_fetch_dest": "object"}),
+        ("http", "POST", LINK),
+        ("http", "HEAD", LINK),
+        ("websocket", "GET", {"sec_fetch_mode": "websocket", "sec_fetch_dest": "websocket"}),
+        ("websocket", "GET", LINK),
+    ],
+)
+def test_other_sites_embed_and_fetch_nothing(token, site, kind, method, how):
+    cookie = {"cookie": f"ganwalk-7860={TOKEN}"}
+    assert not visit(local(token), kind, method, host="localhost:7860", sec_fetch_site=site, **how, **cookie)[1]
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "same-origin", "none"])
+def test_a_link_opens_the_page_wherever_it_is(site):
+    sent, reached = visit(local(), host="localhost:7860", sec_fetch_site=site, **LINK)
+    assert reached
+    headers = dict(sent[0]["headers"])
+    assert headers[b"cross-origin-opener-policy"] == headers[b"cross-origin-resource-policy"] == b"same-origin"
+    sent, _ = visit(local(TOKEN), query=f"token={TOKEN}", host="localhost:7860", sec_fetch_site=site, **LINK)
+    assert sent[0]["status"] == 303
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": ["localhost:7860", "localhost:7860"]},
+        {"host": ["evil.example", "localhost:7860"]},
+        {"host": "localhost:7860", "HOST": "evil.example"},
+        {"host": "localhost:7860", "origin": ["http://evil.example", "http://localhost:7860"]},
+        {"host": "localhost:7860", "sec_fetch_site": ["cross-site", "none"]},
+    ],
+)
+def test_headers_that_come_twice_are_refused(kind, headers):
+    assert not visit(local(), kind, **headers)[1]
 
 
 def test_the_token_leads_to_a_cookie_and_leaves_the_address():

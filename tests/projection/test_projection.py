@@ -116,7 +116,8 @@ def test_pictures_of_a_batch_do_not_touch_one_another(linear):
 def test_a_resumed_projection_is_the_same_bit_for_bit(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(running, "_SAVE_EVERY_SECONDS", 0.0)
     prepared, pictures = prepare(toy, ProjectionSettings(candidates=8, steps=10)), picture_of(toy)[0]
-    whole = run_projection(prepared, pictures)
+    undisturbed = tmp_path / "undisturbed.pt"
+    whole = run_projection(prepared, pictures, checkpoint=undisturbed)
     for stopped in (1, 3, 5, 9, 10):
         path = tmp_path / f"{stopped}.pt"
 
@@ -130,6 +131,7 @@ def test_a_resumed_projection_is_the_same_bit_for_bit(toy, tmp_path, monkeypatch
         again = run_projection(prepared, pictures, checkpoint=path, resume=True)
         assert torch.equal(again.styles, whole.styles) and torch.equal(again.images, whole.images)
         assert load_checkpoint(path, prepared.fingerprint(pictures), toy).step == 10
+        assert path.read_bytes() == undisturbed.read_bytes()
 
 
 def test_checkpoints_of_others_are_refused(toy, tmp_path, monkeypatch):

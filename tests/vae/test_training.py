@@ -167,6 +167,7 @@ def test_resume_is_bit_for_bit(tmp_path, objective):
     assert steps == list(range(5, 13))
     assert same(whole.model, resumed.model) and same(whole.objective, resumed.objective)
     assert whole.history == resumed.history
+    assert (other / CHECKPOINT_FILE).read_bytes() == (tmp_path / CHECKPOINT_FILE).read_bytes()
 
 
 def test_history_has_the_means_of_its_rows(tmp_path):

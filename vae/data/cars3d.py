@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ganwalk.download import Progress
+from ganwalk.temporaries import temporary_beside
 from vae.data.mat import mapped_bytes
 from vae.data.public_files import Access, PublicFile, reading
 from vae.data.stored import StoredImages, data_folder, halved, keep, kept
@@ -73,7 +74,8 @@ def _blocks(
 
 def _cars(path: Path, shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray]]:
     """Names of the cars' files, in the archive's order, and pictures (elevations · azimuths, 128, 128, 3) of each."""
-    with tarfile.open(path, "r|gz") as archive, tempfile.TemporaryDirectory(dir=data_folder()) as folder:
+    # Under a name of ours, whatever the archive calls it.
+    with tarfile.open(path, "r|gz") as archive, temporary_beside(data_folder() / "car.mat") as (file, _):
         for member in archive:
             match = _CAR.fullmatch(member.name)
             if match is None or not member.isfile():
@@ -82,8 +84,6 @@ def _cars(path: Path, shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray]
                 raise ValueError(f"{match[1]} has {member.size} bytes")
             stream = archive.extractfile(member)
             assert stream is not None
-            # Under a name of ours, whatever the archive calls it.
-            file = Path(folder) / "car.mat"
             file.write_bytes(stream.read())
-            pictures = mapped_bytes(file, [shape], Path(folder)).transpose(4, 3, 0, 1, 2)
+            pictures = mapped_bytes(file, [shape], data_folder()).transpose(4, 3, 0, 1, 2)
             yield match[1], np.ascontiguousarray(pictures).reshape(-1, *shape[:3])

@@ -22,6 +22,7 @@ from ganwalk.discovery.view import style_features
 from ganwalk.errors import GanwalkError
 from ganwalk.files import locked, write_bytes
 from ganwalk.generators.base import Generator
+from ganwalk.tensor_files import TensorFileError, open_tensors
 
 IMAGES_FILE = "images.safetensors"
 _KEY = "ganwalk-images-1"
@@ -193,14 +194,12 @@ def _load(kept: Path | None, facts: dict[str, Any]) -> Images:
     none = Images(empty, empty, empty)
     if kept is None or not kept.exists():
         return none
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(kept, "pt") as file:
-            rest = json.loads((file.metadata() or {})[_KEY])
+        with open_tensors(kept) as file:
+            rest = json.loads(file.metadata[_KEY])
             if rest["facts"] != facts:
                 return none
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no container)
+            tensors = {name: file.read(name) for name in file.entries}
         reduction = Reduction(tensors["mean"], tensors["components"]) if "mean" in tensors else None
         images = Images(
             tensors["inputs"],
@@ -212,6 +211,7 @@ def _load(kept: Path | None, facts: dict[str, Any]) -> Images:
         )
         lengths = {len(images.inputs), len(images.sketches if reduction is None else images.coordinates)}
         sound = len(lengths) == 1 and len(images) % BLOCK == 0 and images.inputs.ndim == 2
+        sound &= all(tensor.dtype == torch.float32 for tensor in tensors.values())
         return images if sound and all(torch.isfinite(tensor).all() for tensor in tensors.values()) else none
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError):
+    except (OSError, TensorFileError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return none

@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
+from ganwalk.files import read_text
 from ganwalk.generators.biggan import BigGANConfig
 from ganwalk.generators.checkpoints.normalisation import spectral_norm
 from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_with
@@ -92,9 +93,7 @@ def _described(path: Path, shapes: list[tuple[int, int]]) -> _Description:
             raise GanwalkError(f"needs its {_DESCRIPTION} beside it, which tells where its blocks double the size")
         return _Description(up, 1e-4)
     try:
-        if beside.stat().st_size > _MAX_DESCRIPTION_BYTES:
-            raise ValueError
-        facts = json.loads(beside.read_text(encoding="utf-8"))
+        facts = json.loads(read_text(beside, _MAX_DESCRIPTION_BYTES))
         width, layers, eps = facts["channel_width"], facts["layers"], facts["eps"]
         up = tuple(layer[0] for layer in layers)
         described = [(layer[1] * width, layer[2] * width) for layer in layers]

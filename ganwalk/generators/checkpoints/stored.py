@@ -66,14 +66,23 @@ class StoredTensor:
             return 0
         return 1 + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True))
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory, contiguous or not."""
+        return max(self.numel(), self.span) * self.storage.dtype.itemsize
+
     def load(self) -> Tensor:
         """A contiguous copy in memory."""
+        return self.load_strided().contiguous()
+
+    def load_strided(self) -> Tensor:
+        """A copy in memory with the strides that it has in the file."""
         dtype = self.storage.dtype
         if self.numel() == 0:
             return torch.empty(self.shape, dtype=dtype)
         # A bytearray, since torch warns about memory that must not be written to.
         values = torch.frombuffer(bytearray(self.storage.read(self.offset, self.offset + self.span)), dtype=dtype)
-        return values.as_strided(self.shape, self.stride).contiguous()
+        return values.as_strided(self.shape, self.stride)
 
 
 def stored_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> StoredTensor:

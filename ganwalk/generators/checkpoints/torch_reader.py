@@ -89,7 +89,7 @@ def known_calls(budget: Budget) -> dict[str, Callable[..., Any]]:
     return {**_stream_calls(budget), "torch.storage._load_from_bytes": partial(_load_from_bytes, budget)}
 
 
-def read_legacy_file(path: Path) -> Any:
+def read_legacy_file(path: Path, budget: Budget) -> Any:
     """The inert object in a file of the legacy format; PickleError as `read_legacy`."""
 
     def read_at(first: int, last: int) -> bytes:
@@ -101,7 +101,7 @@ def read_legacy_file(path: Path) -> Any:
         return data
 
     with open_regular(path) as file:
-        return read_legacy(FileSource(file), read_at, budget=Budget())
+        return read_legacy(FileSource(file), read_at, budget=budget)
 
 
 def read_legacy(
@@ -168,7 +168,7 @@ def read_legacy(
     return value
 
 
-def read_zip(path: Path) -> Any:
+def read_zip(path: Path, budget: Budget | None = None) -> Any:
     """The inert object in a zip archive of torch.save's.
 
     Raises:
@@ -202,7 +202,7 @@ def read_zip(path: Path) -> Any:
     if pickled.file_size > MAX_PIECE:
         raise PickleError("its description is larger than any checkpoint's")
     data = io.BytesIO(_read_entry(path, pickled, 0, pickled.file_size))
-    budget = Budget()
+    budget = budget or Budget()
     return read_pickle(data, known_calls(budget), persistent, budget=budget)
 
 

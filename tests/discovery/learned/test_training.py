@@ -27,9 +27,9 @@ def test_a_stopped_training_continues_bit_for_bit(toy, tmp_path, method, oblique
     settings = replace(FAST, method=method, oblique=oblique)
     torch.manual_seed(5)
     state = torch.get_rng_state()
-    whole = run_discovery(toy, settings)
+    undisturbed, checkpoint = tmp_path / "undisturbed.pt", tmp_path / "checkpoint.pt"
+    whole = run_discovery(toy, settings, checkpoint=undisturbed)
     assert torch.equal(torch.get_rng_state(), state)
-    checkpoint = tmp_path / "checkpoint.pt"
     stopped = run_discovery(toy, settings, checkpoint=checkpoint, on_step=stopping_at(2))
     assert stopped.ended == "interrupt" and stopped.steps_done == 2
     assert not torch.equal(stopped.directions.vectors, whole.directions.vectors)
@@ -37,6 +37,7 @@ def test_a_stopped_training_continues_bit_for_bit(toy, tmp_path, method, oblique
     resumed = run_discovery(toy, settings, checkpoint=checkpoint, resume=True)
     assert torch.equal(resumed.directions.vectors, whole.directions.vectors)
     assert resumed.history == whole.history and resumed.metrics() == whole.metrics()
+    assert checkpoint.read_bytes() == undisturbed.read_bytes()
 
 
 @pytest.mark.parametrize("method", LEARNED)

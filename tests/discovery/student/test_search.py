@@ -65,8 +65,8 @@ def test_a_polish_that_does_no_good_is_not_kept(toy, monkeypatch):
 
 @pytest.mark.parametrize("stop_at", [1, 2])
 def test_a_stopped_polish_continues_bit_for_bit(toy, tmp_path, stop_at):
-    whole = run_discovery(toy, FAST)
-    checkpoint = tmp_path / "checkpoint.pt"
+    undisturbed, checkpoint = tmp_path / "undisturbed" / "checkpoint.pt", tmp_path / "checkpoint.pt"
+    whole = run_discovery(toy, FAST, checkpoint=undisturbed)
 
     def stop(progress):
         if progress.step == stop_at:
@@ -77,6 +77,7 @@ def test_a_stopped_polish_continues_bit_for_bit(toy, tmp_path, stop_at):
     (tmp_path / "images.safetensors").unlink()
     resumed = run_discovery(toy, FAST, checkpoint=checkpoint, resume=True)
     assert torch.equal(resumed.directions.vectors, whole.directions.vectors) and resumed.metrics() == whole.metrics()
+    assert checkpoint.read_bytes() == undisturbed.read_bytes()
     with pytest.raises(GanwalkError, match="another polish"):
         run_discovery(toy, replace(FAST, polish=9), checkpoint=checkpoint, resume=True)
 
