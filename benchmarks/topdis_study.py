@@ -35,7 +35,7 @@ from ganwalk.ledger import Job, Ledger, Placement, SharesMissing, Turn, run_jobs
 from ganwalk.ledger.placement import parse_shard
 from ganwalk.options import options_of
 from ganwalk.sheets import save_picture, side_by_side
-from vae.outputs import LABELS, SHARES
+from vae.score_tables import LABELS, SHARES
 from vae.settings import TopDisSettings, TrainingSettings, from_json, to_json
 
 ROOT = Path(__file__).resolve().parents[1]

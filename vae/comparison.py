@@ -20,7 +20,7 @@ from vae.data.base import ImageData
 from vae.evaluation import ModelScores, draw_rows, encode
 from vae.metrics import UDR, kl_per_dimension, udr
 from vae.models import VAE
-from vae.outputs import COLOURS, LABELS, SHARES
+from vae.score_tables import COLOURS, LABELS, SHARES
 from vae.settings import TrainingSettings, run_name, to_json
 
 # Of Duan et al. (2020), who use as many images.

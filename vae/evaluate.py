@@ -83,9 +83,10 @@ def command(
         write_comparison,
     )
     from vae.evaluation import check_fit, evaluate_model
-    from vae.outputs import draw_traversals, score_table, write_scores
+    from vae.outputs import draw_traversals, write_scores
     from vae.run import DataSource, load_data
     from vae.run_folder import holds_full_scores, load_model
+    from vae.score_tables import score_table
 
     level: Any = scoring.metrics
     seed = scoring.seed

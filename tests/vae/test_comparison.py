@@ -25,7 +25,8 @@ from vae.comparison import (
 from vae.evaluation import ModelScores
 from vae.metrics import UDR
 from vae.models import VAE, ModelConfig
-from vae.outputs import SHARES, draw_traversals
+from vae.outputs import draw_traversals
+from vae.score_tables import SHARES
 from vae.settings import TrainingSettings
 
 PLAIN = TrainingSettings(topdis=None)

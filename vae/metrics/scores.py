@@ -117,6 +117,7 @@ def score_codes(
     settings: MetricSettings | None = None,
     factor_bins: int | None = None,
     continuous: bool = False,
+    with_dci: bool = True,
     seed: int = 0,
     threads: int | None = None,
 ) -> dict[str, float]:
@@ -131,6 +132,7 @@ def score_codes(
         factor_bins: of continuous factors; see `vae.metrics`.
         continuous: score continuous factors without bins by the metrics that have an estimator for them; what is for
             classes (`OF_CLASSES`) is then missing.
+        with_dci: False leaves DCI out, which takes longest.
         seed: of all draws.
         threads: of the models that DCI and DCI-ES fit; all processors without it.
     Raises:
@@ -155,12 +157,13 @@ def score_codes(
         scores |= _scores_of_draws(*train, settings=settings, factor_bins=factor_bins, seed=seed)
         extended = dci_es(*train, *test, trees=settings.es_trees, factor_bins=factor_bins, seed=seed, threads=threads)
         scores |= {"dci_es_explicitness": extended.explicitness, "dci_es_size": extended.size}
-    inferred = dci(*train, *test, rounds=settings.dci_rounds, seed=seed, threads=threads, **kinds)
-    scores |= {
-        "dci_disentanglement": inferred.disentanglement,
-        "dci_completeness": inferred.completeness,
-        "dci_informativeness": inferred.informativeness,
-    }
+    if with_dci:
+        inferred = dci(*train, *test, rounds=settings.dci_rounds, seed=seed, threads=threads, **kinds)
+        scores |= {
+            "dci_disentanglement": inferred.disentanglement,
+            "dci_completeness": inferred.completeness,
+            "dci_informativeness": inferred.informativeness,
+        }
     return {name: scores[name] for name in SCORES if name in scores}
 
 
