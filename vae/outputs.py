@@ -83,7 +83,7 @@ def reconstruction_sheet(model: VAE, data: ImageData, indices: np.ndarray) -> An
     """Images above what the model makes of them."""
     device = next(model.parameters()).device
     batch = load_images(data, indices, device)
-    decoded = model.decode(model.encode(batch)[0]).sigmoid()
+    decoded = model.decode(model.represent(batch)[0]).sigmoid()
     sheet = Sheet((data.resolution, data.resolution), [""] * len(indices), ["image", "decoded"])
     sheet.paste(0, _pixels(batch))
     sheet.paste(1, _pixels(decoded))

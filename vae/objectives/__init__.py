@@ -20,7 +20,7 @@ from vae.objectives.settings import BetaSettings, BetaTCSettings, ControlSetting
 if TYPE_CHECKING:
     from vae.objectives.base import Objective
 
-__all__ = ["OBJECTIVES", "ObjectiveEntry", "check_options", "make_objective"]
+__all__ = ["OBJECTIVES", "ObjectiveEntry", "check_options", "make_objective", "model_options"]
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,12 @@ class ObjectiveEntry:
     Attributes:
         settings: the dataclass.
         home: module:class; the class is made from settings, z_dim and image_shape (C, H, W).
+        of_model: names of its settings that are fields of `vae.models.ModelConfig`, too.
     """
 
     settings: type[Any]
     home: str
+    of_model: tuple[str, ...] = ()
 
 
 OBJECTIVES: Mapping[str, ObjectiveEntry] = {
@@ -57,6 +59,12 @@ def check_options(name: str, options: Mapping[str, Any]) -> Any:
         return build_record(OBJECTIVES[name].settings, options)
     except GanwalkError as error:
         raise GanwalkError(f"{name}: {error}") from error
+
+
+def model_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the objective `name` asks of the model, as fields of `vae.models.ModelConfig`."""
+    settings = check_options(name, options)
+    return {field: getattr(settings, field) for field in OBJECTIVES[name].of_model}
 
 
 def make_objective(
