@@ -20,6 +20,7 @@ LABELS: Mapping[str, str] = {
     "kl": "KL divergence, nats",
     "udr_lasso": "UDR by lasso",
     "udr_spearman": "UDR by ranks",
+    "centrality": "ModelCentrality",
 }
 """Names of the scores of a model, and what tables and pictures call them."""
 

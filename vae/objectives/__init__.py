@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from ganwalk.errors import GanwalkError
 from ganwalk.records import build_record
-from vae.objectives.settings import BetaSettings, BetaTCSettings, ControlSettings, DavaSettings, FactorSettings
+from vae.objectives.settings import (
+    AdaGvaeSettings,
+    BetaSettings,
+    BetaTCSettings,
+    ControlSettings,
+    DavaSettings,
+    DipSettings,
+    FactorSettings,
+    QlaeSettings,
+)
 
 if TYPE_CHECKING:
     from vae.objectives.base import Objective
@@ -44,6 +53,9 @@ OBJECTIVES: Mapping[str, ObjectiveEntry] = {
     "control": ObjectiveEntry(ControlSettings, "vae.objectives.control:Control"),
     "factor": ObjectiveEntry(FactorSettings, "vae.objectives.factor:Factor"),
     "dava": ObjectiveEntry(DavaSettings, "vae.objectives.dava:Dava"),
+    "dip": ObjectiveEntry(DipSettings, "vae.objectives.dip:Dip"),
+    "ada-gvae": ObjectiveEntry(AdaGvaeSettings, "vae.objectives.ada_gvae:AdaGvae"),
+    "qlae": ObjectiveEntry(QlaeSettings, "vae.objectives.qlae:Qlae", of_model=("levels",)),
 }
 
 
