@@ -21,7 +21,7 @@ Block = tuple[Array, Array]
 _ROWS = 4096
 _MISSING = ("", "na", "n/a", "nan", "null", "none")
 # Of a table's columns, those that are factors if nobody names them.
-_FACTORS = ("factor_*", "factor.*", "factor:*")
+_FACTORS = ("factor*",)
 # numpy's own bound for the header of a file that nobody vouches for.
 _MAX_HEADER = 10_000
 _SUFFIXES = ".npz, .csv, .tsv or .parquet, or two of .npy"
@@ -53,7 +53,7 @@ def open_codes(
 
     Args:
         codes, factors: of tables, names of columns, with * for any text. Without them factors are the columns whose
-            names begin with factor_, and codes are all others.
+            names begin with factor, and codes are all others.
     Raises:
         GanwalkError: a file is missing, damaged, or not laid out like this.
     """

@@ -27,7 +27,7 @@ class CodesSettings:
     intervals: str = option(
         "arrays", "Bootstrap intervals of scores that fit no model, of all, or none.", choices=INTERVALS
     )
-    draws: int = option(100, "Halves of the rows that are scored for the intervals.", at_least=2)
+    draws: int = option(50, "Halves of the rows that are scored for the intervals.", at_least=2)
     dci: bool = option(True, "Score DCI, which takes longest.")
     seed: int = option(0, "Of everything that is drawn.", at_least=0, at_most=2**62)
 

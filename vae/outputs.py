@@ -38,6 +38,8 @@ _GAP = 4
 _ACCENT = COLOURS[0]
 # Rows of a history up to which each is a dot: a line of one row would be nothing.
 _DOTTED = 20
+# Of lines, where colours begin anew.
+_STYLES = ("-", "--", ":")
 _CURVES: Mapping[str, str] = {
     "reconstruction": LABELS["bce"],
     "kl": LABELS["kl"],
@@ -159,7 +161,7 @@ def draw_history(history: Sequence[Mapping[str, float]], folder: Path) -> list[P
     if scored:
         axis = figure.add_subplot(grid[rows, :])
         for place, name in enumerate(scored):
-            style = "--" if place >= len(COLOURS) else "-"
+            style = _STYLES[place // len(COLOURS) % len(_STYLES)]
             _plot(axis, history, name, color=COLOURS[place % len(COLOURS)], ls=style, lw=1.4, label=SCORES[name[6:]])
         axis.set_title("quick scores", fontsize=10, color=INK)
         axis.set_ylim(-0.02, 1.02)

@@ -42,7 +42,7 @@ _NAMED = 12
     "--factors",
     "factor_names",
     metavar="A,B",
-    help="Of a table: columns of factors [default: those that begin with factor_].",
+    help="Of a table: columns of factors [default: those whose names begin with factor].",
 )
 @click.option("--drop-missing", is_flag=True, help="Leave rows with missing or infinite values out.")
 @click.option(

@@ -9,7 +9,7 @@ from vae.metrics.scores import SCORES
 INK = "#18202c"
 """Of the letters in pictures."""
 
-# Colours of what a picture tells apart, the project's own first; after the last, dashed lines begin anew.
+# Colours of what a picture tells apart, the project's own first; after the last, lines of another style begin anew.
 COLOURS = ("#1f4e9c", "#c2571a", "#4a8f5c", "#8a5a9e", "#b8963a", "#5b6b80", "#a33b52", "#3a8fa3")
 
 LABELS: Mapping[str, str] = {

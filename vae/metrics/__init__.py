@@ -33,7 +33,7 @@ many ranges, of equal width between the least and the greatest value of the (tra
 `sap_continuous` takes all factors as the numbers that they are. What is left of `score_codes` is for classes.
 
 Arrays may be lists, tensors, with a gradient or without, or frames of pandas or polars, whose factors may be text, too.
-score_intervals(codes, factors, scores_of_arrays, *, draws=100) -> intervals by name, from halves of the rows
+score_intervals(codes, factors, scores_of_arrays, *, draws=50) -> intervals by name, from halves of the rows
 
 Factors that do not vary are left out. Bad arrays raise GanwalkError. The first `dci` on a machine compiles its model,
 which takes some seconds.

@@ -19,7 +19,7 @@ def score_intervals(
     factors: ArrayLike,
     scorer: Scorer,
     *,
-    draws: int = 100,
+    draws: int = 50,
     level: float = 0.95,
     seed: int = 0,
     on_draw: Callable[[int], None] | None = None,

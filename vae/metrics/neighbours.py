@@ -62,11 +62,14 @@ def with_classes(x: Array, labels: Array, neighbours: int) -> float:
     place = np.arange(len(x))
     radius = np.full(len(x), np.inf)
     for below in range(neighbours + 1):
-        low, high = place - below, place - below + k
-        inside = (below <= k) & (low >= starts) & (high < ends)
-        low, high = np.where(inside, low, 0), np.where(inside, high, 0)
+        low = place - below
+        high = low + k
+        inside = (low >= starts) & (high < ends)
+        if (k < below).any():
+            inside &= below <= k
+        low, high = np.maximum(low, 0), np.minimum(high, len(x) - 1)
         width = np.maximum(own - own[low], own[high] - own)
-        radius = np.where(inside, np.minimum(radius, width), radius)
+        np.minimum(radius, width, out=radius, where=inside)
     tied = radius == 0
     near = _within(x, own, radius)
     if tied.any():
@@ -75,7 +78,10 @@ def with_classes(x: Array, labels: Array, neighbours: int) -> float:
             np.stack([labels[order], np.searchsorted(x, own)]), axis=1, return_inverse=True, return_counts=True
         )
         k = np.where(tied, sizes[same.reshape(-1)], k)
-    found = digamma(len(x)) + digamma(k).mean() - digamma(ends - starts).mean() - digamma(near).mean()
+    # Of whole numbers up to n, by the place; each many times.
+    psi = digamma(np.arange(len(x) + 1))
+    counts = counts[counts > 0]
+    found = psi[-1] + psi[k].mean() - (psi[counts] * counts).sum() / len(x) - psi[near].mean()
     return max(0.0, float(found))
 
 
