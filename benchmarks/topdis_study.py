@@ -35,7 +35,7 @@ from ganwalk.ledger import Job, Ledger, Placement, SharesMissing, Turn, run_jobs
 from ganwalk.ledger.placement import parse_shard
 from ganwalk.options import options_of
 from ganwalk.sheets import save_picture, side_by_side
-from vae.outputs import LABELS, SHARES
+from vae.score_tables import LABELS
 from vae.settings import TopDisSettings, TrainingSettings, from_json, to_json
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,6 +58,21 @@ KINDS: Mapping[str, TopDisSettings | None] = {
 }
 """Ways to train: what is compared everywhere, then what is changed of it where time allowed."""
 
+# The scores that the study reports: those that all of its stored results have.
+SHARES = (
+    "mig",
+    "mig_sup",
+    "sap",
+    "dci_disentanglement",
+    "dci_completeness",
+    "dci_informativeness",
+    "dci_es_explicitness",
+    "factor_vae",
+    "beta_vae",
+    "modularity",
+    "explicitness",
+    "irs",
+)
 LABELS_OF_KINDS = {
     "plain": "without",
     "exact": "TopDis, shifts differentiated",

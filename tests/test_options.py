@@ -24,13 +24,14 @@ from ganwalk.options.words import command_words, options_table
 from ganwalk.records import scalar_type
 from ganwalk.rendering.report.reproduce import discover_command
 from ganwalk.rendering.report.settings import ReportSettings
+from vae.codes_settings import CodesSettings
 from vae.objectives import OBJECTIVES
 from vae.settings import ScoringSettings, TopDisSettings, TrainingSettings, load_settings
 
 OLD = Path(__file__).parent / "files_0_1_0"
 DOCS = Path(__file__).parents[1] / "docs" / "options.md"
 KINDS = [DiscoverySettings, EvaluationSettings, NamingSettings, ReportSettings]
-KINDS += [ScoringSettings, TopDisSettings, TrainingSettings]
+KINDS += [CodesSettings, ScoringSettings, TopDisSettings, TrainingSettings]
 KINDS += [entry.settings for entry in OBJECTIVES.values()]
 
 
@@ -143,7 +144,7 @@ def test_every_setting_says_what_it_is(kind):
 
 
 def test_command_lines_know_their_options_without_torch():
-    for start in ("ganwalk.commands", "vae.train", "vae.evaluate"):
+    for start in ("ganwalk.commands", "vae.train", "vae.evaluate", "vae.score"):
         code = f"import sys, {start}; print([m for m in ('torch', 'numba', 'scipy', 'matplotlib') if m in sys.modules])"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "[]", start

@@ -23,6 +23,7 @@ SCRIPTS = {
     "ganwalk": "ganwalk.commands:main",
     "ganwalk-vae-train": "vae.train:main",
     "ganwalk-vae-evaluate": "vae.evaluate:main",
+    "ganwalk-vae-score": "vae.score:main",
 }
 
 

@@ -13,11 +13,11 @@ import torch
 
 import ganwalk
 from ganwalk.commands import group
-from vae import evaluate, metrics, train
+from vae import evaluate, metrics, score, train
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
-MODULES = {"vae.train": train.command, "vae.evaluate": evaluate.command}
+MODULES = {"vae.train": train.command, "vae.evaluate": evaluate.command, "vae.score": score.command}
 # Blocks of code and what they are written in; what is indented counts as a block of the console.
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^ {4}(\S.*)$", re.MULTILINE)

@@ -16,6 +16,7 @@ from ganwalk.naming.settings import NamingSettings
 from ganwalk.options.words import options_table
 from ganwalk.projection.settings import ProjectionSettings
 from ganwalk.rendering.report.settings import ReportSettings
+from vae.codes_settings import CodesSettings
 from vae.objectives import OBJECTIVES
 from vae.settings import ScoringSettings, TopDisSettings, TrainingSettings
 
@@ -50,6 +51,7 @@ def options_page() -> str:
     for name, entry in OBJECTIVES.items():
         parts += [f"With `--objective {name}`:", options_table(entry.settings)]
     parts += ["## python -m vae.evaluate", options_table(ScoringSettings)]
+    parts += ["## python -m vae.score", options_table(CodesSettings)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -2,13 +2,14 @@
 
     python -m vae.train --help
     python -m vae.evaluate --help
+    python -m vae.score --help                  # codes of your own, from a file
 
     from vae import TopDis                      # the term alone, for a decoder of your own
 
 The rooms: `data` (images with known factors), `models` (encoder and decoder), `objectives` (one file each), `topdis`
 (the term), `step` and `training` (the loop), `metrics` (one file each), `evaluation` and `outputs` (scores and
-pictures). Of ganwalk only `ganwalk.rtd` and its foundations (arrays, errors, files, downloads, options, parallel,
-sheets, terminal) are used.
+pictures), `codes_files`, `codes_sample` and `codes_scores` (anybody's codes). Of ganwalk only `ganwalk.rtd` and its
+foundations (arrays, errors, files, downloads, options, parallel, sheets, terminal) are used.
 """
 
 from __future__ import annotations

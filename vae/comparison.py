@@ -16,11 +16,12 @@ import numpy as np
 
 from ganwalk.files import atomic_path, read_text, write_json, write_text
 from ganwalk.standings import Standing, how_sure, standing
+from vae.centrality import Centrality, model_centrality
 from vae.data.base import ImageData
 from vae.evaluation import ModelScores, draw_rows, encode
 from vae.metrics import UDR, kl_per_dimension, udr
 from vae.models import VAE
-from vae.outputs import COLOURS, LABELS, SHARES
+from vae.score_tables import COLOURS, LABELS, SHARES
 from vae.settings import TrainingSettings, run_name, to_json
 
 # Of Duan et al. (2020), who use as many images.
@@ -54,18 +55,28 @@ class Group:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Unsupervised Disentanglement Ranking of runs (Duan et al., ICLR 2020), by its two measures of similarity."""
+    """Unsupervised Disentanglement Ranking of runs (Duan et al., ICLR 2020), by its two measures of similarity.
+
+    Attributes:
+        centrality: ModelCentrality (Lin et al., ICML 2020), if it was asked for.
+    """
 
     lasso: UDR
     spearman: UDR
+    centrality: Centrality | None = None
 
 
-def agreement(models: Sequence[VAE], data: ImageData, *, seed: int = 0) -> Agreement:
-    """How far two or more models agree on the codes of the same images, up to order and sign."""
+def agreement(models: Sequence[VAE], data: ImageData, *, seed: int = 0, centrality: bool = False) -> Agreement:
+    """How far two or more models agree on the codes of the same images, up to order and sign.
+
+    Args:
+        centrality: also measure it, for which every model encodes what every other one paints.
+    """
     codes = [encode(model, data, draw_rows(data, _ROWS, seed)) for model in models]
     means = [found.mean for found in codes]
     kls = [kl_per_dimension(found.mean, found.log_variance) for found in codes]
-    return Agreement(udr(means, kls, similarity="lasso"), udr(means, kls, similarity="spearman"))
+    central = model_centrality(models, seed=seed) if centrality else None
+    return Agreement(udr(means, kls, similarity="lasso"), udr(means, kls, similarity="spearman"), central)
 
 
 def udr_scores(found: UDR, groups: Sequence[Group]) -> dict[int, float]:
@@ -83,12 +94,15 @@ def udr_scores(found: UDR, groups: Sequence[Group]) -> dict[int, float]:
 
 
 def with_udr(runs: Sequence[ScoredRun], found: Agreement) -> list[ScoredRun]:
-    """The same runs, those with other seeds beside them with their UDR among their scores."""
+    """The same runs, with their centrality and, where there are other seeds, their UDR among their scores."""
     groups = grouped(runs)
     values = [dict(run.scores.values) for run in runs]
     for name, measure in (("udr_lasso", found.lasso), ("udr_spearman", found.spearman)):
         for place, score in udr_scores(measure, groups).items():
             values[place][name] = score
+    if found.centrality is not None:
+        for own, score in zip(values, found.centrality.scores.tolist(), strict=True):
+            own["centrality"] = score
     return [replace(run, scores=replace(run.scores, values=v)) for run, v in zip(runs, values, strict=True)]
 
 
@@ -190,8 +204,10 @@ def write_comparison(
             "spearman": found.spearman.pairwise.round(6).tolist(),
         }
     )
+    central = None if found is None or found.centrality is None else found.centrality.pairwise.round(6).tolist()
     ranked = {name: found.to_json() for name, found in standings(runs, groups).items()}
-    write_json(paths[1], {"runs": rows, "settings": settings, "standings": ranked, "udr_pairwise": pairwise})
+    facts = {"runs": rows, "settings": settings, "standings": ranked, "udr_pairwise": pairwise}
+    write_json(paths[1], facts if central is None else {**facts, "centrality_pairwise": central})
     draw_comparison(runs, groups, paths[2])
     return paths
 

@@ -44,6 +44,11 @@ _SHEETS = 12
     is_flag=True,
     help="Replace full scores by quick ones, and a comparison of other runs.",
 )
+@click.option(
+    "--centrality",
+    is_flag=True,
+    help="Of several runs on one data set, ModelCentrality too; takes as long as there are pairs of runs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the scores of every run as JSON instead of a table.")
 @click.option("--data-root", type=_PATH, help="Folder or file of a public data set [default: in the cache].")
 @click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set.")
@@ -55,6 +60,7 @@ def command(
     scoring: ScoringSettings,
     out: Path,
     overwrite: bool,
+    centrality: bool,
     as_json: bool,
     data_root: Path | None,
     download: bool,
@@ -83,9 +89,10 @@ def command(
         write_comparison,
     )
     from vae.evaluation import check_fit, evaluate_model
-    from vae.outputs import draw_traversals, score_table, write_scores
+    from vae.outputs import draw_traversals, write_scores
     from vae.run import DataSource, load_data
     from vae.run_folder import holds_full_scores, load_model
+    from vae.score_tables import score_table
 
     level: Any = scoring.metrics
     seed = scoring.seed
@@ -98,6 +105,8 @@ def command(
     models = [
         load_model(run, getattr(torch, one.precision)).to(device) for run, one in zip(runs, settings, strict=True)
     ]
+    if centrality and (len(runs) < 2 or len({(one.dataset, one.resolution) for one in settings}) > 1):
+        raise GanwalkError("--centrality compares runs on one data set: leave it out, or give several such runs")
     if len(runs) > 1:
         check_writable(out / "traversals.png")
         if holds_other_comparison(out, runs) and not overwrite:
@@ -123,7 +132,7 @@ def command(
             scores.append(found)
     scored = [ScoredRun(*parts) for parts in zip(runs, settings, scores, strict=True)]
     same = len(runs) > 1 and len(loaded) == 1
-    agreed = agreement(models, sets[0], seed=seed) if same else None
+    agreed = agreement(models, sets[0], seed=seed, centrality=centrality) if same else None
     if agreed is not None:
         scored = with_udr(scored, agreed)
     groups = grouped(scored)

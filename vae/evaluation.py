@@ -84,7 +84,7 @@ def encode(model: VAE, data: ImageData, indices: np.ndarray) -> Codes:
     means, variances = [], []
     with torch.no_grad():
         for start in range(0, len(indices), _CHUNK):
-            mean, log_variance = model.encode(load_images(data, indices[start : start + _CHUNK], device))
+            mean, log_variance = model.represent(load_images(data, indices[start : start + _CHUNK], device))
             means.append(mean.cpu().numpy())
             variances.append(log_variance.cpu().numpy())
     codes = Codes(indices, data.factors(indices), np.concatenate(means), np.concatenate(variances))
@@ -104,7 +104,7 @@ def reconstruct(model: VAE, data: ImageData, indices: np.ndarray) -> Reconstruct
     with torch.no_grad():
         for start in range(0, len(indices), _CHUNK):
             batch = load_images(data, indices[start : start + _CHUNK], device)
-            decoded = model.decode(model.encode(batch)[0]).sigmoid()
+            decoded = model.decode(model.represent(batch)[0]).sigmoid()
             if not bool(decoded.isfinite().all()):
                 raise GanwalkError("the model's reconstructions are not finite: train it again, with a smaller --lr")
             part = reconstruction(batch.cpu().numpy(), decoded.cpu().numpy())

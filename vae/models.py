@@ -30,12 +30,14 @@ class ModelConfig:
         channels: 1 or 3.
         z_dim: size of the latent code.
         hidden: width of the layer between convolutions and code; None takes the paper's: 128 for one channel, else 256.
+        levels: of quantised codes, how many each dimension has; None for codes of a normal distribution.
     """
 
     resolution: int = 64
     channels: int = 1
     z_dim: int = 10
     hidden: int | None = None
+    levels: int | None = None
 
     def __post_init__(self) -> None:
         if self.resolution not in RESOLUTIONS:
@@ -45,6 +47,8 @@ class ModelConfig:
         for name, size in (("z_dim", self.z_dim), ("hidden", self.width)):
             if not 1 <= size <= _MAX_WIDTH:
                 raise GanwalkError(f"{name} must be from 1 to {_MAX_WIDTH}, not {size}")
+        if self.levels is not None and not 2 <= self.levels <= _MAX_WIDTH:
+            raise GanwalkError(f"levels must be from 2 to {_MAX_WIDTH}, not {self.levels}")
 
     @property
     def width(self) -> int:
@@ -101,6 +105,9 @@ class VAE(nn.Module):
             decoder += [nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1)]
         decoder += [nn.ReLU(), PhasedConvTranspose2d(up[-2], up[-1])]
         self.encoder, self.decoder = nn.Sequential(*encoder), nn.Sequential(*decoder)
+        self.codebook: nn.Parameter | None = None
+        if config.levels is not None:
+            self.codebook = nn.Parameter(torch.linspace(-0.5, 0.5, config.levels).repeat(config.z_dim, 1))
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_in" if isinstance(module, nn.Conv2d) else "fan_out")
@@ -113,6 +120,20 @@ class VAE(nn.Module):
             statistics = self.encoder(images.contiguous(memory_format=torch.channels_last)).flatten(1)
         mean, log_variance = statistics.float().chunk(2, dim=1)
         return mean, log_variance.clamp(*_LOG_VARIANCE_RANGE)
+
+    def quantise(self, codes: Tensor) -> Tensor:
+        """The nearest levels (n, z_dim) of codes, with a gradient to the levels alone; for models that have levels."""
+        assert self.codebook is not None
+        nearest = (codes.detach()[:, :, None] - self.codebook.detach()).abs().argmin(dim=2)
+        return self.codebook[torch.arange(codes.shape[1], device=codes.device), nearest]
+
+    def represent(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The codes (n, z_dim) that stand for images, and their log-variance: mean and log-variance of q(z|x), or
+        levels with a variance of 1, so that their divergence from the prior tells how far they are from 0."""
+        mean, log_variance = self.encode(images)
+        if self.codebook is None:
+            return mean, log_variance
+        return self.quantise(mean), torch.zeros_like(log_variance)
 
     def decode(self, z: Tensor) -> Tensor:
         """Logits (n, channels, resolution, resolution) of codes (n, z_dim)."""

@@ -15,9 +15,11 @@ from ganwalk.sheets import Sheet, cell_size, resize, save_picture, side_by_side
 from ganwalk.video.gif import write_gif
 from vae.data.base import ImageData
 from vae.evaluation import Codes, ModelScores, draw_rows, encode
+from vae.information_map import draw_map
 from vae.metrics import SCORES, active_codes, kl_per_dimension
 from vae.models import VAE
 from vae.run_folder import SCORES_FILE
+from vae.score_tables import COLOURS, INK, LABELS, SHARES
 from vae.step import load_images
 
 _OF_MODEL = ("reconstructions.png", "traversals.png", "traversals.gif")
@@ -33,23 +35,11 @@ _PICTURES = 10
 _ROWS = 2000
 _FRAMES, _FPS = 36, 18
 _GAP = 4
-_INK, _ACCENT = "#18202c", "#1f4e9c"
+_ACCENT = COLOURS[0]
 # Rows of a history up to which each is a dot: a line of one row would be nothing.
 _DOTTED = 20
-# Colours of what a picture tells apart, the project's own first; after the last, dashed lines begin anew.
-COLOURS = ("#1f4e9c", "#c2571a", "#4a8f5c", "#8a5a9e", "#b8963a", "#5b6b80", "#a33b52", "#3a8fa3")
-
-LABELS: Mapping[str, str] = {
-    **SCORES,
-    "bce": "reconstruction, nats",
-    "mse": "mean squared error",
-    "psnr": "PSNR, dB",
-    "kl": "KL divergence, nats",
-    "udr_lasso": "UDR by lasso",
-    "udr_spearman": "UDR by ranks",
-}
-"""Names of the scores of a model, and what tables and pictures call them."""
-
+# Of lines, where colours begin anew.
+_STYLES = ("-", "--", ":")
 _CURVES: Mapping[str, str] = {
     "reconstruction": LABELS["bce"],
     "kl": LABELS["kl"],
@@ -57,9 +47,6 @@ _CURVES: Mapping[str, str] = {
     "conflict": "share of steps whose TopDis gradient\nworked against reconstruction",
     "tc": "total correlation, nats",
 }
-
-SHARES = tuple(name for name in SCORES if name not in ("active_units", "dci_es_size"))
-"""Scores of disentanglement, which lie between 0 and 1."""
 
 
 def draw_model(model: VAE, data: ImageData, folder: Path, *, seed: int = 0) -> list[Path]:
@@ -98,7 +85,7 @@ def reconstruction_sheet(model: VAE, data: ImageData, indices: np.ndarray) -> An
     """Images above what the model makes of them."""
     device = next(model.parameters()).device
     batch = load_images(data, indices, device)
-    decoded = model.decode(model.encode(batch)[0]).sigmoid()
+    decoded = model.decode(model.represent(batch)[0]).sigmoid()
     sheet = Sheet((data.resolution, data.resolution), [""] * len(indices), ["image", "decoded"])
     sheet.paste(0, _pixels(batch))
     sheet.paste(1, _pixels(decoded))
@@ -169,14 +156,14 @@ def draw_history(history: Sequence[Mapping[str, float]], folder: Path) -> list[P
     for place, name in enumerate(plain):
         axis = figure.add_subplot(grid[place // columns, place % columns])
         _plot(axis, history, name, color=_ACCENT, lw=1.4)
-        axis.set_title(_CURVES.get(name, name.replace("_", " ")), fontsize=10, color=_INK)
+        axis.set_title(_CURVES.get(name, name.replace("_", " ")), fontsize=10, color=INK)
         panels.append(axis)
     if scored:
         axis = figure.add_subplot(grid[rows, :])
         for place, name in enumerate(scored):
-            style = "--" if place >= len(COLOURS) else "-"
+            style = _STYLES[place // len(COLOURS) % len(_STYLES)]
             _plot(axis, history, name, color=COLOURS[place % len(COLOURS)], ls=style, lw=1.4, label=SCORES[name[6:]])
-        axis.set_title("quick scores", fontsize=10, color=_INK)
+        axis.set_title("quick scores", fontsize=10, color=INK)
         axis.set_ylim(-0.02, 1.02)
         axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
         panels.append(axis)
@@ -213,61 +200,17 @@ def write_scores(scores: ModelScores, data: ImageData, folder: Path, *, level: s
     return paths
 
 
-def score_table(
-    scores: Sequence[Mapping[str, float]],
-    titles: Sequence[str] = ("",),
-    spreads: Sequence[Mapping[str, float]] | None = None,
-) -> list[str]:
-    """Lines of a table: a row for each score, a column for each model, with ± what `spreads` has of it."""
-    names = [name for name in LABELS if any(name in column for column in scores)]
-    cells = [
-        [_cell(name, column[name], spread.get(name)) if name in column else "" for name in names]
-        for column, spread in zip(scores, spreads or [{}] * len(scores), strict=True)
-    ]
-    width = max((len(LABELS[name]) for name in names), default=0)
-    rooms = [max([8, len(title), *map(len, column)]) for title, column in zip(titles, cells, strict=True)]
-    head = [" " * width, *(f"{title:>{room}}" for title, room in zip(titles, rooms, strict=True))]
-    lines = ["  ".join(head).rstrip()] if any(titles) else []
-    for row, name in enumerate(names):
-        shown = [f"{column[row]:>{room}}" for column, room in zip(cells, rooms, strict=True)]
-        lines.append("  ".join([f"{LABELS[name]:<{width}}", *shown]).rstrip())
-    return lines
-
-
-def _cell(name: str, value: float, spread: float | None) -> str:
-    if spread is not None:
-        return f"{_number(value)} ± {_number(spread)}"
-    return f"{value:.0f}" if name == "active_units" else _number(value)
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}" if abs(value) >= 10 else f"{value:.3f}"
-
-
 def draw_information(scores: ModelScores, factor_names: Sequence[str], path: Path) -> None:
     """A heat map of mutual information: dimensions, sorted by KL divergence, against factors."""
-    from matplotlib.figure import Figure
-
     order = np.argsort(-scores.kl)[:_SHOWN]
-    table = scores.information[order]
-    figure = Figure(figsize=(2.9 + 0.75 * len(factor_names), 1.4 + 0.36 * len(order)), layout="constrained")
-    axis: Any = figure.subplots()
-    picture = axis.imshow(table, cmap="Blues", vmin=0, aspect="auto")
-    names = [name.replace("_", " ") for name in factor_names]
-    axis.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(order)), [f"z{k} ({scores.kl[k]:.2f})" for k in order])
-    middle = float(table.max()) / 2
-    for (row, column), value in np.ndenumerate(table):
-        if value >= 0.05:
-            ink = "white" if value > middle else _INK
-            axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=ink)
     shown = f"{len(order)} of {len(scores.kl)} dimensions" if len(order) < len(scores.kl) else "dimension"
-    axis.set_ylabel(f"{shown} (KL divergence, nats)", fontsize=9, color=_INK)
-    axis.set_title("mutual information, nats", fontsize=10, color=_INK)
-    axis.tick_params(labelsize=9, length=0)
-    figure.colorbar(picture, ax=axis, shrink=0.8).ax.tick_params(labelsize=8)
-    with atomic_path(path) as partial:
-        figure.savefig(partial, dpi=120)
+    draw_map(
+        scores.information[order],
+        [f"z{k} ({scores.kl[k]:.2f})" for k in order],
+        factor_names,
+        path,
+        rows=f"{shown} (KL divergence, nats)",
+    )
 
 
 def _plot(axis: Any, history: Sequence[Mapping[str, float]], name: str, **style: Any) -> None:

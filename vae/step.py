@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ganwalk import parallel
 from vae.data.base import ImageData
-from vae.models import VAE, sample
+from vae.models import VAE
 from vae.objectives.base import Context, Encoded, Objective
 from vae.settings import TopDisSettings
 from vae.topdis import TopDis, inner_product, without_conflict
@@ -76,12 +76,12 @@ def compute_step(
         topdis, settings: the TopDis term and its options; topdis is None in steps without it.
     """
     device = next(model.parameters()).device
-    batch = _encode(model, load_images(data, draw.first, device), draw.rng)
-    batch = Encoded(batch.images, batch.mean, batch.log_variance, batch.z, model.decode(batch.z))
+    batch = _encode(model, objective, load_images(data, draw.first, device), draw.rng)
+    batch = replace(batch, logits=model.decode(batch.z))
     second = None
     if topdis is not None or objective.needs_second:
         with torch.set_grad_enabled(topdis is not None):
-            second = _encode(model, load_images(data, draw.second, device), draw.rng)
+            second = _encode(model, objective, load_images(data, draw.second, device), draw.rng)
     context = Context(batch, second, model.decode, step, steps, len(data), draw.rng)
 
     assert batch.logits is not None
@@ -112,10 +112,11 @@ def compute_step(
     return StepResult(gradients, context, dict(zip(logs, means, strict=True)))
 
 
-def _encode(model: VAE, images: Tensor, rng: torch.Generator) -> Encoded:
+def _encode(model: VAE, objective: Objective, images: Tensor, rng: torch.Generator) -> Encoded:
     mean, log_variance = model.encode(images)
     noise = torch.randn(mean.shape, generator=rng).to(mean.device)
-    return Encoded(images, mean, log_variance, sample(mean, log_variance, noise))
+    latent = objective.latent(model, mean, log_variance, noise)
+    return Encoded(images, latent.mean, latent.log_variance, latent.z, levels=latent.levels)
 
 
 def _gradients(loss: Tensor, parameters: Sequence[Tensor], *, keep: bool = False) -> list[Tensor]:

@@ -127,9 +127,9 @@ def command(
     import torch
 
     from ganwalk import parallel
-    from vae.outputs import score_table
     from vae.run import DataSource, claim_folder, load_data, run_training
     from vae.run_folder import holds_full_scores
+    from vae.score_tables import score_table
 
     if resume and out is not None and metrics == "quick" and holds_full_scores(out):
         raise GanwalkError(f"{out} holds full scores, which quick ones would replace: resume with --metrics none")

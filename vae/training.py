@@ -15,7 +15,7 @@ from ganwalk.seeds import seeded
 from vae.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from vae.data.base import ImageData
 from vae.models import VAE, ModelConfig
-from vae.objectives import make_objective
+from vae.objectives import make_objective, model_options
 from vae.settings import CHECKPOINT_FILE, TrainingSettings
 from vae.step import compute_step, draw_step
 from vae.topdis import TopDis
@@ -44,7 +44,8 @@ class Rhythm:
 
 def new_state(settings: TrainingSettings, data: ImageData, device: torch.device | str) -> TrainingState:
     """Model, objective and optimisers at the start of a training: a function of the settings alone."""
-    config = ModelConfig(data.resolution, data.channels, settings.z_dim, settings.hidden)
+    asked = model_options(settings.objective, settings.options)
+    config = ModelConfig(data.resolution, data.channels, settings.z_dim, settings.hidden, **asked)
     with seeded(torch.device("cpu"), settings.seed):
         model = VAE(config, getattr(torch, settings.precision))
         objective = make_objective(
@@ -105,13 +106,14 @@ def train(
             card=chosen.card,
             threads=threads,
         )
+    source = state.objective.source(data)
     parameters = list(state.model.parameters())
     leader = parallel.rank() == 0
     saved_at, saved_step = time.monotonic(), state.step
     window: list[dict[str, torch.Tensor]] = []
     while state.step < settings.steps:
         applies = settings.topdis is not None and settings.topdis.applies(state.step, settings.steps)
-        draw = draw_step(data, settings.batch, seed=settings.seed, step=state.step)
+        draw = draw_step(source, settings.batch, seed=settings.seed, step=state.step)
         result = compute_step(
             state.model,
             state.objective,
@@ -125,6 +127,7 @@ def train(
         _check_finite(result.logs, result.gradients, state.step, saved_step, out)
         for parameter, gradient in zip(parameters, result.gradients, strict=True):
             parameter.grad = gradient
+        state.objective.decay(state.model, settings.lr)
         state.optimizer.step()
         window.append({**result.logs, **state.objective.update(result.context)})
         state.step += 1

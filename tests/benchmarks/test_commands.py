@@ -23,3 +23,22 @@ def test_the_benchmark_of_metrics_names_what_it_lacks(tmp_path):
     command = [sys.executable, "benchmarks/metrics.py", "--reference", str(tmp_path)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 1 and "is no checkout of disentanglement_lib" in ran.stderr
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_codes_measures_time_and_memory(tmp_path):
+    options = [
+        "--rows",
+        "500",
+        "--codes",
+        "6",
+        "--quick",
+        "--only",
+        "without DCI",
+        "--out",
+        str(tmp_path / "codes.json"),
+    ]
+    ran = subprocess.run([sys.executable, "benchmarks/codes.py", *options], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads((tmp_path / "codes.json").read_text())["without DCI"]
+    assert found["cpu_seconds"] > 0 and found["peak_mb"] > 50

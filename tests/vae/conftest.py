@@ -3,6 +3,7 @@
 import pytest
 
 from vae.evaluate import main as evaluate_main
+from vae.score import main as score_main
 from vae.train import main as train_main
 
 
@@ -28,11 +29,11 @@ def own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def vae_run(capsys):
-    """Runs vae.train or vae.evaluate and returns exit code, output and error text."""
+    """Runs vae.train, vae.evaluate or vae.score and returns exit code, output and error text."""
 
     def call(program, *arguments):
         capsys.readouterr()
-        main = {"train": train_main, "evaluate": evaluate_main}[program]
+        main = {"train": train_main, "evaluate": evaluate_main, "score": score_main}[program]
         with pytest.raises(SystemExit) as caught:
             main([str(argument) for argument in arguments])
         captured = capsys.readouterr()

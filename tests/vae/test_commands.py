@@ -404,10 +404,17 @@ def test_scores_are_functions_of_the_seed(vae_run, tmp_path):
     assert one == again and one != other
 
 
+def test_centrality_needs_several_runs(vae_run, tmp_path):
+    write_json(tmp_path / "config.json", to_json(TrainingSettings()))
+    save_model(tmp_path / "model.safetensors", VAE(ModelConfig(32, 1, 10, hidden=8)))
+    code, _, err = vae_run("evaluate", tmp_path, "--centrality")
+    assert code == 2 and "--centrality compares runs on one data set" in err and len(err.splitlines()) == 1
+
+
 def test_help_shows_options_and_an_example():
-    for module in ("vae.train", "vae.evaluate"):
+    for module, option in (("vae.train", "--device"), ("vae.evaluate", "--centrality"), ("vae.score", "--folds")):
         ran = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True)
-        assert ran.returncode == 0 and "Example:" in ran.stdout and "--device" in ran.stdout
+        assert ran.returncode == 0 and "Example:" in ran.stdout and option in ran.stdout
     ran = subprocess.run([sys.executable, "-m", "vae.train", "--help"], cwd=ROOT, capture_output=True, text=True)
     for option in ("--objective", "--beta", "--gamma", "--topdis-gamma", "--resume", "--config", "--correlated"):
         assert option in ran.stdout

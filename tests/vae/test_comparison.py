@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from tests.vae.squares import Reader, Squares
+from vae.centrality import Centrality
 from vae.comparison import (
     ScoredRun,
     agreement,
@@ -25,7 +26,8 @@ from vae.comparison import (
 from vae.evaluation import ModelScores
 from vae.metrics import UDR
 from vae.models import VAE, ModelConfig
-from vae.outputs import SHARES, draw_traversals
+from vae.outputs import draw_traversals
+from vae.score_tables import SHARES
 from vae.settings import TrainingSettings
 
 PLAIN = TrainingSettings(topdis=None)
@@ -69,6 +71,12 @@ def test_udr_compares_seeds_and_not_settings():
 def test_files_of_a_comparison(tmp_path):
     runs = [*seeds(PLAIN, [0.1, 0.3]), run("other", replace(PLAIN, lr=1.0), mig=0.5)]
     found = agreement([Reader(), Reader(torch.eye(3)[[2, 0, 1]]), Reader()], Squares())
+    assert found.centrality is None
+    central = Centrality(np.array([0.9, 0.85, 0.8]), np.full((3, 3), 0.5))
+    named = with_udr(runs, replace(found, centrality=central))
+    assert [one.scores.values["centrality"] for one in named] == [0.9, 0.85, 0.8]
+    (_, written, _) = write_comparison(tmp_path, named, grouped(named), replace(found, centrality=central))
+    assert np.shape(json.loads(written.read_text())["centrality_pairwise"]) == (3, 3)
     runs = with_udr(runs, found)
     groups = grouped(runs)
     paths = write_comparison(tmp_path, runs, groups, found)

@@ -15,10 +15,10 @@ from vae.outputs import (
     draw_information,
     draw_model,
     reconstruction_sheet,
-    score_table,
     traversal_frames,
     traversal_sheet,
 )
+from vae.score_tables import score_table
 
 PITCH, CELL = 100, 96
 ACCENT = (31, 78, 156)

@@ -141,6 +141,18 @@ def test_training_learns(tmp_path):
     assert losses[-1] < losses[0] / 2
 
 
+@pytest.mark.parametrize(
+    ("objective", "options"), [("dip", {"dip": "i"}), ("dip", {}), ("ada-gvae", {}), ("qlae", {"levels": 6})]
+)
+@pytest.mark.parametrize("term", [None, TopDisSettings(gamma=0.1, delay=0.2)], ids=["without", "TopDis"])
+def test_younger_objectives_train_with_and_without_topology(tmp_path, objective, options, term):
+    settings = replace(SHORT, objective=objective, options=options, steps=20, topdis=term)
+    state = train(settings, Squares(), tmp_path, rhythm=Rhythm(5, 1000, 1e9))
+    losses = [row["reconstruction"] for row in state.history]
+    assert losses[-1] < 0.85 * losses[0] and all(np.isfinite(list(row.values())).all() for row in state.history)
+    assert ("topdis" in state.history[-1]) == (term is not None)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_resume_is_bit_for_bit(tmp_path, objective):

@@ -8,7 +8,8 @@ DATASETS: names and one-line descriptions
 RESOLUTIONS: 32 and 64 px
 
 Rendered here: sprites, scenes. Read from their public files, which are converted once into the cache folder: dsprites,
-shapes3d (needs h5py: the extra `data`), mpi3d-toy, mpi3d-realistic, mpi3d-real, mpi3d-complex, cars3d, faces3d, celeba.
+shapes3d (needs h5py: the extra `data`), mpi3d-toy, mpi3d-realistic, mpi3d-real, mpi3d-complex, cars3d, smallnorb,
+faces3d, celeba.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ DATASETS: Mapping[str, str] = {
     "mpi3d-real": "MPI3D, photographs: 1,036,800 images, up to 12.7 GB to download",
     "mpi3d-complex": "MPI3D, photographs of everyday objects: 460,800 images, to be fetched by hand",
     "cars3d": "Cars3D: 17,568 renders of 183 cars, some 300 MB to download",
+    "smallnorb": "SmallNORB: 48,600 photographs of 50 toys, some 300 MB to download",
     "faces3d": "3D Faces: 127,050 renders of the Basel face model, to be fetched by hand",
     "celeba": "CelebA: 202,599 photographs without known factors, to be fetched by hand",
 }

@@ -14,6 +14,10 @@ from ganwalk.errors import GanwalkError
 # A column is one of classes as long as no more than this share of its rows hold a value that no other row has.
 _LONE_SHARE = 0.25
 _CONSTANT = "no factor varies over the rows: score codes of images whose factors differ"
+_REMEDY = {
+    "codes": "drop these rows, or use an earlier checkpoint if the model that made them has diverged",
+    "factors": "drop these rows, or give one integer per value of a factor",
+}
 
 Array = NDArray[Any]
 
@@ -41,7 +45,7 @@ class Labelled:
     @property
     def sizes(self) -> Array:
         """(f,) number of values of each factor."""
-        return np.array([len(values) for values in self.values])
+        return np.array([len(values) for values in self.values], np.int64)
 
     def test(self, codes: ArrayLike, factors: ArrayLike) -> tuple[Array, Array]:
         """Codes (M, D) and labels (M, f) of a test set; a value that the training set lacks has label -1.
@@ -49,20 +53,34 @@ class Labelled:
         Raises:
             GanwalkError: as `labelled`, or the test set has other numbers of columns.
         """
-        checked, columns = checked_codes(codes), _checked_factors(factors)
-        _check_rows(checked, columns)
-        for name, got, expected in (
-            ("codes", checked.shape[1], self.codes.shape[1]),
-            ("factors", columns.shape[1], self.factors),
-        ):
-            if got != expected:
-                raise GanwalkError(f"the test set has {got} {name}, the training set {expected}: they must match")
+        checked, columns = _checked_test(self, codes, factors)
         labels = np.empty((len(checked), len(self.values)), np.int64)
         for k, (column, values, edges) in enumerate(zip(self.columns, self.values, self.edges, strict=True)):
-            found = _binned(columns[:, column], edges)
+            found = _binned(columns[column], edges)
             at = np.searchsorted(values, found).clip(max=len(values) - 1)
             labels[:, k] = np.where(values[at] == found, at, -1)
         return checked, labels
+
+
+@dataclass(frozen=True)
+class ToldApart:
+    """Factors that are classes, and continuous ones.
+
+    Attributes:
+        classes: codes with the factors that are classes; possibly none of them.
+        numbers: (N, c) values of the continuous factors, in double precision.
+        columns: (c,) which of the F factors these are.
+    """
+
+    classes: Labelled
+    numbers: Array
+    columns: Array
+
+    def test(self, codes: ArrayLike, factors: ArrayLike) -> tuple[Array, Array, Array]:
+        """Codes (M, D), labels (M, f) and numbers (M, c) of a test set; see `Labelled.test`."""
+        checked, labels = self.classes.test(codes, factors)
+        columns = _factor_columns(factors)
+        return checked, labels, _numbers(columns, self.columns, len(checked))
 
 
 def labelled(codes: ArrayLike, factors: ArrayLike, factor_bins: int | None = None) -> Labelled:
@@ -70,57 +88,101 @@ def labelled(codes: ArrayLike, factors: ArrayLike, factor_bins: int | None = Non
     them how a code depends on them.
 
     Args:
+        factors: an array of numbers, or a frame, whose columns may hold text, too.
         factor_bins: a factor that takes more values than this is binned into so many ranges, of equal width between its
             least and greatest value.
     Raises:
         GanwalkError: wrong shapes, fewer than 2 rows, values that are not finite, no factor that varies, fewer than 2
             bins, or a factor whose values (or bins) hardly repeat: they are no classes.
     """
+    return told_apart(codes, factors, factor_bins).classes
+
+
+def told_apart(
+    codes: ArrayLike, factors: ArrayLike, factor_bins: int | None = None, *, continuous: bool = False
+) -> ToldApart:
+    """As `labelled`, for metrics that have an estimator for continuous factors.
+
+    Args:
+        continuous: whether factors whose values hardly repeat are taken as numbers, instead of being refused.
+    """
     if factor_bins is not None and factor_bins < 2:
         raise GanwalkError(f"factor_bins must be at least 2, not {factor_bins}")
-    checked, columns = checked_codes(codes), _checked_factors(factors)
+    checked, columns = checked_codes(codes), _factor_columns(factors)
     _check_rows(checked, columns)
-    found = [_values_and_labels(column) for column in columns.T]
+    names = _names(factors, len(columns))
+    found = [values_and_labels(column) for column in columns]
     edges: list[Array | None] = [None] * len(found)
+    classes: list[int] = []
+    numbers: list[int] = []
     for k, (values, _) in enumerate(found):
-        if factor_bins is not None and len(values) > factor_bins:
+        if factor_bins is not None and len(values) > factor_bins and columns[k].dtype.kind != "U":
             edges[k] = np.linspace(float(values[0]), float(values[-1]), factor_bins + 1)[1:-1]
-            found[k] = _values_and_labels(_binned(columns[:, k], edges[k]))
-        _check_classes(found[k][1], k)
-    varying = np.array([k for k, (values, _) in enumerate(found) if len(values) > 1], np.int64)
-    if not len(varying):
+            found[k] = values_and_labels(_binned(columns[k], edges[k]))
+        if len(found[k][0]) < 2:
+            continue
+        lone = lone_rows(found[k][1])
+        if lone and not (continuous and edges[k] is None and columns[k].dtype.kind != "U"):
+            raise GanwalkError(_of_lone_values(lone, len(checked), names[k], columns[k].dtype.kind == "U"))
+        (numbers if lone else classes).append(k)
+    if not classes and not numbers:
         raise GanwalkError(_CONSTANT)
-    return Labelled(
+    labels = np.stack([found[k][1] for k in classes], axis=1) if classes else np.empty((len(checked), 0), np.int64)
+    given = Labelled(
         checked,
-        np.stack([found[k][1] for k in varying], axis=1),
-        tuple(found[k][0] for k in varying),
-        tuple(edges[k] for k in varying),
-        varying,
-        columns.shape[1],
+        labels,
+        tuple(found[k][0] for k in classes),
+        tuple(edges[k] for k in classes),
+        np.array(classes, np.int64),
+        len(columns),
     )
+    return ToldApart(given, _numbers(columns, np.array(numbers, np.int64), len(checked)), np.array(numbers, np.int64))
+
+
+def continuous_factors(factors: ArrayLike) -> Array:
+    """Mask (F,) of the factors that are continuous: more than a quarter of the rows hold a value that no other has.
+
+    Text is never continuous.
+    """
+    columns = _factor_columns(factors)
+    return np.array([c.dtype.kind != "U" and lone_rows(values_and_labels(c)[1]) > 0 for c in columns], bool)
 
 
 def numeric(codes: ArrayLike, factors: ArrayLike) -> tuple[Array, Array]:
     """Codes (N, D) and the factors (N, f) that vary, taken as the numbers that they are, in double precision.
 
     Raises:
-        GanwalkError: wrong shapes, fewer than 2 rows, values that are not finite, or no factor that varies.
+        GanwalkError: wrong shapes, fewer than 2 rows, values that are not finite, text, or no factor that varies.
     """
-    checked, columns = checked_codes(codes), _checked_factors(factors)
+    checked, columns = checked_codes(codes), _factor_columns(factors)
     _check_rows(checked, columns)
-    varying = columns.max(axis=0) > columns.min(axis=0)
-    if not varying.any():
+    for name, column in zip(_names(factors, len(columns)), columns, strict=True):
+        if column.dtype.kind == "U":
+            raise GanwalkError(f"factor {name} holds text, which is no number: leave it out, or score it as classes")
+    varying = np.array([k for k, column in enumerate(columns) if column.max() > column.min()], np.int64)
+    if not len(varying):
         raise GanwalkError(_CONSTANT)
-    return checked.astype(np.float64), columns[:, varying].astype(np.float64)
+    return checked.astype(np.float64), _numbers(columns, varying, len(checked))
 
 
-def _check_classes(labels: Array, factor: int) -> None:
+def rows_of(values: ArrayLike, rows: Array, name: str) -> Any:
+    """These rows of an array-like or a frame."""
+    frame: Any = values
+    if _is_frame(values):
+        return frame.iloc[rows] if hasattr(frame, "iloc") else frame[rows]
+    return host_array(values, name)[rows]
+
+
+def lone_rows(labels: Array) -> int:
+    """How many rows hold a value that no other row has, if these are too many for classes; else 0."""
     lone = int((np.bincount(labels) == 1).sum())
-    if lone > max(1, _LONE_SHARE * len(labels)):
-        share = "no two rows" if lone == len(labels) else f"only {len(labels) - lone} of {len(labels)} rows"
-        raise GanwalkError(
-            f"{share} share a value of factor {factor}: bin continuous factors by factor_bins=10, or give more rows"
-        )
+    return lone if lone > max(1, _LONE_SHARE * len(labels)) else 0
+
+
+def _of_lone_values(lone: int, rows: int, name: str, text: bool) -> str:
+    share = "no two rows" if lone == rows else f"only {rows - lone} of {rows} rows"
+    remedy = "leave it out" if text else "bin continuous factors by factor_bins=10"
+    return f"{share} share a value of factor {name}: {remedy}, or give more rows"
 
 
 def _binned(column: Array, edges: Array | None) -> Array:
@@ -128,10 +190,9 @@ def _binned(column: Array, edges: Array | None) -> Array:
     return column if edges is None else np.searchsorted(edges, column, side="right")
 
 
-def _values_and_labels(column: Array) -> tuple[Array, Array]:
+def values_and_labels(column: Array) -> tuple[Array, Array]:
     """Sorted values of a factor, and the position (N,) of each row's among them."""
-    least = column.min()
-    if np.issubdtype(column.dtype, np.integer) and int(column.max()) - int(least) < 2 * len(column):
+    if np.issubdtype(column.dtype, np.integer) and int(column.max()) - int(least := column.min()) < 2 * len(column):
         # Counting is several times as fast as sorting.
         places = column.astype(np.int64) - int(least)
         present = np.bincount(places) > 0
@@ -142,30 +203,107 @@ def _values_and_labels(column: Array) -> tuple[Array, Array]:
 
 def checked_codes(codes: ArrayLike) -> Array:
     """Codes (N, D) as floats; GanwalkError if the shape is another, N < 2, or a value is not finite."""
-    array = host_array(codes, "codes")
+    if _is_frame(codes):
+        columns = _frame_columns(codes, "codes")
+        for name, column in columns.items():
+            if column.dtype.kind == "U":
+                raise GanwalkError(f"codes must be finite numbers: column {name} holds text; leave it out")
+        array = np.stack(list(columns.values()), axis=1) if columns else np.empty((0, 0))
+    else:
+        array = host_array(codes, "codes")
     if array.ndim != 2 or not array.shape[1]:
         raise GanwalkError(f"codes must have shape (N, D) with D at least 1, not {array.shape}")
     if len(array) < 2:
         raise GanwalkError(f"{len(array)} rows of codes are too few for a metric: give thousands")
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        raise GanwalkError("codes must be finite: the model that made them has diverged, use an earlier checkpoint")
+    # The sum is not finite if any value is not, and costs no array of the size of the codes.
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = array.sum(dtype=np.float64)
+    if not np.isfinite(total):
+        _check_finite(array.T, _names(codes, array.shape[1]), "codes")
     return array
 
 
-def _checked_factors(factors: ArrayLike) -> Array:
-    array = host_array(factors, "factors")
-    if array.ndim != 2 or not array.shape[1]:
-        raise GanwalkError(f"factors must have shape (N, F) with F at least 1, not {array.shape}")
-    if not np.isfinite(array).all():
-        raise GanwalkError("factors must be finite numbers: one integer per value of a factor")
-    return array.astype(np.int64) if array.dtype == bool else array
+def _factor_columns(factors: ArrayLike) -> tuple[Array, ...]:
+    """The factors as columns (N,) of finite numbers or, from frames, text."""
+    if _is_frame(factors):
+        columns = tuple(_frame_columns(factors, "factors").values())
+        if not columns:
+            raise GanwalkError("factors must have shape (N, F) with F at least 1: the frame has no columns")
+    else:
+        array = host_array(factors, "factors")
+        if array.ndim != 2 or not array.shape[1]:
+            raise GanwalkError(f"factors must have shape (N, F) with F at least 1, not {array.shape}")
+        columns = tuple(array.T)
+    _check_finite(columns, _names(factors, len(columns)), "factors")
+    return tuple(column.astype(np.int64) if column.dtype == bool else column for column in columns)
 
 
-def _check_rows(codes: Array, factors: Array) -> None:
-    if len(codes) != len(factors):
-        raise GanwalkError(f"{len(codes)} rows of codes do not match {len(factors)} rows of factors")
+def _check_finite(columns: Any, names: tuple[str, ...], what: str) -> None:
+    for name, column in zip(names, columns, strict=True):
+        if column.dtype.kind == "f" and not (finite := np.isfinite(column)).all():
+            rows = np.flatnonzero(~finite)
+            count = f"{len(rows)} rows, the first of them row" if len(rows) > 1 else "row"
+            raise GanwalkError(
+                f"{what} must be finite: column {name} has missing or infinite values in {count} {rows[0]} "
+                f"(counted from 0); {_REMEDY[what]}"
+            )
+
+
+def _is_frame(values: Any) -> bool:
+    """Whether something is a table with named columns, such as pandas' and polars' frames are."""
+    return hasattr(values, "columns") and hasattr(values, "to_numpy")
+
+
+def _names(values: Any, count: int) -> tuple[str, ...]:
+    """What messages call columns: their names, or their numbers from 0."""
+    return tuple(map(str, values.columns)) if _is_frame(values) else tuple(map(str, range(count)))
+
+
+def _frame_columns(frame: Any, what: str) -> dict[str, Array]:
+    """The columns of a frame as numbers, or text where they hold any, or as categories; missing values are NaN."""
+    found = {}
+    for name in frame.columns:
+        column = np.asarray(frame[name])
+        if column.dtype.kind in "biuf":
+            found[str(name)] = host_array(column, what)
+            continue
+        entries = column.tolist()
+        # NaN differs from itself; pandas' NA is neither equal nor different.
+        missing = np.array([v is None or type(v).__name__ == "NAType" or v != v for v in entries], bool)
+        if missing.any():
+            column = np.array([np.nan if gone else v for v, gone in zip(entries, missing, strict=True)], object)
+        try:
+            if any(isinstance(v, str) for v in entries):
+                raise ValueError
+            found[str(name)] = column.astype(np.float64)
+        except (TypeError, ValueError):
+            _check_finite([np.where(missing, np.nan, 0.0)], (str(name),), what)
+            found[str(name)] = column.astype(str)
+    return found
+
+
+def _numbers(columns: tuple[Array, ...], which: Array, rows: int) -> Array:
+    """Some columns as (N, c) in double precision."""
+    return np.stack([columns[k] for k in which], axis=1).astype(np.float64) if len(which) else np.empty((rows, 0))
+
+
+def _checked_test(given: Labelled, codes: ArrayLike, factors: ArrayLike) -> tuple[Array, tuple[Array, ...]]:
+    checked, columns = checked_codes(codes), _factor_columns(factors)
+    _check_rows(checked, columns)
+    for name, got, expected in (
+        ("codes", checked.shape[1], given.codes.shape[1]),
+        ("factors", len(columns), given.factors),
+    ):
+        if got != expected:
+            raise GanwalkError(f"the test set has {got} {name}, the training set {expected}: they must match")
+    return checked, columns
+
+
+def _check_rows(codes: Array, factors: tuple[Array, ...]) -> None:
+    if len(codes) != len(factors[0]):
+        raise GanwalkError(f"{len(codes)} rows of codes do not match {len(factors[0])} rows of factors")
 
 
 def gap(matrix: Array, axis: int) -> Array:

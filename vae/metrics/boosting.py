@@ -1,9 +1,10 @@
-"""Gradient boosting of trees for classification (Friedman 2001), as scikit-learn's defaults have it, compiled.
+"""Gradient boosting of trees (Friedman 2001), as scikit-learn's defaults have it, compiled.
 
 The model of `GradientBoostingClassifier()`: 100 rounds, one tree of depth 3 per class and round on the gradient of the
 log loss, exact splits by squared error, one Newton step per leaf, learning rate 0.1. The order of the rows by each
 code is found once instead of in each node. Equally good splits are common where classes are small; codes are tried in
-random order, so that none of them is preferred.
+random order, so that none of them is preferred. Numbers are predicted by `GradientBoostingRegressor()`: one tree per
+round on the residuals, whose means are the leaves' values.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Boosted:
 
     Attributes:
         importances: (D,) share of each code in the reduction of the squared error; 0 everywhere if nothing was split.
-        train_accuracy, test_accuracy: shares of rows whose label is found.
+        train_accuracy, test_accuracy: shares of rows whose label is found; of numbers, R² or 0 if that is less.
     """
 
     importances: Array
@@ -39,20 +40,48 @@ class Boosted:
 
 def boost(x: Array, labels: Array, x_test: Array, labels_test: Array, *, rounds: int = 100, seed: int = 0) -> Boosted:
     """Fits labels (N,) from 0 to K - 1, K at least 2, to codes (N, D), and tries it on a test set."""
-    x, x_test = (np.ascontiguousarray(part.T, np.float32) for part in (x, x_test))
-    order = np.argsort(x, axis=1, kind="stable").astype(np.int32)
+    x, order, x_test = _sorted_columns(x, x_test)
     shares = np.bincount(labels) / len(labels)
     # Two classes are one problem, and its tree is that of the second one.
     start = np.log(shares) if len(shares) > 2 else np.log(shares[1:] / shares[0])
-    tried = np.tile(np.arange(len(x), dtype=np.int16), (rounds * len(start) * _DEPTH, 1))
-    tried = np.random.default_rng(seed).permuted(tried, axis=1).reshape(rounds, len(start), _DEPTH, len(x))
-    gains, raw, raw_test = _boost(x, order, labels, x_test, start, tried)
-    total = gains.sum()
+    gains, raw, raw_test = _boost(x, order, labels, x_test, start, _tried(rounds, len(start), len(x), seed))
     return Boosted(
-        importances=gains / total if total > 0 else gains,
+        importances=_shares(gains),
         train_accuracy=float((_found(raw) == labels).mean()),
         test_accuracy=float((_found(raw_test) == labels_test).mean()),
     )
+
+
+def boost_numbers(x: Array, y: Array, x_test: Array, y_test: Array, *, rounds: int = 100, seed: int = 0) -> Boosted:
+    """Fits numbers (N,) to codes (N, D), and tries it on a test set."""
+    x, order, x_test = _sorted_columns(x, x_test)
+    # In units of their deviation: the bounds below are absolute, and accuracy and importances do not depend on it.
+    mean, deviation = y.mean(), y.std()
+    y, y_test = (y - mean) / deviation, (y_test - mean) / deviation
+    gains, raw, raw_test = _boost_numbers(x, order, y, x_test, _tried(rounds, 1, len(x), seed)[:, 0])
+    return Boosted(_shares(gains), _explained(raw, y), _explained(raw_test, y_test))
+
+
+def _explained(predicted: Array, y: Array) -> float:
+    variance = ((y - y.mean()) ** 2).mean()
+    return max(0.0, float(1 - ((y - predicted) ** 2).mean() / variance)) if variance > 0 else 0.0
+
+
+def _shares(gains: Array) -> Array:
+    total = gains.sum()
+    return gains / total if total > 0 else gains
+
+
+def _sorted_columns(x: Array, x_test: Array) -> tuple[Array, Array, Array]:
+    """Codes (D, N), the order of their rows by each, and codes (D, M) of the test set."""
+    columns, test_columns = (np.ascontiguousarray(part.T, np.float32) for part in (x, x_test))
+    return columns, np.argsort(columns, axis=1, kind="stable").astype(np.int32), test_columns
+
+
+def _tried(rounds: int, trees: int, codes: int, seed: int) -> Array:
+    """The order (rounds, trees, depth, D) in which codes are tried."""
+    tried = np.tile(np.arange(codes, dtype=np.int16), (rounds * trees * _DEPTH, 1))
+    return np.random.default_rng(seed).permuted(tried, axis=1).reshape(rounds, trees, _DEPTH, codes)
 
 
 def _found(scores: Array) -> Array:
@@ -71,11 +100,7 @@ def _boost(x, order, labels, x_test, start, tried):
     raw, raw_test = np.empty((k, n)), np.empty((k, x_test.shape[1]))
     for c in range(k):
         raw[c], raw_test[c] = start[c], start[c]
-    # Codes in the order of their rows, so that the scans read them one after the other.
-    ordered = np.empty((d, n), np.float32)
-    for j in range(d):
-        for s in range(n):
-            ordered[j, s] = x[j, order[j, s]]
+    ordered = _in_order(x, order)
     gains, p, gradient = np.zeros(d), np.empty((k, n)), np.empty(n)
     inverse = 1.0 / np.maximum(np.arange(n + 1), 1)
     place, place_test = np.empty(n, np.int8), np.empty(x_test.shape[1], np.int8)
@@ -94,6 +119,42 @@ def _boost(x, order, labels, x_test, start, tried):
             for i in range(len(place_test)):
                 raw_test[c, i] += _RATE * value[place_test[i]]
     return gains, raw, raw_test
+
+
+@numba.njit(cache=True, nogil=True)
+def _boost_numbers(x, order, y, x_test, tried):
+    """Gains (D,), and predictions (N,) and (M,); `tried` (rounds, depth, D)."""
+    d, n = x.shape
+    raw, raw_test = np.full(n, y.mean()), np.full(x_test.shape[1], y.mean())
+    ordered = _in_order(x, order)
+    gains, inverse = np.zeros(d), 1.0 / np.maximum(np.arange(n + 1), 1)
+    place, place_test = np.empty(n, np.int8), np.empty(x_test.shape[1], np.int8)
+    feature, threshold = np.empty(_NODES, np.int64), np.empty(_NODES)
+    for r in range(len(tried)):
+        residual = y - raw
+        _grow(x, ordered, order, tried[r], residual, inverse, place, feature, threshold, gains)
+        count, value = np.zeros(_NODES), np.zeros(_NODES)
+        for i in range(n):
+            count[place[i]] += 1
+            value[place[i]] += residual[i]
+        value /= np.maximum(count, 1)
+        for i in range(n):
+            raw[i] += _RATE * value[place[i]]
+        _descend(x_test, feature, threshold, place_test)
+        for i in range(len(place_test)):
+            raw_test[i] += _RATE * value[place_test[i]]
+    return gains, raw, raw_test
+
+
+@numba.njit(cache=True, nogil=True)
+def _in_order(x, order):
+    """Codes in the order of their rows, so that the scans read them one after the other."""
+    d, n = x.shape
+    ordered = np.empty((d, n), np.float32)
+    for j in range(d):
+        for s in range(n):
+            ordered[j, s] = x[j, order[j, s]]
+    return ordered
 
 
 @numba.njit(cache=True, nogil=True)

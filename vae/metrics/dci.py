@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, labelled
+from vae.metrics.arrays import Array, told_apart
 
 if TYPE_CHECKING:
     from vae.metrics.boosting import Boosted
@@ -23,7 +23,7 @@ class DCI:
     Attributes:
         disentanglement: 1 - entropy of the factors within each code, codes weighted by their importance.
         completeness: 1 - entropy of the codes within each factor, factors weighted likewise.
-        informativeness: accuracy on the test set, mean over the factors.
+        informativeness: accuracy on the test set (of continuous factors R², at least 0), mean over the factors.
         informativeness_train: the same on the training set.
         importance: (D, F) of each code for each factor; columns sum to 1, or are 0 for factors that do not vary.
     """
@@ -43,10 +43,13 @@ def dci(
     *,
     rounds: int = 100,
     factor_bins: int | None = None,
+    continuous: bool = False,
     seed: int = 0,
     threads: int | None = None,
 ) -> DCI:
     """Scores of the importances of the codes in a classifier of each factor by gradient boosting, all in [0, 1].
+
+    A continuous factor has a regressor of the same kind.
 
     With 100 rounds it is the model of disentanglement_lib. The fast model has 20: its scores rank representations
     alike, but its disentanglement and completeness are higher, as late rounds spread importance over all codes.
@@ -56,29 +59,35 @@ def dci(
         train_codes, test_codes: (N, D), (M, D).
         train_factors, test_factors: (N, F), (M, F) integers.
         rounds: of boosting (see vae.metrics.boosting).
-        factor_bins: of a continuous factor; see `vae.metrics`.
+        factor_bins, continuous: of a continuous factor; see `vae.metrics`.
         seed: of the order in which equally good splits are tried.
         threads: factors that are fitted at the same time; all processors without it.
     """
     # Compiled at its first call on a machine; at import even loading it would take numba's second.
-    from vae.metrics.boosting import boost
+    from vae.metrics.boosting import boost, boost_numbers
 
-    train = labelled(train_codes, train_factors, factor_bins)
-    codes, labels = train.test(test_codes, test_factors)
+    given = told_apart(train_codes, train_factors, factor_bins, continuous=continuous)
+    train = given.classes
+    codes, labels, numbers = given.test(test_codes, test_factors)
+    columns = np.concatenate([train.columns, given.columns])
 
     def fit(f: int) -> Boosted:
-        return boost(train.codes, train.labels[:, f], codes, labels[:, f], rounds=rounds, seed=seed + f)
+        c = f - len(train.columns)
+        if c < 0:
+            return boost(train.codes, train.labels[:, f], codes, labels[:, f], rounds=rounds, seed=seed + f)
+        return boost_numbers(train.codes, given.numbers[:, c], codes, numbers[:, c], rounds=rounds, seed=seed + f)
 
     # The factors with most values take longest: they go first.
-    order = np.argsort(-train.sizes, kind="stable")
+    order = [*np.argsort(-train.sizes, kind="stable").tolist(), *range(len(train.columns), len(columns))]
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        fitted = dict(zip(order.tolist(), pool.map(fit, order.tolist()), strict=True))
+        fitted = dict(zip(order, pool.map(fit, order), strict=True))
     importance = np.zeros((train.codes.shape[1], train.factors))
-    for f, column in enumerate(train.columns):
+    for f, column in enumerate(columns):
         importance[:, column] = fitted[f].importances
+    varying = np.sort(columns)
     return DCI(
-        disentanglement=disentanglement(importance[:, train.columns]),
-        completeness=disentanglement(importance[:, train.columns].T),
+        disentanglement=disentanglement(importance[:, varying]),
+        completeness=disentanglement(importance[:, varying].T),
         informativeness=float(np.mean([found.test_accuracy for found in fitted.values()])),
         informativeness_train=float(np.mean([found.train_accuracy for found in fitted.values()])),
         importance=importance,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, labelled
+from vae.metrics.arrays import Array, told_apart
 
 
 def explicitness(
@@ -15,21 +15,26 @@ def explicitness(
     test_factors: ArrayLike,
     *,
     factor_bins: int | None = None,
+    continuous: bool = False,
 ) -> float:
     """Area under the ROC curve of telling a factor's value from the codes linearly: mean over values, then factors.
 
     For each value, a logistic regression against the rest on all codes, standardised, with scikit-learn's default
     penalty (C = 1). 0.5 is chance, 1 perfect. Values that the test set lacks are left out.
 
+    Of a continuous factor, the share of pairs of rows that ridge regression (penalty 1) ranks as the factor does:
+    Harrell's concordance, of which the area under the ROC curve is the case of two values.
+
     Args:
         train_codes, test_codes: (N, D), (M, D).
         train_factors, test_factors: (N, F), (M, F) integers.
-        factor_bins: of a continuous factor; see `vae.metrics`.
+        factor_bins, continuous: of a continuous factor; see `vae.metrics`.
     """
     from threadpoolctl import threadpool_limits
 
-    train = labelled(train_codes, train_factors, factor_bins)
-    codes, labels = train.test(test_codes, test_factors)
+    given = told_apart(train_codes, train_factors, factor_bins, continuous=continuous)
+    train = given.classes
+    codes, labels, numbers = given.test(test_codes, test_factors)
     mean, std = train.codes.mean(axis=0, dtype=np.float64), train.codes.std(axis=0, dtype=np.float64)
     moving = std > 0
     x, x_test = ((part[:, moving] - mean[moving]) / std[moving] for part in (train.codes, codes))
@@ -39,6 +44,8 @@ def explicitness(
         for f, size in enumerate(train.sizes):
             weights, intercepts = _one_against_the_rest(x, train.labels[:, f], size)
             areas.append(_areas(x_test @ weights + intercepts, labels[:, f]))
+        predicted = x_test @ _ridge(x, given.numbers - given.numbers.mean(axis=0))
+    areas += [np.array([_concordance(p, y)]) for p, y in zip(predicted.T, numbers.T, strict=True)]
     found = [np.nanmean(area) for area in areas if np.isfinite(area).any()]
     return float(np.mean(found)) if found else 0.5
 
@@ -52,6 +59,27 @@ def _areas(scores: Array, labels: Array) -> Array:
     pairs = positives * (len(labels) - positives)
     ranks = (rankdata(scores, axis=0) * own).sum(axis=0)
     return np.where(pairs > 0, (ranks - positives * (positives + 1) / 2) / np.where(pairs > 0, pairs, 1), np.nan)
+
+
+def _ridge(x: Array, y: Array) -> Array:
+    """Weights (D, c) of ridge regression with penalty 1 of centred columns on centred codes."""
+    return np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ y)
+
+
+def _concordance(predicted: Array, y: Array) -> float:
+    """Share of pairs with different y whose predictions are in the same order, equal ones by half; NaN without any."""
+    from scipy.stats import kendalltau
+
+    # Kendall's tau_b is (concordant - discordant) / sqrt(pairs untied in predictions · pairs untied in y).
+    untied = [_untied_pairs(values) for values in (predicted, y)]
+    if not untied[1]:
+        return np.nan
+    return 0.5 + 0.5 * kendalltau(predicted, y).statistic * np.sqrt(untied[0] / untied[1]) if untied[0] else 0.5
+
+
+def _untied_pairs(values: Array) -> float:
+    counts = np.unique(values, return_counts=True)[1].astype(np.float64)
+    return float((len(values) ** 2 - (counts**2).sum()) / 2)
 
 
 def _one_against_the_rest(x: Array, labels: Array, classes: int, C: float = 1.0) -> tuple[Array, Array]:

@@ -5,20 +5,39 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, Labelled, labelled
+from ganwalk.errors import GanwalkError
+from vae.metrics.arrays import Array, Labelled, labelled, told_apart
+
+ESTIMATORS = ("histogram", "neighbours")
 
 
 def mutual_information(
-    codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, factor_bins: int | None = None
+    codes: ArrayLike,
+    factors: ArrayLike,
+    *,
+    bins: int = 20,
+    factor_bins: int | None = None,
+    estimator: str = "histogram",
+    neighbours: int = 3,
 ) -> Array:
-    """Mutual information (D, F) in nats of each code, as a histogram, and each factor; 0 for what does not vary.
+    """Mutual information (D, F) in nats of each code and each factor; 0 for what does not vary.
 
     Args:
         codes: (N, D).
-        factors: (N, F) integers.
-        bins: of equal width between a code's least and greatest value.
+        factors: (N, F) integers; of "neighbours", continuous ones too.
+        bins: of "histogram": of equal width between a code's least and greatest value.
         factor_bins: of a continuous factor; see `vae.metrics`.
+        estimator: "histogram" of each code, or "neighbours"; see vae.metrics.neighbours.
+        neighbours: of "neighbours", how many.
+    Raises:
+        GanwalkError: as `labelled`, or the estimator is unknown.
     """
+    if estimator not in ESTIMATORS:
+        raise GanwalkError(f"unknown estimator {estimator!r}: choose from {', '.join(ESTIMATORS)}")
+    if estimator == "neighbours":
+        from vae.metrics.neighbours import information_by_neighbours
+
+        return information_by_neighbours(told_apart(codes, factors, factor_bins, continuous=True), neighbours)
     given = labelled(codes, factors, factor_bins)
     matrix = np.zeros((given.codes.shape[1], given.factors))
     matrix[:, given.columns] = information_of(given, bins)

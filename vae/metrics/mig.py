@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import gap, labelled
+from vae.metrics.arrays import Array, gap, labelled
 from vae.metrics.information import factor_entropies, information_of
 
 
@@ -20,4 +20,9 @@ def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, factor_bins: in
         factor_bins: of a continuous factor; see `vae.metrics`.
     """
     given = labelled(codes, factors, factor_bins)
-    return float((gap(information_of(given, bins), axis=0) / factor_entropies(given)).mean())
+    return mig_of(information_of(given, bins), factor_entropies(given))
+
+
+def mig_of(information: Array, entropies: Array) -> float:
+    """The score of mutual information (D, f) and the factors' entropies (f,), both in nats."""
+    return float((gap(information, axis=0) / entropies).mean())

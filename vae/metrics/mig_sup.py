@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import gap, labelled
+from vae.metrics.arrays import Array, gap, labelled
 from vae.metrics.information import factor_entropies, information_of
 from vae.metrics.posterior import active_codes
 
@@ -26,6 +26,9 @@ def mig_sup(
     """
     given = labelled(codes, factors, factor_bins)
     counted = active_codes(given.codes, threshold=active)
-    if not counted.any():
-        return 0.0
-    return float(gap(information_of(given, bins) / factor_entropies(given), axis=1)[counted].mean())
+    return mig_sup_of(information_of(given, bins), factor_entropies(given), counted)
+
+
+def mig_sup_of(information: Array, entropies: Array, counted: Array) -> float:
+    """The score of mutual information (D, f) and the factors' entropies (f,), over the active codes (D,)."""
+    return float(gap(information / entropies, axis=1)[counted].mean()) if counted.any() else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import labelled
+from vae.metrics.arrays import Array, labelled
 from vae.metrics.information import information_of
 
 
@@ -21,7 +21,12 @@ def modularity(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, factor_b
         bins: of the histogram of each code.
         factor_bins: of a continuous factor; see `vae.metrics`.
     """
-    squares = information_of(labelled(codes, factors, factor_bins), bins) ** 2
+    return modularity_of(information_of(labelled(codes, factors, factor_bins), bins))
+
+
+def modularity_of(information: Array) -> float:
+    """The score of mutual information (D, f)."""
+    squares = information**2
     best = squares.max(axis=1)
     others = (squares.sum(axis=1) - best) / max(1, squares.shape[1] - 1)
     return float(np.where(best > 0, 1 - others / np.where(best > 0, best, 1), 0.0).mean())

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, Labelled, gap, labelled, numeric
+from vae.metrics.arrays import Array, Labelled, gap, numeric, told_apart
 
 
 def sap(
@@ -18,21 +18,28 @@ def sap(
     *,
     C: float = 0.01,
     factor_bins: int | None = None,
+    continuous: bool = False,
 ) -> float:
     """Mean over the factors of the gap in test accuracy between the two codes that predict the factor best alone.
 
     Each prediction is a linear support vector machine on one code: squared hinge, one class against the rest, balanced
-    class weights, as scikit-learn's `LinearSVC(C=0.01, class_weight="balanced")`, solved exactly. In [0, 1].
+    class weights, as scikit-learn's `LinearSVC(C=0.01, class_weight="balanced")`, solved exactly. In [0, 1]. Of a
+    continuous factor the gap is that in squared correlation over the training rows, as in the paper.
 
     Args:
         train_codes, test_codes: (N, D), (M, D).
         train_factors, test_factors: (N, F), (M, F) integers.
-        C: of the support vector machine.
-        factor_bins: of a continuous factor; see `vae.metrics`.
+        C: of the support vector machine, whose penalty is in units of the codes: their scale matters while it is small.
+        factor_bins, continuous: of a continuous factor; see `vae.metrics`.
     """
-    train = labelled(train_codes, train_factors, factor_bins)
-    codes, labels = train.test(test_codes, test_factors)
-    return float(gap(_accuracies(train, codes, labels, C), axis=0).mean())
+    given = told_apart(train_codes, train_factors, factor_bins, continuous=continuous)
+    codes, labels, _ = given.test(test_codes, test_factors)
+    columns = []
+    if len(given.classes.columns):
+        columns.append(_accuracies(given.classes, codes, labels, C))
+    if len(given.columns):
+        columns.append(_squared_correlations(given.classes.codes.astype(np.float64), given.numbers))
+    return float(gap(np.concatenate(columns, axis=1), axis=0).mean())
 
 
 def sap_continuous(codes: ArrayLike, factors: ArrayLike) -> float:
@@ -42,13 +49,17 @@ def sap_continuous(codes: ArrayLike, factors: ArrayLike) -> float:
         codes: (N, D).
         factors: (N, F), continuous or not, whose order and distances mean something.
     """
-    x, y = numeric(codes, factors)
+    return float(gap(_squared_correlations(*numeric(codes, factors)), axis=0).mean())
+
+
+def _squared_correlations(x: Array, y: Array) -> Array:
+    """(D, f) of codes (N, D) and factors (N, f), none of which is constant; 0 for constant codes."""
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     variances = (x**2).sum(axis=0) / (len(x) - 1)
     # The reference's bound: below it a code is taken as constant.
     moving = variances > 1e-12
     scale = np.where(moving, variances * (len(x) - 1), 1.0)[:, None] * (y**2).sum(axis=0)
-    return float(gap(np.where(moving[:, None], (x.T @ y) ** 2 / scale, 0.0), axis=0).mean())
+    return np.where(moving[:, None], (x.T @ y) ** 2 / scale, 0.0)
 
 
 def _accuracies(train: Labelled, codes: Array, labels: Array, C: float) -> Array:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ganwalk.arrays import host_array
 from ganwalk.errors import GanwalkError
-from vae.metrics.arrays import Array, checked_codes, labelled
+from vae.metrics.arrays import checked_codes, rows_of, told_apart
 from vae.metrics.beta_vae import beta_vae_score
 from vae.metrics.dci import dci
 from vae.metrics.dci_es import dci_es
+from vae.metrics.dcimig import dcimig_of
 from vae.metrics.explicitness import explicitness
 from vae.metrics.factor_vae import factor_vae_score
+from vae.metrics.info_mec import info_e, info_mc
+from vae.metrics.information import factor_entropies, information_of
 from vae.metrics.irs import irs
-from vae.metrics.mig import mig
-from vae.metrics.mig_sup import mig_sup
-from vae.metrics.modularity import modularity
-from vae.metrics.posterior import active_units
+from vae.metrics.med import med_of
+from vae.metrics.mig import mig_of
+from vae.metrics.mig_sup import mig_sup_of
+from vae.metrics.modularity import modularity_of
+from vae.metrics.posterior import active_codes
 from vae.metrics.sap import sap
 
 Level = Literal["full", "quick"]
@@ -34,6 +37,7 @@ class MetricSettings:
     Attributes:
         train_rows, test_rows: the most that are used; of more, so many are drawn.
         bins: of the histograms for mutual information.
+        neighbours: of mutual information without bins, in InfoM and InfoC.
         svm_C: of SAP.
         dci_rounds: of gradient boosting.
         batch, train_batches, eval_batches: of the FactorVAE and BetaVAE scores.
@@ -46,6 +50,7 @@ class MetricSettings:
     train_rows: int = 10_000
     test_rows: int = 5_000
     bins: int = 20
+    neighbours: int = 3
     svm_C: float = 0.01
     dci_rounds: int = 100
     batch: int = 64
@@ -66,6 +71,8 @@ LEVELS: Mapping[Level, MetricSettings] = {"full": FULL, "quick": QUICK}
 SCORES: Mapping[str, str] = {
     "mig": "MIG",
     "mig_sup": "MIG-sup",
+    "dcimig": "DCIMIG",
+    "med": "MED",
     "sap": "SAP",
     "dci_disentanglement": "DCI disentanglement",
     "dci_completeness": "DCI completeness",
@@ -74,12 +81,30 @@ SCORES: Mapping[str, str] = {
     "dci_es_size": "DCI-ES size",
     "factor_vae": "FactorVAE score",
     "beta_vae": "BetaVAE score",
+    "info_modularity": "InfoM",
+    "info_compactness": "InfoC",
+    "info_explicitness": "InfoE",
     "modularity": "modularity",
     "explicitness": "explicitness",
     "irs": "IRS",
     "active_units": "active units",
 }
 """Names of what `score_codes` returns, in order, and what tables call them."""
+
+
+# Of those, the ones that only classes have: without classes there is no value that rows could share, nor an entropy.
+OF_CLASSES = (
+    "mig",
+    "mig_sup",
+    "dcimig",
+    "med",
+    "dci_es_explicitness",
+    "dci_es_size",
+    "factor_vae",
+    "beta_vae",
+    "modularity",
+    "irs",
+)
 
 
 def score_codes(
@@ -89,7 +114,10 @@ def score_codes(
     test_factors: ArrayLike,
     *,
     level: Level = "full",
+    settings: MetricSettings | None = None,
     factor_bins: int | None = None,
+    continuous: bool = False,
+    with_dci: bool = True,
     seed: int = 0,
     threads: int | None = None,
 ) -> dict[str, float]:
@@ -100,25 +128,84 @@ def score_codes(
         train_factors, test_factors: (N, F), (M, F) integers.
         level: "full" has the settings `FULL`, "quick" those of `QUICK`, which take seconds: their scores compare with
             each other, not with full ones.
+        settings: other constants than the level's.
         factor_bins: of continuous factors; see `vae.metrics`.
+        continuous: score continuous factors without bins by the metrics that have an estimator for them; what is for
+            classes (`OF_CLASSES`) is then missing.
+        with_dci: False leaves DCI out, which takes longest.
         seed: of all draws.
         threads: of the models that DCI and DCI-ES fit; all processors without it.
     Raises:
         GanwalkError: arrays that do not match, too few rows, values that are not finite, no factor that varies,
-            continuous factors without bins, or an unknown level.
+            continuous factors without bins or `continuous`, or an unknown level.
     """
     if level not in LEVELS:
         raise GanwalkError(f"unknown level of metrics {level!r}: choose from {', '.join(LEVELS)}")
-    settings = LEVELS[level]
-    given = labelled(train_codes, train_factors, factor_bins)
+    settings = settings or LEVELS[level]
+    given = told_apart(train_codes, train_factors, factor_bins, continuous=continuous)
     given.test(test_codes, test_factors)
     rng = np.random.default_rng(seed)
-    train = _at_most(settings.train_rows, rng, given.codes, host_array(train_factors, "factors"))
-    test = _at_most(settings.test_rows, rng, checked_codes(test_codes), host_array(test_factors, "factors"))
+    train = _at_most(settings.train_rows, rng, train_codes, train_factors)
+    test = _at_most(settings.test_rows, rng, test_codes, test_factors)
+    kinds: dict[str, Any] = {"factor_bins": factor_bins, "continuous": continuous}
     # What takes long comes last: arrays that some metric refuses are refused at once.
+    scores = scores_of_arrays(*train, settings=settings, **kinds)
+    scores["sap"] = sap(*train, *test, C=settings.svm_C, **kinds)
+    scores["explicitness"] = explicitness(*train, *test, **kinds)
+    scores["info_explicitness"] = info_e(*train, **kinds)
+    if not len(given.columns):
+        scores |= _scores_of_draws(*train, settings=settings, factor_bins=factor_bins, seed=seed)
+        extended = dci_es(*train, *test, trees=settings.es_trees, factor_bins=factor_bins, seed=seed, threads=threads)
+        scores |= {"dci_es_explicitness": extended.explicitness, "dci_es_size": extended.size}
+    if with_dci:
+        inferred = dci(*train, *test, rounds=settings.dci_rounds, seed=seed, threads=threads, **kinds)
+        scores |= {
+            "dci_disentanglement": inferred.disentanglement,
+            "dci_completeness": inferred.completeness,
+            "dci_informativeness": inferred.informativeness,
+        }
+    return {name: scores[name] for name in SCORES if name in scores}
+
+
+def scores_of_arrays(
+    codes: ArrayLike,
+    factors: ArrayLike,
+    *,
+    settings: MetricSettings = FULL,
+    factor_bins: int | None = None,
+    continuous: bool = False,
+) -> dict[str, float]:
+    """Those of `score_codes` that neither draw nor fit anything, of one set; arguments as there."""
+    given = told_apart(codes, factors, factor_bins, continuous=continuous)
+    active = active_codes(given.classes.codes, threshold=settings.active)
+    concentrated = info_mc(
+        codes, factors, neighbours=settings.neighbours, factor_bins=factor_bins, continuous=continuous
+    )
     scores = {
+        "info_modularity": concentrated.modularity,
+        "info_compactness": concentrated.compactness,
+        "active_units": float(active.sum()),
+    }
+    if len(given.columns):
+        return scores
+    information, entropies = information_of(given.classes, settings.bins), factor_entropies(given.classes)
+    return scores | {
+        "mig": mig_of(information, entropies),
+        "mig_sup": mig_sup_of(information, entropies, active),
+        "dcimig": dcimig_of(information, entropies),
+        "med": med_of(information),
+        "modularity": modularity_of(information),
+        "irs": irs(codes, factors, quantile=settings.irs_quantile, factor_bins=factor_bins),
+    }
+
+
+def _scores_of_draws(
+    codes: ArrayLike, factors: ArrayLike, *, settings: MetricSettings, factor_bins: int | None, seed: int
+) -> dict[str, float]:
+    return {
         "factor_vae": factor_vae_score(
-            *train,
+            codes,
+            factors,
             batch=settings.batch,
             train_votes=settings.train_batches,
             eval_votes=settings.eval_batches,
@@ -127,35 +214,19 @@ def score_codes(
             seed=seed,
         ),
         "beta_vae": beta_vae_score(
-            *train,
+            codes,
+            factors,
             batch=settings.batch,
             train_points=settings.train_batches,
             eval_points=settings.eval_batches,
             factor_bins=factor_bins,
             seed=seed,
         ),
-        "mig": mig(*train, bins=settings.bins, factor_bins=factor_bins),
-        "mig_sup": mig_sup(*train, bins=settings.bins, factor_bins=factor_bins, active=settings.active),
-        "sap": sap(*train, *test, C=settings.svm_C, factor_bins=factor_bins),
-        "modularity": modularity(*train, bins=settings.bins, factor_bins=factor_bins),
-        "explicitness": explicitness(*train, *test, factor_bins=factor_bins),
-        "irs": irs(*train, quantile=settings.irs_quantile, factor_bins=factor_bins),
-        "active_units": float(active_units(train[0], threshold=settings.active)),
     }
-    extended = dci_es(*train, *test, trees=settings.es_trees, factor_bins=factor_bins, seed=seed, threads=threads)
-    scores |= {"dci_es_explicitness": extended.explicitness, "dci_es_size": extended.size}
-    inferred = dci(*train, *test, rounds=settings.dci_rounds, factor_bins=factor_bins, seed=seed, threads=threads)
-    scores |= {
-        "dci_disentanglement": inferred.disentanglement,
-        "dci_completeness": inferred.completeness,
-        "dci_informativeness": inferred.informativeness,
-    }
-    return {name: scores[name] for name in SCORES}
 
 
-def _at_most(rows: int, rng: np.random.Generator, codes: Array, factors: Array) -> tuple[Array, Array]:
+def _at_most(rows: int, rng: np.random.Generator, codes: ArrayLike, factors: ArrayLike) -> tuple[ArrayLike, ArrayLike]:
     """The arrays, or so many of their rows drawn at random, in their order."""
-    if len(codes) <= rows:
-        return codes, factors
-    kept = np.sort(rng.choice(len(codes), rows, replace=False))
-    return codes[kept], factors[kept]
+    n = len(checked_codes(codes))
+    kept = np.arange(n) if n <= rows else np.sort(rng.choice(n, rows, replace=False))
+    return rows_of(codes, kept, "codes"), rows_of(factors, kept, "factors")

@@ -15,12 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 from ganwalk.errors import GanwalkError
 from ganwalk.records import build_record
-from vae.objectives.settings import BetaSettings, BetaTCSettings, ControlSettings, DavaSettings, FactorSettings
+from vae.objectives.settings import (
+    AdaGvaeSettings,
+    BetaSettings,
+    BetaTCSettings,
+    ControlSettings,
+    DavaSettings,
+    DipSettings,
+    FactorSettings,
+    QlaeSettings,
+)
 
 if TYPE_CHECKING:
     from vae.objectives.base import Objective
 
-__all__ = ["OBJECTIVES", "ObjectiveEntry", "check_options", "make_objective"]
+__all__ = ["OBJECTIVES", "ObjectiveEntry", "check_options", "make_objective", "model_options"]
 
 
 @dataclass(frozen=True)
@@ -30,10 +39,12 @@ class ObjectiveEntry:
     Attributes:
         settings: the dataclass.
         home: module:class; the class is made from settings, z_dim and image_shape (C, H, W).
+        of_model: names of its settings that are fields of `vae.models.ModelConfig`, too.
     """
 
     settings: type[Any]
     home: str
+    of_model: tuple[str, ...] = ()
 
 
 OBJECTIVES: Mapping[str, ObjectiveEntry] = {
@@ -42,6 +53,9 @@ OBJECTIVES: Mapping[str, ObjectiveEntry] = {
     "control": ObjectiveEntry(ControlSettings, "vae.objectives.control:Control"),
     "factor": ObjectiveEntry(FactorSettings, "vae.objectives.factor:Factor"),
     "dava": ObjectiveEntry(DavaSettings, "vae.objectives.dava:Dava"),
+    "dip": ObjectiveEntry(DipSettings, "vae.objectives.dip:Dip"),
+    "ada-gvae": ObjectiveEntry(AdaGvaeSettings, "vae.objectives.ada_gvae:AdaGvae"),
+    "qlae": ObjectiveEntry(QlaeSettings, "vae.objectives.qlae:Qlae", of_model=("levels",)),
 }
 
 
@@ -57,6 +71,12 @@ def check_options(name: str, options: Mapping[str, Any]) -> Any:
         return build_record(OBJECTIVES[name].settings, options)
     except GanwalkError as error:
         raise GanwalkError(f"{name}: {error}") from error
+
+
+def model_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the objective `name` asks of the model, as fields of `vae.models.ModelConfig`."""
+    settings = check_options(name, options)
+    return {field: getattr(settings, field) for field in OBJECTIVES[name].of_model}
 
 
 def make_objective(

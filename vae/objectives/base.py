@@ -10,7 +10,24 @@ import torch
 from torch import Tensor, nn
 
 from ganwalk import parallel
-from vae.models import kl_divergence
+from vae.data.base import ImageData
+from vae.models import VAE, kl_divergence, sample
+
+
+@dataclass(frozen=True)
+class Latent:
+    """What stands between the encoder and the decoder in one batch.
+
+    Attributes:
+        mean, log_variance: (n, z_dim) of q(z|x), as the objective takes it to be.
+        z: (n, z_dim) what is decoded.
+        levels: (n, z_dim) of quantised codes the levels that z has, with a gradient to them.
+    """
+
+    mean: Tensor
+    log_variance: Tensor
+    z: Tensor
+    levels: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -19,8 +36,7 @@ class Encoded:
 
     Attributes:
         images: (n, channels, resolution, resolution) in [0, 1].
-        mean, log_variance: (n, z_dim) of q(z|x).
-        z: (n, z_dim) a sample of it.
+        mean, log_variance, z, levels: see `Latent`.
         logits: (n, channels, resolution, resolution) decoded z; None for a second batch, which is not decoded.
     """
 
@@ -29,6 +45,7 @@ class Encoded:
     log_variance: Tensor
     z: Tensor
     logits: Tensor | None = None
+    levels: Tensor | None = None
 
     @property
     def kl(self) -> Tensor:
@@ -85,6 +102,17 @@ class Objective(nn.Module):
     def forward(self, context: Context) -> Terms:
         """The terms of a step, whose gradient goes to the VAE."""
         raise NotImplementedError
+
+    def source(self, data: ImageData) -> ImageData:
+        """What batches are drawn from; GanwalkError if the data set does not do."""
+        return data
+
+    def latent(self, model: VAE, mean: Tensor, log_variance: Tensor, noise: Tensor) -> Latent:
+        """What is decoded of a batch, from what the encoder says and standard normal noise, (n, z_dim) each."""
+        return Latent(mean, log_variance, sample(mean, log_variance, noise))
+
+    def decay(self, model: VAE, lr: float) -> None:
+        """Changes the VAE's weights before each step of its optimiser, as a decay of weights does."""
 
     def update(self, context: Context) -> dict[str, Tensor]:
         """Trains the objective's own networks after the VAE's step; returns scalars for metrics.csv."""

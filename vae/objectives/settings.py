@@ -101,3 +101,48 @@ class FactorSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+
+@dataclass(frozen=True)
+class DipSettings:
+    """λ_od is 2 to 100 in the paper; λ_d is 10 times that in its version I and as much in version II."""
+
+    dip: str = option("ii", "Covariance of the means (i), or of samples (ii).", choices=("i", "ii"))
+    off_diagonal: float = option(10.0, "Weight of squared covariances of different dimensions.", at_least=0)
+    diagonal: float | None = option(
+        None,
+        "Weight of variances' squared distance from 1, as a multiple of that.",
+        at_least=0,
+        shown="10 of i, 1 of ii",
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@dataclass(frozen=True)
+class AdaGvaeSettings:
+    """β is 1 to 16 in the paper."""
+
+    beta: float = option(1.0, "Weight of the KL divergence, or of its total correlation.", at_least=0)
+    changes: int | None = option(
+        None, "Factors in which the images of a pair differ.", at_least=1, shown="drawn for each pair"
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@dataclass(frozen=True)
+class QlaeSettings:
+    """Of the authors' code for 3D Shapes; their dimensions are twice as many as there are factors."""
+
+    levels: int = option(10, "Levels of each dimension of the code.", at_least=2)
+    quantisation: float = option(0.01, "Weight of the levels' distance from the codes.", at_least=0)
+    commitment: float = option(0.01, "Weight of the codes' distance from their levels.", at_least=0)
+    weight_decay: float = option(
+        0.1, "Decay of the weights of convolutions per step, times the learning rate.", at_least=0
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)

@@ -1,5 +1,6 @@
 """Small files of the same structure as the public ones, and the pictures that are in them."""
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -7,12 +8,14 @@ import zipfile
 import numpy as np
 
 from vae.data.base import grid_positions
+from vae.data.smallnorb import FILES as smallnorb_files
 
 DSPRITES = (2, 2, 2, 3, 2)
 SHAPES3D = (2, 2, 2, 2, 2, 3)
 MPI3D = (2, 1, 2, 1, 1, 3, 3)
 FACES3D = (2, 3, 2, 2)
 CARS3D = (2, 3, 4)
+SMALLNORB = (2, 4, 2, 3, 2)
 
 
 def pictures(n, channels, seed=0, high=256):
@@ -98,6 +101,34 @@ def cars3d(path, members=None, compressed=True):
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     return images
+
+
+def smallnorb(path, packed=True, **changes):
+    """The files of SmallNORB, of which the first is at this path; `changes` replace parts. Returns its pictures."""
+    n = int(np.prod(SMALLNORB))
+    # Areas of 3×3 of one value, so that they keep it when pictures are resized.
+    small = pictures(n, 1)[:, ::2, ::2]
+    large = small.repeat(3, axis=1).repeat(3, axis=2)[..., 0]
+    positions = grid_positions(np.arange(n), SMALLNORB)
+    for k in range(2):
+        # Half of the instances each, not in order.
+        rows = np.flatnonzero((positions[:, 1] < 2) == bool(k))
+        rows = np.random.default_rng(k).permutation(rows)
+        info = np.stack([positions[rows, 1], positions[rows, 2], 2 * positions[rows, 3], positions[rows, 4]], axis=1)
+        arrays = {
+            "dat": np.stack([large[rows], 255 - large[rows]], axis=1),
+            "cat": positions[rows, 0].astype(np.int32),
+            "info": info.astype(np.int32),
+            **changes,
+        }
+        for part, array in arrays.items():
+            magic = {np.dtype(np.uint8): 0x1E3D4C55, np.dtype(np.int32): 0x1E3D4C54}[array.dtype]
+            sizes = [*array.shape, 1, 1][: max(3, array.ndim)]
+            data = np.array([magic, array.ndim, *sizes], "<i4").tobytes() + array.tobytes()
+            name = smallnorb_files[k, part].name
+            target = path.parent / (name if packed else name.removesuffix(".gz"))
+            target.write_bytes(gzip.compress(data, 1) if packed else data)
+    return small.repeat(2, axis=1).repeat(2, axis=2)
 
 
 def npy_header(text):

@@ -16,7 +16,7 @@ import pytest
 from ganwalk.errors import GanwalkError
 from tests.vae.data import small_files
 from tests.weights_server import WeightsServer, cut_after
-from vae.data import DATASETS, cars3d, celeba, dsprites, faces3d, load_dataset, mpi3d, shapes3d, stored
+from vae.data import DATASETS, cars3d, celeba, dsprites, faces3d, load_dataset, mpi3d, shapes3d, smallnorb, stored
 from vae.data.base import grid_indices
 from vae.data.public_files import Access
 
@@ -48,12 +48,17 @@ def load_cars3d(resolution=64, **access):
     return cars3d.load(resolution, Access(download=False, **access), small_files.CARS3D)
 
 
+def load_smallnorb(resolution=64, **access):
+    return smallnorb.load(resolution, Access(download=False, **access), small_files.SMALLNORB)
+
+
 KINDS = {
     "dsprites": (dsprites.FILE, small_files.dsprites, load_dsprites, 255),
     "shapes3d": (shapes3d.FILE, small_files.shapes3d, load_shapes3d, 1),
     "mpi3d": (mpi3d.FILES["mpi3d-toy"], small_files.mpi3d, load_mpi3d, 1),
     "faces3d": (faces3d.FILE, small_files.faces3d, load_faces3d, 1),
     "cars3d": (cars3d.FILE, small_files.cars3d, load_cars3d, 1),
+    "smallnorb": (smallnorb.FILE, small_files.smallnorb, load_smallnorb, 1),
 }
 
 
@@ -601,3 +606,36 @@ def test_zips_without_photographs(folder):
     (folder / celeba.FILE.name).write_bytes(b"PK")
     with pytest.raises(GanwalkError, match="delete it, and get it again"):
         _photographs(64)
+
+
+def test_smallnorb_unpacked_and_a_root_that_is_a_file(folder, tmp_path):
+    expected = small_files.smallnorb(tmp_path / smallnorb.FILE.name, packed=False)
+    found = load_smallnorb(root=tmp_path).images(np.arange(96))
+    assert np.array_equal(found, expected)
+    again = load_smallnorb(32, root=tmp_path / smallnorb.FILE.name.removesuffix(".gz"))
+    assert np.abs(again.images(np.arange(96)) - small_files.means(expected)).max() <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"dat": np.zeros((48, 2, 96, 95), np.uint8)}, "it has an array of shape"),
+        ({"dat": np.zeros((48, 2, 96, 96), np.int32)}, "it has an array of type 0x1e3d4c54 with 4 axes"),
+        ({"cat": np.full(48, 2, np.int32)}, "factors beyond their ranges"),
+        ({"info": np.ones((48, 4), np.int32)}, "factors beyond their ranges"),
+        ({"info": np.zeros((48, 4), np.int32)}, "are missing, others come twice"),
+    ],
+)
+def test_wrong_smallnorb(folder, changes, reason):
+    small_files.smallnorb(folder / smallnorb.FILE.name, **changes)
+    with pytest.raises(GanwalkError, match=reason):
+        load_smallnorb()
+    assert not list(folder.glob("*.npy*"))
+
+
+def test_areas_of_two_thirds():
+    images = np.random.default_rng(0).integers(256, size=(2, 6, 9, 1), dtype=np.uint8)
+    # Of pictures as large again, means of 3×3 pixels.
+    large = images.astype(float).repeat(2, axis=1).repeat(2, axis=2)
+    expected = large.reshape(2, 4, 3, 6, 3, 1).mean(axis=(2, 4))
+    assert np.abs(smallnorb._two_thirds(images) - expected).max() <= 0.5

@@ -121,3 +121,121 @@ def test_tensors_are_detached(grid):
     assert np.array_equal(udr([tracked, codes], [ones, ones]).scores, udr([codes, codes], [np.ones(3)] * 2).scores)
     images = tracked.sigmoid()
     assert reconstruction(images, images).psnr == pytest.approx(100)
+
+
+WITH_NUMBERS = {"sap": {}, "explicitness": {}, "dci": {"rounds": 5}}
+
+
+@pytest.mark.parametrize("name", WITH_NUMBERS)
+def test_continuous_factors_have_estimators_of_their_own(continuous, name):
+    codes, factors = continuous
+    mixed = np.stack([factors[:, 0], np.arange(900) % 3], axis=1)
+    held = np.concatenate([codes[:, :1], mixed[:, 1:] + 0.01 * codes], axis=1)
+    function, options = getattr(metrics, name), {**WITH_NUMBERS[name], "continuous": True}
+    for given in (factors, mixed):
+        found = function(held, given, held, given, **options)
+        assert np.isfinite(found if isinstance(found, float) else found.informativeness)
+    # Classes are what they are without it.
+    found = function(held, mixed[:, 1:], held, mixed[:, 1:], **options)
+    expected = function(held, mixed[:, 1:], held, mixed[:, 1:], **WITH_NUMBERS[name])
+    assert repr(found) == repr(expected)
+
+
+def test_regression_by_hand(continuous):
+    codes, factors = continuous
+    numbers = factors[:, :1]
+    # The first code has it, the second nothing: the gap is the squared correlation.
+    correlation = np.corrcoef(codes[:, 0], numbers[:, 0])[0, 1] ** 2
+    other = np.corrcoef(codes[:, 1], numbers[:, 0])[0, 1] ** 2
+    assert metrics.sap(codes, numbers, codes, numbers, continuous=True) == pytest.approx(correlation - other)
+    assert metrics.explicitness(numbers, numbers**3, numbers, numbers**3, continuous=True) == pytest.approx(1)
+    # Pairs in order: with test rows 1, 2, 3 as 1, 3, 2 there are two of three.
+    three = np.array([[0.1], [0.2], [0.3]])
+    assert metrics.explicitness(numbers, numbers, three, three[[0, 2, 1]], continuous=True) == pytest.approx(2 / 3)
+    constant = np.zeros_like(numbers)
+    assert metrics.explicitness(constant, numbers, constant, numbers, continuous=True) == 0.5
+    found = metrics.dci(codes, factors, codes, factors, rounds=20, continuous=True)
+    assert found.disentanglement > 0.95 and found.completeness > 0.95 and found.informativeness > 0.9
+    assert found.importance.shape == (2, 2)
+
+
+def test_scores_of_continuous_factors_are_those_that_have_an_estimator(continuous):
+    codes, factors = continuous
+    found = score_codes(codes, factors, codes, factors, level="quick", continuous=True, threads=1)
+    assert list(found) == [name for name in metrics.SCORES if name not in metrics.OF_CLASSES]
+    assert found["info_modularity"] > 0.9 and found["dci_disentanglement"] > 0.9
+    both = score_codes(codes, factors, codes, factors, level="quick", continuous=True, factor_bins=5, threads=1)
+    assert list(both) == list(metrics.SCORES)
+    mixed = np.stack([factors[:, 0], np.arange(900) % 3], axis=1)
+    assert "mig" not in score_codes(codes, mixed, codes, mixed, level="quick", continuous=True, threads=1)
+    assert metrics.continuous_factors(mixed).tolist() == [True, False]
+
+
+class Frame:
+    """What metrics ask of a table with named columns."""
+
+    def __init__(self, **columns):
+        self.data = columns
+        self.columns = list(columns)
+
+    def __getitem__(self, name):
+        return self.data[name]
+
+    def to_numpy(self):
+        return np.array(list(self.data.values()), object).T
+
+    @property
+    def iloc(self):
+        class Rows:
+            def __getitem__(_, rows):
+                return Frame(**{name: np.asarray(column)[rows] for name, column in self.data.items()})
+
+        return Rows()
+
+
+def test_frames_are_taken_by_their_columns(grid):
+    codes = grid + np.random.default_rng(0).normal(0, 0.1, grid.shape)
+    frame = Frame(a=codes[:, 0], b=codes[:, 1].astype(object), c=codes[:, 2])
+    text = np.array(["round", "square", "flat"])[grid[:, 0]].astype(object)
+    factors = Frame(shape=text, size=grid[:, 1], on=grid[:, 2] > 1)
+    expected = np.stack([grid[:, 0], grid[:, 1], grid[:, 2] > 1], axis=1)
+    assert mig(frame, factors) == pytest.approx(mig(codes, expected))
+    halves = [part.iloc[np.arange(start, 1200, 2)] for start in (0, 1) for part in (frame, factors)]
+    found = metrics.dci(*halves, rounds=5)
+    assert found.informativeness > 0.9
+    many = metrics.MetricSettings(train_rows=300, test_rows=100, dci_rounds=2, train_batches=50, eval_batches=50)
+    _, shapes = np.unique(text, return_inverse=True)
+    numbered = np.stack([shapes, grid[:, 1], grid[:, 2] > 1], axis=1)
+    plain = [part[start::2] for start in (0, 1) for part in (codes, numbered)]
+    assert score_codes(*halves, settings=many, threads=1) == score_codes(*plain, settings=many, threads=1)
+    with pytest.raises(GanwalkError, match="factor shape holds text, which is no number"):
+        sap_continuous(frame, factors)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda z, f: (Frame(a=np.array(["x"] * 9)), f),
+            "codes must be finite numbers: column a holds text; leave it out",
+        ),
+        (
+            lambda z, f: (Frame(a=np.where(np.arange(9) % 4 == 3, np.nan, 1.0)), f),
+            r"codes must be finite: column a has missing or infinite values in 2 rows, the first of them row 3",
+        ),
+        (lambda z, f: (z, Frame(k=np.array([1, None] * 4 + [2], object))), "factors must be finite: column k .* row 1"),
+        (lambda z, f: (z, Frame(k=np.array(["a", None] * 4 + ["b"], object))), "factors must be finite: column k"),
+        (lambda z, f: (z, Frame(k=np.array([f"{i}" for i in range(9)]))), "share a value of factor k: leave it out"),
+        (lambda z, f: (z, Frame()), "the frame has no columns"),
+        (
+            lambda z, f: (z * [np.nan, 1], f),
+            "column 0 has missing or infinite values in 9 rows, the first of them row 0",
+        ),
+        (lambda z, f: (z, np.where(f == 2, np.inf, f)), r"column 0 has missing or infinite values in 3 rows, .* row 2"),
+    ],
+)
+def test_messages_name_the_column(change, message):
+    codes, factors = np.random.default_rng(0).normal(size=(9, 2)), np.arange(9)[:, None] % 3
+    with pytest.raises(GanwalkError, match=message) as caught:
+        mig(*change(codes, factors))
+    assert "\n" not in str(caught.value)

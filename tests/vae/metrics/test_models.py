@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.multiclass import OneVsRestClassifier
@@ -10,7 +10,7 @@ from sklearn.svm import LinearSVC
 
 from tests.vae.metrics.conftest import read_golden
 from vae.metrics import dci, explicitness, sap
-from vae.metrics.boosting import boost
+from vae.metrics.boosting import boost, boost_numbers
 from vae.metrics.dci_es import DEPTHS, _errors_by_depth
 
 
@@ -75,3 +75,17 @@ def test_a_forest_that_is_not_cut_is_the_forest():
     assert errors[-1] == pytest.approx(1 - forest.score(x[400:], labels[400:]))
     shallow = [np.mean([tree.tree_.max_depth for tree in forest.estimators_]) > depth for depth in DEPTHS]
     assert errors[0] > errors[-1] and any(shallow)
+
+
+@pytest.mark.slow
+def test_boosting_of_numbers_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 4))
+    y = 5 + x[:, 0] ** 2 + 0.5 * x[:, 1] + 0.1 * rng.normal(size=600)
+    found = boost_numbers(x[:400], y[:400], x[400:], y[400:], rounds=30)
+    peer = GradientBoostingRegressor(n_estimators=30, random_state=0).fit(x[:400].astype(np.float32), y[:400])
+    # Theirs weigh every tree alike, ours by what it gains.
+    np.testing.assert_allclose(found.importances, peer.feature_importances_, atol=0.02)
+    assert found.train_accuracy == pytest.approx(peer.score(x[:400], y[:400]), abs=1e-3)
+    assert found.test_accuracy == pytest.approx(peer.score(x[400:], y[400:]), abs=5e-3)
+    assert boost_numbers(x, rng.normal(size=600), x[:1], y[:1], rounds=2).test_accuracy == 0

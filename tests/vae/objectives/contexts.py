@@ -1,25 +1,27 @@
 """Contexts of a step for tests: of a small VAE, or of given codes alone."""
 
+from dataclasses import replace
+
 import torch
 
-from vae.models import VAE, ModelConfig, sample
-from vae.objectives.base import Context, Encoded
+from vae.models import VAE, ModelConfig
+from vae.objectives.base import Context, Encoded, Objective
+from vae.step import _encode
 
 
-def model_context(z_dim=4, channels=1, resolution=32, n=8, seed=0, step=0, steps=10):
-    """A small VAE and a step of it; the same for the same arguments."""
+def model_context(z_dim=4, channels=1, resolution=32, n=8, seed=0, step=0, steps=10, objective=None):
+    """A small VAE and a step of it, with codes such as the objective makes; the same for the same arguments."""
+    objective = Objective() if objective is None else objective
+    levels = getattr(getattr(objective, "settings", None), "levels", None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = VAE(ModelConfig(resolution, channels, z_dim, hidden=16))
+        model = VAE(ModelConfig(resolution, channels, z_dim, hidden=16, levels=levels))
     rng = torch.Generator().manual_seed(1000 * seed + step)
-    batch, second = (encode(model, torch.rand(n, channels, resolution, resolution, generator=rng), rng) for _ in "ab")
-    batch = Encoded(batch.images, batch.mean, batch.log_variance, batch.z, model.decode(batch.z))
+    batch, second = (
+        _encode(model, objective, torch.rand(n, channels, resolution, resolution, generator=rng), rng) for _ in "ab"
+    )
+    batch = replace(batch, logits=model.decode(batch.z))
     return model, Context(batch, second, model.decode, step, steps, 1000, rng)
-
-
-def encode(model, images, rng):
-    mean, log_variance = model.encode(images)
-    return Encoded(images, mean, log_variance, sample(mean, log_variance, torch.randn(mean.shape, generator=rng)))
 
 
 def code_context(mean, log_variance, z=None, *, second=None, step=0, steps=10, data_size=1000, seed=0):

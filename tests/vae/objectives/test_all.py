@@ -29,7 +29,7 @@ def run(objective, steps, **shape):
     """Terms and states of these steps, as the training loop takes them."""
     seen = []
     for step in steps:
-        model, context = model_context(step=step, **shape)
+        model, context = model_context(step=step, objective=objective, **shape)
         terms = objective(context)
         gradients = torch.autograd.grad(terms.loss, list(model.parameters()), allow_unused=True)
         logs = {**terms.logs, **objective.update(context)}
@@ -53,7 +53,7 @@ def test_terms_are_finite_and_reach_the_encoder(name, z_dim, channels, resolutio
     objective = make(name, z_dim, channels, resolution)
     encoder = None
     for step in range(2):
-        model, context = model_context(z_dim, channels, resolution, step=step)
+        model, context = model_context(z_dim, channels, resolution, step=step, objective=objective)
         encoder = list(model.encoder.parameters())
         terms = objective(context)
         assert terms.loss.shape == () and terms.loss.isfinite()
@@ -68,7 +68,7 @@ def test_terms_are_finite_and_reach_the_encoder(name, z_dim, channels, resolutio
 def test_logs_have_names_of_their_own(name):
     """None takes the place of what the loop logs, and none comes twice."""
     objective = make(name)
-    _, context = model_context()
+    _, context = model_context(objective=objective)
     logged = list(objective(context).logs) + list(objective.update(context))
     assert not {"step", "loss", "reconstruction", "kl", "topdis", "conflict"} & set(logged)
     assert len(set(logged)) == len(logged)
@@ -108,7 +108,7 @@ def test_the_loss_alone_changes_nothing(name):
     objective = make(name)
     run(objective, range(2))
     before = {key: value.clone() for key, value in objective.state_dict().items()}
-    objective(model_context(step=2)[1])
+    objective(model_context(step=2, objective=objective)[1])
     assert same(dict(objective.state_dict()), before)
 
 

@@ -1,0 +1,220 @@
+"""python -m vae.score: files of every kind, what was missing, continuous factors, and what is written."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganwalk.errors import GanwalkError
+from vae import codes_files
+from vae.codes_files import open_codes
+from vae.codes_sample import draw_sample
+from vae.codes_scores import score_samples
+from vae.codes_settings import CodesSettings
+from vae.metrics import OF_CLASSES, SCORES
+
+FAST = ("--metrics", "quick", "--intervals", "none", "--no-dci", "--threads", 1, "-q")
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    """Codes (400, 3), of which two hold a factor each, and classes (400, 2)."""
+    rng = np.random.default_rng(0)
+    factors = np.stack([rng.integers(3, size=400), rng.integers(4, size=400)], axis=1)
+    return np.concatenate([factors + 0.1 * rng.normal(size=(400, 2)), rng.normal(size=(400, 1))], axis=1), factors
+
+
+def write_table(path, codes, factors, names=("factor_shape", "factor_size"), text=(), delimiter=","):
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, delimiter=delimiter)
+        writer.writerow([*(f"z{k}" for k in range(codes.shape[1])), *names])
+        for row, labels in zip(codes.tolist(), factors.tolist(), strict=True):
+            writer.writerow([*row, *(f"kind {v}" if k in text else v for k, v in enumerate(labels))])
+    return path
+
+
+def rows_in(source, rows=10_000, **options):
+    sample = draw_sample(source, rows, **options)
+    return sample.codes, sample.factors
+
+
+@pytest.mark.parametrize("kind", ["npz", "compressed npz", "npy", "csv", "tsv", "text"])
+def test_files_of_every_kind_hold_the_same_rows(arrays, kind, tmp_path, monkeypatch):
+    # Blocks that end within the rows.
+    monkeypatch.setattr(codes_files, "_ROWS", 150)
+    codes, factors = arrays
+    paths = [tmp_path / f"codes.{kind.split()[-1]}"]
+    if "npz" in kind:
+        (np.savez_compressed if " " in kind else np.savez)(paths[0], codes=codes, factors=np.asfortranarray(factors))
+    elif kind == "npy":
+        paths.append(tmp_path / "factors.npy")
+        np.save(paths[0], codes)
+        np.save(paths[1], factors)
+    else:
+        paths = [tmp_path / f"codes.{kind.replace('text', 'csv')}"]
+        write_table(
+            paths[0], codes, factors, text=(0,) if kind == "text" else (), delimiter="\t" if kind == "tsv" else ","
+        )
+    source, test = open_codes(paths)
+    found = rows_in(source)
+    assert test is None and np.array_equal(found[0], codes)
+    if kind == "text":
+        # Numbered as they come.
+        _, first = np.unique(factors[:, 0], return_index=True)
+        assert np.array_equal(found[1][:, 0], np.argsort(np.argsort(first))[factors[:, 0]])
+        assert source.texts == ("factor_shape",)
+    assert np.array_equal(found[1][:, 1], factors[:, 1])
+
+
+def test_parquet(arrays, tmp_path):
+    reason = "tables need the extra [tables]: pip install '.[tables]'"
+    pyarrow, parquet = (pytest.importorskip(name, reason=reason) for name in ("pyarrow", "pyarrow.parquet"))
+    codes, factors = arrays
+    columns = {f"z{k}": codes[:, k] for k in range(3)}
+    texts = np.array(["disc", "box", "star"])[factors[:, 0]]
+    table = pyarrow.table({**columns, "factor_shape": texts, "factor_big": factors[:, 1] > 1})
+    parquet.write_table(table, tmp_path / "codes.parquet")
+    source, _ = open_codes([tmp_path / "codes.parquet"])
+    found = rows_in(source)
+    assert np.array_equal(found[0], codes) and np.array_equal(found[1][:, 1], factors[:, 1] > 1)
+    assert len(np.unique(found[1][:, 0])) == 3 and source.texts == ("factor_shape",)
+    with pytest.raises(GanwalkError, match="column factor_shape holds string, which is no number"):
+        open_codes([tmp_path / "codes.parquet"], factors=["factor_big"])
+    (tmp_path / "bad.parquet").write_bytes(b"nothing")
+    with pytest.raises(GanwalkError, match="cannot read"):
+        open_codes([tmp_path / "bad.parquet"])
+
+
+def test_columns_are_named(arrays, tmp_path):
+    path = write_table(tmp_path / "c.csv", *arrays, names=("shape", "size"))
+    source, _ = open_codes([path], codes=["z*"], factors=["s?ape", "size"])
+    assert source.code_names == ("z0", "z1", "z2") and source.factor_names == ("shape", "size")
+    assert open_codes([path], factors=["size"])[0].code_names == ("z0", "z1", "z2", "shape")
+
+
+def test_a_sample_is_uniform_and_in_order(tmp_path):
+    np.savez(tmp_path / "c.npz", codes=np.arange(9000.0)[:, None], factors=np.arange(9000) // 100)
+    source, _ = open_codes([tmp_path / "c.npz"])
+    drawn = np.concatenate([rows_in(source, 300, seed=seed)[0][:, 0] for seed in range(10)])
+    assert len(drawn) == 3000 and (np.diff(drawn[:300]) > 0).all()
+    assert np.bincount((drawn // 1000).astype(int)).min() > 250
+    assert np.array_equal(rows_in(source, 300, seed=3)[0], rows_in(source, 300, seed=3)[0])
+
+
+def test_rows_that_miss_something_are_named_and_dropped_on_request(vae_run, arrays, tmp_path):
+    codes, factors = (part.astype(float) for part in arrays)
+    codes[17, 1], codes[300, 0], factors[18, 1] = np.nan, np.inf, np.nan
+    path = write_table(tmp_path / "c.csv", codes, factors)
+    code, _, err = vae_run("score", path, "--out", tmp_path / "o", *FAST)
+    assert code == 2 and len(err.splitlines()) == 1
+    assert "3 of 400 rows have missing or infinite values: row 17 (z1), row 18 (factor_size), row 300 (z0)" in err
+    code, out, err = vae_run("score", path, "--out", tmp_path / "o", "--drop-missing", *FAST)
+    assert code == 0, err
+    assert "397 of 400 rows" in out and "3 dropped for missing values" in out
+    facts = json.loads((tmp_path / "o" / "scores.json").read_text())
+    assert facts["rows"]["dropped"] == [17, 18, 300] and facts["rows"]["total"] == 400
+
+
+def test_what_is_written(vae_run, arrays, tmp_path):
+    path, out = tmp_path / "c.npz", tmp_path / "o"
+    np.savez(path, codes=arrays[0], factors=arrays[1], factor_names=np.array(["shape", "size"]))
+    options = ["score", path, "--out", out, "--metrics", "quick", "--draws", 5, "--threads", 1, "-q"]
+    code, printed, err = vae_run(*options)
+    assert code == 0, err
+    assert "factors, classes: shape, size" in printed and "95 % interval" in printed
+    assert printed.splitlines()[-1] == f"next: look at {out / 'information.png'}"
+    facts = json.loads((out / "scores.json").read_text())
+    assert list(facts["scores"]) == list(SCORES) and facts["scores"]["mig"] > 0.6
+    low, high = facts["intervals"]["mig"]
+    assert low < facts["scores"]["mig"] < high and "dci_disentanglement" not in facts["intervals"]
+    assert np.shape(facts["mutual_information"]) == (3, 2) and facts["rows"]["train"] == 267
+    assert np.asarray(Image.open(out / "information.png").convert("L")).std() > 0
+    assert "exists" in vae_run(*options)[2]
+    code, printed, _ = vae_run(*options, "--force", "--json")
+    assert code == 0 and json.loads(printed)["scores"] == facts["scores"]
+
+
+def test_continuous_factors_are_told_apart(vae_run, arrays, tmp_path):
+    codes, factors = arrays
+    angle = factors[:, 1] + np.random.default_rng(0).random(400)
+    path = write_table(tmp_path / "c.csv", codes, np.stack([factors[:, 0], angle], axis=1))
+    code, out, err = vae_run("score", path, "--out", tmp_path / "o", *FAST)
+    assert code == 0, err
+    assert "factors, classes: factor_shape" in out and "factors, continuous: factor_size" in out
+    assert "–  for classes: give --factor-bins 10" in out
+    facts = json.loads((tmp_path / "o" / "scores.json").read_text())
+    assert set(OF_CLASSES) <= set(facts["missing"]) and not set(OF_CLASSES) & set(facts["scores"])
+    code, out, err = vae_run("score", path, "--out", tmp_path / "o2", "--factor-bins", 4, *FAST)
+    assert code == 0 and "factors, binned: factor_size" in out and "MIG  " in out, err
+
+
+def test_folds_and_a_test_set_of_the_file(arrays, tmp_path):
+    codes, factors = arrays
+    np.savez(
+        tmp_path / "c.npz", codes=codes[:300], factors=factors[:300], test_codes=codes[300:], test_factors=factors[300:]
+    )
+    source, test = open_codes([tmp_path / "c.npz"])
+    quick = CodesSettings(metrics="quick", intervals="none", dci=False)
+    found = score_samples(draw_sample(source, 4500), draw_sample(test, 4500), quick, threads=1)
+    assert (found.rows["train"], found.rows["test"]) == (300, 100) and not found.deviations
+    folds = CodesSettings(metrics="quick", intervals="none", dci=False, folds=2)
+    both = score_samples(draw_sample(source, 4500), None, folds, threads=1)
+    assert both.deviations["mig"] > 0 and both.rows["test"] == 150
+
+
+@pytest.mark.parametrize(
+    ("write", "arguments", "message"),
+    [
+        (lambda p: None, ("gone.npz",), "gone.npz is no file: give .npz"),
+        (lambda p: (p / "c.npz").write_bytes(b"PK"), ("c.npz",), "cannot read .*c.npz"),
+        (lambda p: np.savez(p / "c.npz", z=np.zeros((9, 2))), ("c.npz",), "has no array codes: it has z"),
+        (
+            lambda p: np.savez(p / "c.npz", codes=np.zeros((9, 2)), factors=np.zeros((8, 2))),
+            ("c.npz",),
+            "9 rows of codes and 8 of factors",
+        ),
+        (
+            lambda p: np.savez(p / "c.npz", codes=np.array([[{}]]), factors=np.zeros((1, 1))),
+            ("c.npz",),
+            "codes in .* holds values of the type object: save numbers",
+        ),
+        (lambda p: (p / "c.csv").write_text("a,b\n1,2\n"), ("c.csv",), "name its columns of factors .* it has a, b"),
+        (lambda p: (p / "c.csv").write_text("a,factor_b\n1,2\n3\n"), ("c.csv",), "line 3 has 1 columns, its header 2"),
+        (
+            lambda p: (p / "c.csv").write_text("a,factor_b\n1,2\nx,3\n"),
+            ("c.csv",),
+            "column a has 'x' in row 1, which is no number",
+        ),
+        (lambda p: (p / "c.csv").write_text("a,a\n1,2\n"), ("c.csv",), "two columns 'a'"),
+        (
+            lambda p: (p / "c.csv").write_text("a,b\n1,2\n"),
+            ("c.csv", "--factors", "q"),
+            "has no column q: its columns are a, b",
+        ),
+        (
+            lambda p: (p / "c.csv").write_text("a,factor_b\n" + "".join(f"1,name{k}\n" for k in range(50))),
+            ("c.csv",),
+            "factor_b is text that hardly repeats",
+        ),
+        (lambda p: (p / "c.txt").write_text(""), ("c.txt",), "cannot read .*c.txt: give .npz"),
+        (
+            lambda p: np.savez(p / "c.npz", codes=np.zeros((9, 2)), factors=np.zeros((9, 2))),
+            ("c.npz", "--factors", "a"),
+            "name columns of tables",
+        ),
+        (
+            lambda p: np.savez(p / "c.npz", codes=np.ones((9, 2)), factors=np.zeros((9, 1))),
+            ("c.npz", "--folds", "9"),
+            "9 rows are too few for 9 folds",
+        ),
+    ],
+)
+def test_bad_files_are_refused_in_a_line(vae_run, tmp_path, write, arguments, message):
+    write(tmp_path)
+    code, _, err = vae_run("score", tmp_path / arguments[0], *arguments[1:], "--out", tmp_path / "o", "-q")
+    assert code == 2 and len(err.splitlines()) == 1
+    assert re.search(message, err), err
+    assert not (tmp_path / "o").exists()

@@ -1,0 +1,211 @@
+"""Scores of anybody's codes: a split or folds, intervals, and what the factors were taken for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ganwalk.errors import GanwalkError
+from vae.codes_files import CodesSource
+from vae.codes_sample import Sample, draw_sample
+from vae.codes_settings import CodesSettings
+from vae.metrics import (
+    LEVELS,
+    OF_CLASSES,
+    SCORES,
+    continuous_factors,
+    mutual_information,
+    score_codes,
+    score_intervals,
+    scores_of_arrays,
+)
+from vae.metrics.arrays import Array
+from vae.metrics.scores import MetricSettings
+
+Split = tuple[Array, Array, Array, Array]
+# Told which part is being done, and how much of the whole is.
+Tell = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class CodesScores:
+    """Scores of codes.
+
+    Attributes:
+        scores: by the names in `vae.metrics.SCORES`; of folds their means.
+        deviations: over the folds; empty without.
+        intervals: (low, high) of 95 %, of those that have one.
+        missing: why a score is missing, by its name.
+        kinds: of each factor: classes, continuous, binned or constant.
+        information: (D, F) mutual information in nats.
+        rows: how many there were, how many were used for what, and which were dropped.
+    """
+
+    scores: dict[str, float]
+    deviations: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    missing: dict[str, str]
+    kinds: tuple[str, ...]
+    information: Array
+    rows: dict[str, Any]
+
+
+def read_samples(
+    source: CodesSource, test: CodesSource | None, settings: CodesSettings, *, drop_missing: bool = False
+) -> tuple[Sample, Sample | None]:
+    """The rows that are scored, and those of the test set if the file has one; see `draw_sample`."""
+    if test is not None and settings.folds is not None:
+        raise GanwalkError("the file has a test set of its own: leave --folds out")
+    train_rows, test_rows = _most(settings)
+    options: dict[str, Any] = {"seed": settings.seed, "drop_missing": drop_missing}
+    if test is None:
+        return draw_sample(source, train_rows + test_rows, **options), None
+    return draw_sample(source, train_rows, **options), draw_sample(test, test_rows, **options)
+
+
+def check_texts(source: CodesSource, sample: Sample) -> None:
+    """GanwalkError if a factor is text that hardly repeats: neither classes nor numbers."""
+    for name, lone in zip(source.factor_names, continuous_factors(sample.factors), strict=True):
+        if lone and name in source.texts:
+            raise GanwalkError(f"factor {name} is text that hardly repeats, such as a name: leave it out")
+
+
+def score_samples(
+    sample: Sample,
+    test: Sample | None,
+    settings: CodesSettings,
+    *,
+    threads: int | None = None,
+    on_progress: Tell | None = None,
+) -> CodesScores:
+    """Every score of these rows, on the test set, a random split or folds.
+
+    Raises:
+        GanwalkError: too few rows, or what the metrics refuse.
+    """
+    tell = on_progress or (lambda what, share: None)
+    continuous = continuous_factors(sample.factors)
+    for_numbers = bool(continuous.any()) and settings.factor_bins is None
+    constants = _constants(settings)
+    splits = _splits(sample, test, settings)
+
+    def score(split: Split) -> dict[str, float]:
+        return score_codes(
+            *split,
+            settings=constants,
+            factor_bins=settings.factor_bins,
+            continuous=for_numbers,
+            with_dci=settings.dci,
+            seed=settings.seed,
+            threads=threads,
+        )
+
+    found = []
+    for turn, split in enumerate(splits):
+        tell("scoring", 0.5 * turn / len(splits))
+        found.append(score(split))
+    names = list(found[0])
+    scores = {name: float(np.mean([fold[name] for fold in found])) for name in names}
+    deviations = (
+        {name: float(np.std([fold[name] for fold in found], ddof=1)) for name in names} if len(found) > 1 else {}
+    )
+    intervals: dict[str, tuple[float, float]] = {}
+    if settings.intervals != "none":
+        # Of the rows that the scores are of: with a split those of the training set.
+        codes, factors = (sample.codes, sample.factors) if len(splits) > 1 else splits[0][:2]
+
+        def score_half(codes: Any, factors: Any) -> dict[str, float]:
+            if settings.intervals == "all":
+                return score(_split(codes, factors, settings.test_share, settings.seed))
+            return scores_of_arrays(
+                codes, factors, settings=constants, factor_bins=settings.factor_bins, continuous=for_numbers
+            )
+
+        found_intervals = score_intervals(
+            codes,
+            factors,
+            score_half,
+            draws=settings.draws,
+            seed=settings.seed,
+            on_draw=lambda done: tell("intervals", 0.5 + 0.5 * done / settings.draws),
+        )
+        intervals = {name: found_intervals[name] for name in SCORES if name in found_intervals}
+    estimator = "neighbours" if for_numbers else "histogram"
+    missing = dict.fromkeys(OF_CLASSES, "for classes: give --factor-bins 10") if for_numbers else {}
+    if not settings.dci:
+        missing |= {name: "left out" for name in SCORES if name.startswith("dci_") and name not in OF_CLASSES}
+    whole = np.concatenate([sample.factors, test.factors]) if test is not None else sample.factors
+    return CodesScores(
+        scores=scores,
+        deviations=deviations,
+        intervals=intervals,
+        missing=missing,
+        kinds=_kinds(whole, continuous, settings.factor_bins),
+        information=mutual_information(
+            sample.codes, sample.factors, factor_bins=settings.factor_bins, estimator=estimator
+        ),
+        rows={
+            "total": sample.total + (test.total if test else 0),
+            "used": len(sample.codes) + (len(test.codes) if test else 0),
+            "train": len(splits[0][0]),
+            "test": len(splits[0][2]),
+            "dropped": [*sample.dropped],
+            "dropped_of_test": [*test.dropped] if test else [],
+        },
+    )
+
+
+def _most(settings: CodesSettings) -> tuple[int, int]:
+    """The most rows for training and for testing."""
+    level: Any = settings.metrics
+    if settings.rows is None:
+        return LEVELS[level].train_rows, LEVELS[level].test_rows
+    test = max(2, round(settings.test_share * settings.rows))
+    return settings.rows - test, test
+
+
+def _constants(settings: CodesSettings) -> MetricSettings:
+    """The level's, which use every row that is given to them: more were left out when the rows were drawn."""
+    level: Any = settings.metrics
+    rows = sum(_most(settings))
+    return replace(LEVELS[level], train_rows=rows, test_rows=rows)
+
+
+def _splits(sample: Sample, test: Sample | None, settings: CodesSettings) -> list[Split]:
+    if test is not None:
+        return [(sample.codes, sample.factors, test.codes, test.factors)]
+    if settings.folds is None:
+        return [_split(sample.codes, sample.factors, settings.test_share, settings.seed)]
+    if len(sample.codes) < 2 * settings.folds:
+        raise GanwalkError(f"{len(sample.codes)} rows are too few for {settings.folds} folds: give fewer --folds")
+    parts = np.array_split(np.random.default_rng(settings.seed).permutation(len(sample.codes)), settings.folds)
+    return [_parted(sample.codes, sample.factors, np.sort(part)) for part in parts]
+
+
+def _split(codes: Array, factors: Array, test_share: float, seed: int) -> Split:
+    """Rows for training and for testing, drawn by the seed."""
+    n = len(codes)
+    count = min(max(2, round(test_share * n)), n - 2)
+    if count < 2:
+        raise GanwalkError(f"{n} rows are too few for a split: give thousands")
+    return _parted(codes, factors, np.sort(np.random.default_rng(seed).permutation(n)[:count]))
+
+
+def _parted(codes: Array, factors: Array, tested: Array) -> Split:
+    held = np.zeros(len(codes), bool)
+    held[tested] = True
+    return codes[~held], factors[~held], codes[held], factors[held]
+
+
+def _kinds(factors: Array, continuous: Array, factor_bins: int | None) -> tuple[str, ...]:
+    kinds = []
+    for column, is_continuous in zip(factors.T, continuous, strict=True):
+        values = len(np.unique(column))
+        binned = factor_bins is not None and values > factor_bins
+        kinds.append(
+            "constant" if values == 1 else "binned" if binned else "continuous" if is_continuous else "classes"
+        )
+    return tuple(kinds)

@@ -1,0 +1,65 @@
+"""Intervals of scores, by scoring halves of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ganwalk.errors import GanwalkError
+from vae.metrics.arrays import checked_codes, rows_of
+
+Scorer = Callable[[ArrayLike, ArrayLike], Mapping[str, float]]
+
+
+def score_intervals(
+    codes: ArrayLike,
+    factors: ArrayLike,
+    scorer: Scorer,
+    *,
+    draws: int = 50,
+    level: float = 0.95,
+    seed: int = 0,
+    on_draw: Callable[[int], None] | None = None,
+) -> dict[str, tuple[float, float]]:
+    """Bootstrap intervals of scores, by name: how far other rows of the same origin would have changed them.
+
+    Each draw takes half of the rows, without replacement (the bootstrap by subsampling, Politis & Romano 1994): a row
+    that came twice, as in the ordinary bootstrap, would pass for information. Scores of halves spread around the score
+    of all rows as that one does around the true one, so that their standard deviation gives a normal interval. What
+    halves score lower or higher on average is no part of it.
+
+    Args:
+        codes: (N, D), factors: (N, F).
+        scorer: of codes and factors, scores by name, such as `vae.metrics.scores_of_arrays`. Intervals end at 0 and 1,
+            or at what some draw has beyond them.
+        draws: halves that are scored.
+        level: of the interval.
+        on_draw: told how many are done.
+    Raises:
+        GanwalkError: too few rows or draws, or what the scorer refuses.
+    """
+    n = len(checked_codes(codes))
+    if n < 20:
+        raise GanwalkError(f"{n} rows are too few for intervals: give hundreds")
+    if draws < 2:
+        raise GanwalkError(f"draws must be at least 2, not {draws}")
+    rng = np.random.default_rng(seed)
+    scores = scorer(codes, factors)
+    found: dict[str, list[float]] = {name: [] for name in scores}
+    for draw in range(draws):
+        rows = np.sort(rng.choice(n, n // 2, replace=False))
+        part = scorer(rows_of(codes, rows, "codes"), rows_of(factors, rows, "factors"))
+        for name in found:
+            found[name].append(part[name])
+        if on_draw is not None:
+            on_draw(draw + 1)
+    quantile = NormalDist().inv_cdf((1 + level) / 2)
+    intervals = {}
+    for name, values in found.items():
+        width = quantile * float(np.std(values, ddof=1))
+        least, most = min(0.0, *values), max(1.0, *values)
+        intervals[name] = (max(least, scores[name] - width), min(most, scores[name] + width))
+    return intervals
