@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_map
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
@@ -36,7 +37,7 @@ class TrainingState:
 def save_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings) -> None:
     """Writes a training's state atomically."""
     own = state.objective.optimizer
-    values = {
+    values: Any = {
         "settings": json.dumps(to_json(settings)),
         "step": state.step,
         "history": state.history,
@@ -46,7 +47,8 @@ def save_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings
         "objective_optimizer": None if own is None else own.state_dict(),
     }
     buffer = io.BytesIO()
-    torch.save(values, buffer)
+    # A model of a stack is a view of all models' parameters, which would be saved whole.
+    torch.save(tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, values), buffer)
     write_bytes(path, buffer.getvalue())
 
 

@@ -18,10 +18,10 @@ from ganwalk.options.words import shown_default
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch
 from vae.objectives import OBJECTIVES, check_options
+from vae.presets import PRESETS, presets_help, unknowns_help
 from vae.settings import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
-    PRESETS,
     TOPDIS,
     TopDisSettings,
     TrainingSettings,
@@ -59,7 +59,8 @@ def _objective_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(
     name=_PROGRAM,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Example: python -m vae.train --dataset scenes --objective factor --gamma 10 --steps 20000 --seed 1",
+    epilog="Example: python -m vae.train --dataset scenes --objective factor --gamma 10 --steps 20000 --seed 1\n\n"
+    + unknowns_help(),
 )
 @field_options(TrainingSettings)
 @click.option("--data-root", type=_PATH, help="Folder or file of a public data set [default: in the cache].")
@@ -68,7 +69,8 @@ def _objective_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    help="cpu: 32 px, 5000 steps, TopDis' γ 1; paper: 64 px, a million, γ 5 [default: cpu].",
+    metavar="NAME",
+    help=presets_help(),
 )
 @click.option("--config", type=_PATH, help="JSON of settings, such as a run's config.json; options go over it.")
 @_objective_options
@@ -184,7 +186,10 @@ def _base(config: Path | None, preset: str | None) -> TrainingSettings:
     """What options go over: a configuration, or the defaults as a preset changes them."""
     if config is not None and preset is not None:
         raise GanwalkError("--config and --preset both say what to start from: leave one of them out")
-    return load_settings(config) if config is not None else from_json(PRESETS[preset or "cpu"], "the preset")
+    if config is not None:
+        return load_settings(config)
+    chosen = PRESETS[preset or "cpu"]
+    return from_json({**chosen.values, "unknown": list(chosen.unknown)}, "the preset")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,25 +1,32 @@
-"""The training loop."""
+"""The training loop: of one model, or of several that take their steps together."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ganwalk import parallel
 from ganwalk.errors import GanwalkError
 from vae.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from vae.data.base import ImageData
+from vae.data.resident import resident_images
 from vae.models import VAE, ModelConfig
 from vae.objectives import make_objective
 from vae.settings import CHECKPOINT_FILE, TrainingSettings
-from vae.step import compute_step, draw_step
-from vae.topdis import TopDis
+from vae.stack import Stack, stacked_adam
+from vae.step import Loader, compute_step, draw_step
+from vae.topdis import TopDis, sums
 
 ADAM_BETAS = (0.9, 0.999)
+# The hidden layer where it does not follow from the channels: 3D Faces are grey, and have what colour has.
+_HIDDEN = {"faces3d": 256}
 
 
 @dataclass(frozen=True)
@@ -41,12 +48,36 @@ class Rhythm:
             raise GanwalkError(f"looks, every {self.look_every} steps, must come with rows, every {self.log_every}")
 
 
+@dataclass(frozen=True)
+class Training:
+    """One model's training, and who is told of it.
+
+    Attributes:
+        settings: all that the result depends on, besides the number of processes.
+        out: an existing folder, whose checkpoint.pt is kept up to date.
+        on_step: called after every step.
+        on_look: called every `look_every` steps and after the last one, by the first process; what it returns joins
+            the row of the history that ends there.
+        on_row: given each row of the history, by the first process.
+        on_save: called after every checkpoint, by the first process.
+    """
+
+    settings: TrainingSettings
+    out: Path
+    on_step: Callable[[TrainingState], None] | None = None
+    on_look: Callable[[TrainingState], dict[str, float]] | None = None
+    on_row: Callable[[Mapping[str, float]], None] | None = None
+    on_save: Callable[[TrainingState], None] | None = None
+
+
 def new_state(settings: TrainingSettings, data: ImageData, device: torch.device | str) -> TrainingState:
     """Model, objective and optimisers at the start of a training: a function of the settings alone."""
-    config = ModelConfig(data.resolution, data.channels, settings.z_dim, settings.hidden)
+    narrow = settings.layers == "narrow"
+    hidden = _HIDDEN.get(settings.dataset) if settings.hidden is None and narrow else settings.hidden
+    config = ModelConfig(data.resolution, data.channels, settings.z_dim, hidden, settings.layers)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        model = VAE(config, getattr(torch, settings.precision))
+        model = VAE(config, getattr(torch, settings.precision), settings.initialisation)
         objective = make_objective(
             settings.objective,
             settings.options,
@@ -72,101 +103,238 @@ def train(
     on_row: Callable[[Mapping[str, float]], None] | None = None,
     on_save: Callable[[TrainingState], None] | None = None,
 ) -> TrainingState:
-    """Trains a VAE and keeps `out`/checkpoint.pt up to date.
-
-    Args:
-        settings: all that the result depends on, besides the number of processes.
-        data: the data set that the settings name.
-        out: an existing folder.
-        device: where the networks are.
-        threads: of the topology engine.
-        resume: continue from the checkpoint.
-        on_step: called after every step.
-        on_look: called every `look_every` steps and after the last one, by the first process; what it returns joins
-            the row of the history that ends there.
-        on_row: given each row of the history, by the first process.
-        on_save: called after every checkpoint, by the first process.
-    Raises:
-        GanwalkError: nothing to resume, or a loss that is not finite; the last good checkpoint stays.
-    """
-    rhythm = rhythm or Rhythm()
-    state = new_state(settings, data, device)
-    if resume:
-        load_checkpoint(out / CHECKPOINT_FILE, state, settings)
-    topdis = None
-    if settings.topdis is not None:
-        chosen = settings.topdis
-        topdis = TopDis(
-            chosen.gamma,
-            shift=chosen.shift,
-            shift_gradient=chosen.shift_gradient,
-            scale_gradient=chosen.scale_gradient,
-            p=chosen.p,
-            card=chosen.card,
-            threads=threads,
-        )
-    parameters = list(state.model.parameters())
-    leader = parallel.rank() == 0
-    saved_at, saved_step = time.monotonic(), state.step
-    window: list[dict[str, torch.Tensor]] = []
-    while state.step < settings.steps:
-        applies = settings.topdis is not None and settings.topdis.applies(state.step, settings.steps)
-        draw = draw_step(data, settings.batch, seed=settings.seed, step=state.step)
-        result = compute_step(
-            state.model,
-            state.objective,
-            data,
-            draw,
-            step=state.step,
-            steps=settings.steps,
-            topdis=topdis if applies else None,
-            settings=settings.topdis,
-        )
-        _check_finite(result.logs, result.gradients, state.step, saved_step, out)
-        for parameter, gradient in zip(parameters, result.gradients, strict=True):
-            parameter.grad = gradient
-        state.optimizer.step()
-        window.append({**result.logs, **state.objective.update(result.context)})
-        state.step += 1
-        if on_step is not None:
-            on_step(state)
-
-        last = state.step == settings.steps
-        if state.step % rhythm.log_every and not last:
-            continue
-        state.history.append({"step": state.step, **_means(window)})
-        window = []
-        if not leader:
-            continue
-        if on_look is not None and (last or state.step % rhythm.look_every == 0):
-            state.history[-1].update(on_look(state))
-        if on_row is not None:
-            on_row(state.history[-1])
-        if last or time.monotonic() - saved_at >= rhythm.save_seconds:
-            save_checkpoint(out / CHECKPOINT_FILE, state, settings)
-            saved_at, saved_step = time.monotonic(), state.step
-            if on_save is not None:
-                on_save(state)
+    """Trains one VAE: `train_together` of one, whose arguments are those of `Training`."""
+    training = Training(settings, out, on_step, on_look, on_row, on_save)
+    (state,) = train_together([training], data, device=device, threads=threads, resume=resume, rhythm=rhythm)
     return state
 
 
-def _means(window: list[dict[str, torch.Tensor]]) -> dict[str, float]:
-    """Mean of every scalar over the steps that have it."""
-    values: dict[str, list[torch.Tensor]] = {}
-    for logs in window:
-        for name, value in logs.items():
-            values.setdefault(name, []).append(value.detach().float())
-    return {name: float(torch.stack(found).mean()) for name, found in values.items()}
+def train_together(
+    trainings: Sequence[Training],
+    data: ImageData,
+    *,
+    device: torch.device | str = "cpu",
+    threads: int | None = None,
+    resume: bool = False,
+    rhythm: Rhythm | None = None,
+) -> list[TrainingState]:
+    """Trains VAEs in lockstep, each as it would be trained alone: the same draws, weights and checkpoints.
+
+    On the CPU the models are computed in parallel threads. Elsewhere those that differ in nothing but the seed are one
+    network of grouped convolutions, and equal their own runs up to rounding.
+
+    Args:
+        data: the data set that all settings name.
+        device: where the networks are.
+        threads: of the CPU, for the models together.
+        resume: continue from the checkpoints. Models that are behind go first.
+    Raises:
+        GanwalkError: nothing to resume, or a loss that is not finite, which is noticed where a row of the history ends;
+            the last good checkpoints stay.
+    """
+    rhythm = rhythm or Rhythm()
+    lanes = [_Lane(training, new_state(training.settings, data, device)) for training in trainings]
+    if resume:
+        for lane in lanes:
+            load_checkpoint(lane.training.out / CHECKPOINT_FILE, lane.state, lane.training.settings)
+            lane.saved_step = lane.state.step
+    loader = resident_images(data, device)
+    with _workers(len(lanes), device, threads) as each:
+        while behind := [lane for lane in lanes if lane.state.step < lane.training.settings.steps]:
+            lowest = min(lane.state.step for lane in behind)
+            group = [lane for lane in behind if lane.state.step == lowest]
+            until = min([lane.state.step for lane in behind if lane.state.step > lowest], default=None)
+            _advance(group, data, loader, rhythm, until, device, threads, each)
+    return [lane.state for lane in lanes]
 
 
-def _check_finite(
-    logs: dict[str, torch.Tensor], gradients: list[torch.Tensor], step: int, saved_step: int, out: Path
-) -> None:
-    values = torch.stack([*logs.values(), *(gradient.sum() for gradient in gradients)]).isfinite()
-    # One question to the device for all of them: it is asked in every step.
-    if not bool(values.all()):
-        bad = [name for name, fine in zip(logs, values.tolist(), strict=False) if not fine] or ["gradient"]
-        kept = f"the checkpoint of step {saved_step} is in {out}" if saved_step else "no checkpoint had been written"
-        raise GanwalkError(
-            f"{', '.join(bad)} not finite in step {step + 1}: try a smaller --lr or smaller weights; {kept}"
+@dataclass
+class _Lane:
+    """A training on its way.
+
+    Attributes:
+        saved_step: the step of its last checkpoint; saved_at: when that was, or when it began.
+    """
+
+    training: Training
+    state: TrainingState
+    saved_step: int = 0
+    saved_at: float = field(default_factory=time.monotonic)
+
+
+# Calls a function with each of several values, in parallel where that helps, and returns once all are done.
+Each = Callable[[Callable[["_Team"], None], "Sequence[_Team]"], object]
+
+
+def _stacked(device: torch.device | str) -> bool:
+    """Whether models are one network there. Grouped convolutions are no faster on a CPU than one after the other."""
+    return torch.device(device).type != "cpu"
+
+
+@contextmanager
+def _workers(models: int, device: torch.device | str, threads: int | None) -> Iterator[Each]:
+    """An `Each` whose threads share the cores that torch has, or `threads`."""
+    cores = threads or torch.get_num_threads()
+    count = min(models, cores)
+    # Processes that average their gradients must do so in one order.
+    if count < 2 or _stacked(device) or parallel.processes() > 1:
+        yield lambda work, teams: list(map(work, teams))
+        return
+    before = torch.get_num_threads()
+    # The number of threads is one for each thread of Python, but for those of BLAS.
+    with ThreadPoolExecutor(count, "lockstep", lambda: torch.set_num_threads(max(1, cores // count))) as pool:
+        yield lambda work, teams: list(pool.map(work, teams))
+    torch.set_num_threads(before)
+
+
+class _Team:
+    """Lanes that are computed as one stack, from a common step on."""
+
+    def __init__(self, lanes: Sequence[_Lane], data: ImageData, loader: Loader | None, threads: int | None):
+        self.lanes, self.data, self.loader = list(lanes), data, loader
+        self.settings = lanes[0].training.settings
+        self.stack = Stack([lane.state.model for lane in lanes])
+        self.optimizer = stacked_adam(self.stack, [lane.state.optimizer for lane in lanes])
+        self.topdis = None
+        if self.settings.topdis is not None:
+            chosen = self.settings.topdis
+            self.topdis = TopDis(
+                chosen.gamma,
+                shift=chosen.shift,
+                shift_gradient=chosen.shift_gradient,
+                scale_gradient=chosen.scale_gradient,
+                ends=chosen.ends,
+                p=chosen.p,
+                card=chosen.card,
+                threads=threads,
+            )
+        self.window: list[dict[str, Tensor]] = []
+
+    def step(self) -> None:
+        """One step of every lane."""
+        settings, step = self.settings, self.lanes[0].state.step
+        applies = settings.topdis is not None and settings.topdis.applies(step, settings.steps)
+        seeds = [lane.training.settings.seed for lane in self.lanes]
+        result = compute_step(
+            self.stack,
+            [lane.state.objective for lane in self.lanes],
+            self.data,
+            [draw_step(self.data, settings.batch, seed=seed, step=step) for seed in seeds],
+            settings,
+            step=step,
+            topdis=self.topdis if applies else None,
+            load=self.loader,
         )
+        for parameter, gradient in zip(self.stack.parameters, result.gradients, strict=True):
+            parameter.grad = gradient
+        self.optimizer.step()
+        whole = torch.stack([sums(gradient, len(self.stack)) for gradient in result.gradients]).sum(dim=0)
+        logs = {**result.logs, _GRADIENT: whole}
+        own = [lane.state.objective.update(context) for lane, context in zip(self.lanes, result.contexts, strict=True)]
+        self.window.append({**logs, **{name: torch.stack([found[name] for found in own]) for name in own[0]}})
+        for lane in self.lanes:
+            lane.state.step += 1
+
+    def rows(self) -> list[dict[str, float]]:
+        """The row of the history that ends now, of each lane; GanwalkError if a value of its steps is not finite."""
+        names = list(dict.fromkeys(name for logs in self.window for name in logs))
+        absent = torch.zeros_like(next(iter(self.window[0].values())))
+        # One question to the device for all steps, names and lanes.
+        values = torch.stack(
+            [torch.stack([logs.get(name, absent).detach().float() for name in names]) for logs in self.window]
+        ).cpu()
+        there = torch.tensor([[name in logs for name in names] for logs in self.window])
+        self._check(values, names)
+        sums = torch.where(there[..., None], values, 0.0).sum(dim=0)
+        means = (sums / there.sum(dim=0)[:, None]).T.tolist()
+        self.window = []
+        step = self.lanes[0].state.step
+        return [
+            {"step": step, **{name: mean for name, mean in zip(names, row, strict=True) if name != _GRADIENT}}
+            for row in means
+        ]
+
+    def _check(self, values: Tensor, names: Sequence[str]) -> None:
+        """Raises GanwalkError unless all values (steps, names, lanes) are finite."""
+        fine = values.isfinite()
+        if bool(fine.all()):
+            return
+        bad = int((~fine).any(dim=2).any(dim=1).float().argmax())
+        lane = self.lanes[int((~fine[bad]).any(dim=0).float().argmax())]
+        place = self.lanes.index(lane)
+        found = [name for name, sound in zip(names, fine[bad, :, place].tolist(), strict=True) if not sound]
+        found = [name for name in found if name != _GRADIENT] or [_GRADIENT]
+        step, out = lane.state.step - len(values) + bad + 1, lane.training.out
+        saved = lane.saved_step
+        kept = f"the checkpoint of step {saved} is there" if saved else "no checkpoint had been written"
+        raise GanwalkError(
+            f"{', '.join(found)} not finite in step {step} of {out}: try a smaller --lr or smaller weights; {kept}"
+        )
+
+
+# Among the scalars of a step: finite if all gradients are.
+_GRADIENT = "gradient"
+
+
+def _teams(
+    lanes: Sequence[_Lane], data: ImageData, loader: Loader | None, device: torch.device | str, threads: int | None
+) -> list[_Team]:
+    """On the CPU every lane is a team of its own; elsewhere lanes that differ in nothing but the seed are one."""
+    if not _stacked(device):
+        return [_Team([lane], data, loader, threads) for lane in lanes]
+    groups: list[list[_Lane]] = []
+    for lane in lanes:
+        settings = replace(lane.training.settings, seed=0)
+        for group in groups:
+            if replace(group[0].training.settings, seed=0) == settings:
+                group.append(lane)
+                break
+        else:
+            groups.append([lane])
+    return [_Team(group, data, loader, threads) for group in groups]
+
+
+def _advance(
+    lanes: Sequence[_Lane],
+    data: ImageData,
+    loader: Loader | None,
+    rhythm: Rhythm,
+    until: int | None,
+    device: torch.device | str,
+    threads: int | None,
+    each: Each,
+) -> None:
+    """Takes lanes that have done equally many steps to `until`, or to the end of the first of them that ends."""
+    teams = _teams(lanes, data, loader, device, threads)
+    ends = [lane.training.settings.steps for lane in lanes]
+    until = min([*ends, *([] if until is None else [until])])
+    leader = parallel.rank() == 0
+    step = lanes[0].state.step
+    while step < until:
+        each(_Team.step, teams)
+        step += 1
+        for lane in lanes:
+            if lane.training.on_step is not None:
+                lane.training.on_step(lane.state)
+        if step % rhythm.log_every and step not in ends:
+            continue
+        for team in teams:
+            for lane, row in zip(team.lanes, team.rows(), strict=True):
+                lane.state.history.append(row)
+                if leader:
+                    _tell(lane, rhythm)
+
+
+def _tell(lane: _Lane, rhythm: Rhythm) -> None:
+    """What happens where a row of the history ends."""
+    training, state = lane.training, lane.state
+    last = state.step == training.settings.steps
+    if training.on_look is not None and (last or state.step % rhythm.look_every == 0):
+        state.history[-1].update(training.on_look(state))
+    if training.on_row is not None:
+        training.on_row(state.history[-1])
+    if last or time.monotonic() - lane.saved_at >= rhythm.save_seconds:
+        save_checkpoint(training.out / CHECKPOINT_FILE, state, training.settings)
+        lane.saved_at, lane.saved_step = time.monotonic(), state.step
+        if training.on_save is not None:
+            training.on_save(state)

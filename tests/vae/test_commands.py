@@ -167,7 +167,7 @@ def test_a_new_start_leaves_nothing_of_the_old_run(vae_run, tmp_path, monkeypatc
         (("--resume",), "--resume"),
         (("--resume", "--force", "--out", "run"), "--force"),
         (("--config", "none.json"), "none.json"),
-        (("--config", "none.json", "--preset", "paper"), "--preset"),
+        (("--config", "none.json", "--preset", "cpu"), "--preset"),
         (("--device", "abacus"), "abacus"),
         (("--device", "meta"), "meta"),
         (("--steps", 0), "0"),
