@@ -55,6 +55,7 @@ class Training:
     Attributes:
         settings: all that the result depends on, besides the number of processes.
         out: an existing folder, whose checkpoint.pt is kept up to date.
+        resume: continue from that checkpoint.
         on_step: called after every step.
         on_look: called every `look_every` steps and after the last one, by the first process; what it returns joins
             the row of the history that ends there.
@@ -64,6 +65,7 @@ class Training:
 
     settings: TrainingSettings
     out: Path
+    resume: bool = False
     on_step: Callable[[TrainingState], None] | None = None
     on_look: Callable[[TrainingState], dict[str, float]] | None = None
     on_row: Callable[[Mapping[str, float]], None] | None = None
@@ -104,8 +106,8 @@ def train(
     on_save: Callable[[TrainingState], None] | None = None,
 ) -> TrainingState:
     """Trains one VAE: `train_together` of one, whose arguments are those of `Training`."""
-    training = Training(settings, out, on_step, on_look, on_row, on_save)
-    (state,) = train_together([training], data, device=device, threads=threads, resume=resume, rhythm=rhythm)
+    training = Training(settings, out, resume, on_step, on_look, on_row, on_save)
+    (state,) = train_together([training], data, device=device, threads=threads, rhythm=rhythm)
     return state
 
 
@@ -115,7 +117,6 @@ def train_together(
     *,
     device: torch.device | str = "cpu",
     threads: int | None = None,
-    resume: bool = False,
     rhythm: Rhythm | None = None,
 ) -> list[TrainingState]:
     """Trains VAEs in lockstep, each as it would be trained alone: the same draws, weights and checkpoints.
@@ -124,18 +125,18 @@ def train_together(
     network of grouped convolutions, and equal their own runs up to rounding.
 
     Args:
+        trainings: those that continue and are behind the others go first.
         data: the data set that all settings name.
         device: where the networks are.
         threads: of the CPU, for the models together.
-        resume: continue from the checkpoints. Models that are behind go first.
     Raises:
         GanwalkError: nothing to resume, or a loss that is not finite, which is noticed where a row of the history ends;
             the last good checkpoints stay.
     """
     rhythm = rhythm or Rhythm()
     lanes = [_Lane(training, new_state(training.settings, data, device)) for training in trainings]
-    if resume:
-        for lane in lanes:
+    for lane in lanes:
+        if lane.training.resume:
             load_checkpoint(lane.training.out / CHECKPOINT_FILE, lane.state, lane.training.settings)
             lane.saved_step = lane.state.step
     loader = resident_images(data, device)

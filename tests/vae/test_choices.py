@@ -91,7 +91,9 @@ def test_the_weight_of_its_own_loss_leaves_the_term_as_it_is():
     half = step(replace(BASE, own_weight=0.5, topdis=term))
     for own, both, found in zip(plain.gradients, with_term.gradients, half.gradients, strict=True):
         assert torch.allclose(found, both - 0.5 * own, atol=1e-4 * float(both.abs().max()) + 1e-6)
-    assert half.logs["loss"].item() == pytest.approx((with_term.logs["loss"] - 0.5 * plain.logs["loss"]).item(), rel=1e-4)
+    assert half.logs["loss"].item() == pytest.approx(
+        (with_term.logs["loss"] - 0.5 * plain.logs["loss"]).item(), rel=1e-4
+    )
 
 
 def test_clipping_scales_the_whole_gradient_and_only_a_longer_one():
@@ -197,9 +199,7 @@ def test_settings_of_earlier_versions_mean_what_they_meant():
     new = {"layers", "initialisation", "likelihood", "own_weight", "clip", "unknown"}
     older = {name: value for name, value in values.items() if name not in new}
     older["topdis"] = {
-        name: value
-        for name, value in values["topdis"].items()
-        if name not in ("batch", "points", "ends", "against")
+        name: value for name, value in values["topdis"].items() if name not in ("batch", "points", "ends", "against")
     }
     assert from_json(older, "here", written=True) == TrainingSettings()
     assert np.all([name in values for name in new])

@@ -36,12 +36,12 @@ def copies(originals):
     return found
 
 
-def plans(folder, settings):
+def plans(folder, settings, resume=False):
     found = []
     for place, one in enumerate(settings):
         out = folder / str(place)
         out.mkdir(exist_ok=True, parents=True)
-        found.append(Training(one, out))
+        found.append(Training(one, out, resume))
     return found
 
 
@@ -182,8 +182,7 @@ def test_a_checkpoint_of_a_stack_holds_one_model(tmp_path, monkeypatch):
     train(settings[1], Squares(), alone, rhythm=OFTEN)
     sizes = [(folder / CHECKPOINT_FILE).stat().st_size for folder in (tmp_path / "1", alone)]
     assert sizes[0] < 1.1 * sizes[1]
-    longer = plans(tmp_path, settings)
-    resumed = train_together(longer, Squares(), rhythm=OFTEN, resume=True)
+    resumed = train_together(plans(tmp_path, settings, resume=True), Squares(), rhythm=OFTEN)
     assert all(same(a.model, b.model) for a, b in zip(together, resumed, strict=True))
 
 
