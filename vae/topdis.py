@@ -147,7 +147,7 @@ class TopDis(nn.Module):
         m = int(counts.max()) if on_cpu else z.shape[1]
         if m < MIN_POINTS:
             return torch.where(z.isfinite().all(dim=(1, 2)), 0.0, math.nan).to(z.dtype)
-        first = (~moved.inside).to(torch.uint8).argsort(dim=1, stable=True)[:, :m, None].expand(-1, -1, z.shape[2])
+        first = (~moved.inside).float().argsort(dim=1, stable=True)[:, :m, None].expand(-1, -1, z.shape[2])
         both = torch.cat([moved.start.gather(1, first), moved.end.gather(1, first)], dim=1)
         decoded = activation(decode(both)).flatten(2)
         if on_cpu:
@@ -209,7 +209,7 @@ def draw_dimensions(z_dim: int, chances: Tensor, probabilities: Tensor | None = 
         given = probabilities.detach().float()
         weights = torch.where(given.sum(dim=1, keepdim=True) > 0, given, weights)
     shares = weights.cumsum(dim=1)
-    last = (weights > 0).to(torch.int64).cumsum(dim=1).argmax(dim=1)
+    last = (weights > 0).float().cumsum(dim=1).argmax(dim=1)
     return torch.minimum((shares <= (chances * shares[:, -1])[:, None]).sum(dim=1), last)
 
 

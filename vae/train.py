@@ -202,8 +202,8 @@ def command(
         for line in score_table([result.scores]):
             click.echo(line)
         click.echo(f"wrote {folder}/: {', '.join(path.name for path in result.written)}")
-        where = "" if data_root is None else f" --data-root {quoted(data_root)}"
-        click.echo(f"next: python -m vae.evaluate {quoted(folder)}{where}")
+        source = "" if data_root is None else f" --data-root {quoted(data_root)}"
+        click.echo(f"next: python -m vae.evaluate {quoted(folder)}{source}")
 
 
 def _train_several(

@@ -167,7 +167,7 @@ def test_a_lockstep_resumes_bit_for_bit(tmp_path, killed_at):
     second = replace(second, on_look=lambda state: kill(state) or {}, on_step=kill if killed_at % 4 else None)
     with pytest.raises(Killed):
         train_together([first, second], Squares(), threads=1, rhythm=OFTEN)
-    resumed = train_together(plans(tmp_path / "other", settings), Squares(), threads=2, rhythm=OFTEN, resume=True)
+    resumed = train_together(plans(tmp_path / "other", settings, resume=True), Squares(), threads=2, rhythm=OFTEN)
     for a, b in zip(whole, resumed, strict=True):
         assert same(a.model, b.model) and a.history == b.history
 
@@ -194,19 +194,27 @@ def test_the_model_that_fails_is_named(tmp_path):
     assert json.dumps(str(caught.value)).count("\\n") == 0
 
 
-@pytest.mark.parametrize("term", [None, TopDisSettings(scale_gradient="constant")])
-def test_a_lockstep_asks_its_device_at_most_twice(monkeypatch, term):
+@pytest.mark.parametrize(
+    ("objective", "term"),
+    [("beta", None), ("beta", TopDisSettings()), ("beta-tc", None), ("control", None), ("factor", TopDisSettings())],
+)
+def test_a_lockstep_asks_its_device_at_most_twice(monkeypatch, objective, term):
     """Every transfer to the CPU and every question for a value waits for the device; uploads do not."""
-    settings = settings_of("beta", term)
+    settings = settings_of(objective, term)
     with accelerator(monkeypatch) as traffic:
         stack = Stack([moved(net) for net in models(3)])
+        objectives = [moved(one) for one in objectives_of(settings, 3)]
         topdis = None if term is None else TopDis(scale_gradient="constant")
         draws = [draw_step(Squares(), 12, seed=k, step=0) for k in range(3)]
         traffic.to_cpu.clear()
         traffic.questions = 0
-        result = compute_step(stack, objectives_of(settings, 3), Squares(), draws, settings, step=0, topdis=topdis)
-        assert len(traffic.to_cpu) + traffic.questions <= (0 if term is None else 2)
+        result = compute_step(stack, objectives, Squares(), draws, settings, step=0, topdis=topdis)
+        # Of the term: distances come, and the gradient of its values.
+        assert len(traffic.to_cpu) + traffic.questions == (0 if term is None else 2)
         assert all(gradient.device == DEVICE for gradient in result.gradients)
+        for one, context in zip(objectives, result.contexts, strict=True):
+            one.update(context)
+        assert len(traffic.to_cpu) + traffic.questions <= 2
 
 
 def test_resident_images_are_the_images():
