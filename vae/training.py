@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,6 +27,8 @@ from vae.step import Loader, compute_step, draw_step
 from vae.topdis import TopDis, sums
 
 ADAM_BETAS = (0.9, 0.999)
+# Steps that a model takes before the next one's turn: what it works on stays in the caches of its core.
+_BLOCK = 10
 # The hidden layer where it does not follow from the channels: 3D Faces are grey, and have what colour has.
 _HIDDEN = {"faces3d": 256}
 
@@ -56,7 +60,7 @@ class Training:
         settings: all that the result depends on, besides the number of processes.
         out: an existing folder, whose checkpoint.pt is kept up to date.
         resume: continue from that checkpoint.
-        on_step: called after every step.
+        on_step: called after every step, in any thread, but never by two at once.
         on_look: called every `look_every` steps and after the last one, by the first process; what it returns joins
             the row of the history that ends there.
         on_row: given each row of the history, by the first process.
@@ -121,8 +125,8 @@ def train_together(
 ) -> list[TrainingState]:
     """Trains VAEs in lockstep, each as it would be trained alone: the same draws, weights and checkpoints.
 
-    On the CPU the models are computed in parallel threads. Elsewhere those that differ in nothing but the seed are one
-    network of grouped convolutions, and equal their own runs up to rounding.
+    On the CPU the models are computed in parallel threads, a few steps at a time. Elsewhere those that differ in nothing
+    but the seed are one network of grouped convolutions, and equal their own runs up to rounding.
 
     Args:
         trainings: those that continue and are behind the others go first.
@@ -235,6 +239,9 @@ class _Team:
         self.window.append({**logs, **{name: torch.stack([found[name] for found in own]) for name in own[0]}})
         for lane in self.lanes:
             lane.state.step += 1
+            if lane.training.on_step is not None:
+                with _TELLING:
+                    lane.training.on_step(lane.state)
 
     def rows(self) -> list[dict[str, float]]:
         """The row of the history that ends now, of each lane; GanwalkError if a value of its steps is not finite."""
@@ -273,8 +280,14 @@ class _Team:
         )
 
 
+_TELLING = threading.Lock()
 # Among the scalars of a step: finite if all gradients are.
 _GRADIENT = "gradient"
+
+
+def _steps(count: int, team: _Team) -> None:
+    for _ in range(count):
+        team.step()
 
 
 def _teams(
@@ -312,16 +325,15 @@ def _advance(
     leader = parallel.rank() == 0
     step = lanes[0].state.step
     while step < until:
-        each(_Team.step, teams)
-        step += 1
-        for lane in lanes:
-            if lane.training.on_step is not None:
-                lane.training.on_step(lane.state)
-        if step % rhythm.log_every and step not in ends:
+        row = min([step - step % rhythm.log_every + rhythm.log_every, *ends])
+        count = min(row, until, step + _BLOCK) - step
+        each(partial(_steps, count), teams)
+        step += count
+        if step < row:
             continue
         for team in teams:
-            for lane, row in zip(team.lanes, team.rows(), strict=True):
-                lane.state.history.append(row)
+            for lane, means in zip(team.lanes, team.rows(), strict=True):
+                lane.state.history.append(means)
                 if leader:
                     _tell(lane, rhythm)
 
