@@ -125,8 +125,8 @@ def train_together(
 ) -> list[TrainingState]:
     """Trains VAEs in lockstep, each as it would be trained alone: the same draws, weights and checkpoints.
 
-    On the CPU the models are computed in parallel threads, a few steps at a time. Elsewhere those that differ in nothing
-    but the seed are one network of grouped convolutions, and equal their own runs up to rounding.
+    On the CPU the models are computed in parallel threads, a few steps at a time. Elsewhere those that differ in
+    nothing but the seed are one network of grouped convolutions, and equal their own runs up to rounding.
 
     Args:
         trainings: those that continue and are behind the others go first.
