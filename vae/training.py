@@ -7,24 +7,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ganwalk import parallel
 from ganwalk.errors import GanwalkError
 from vae.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from vae.data.base import ImageData
 from vae.data.resident import resident_images
+from vae.lockstep import Lane, Team, Training
 from vae.models import VAE, ModelConfig
 from vae.objectives import make_objective
 from vae.settings import CHECKPOINT_FILE, TrainingSettings
-from vae.stack import Stack, stacked_adam
-from vae.step import Loader, compute_step, draw_step
-from vae.topdis import TopDis, sums
+from vae.step import Loader
 
 ADAM_BETAS = (0.9, 0.999)
 # Steps that a model takes before the next one's turn: what it works on stays in the caches of its core.
@@ -50,30 +48,6 @@ class Rhythm:
     def __post_init__(self) -> None:
         if self.log_every < 1 or self.look_every < 1 or self.look_every % self.log_every:
             raise GanwalkError(f"looks, every {self.look_every} steps, must come with rows, every {self.log_every}")
-
-
-@dataclass(frozen=True)
-class Training:
-    """One model's training, and who is told of it.
-
-    Attributes:
-        settings: all that the result depends on, besides the number of processes.
-        out: an existing folder, whose checkpoint.pt is kept up to date.
-        resume: continue from that checkpoint.
-        on_step: called after every step, in any thread, but never by two at once.
-        on_look: called every `look_every` steps and after the last one, by the first process; what it returns joins
-            the row of the history that ends there.
-        on_row: given each row of the history, by the first process.
-        on_save: called after every checkpoint, by the first process.
-    """
-
-    settings: TrainingSettings
-    out: Path
-    resume: bool = False
-    on_step: Callable[[TrainingState], None] | None = None
-    on_look: Callable[[TrainingState], dict[str, float]] | None = None
-    on_row: Callable[[Mapping[str, float]], None] | None = None
-    on_save: Callable[[TrainingState], None] | None = None
 
 
 def new_state(settings: TrainingSettings, data: ImageData, device: torch.device | str) -> TrainingState:
@@ -138,7 +112,7 @@ def train_together(
             the last good checkpoints stay.
     """
     rhythm = rhythm or Rhythm()
-    lanes = [_Lane(training, new_state(training.settings, data, device)) for training in trainings]
+    lanes = [Lane(training, new_state(training.settings, data, device)) for training in trainings]
     for lane in lanes:
         if lane.training.resume:
             load_checkpoint(lane.training.out / CHECKPOINT_FILE, lane.state, lane.training.settings)
@@ -153,22 +127,8 @@ def train_together(
     return [lane.state for lane in lanes]
 
 
-@dataclass
-class _Lane:
-    """A training on its way.
-
-    Attributes:
-        saved_step: the step of its last checkpoint; saved_at: when that was, or when it began.
-    """
-
-    training: Training
-    state: TrainingState
-    saved_step: int = 0
-    saved_at: float = field(default_factory=time.monotonic)
-
-
 # Calls a function with each of several values, in parallel where that helps, and returns once all are done.
-Each = Callable[[Callable[["_Team"], None], "Sequence[_Team]"], object]
+Each = Callable[[Callable[[Team], None], Sequence[Team]], object]
 
 
 def _stacked(device: torch.device | str) -> bool:
@@ -188,115 +148,20 @@ def _workers(models: int, device: torch.device | str, threads: int | None) -> It
     before = torch.get_num_threads()
     # The number of threads is one for each thread of Python, but for those of BLAS.
     with ThreadPoolExecutor(count, "lockstep", lambda: torch.set_num_threads(max(1, cores // count))) as pool:
-        yield lambda work, teams: list(pool.map(work, teams))
-    torch.set_num_threads(before)
-
-
-class _Team:
-    """Lanes that are computed as one stack, from a common step on."""
-
-    def __init__(self, lanes: Sequence[_Lane], data: ImageData, loader: Loader | None, threads: int | None):
-        self.lanes, self.data, self.loader = list(lanes), data, loader
-        self.settings = lanes[0].training.settings
-        self.stack = Stack([lane.state.model for lane in lanes])
-        self.optimizer = stacked_adam(self.stack, [lane.state.optimizer for lane in lanes])
-        self.topdis = None
-        if self.settings.topdis is not None:
-            chosen = self.settings.topdis
-            self.topdis = TopDis(
-                chosen.gamma,
-                shift=chosen.shift,
-                shift_gradient=chosen.shift_gradient,
-                scale_gradient=chosen.scale_gradient,
-                ends=chosen.ends,
-                p=chosen.p,
-                card=chosen.card,
-                threads=threads,
-            )
-        self.window: list[dict[str, Tensor]] = []
-
-    def step(self) -> None:
-        """One step of every lane."""
-        settings, step = self.settings, self.lanes[0].state.step
-        applies = settings.topdis is not None and settings.topdis.applies(step, settings.steps)
-        seeds = [lane.training.settings.seed for lane in self.lanes]
-        result = compute_step(
-            self.stack,
-            [lane.state.objective for lane in self.lanes],
-            self.data,
-            [draw_step(self.data, settings.batch, seed=seed, step=step) for seed in seeds],
-            settings,
-            step=step,
-            topdis=self.topdis if applies else None,
-            load=self.loader,
-        )
-        for parameter, gradient in zip(self.stack.parameters, result.gradients, strict=True):
-            parameter.grad = gradient
-        self.optimizer.step()
-        whole = torch.stack([sums(gradient, len(self.stack)) for gradient in result.gradients]).sum(dim=0)
-        logs = {**result.logs, _GRADIENT: whole}
-        own = [lane.state.objective.update(context) for lane, context in zip(self.lanes, result.contexts, strict=True)]
-        self.window.append({**logs, **{name: torch.stack([found[name] for found in own]) for name in own[0]}})
-        for lane in self.lanes:
-            lane.state.step += 1
-            if lane.training.on_step is not None:
-                with _TELLING:
-                    lane.training.on_step(lane.state)
-
-    def rows(self) -> list[dict[str, float]]:
-        """The row of the history that ends now, of each lane; GanwalkError if a value of its steps is not finite."""
-        names = list(dict.fromkeys(name for logs in self.window for name in logs))
-        absent = torch.zeros_like(next(iter(self.window[0].values())))
-        # One question to the device for all steps, names and lanes.
-        values = torch.stack(
-            [torch.stack([logs.get(name, absent).detach().float() for name in names]) for logs in self.window]
-        ).cpu()
-        there = torch.tensor([[name in logs for name in names] for logs in self.window])
-        self._check(values, names)
-        sums = torch.where(there[..., None], values, 0.0).sum(dim=0)
-        means = (sums / there.sum(dim=0)[:, None]).T.tolist()
-        self.window = []
-        step = self.lanes[0].state.step
-        return [
-            {"step": step, **{name: mean for name, mean in zip(names, row, strict=True) if name != _GRADIENT}}
-            for row in means
-        ]
-
-    def _check(self, values: Tensor, names: Sequence[str]) -> None:
-        """Raises GanwalkError unless all values (steps, names, lanes) are finite."""
-        fine = values.isfinite()
-        if bool(fine.all()):
-            return
-        bad = int((~fine).any(dim=2).any(dim=1).float().argmax())
-        lane = self.lanes[int((~fine[bad]).any(dim=0).float().argmax())]
-        place = self.lanes.index(lane)
-        found = [name for name, sound in zip(names, fine[bad, :, place].tolist(), strict=True) if not sound]
-        found = [name for name in found if name != _GRADIENT] or [_GRADIENT]
-        step, out = lane.state.step - len(values) + bad + 1, lane.training.out
-        saved = lane.saved_step
-        kept = f"the checkpoint of step {saved} is there" if saved else "no checkpoint had been written"
-        raise GanwalkError(
-            f"{', '.join(found)} not finite in step {step} of {out}: try a smaller --lr or smaller weights; {kept}"
-        )
-
-
-_TELLING = threading.Lock()
-# Among the scalars of a step: finite if all gradients are.
-_GRADIENT = "gradient"
-
-
-def _steps(count: int, team: _Team) -> None:
-    for _ in range(count):
-        team.step()
+        try:
+            yield lambda work, teams: list(pool.map(work, teams))
+        finally:
+            torch.set_num_threads(before)
 
 
 def _teams(
-    lanes: Sequence[_Lane], data: ImageData, loader: Loader | None, device: torch.device | str, threads: int | None
-) -> list[_Team]:
+    lanes: Sequence[Lane], data: ImageData, loader: Loader | None, device: torch.device | str, threads: int | None
+) -> list[Team]:
     """On the CPU every lane is a team of its own; elsewhere lanes that differ in nothing but the seed are one."""
+    telling = threading.Lock()
     if not _stacked(device):
-        return [_Team([lane], data, loader, threads) for lane in lanes]
-    groups: list[list[_Lane]] = []
+        return [Team([lane], data, loader, threads, telling) for lane in lanes]
+    groups: list[list[Lane]] = []
     for lane in lanes:
         settings = replace(lane.training.settings, seed=0)
         for group in groups:
@@ -305,11 +170,11 @@ def _teams(
                 break
         else:
             groups.append([lane])
-    return [_Team(group, data, loader, threads) for group in groups]
+    return [Team(group, data, loader, threads, telling) for group in groups]
 
 
 def _advance(
-    lanes: Sequence[_Lane],
+    lanes: Sequence[Lane],
     data: ImageData,
     loader: Loader | None,
     rhythm: Rhythm,
@@ -327,7 +192,7 @@ def _advance(
     while step < until:
         row = min([step - step % rhythm.log_every + rhythm.log_every, *ends])
         count = min(row, until, step + _BLOCK) - step
-        each(partial(_steps, count), teams)
+        each(partial(Team.advance, count=count), teams)
         step += count
         if step < row:
             continue
@@ -338,7 +203,7 @@ def _advance(
                     _tell(lane, rhythm)
 
 
-def _tell(lane: _Lane, rhythm: Rhythm) -> None:
+def _tell(lane: Lane, rhythm: Rhythm) -> None:
     """What happens where a row of the history ends."""
     training, state = lane.training, lane.state
     last = state.step == training.settings.steps

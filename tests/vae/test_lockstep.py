@@ -19,7 +19,7 @@ from vae.step import compute_step, draw_step, load_images
 from vae.topdis import TopDis
 from vae.training import Rhythm, Training, train, train_together
 
-SHORT = TrainingSettings(steps=12, batch=16, topdis=TopDisSettings(delay=0.25))
+SHORT = TrainingSettings(steps=8, batch=8, topdis=TopDisSettings(delay=0.25))
 OFTEN = Rhythm(log_every=4, look_every=4, save_seconds=0.0)
 SMALL = ModelConfig(32, 1, 3, hidden=16)
 
@@ -139,6 +139,7 @@ def test_objectives_see_each_model_for_itself(objective):
         assert torch.allclose(a, b, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_runs_in_lockstep_are_their_own_runs_for_fifty_steps(tmp_path):
     """On the CPU they are so exactly: arms and seeds, threads or not."""
     base = replace(SHORT, steps=50, batch=4)
@@ -149,7 +150,8 @@ def test_runs_in_lockstep_are_their_own_runs_for_fifty_steps(tmp_path):
         assert same(alone.model, state.model) and alone.history == state.history
 
 
-@pytest.mark.parametrize("killed_at", [6, 8])
+@pytest.mark.slow
+@pytest.mark.parametrize("killed_at", [4, 6])
 def test_a_lockstep_resumes_bit_for_bit(tmp_path, killed_at):
     """Also where one of the checkpoints was not written any more."""
     settings = [replace(SHORT, seed=seed) for seed in (1, 2)]
@@ -172,6 +174,7 @@ def test_a_lockstep_resumes_bit_for_bit(tmp_path, killed_at):
         assert same(a.model, b.model) and a.history == b.history
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_a_stack_holds_one_model(tmp_path, monkeypatch):
     """On another device than the CPU the models are one network; what is saved is each one's own."""
     monkeypatch.setattr("vae.training._stacked", lambda device: True)
