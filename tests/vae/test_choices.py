@@ -79,7 +79,7 @@ def test_gaussian_likelihood_is_the_squared_error_of_the_decoded_images():
     found = step(replace(BASE, likelihood="gaussian"))
     batch = found.contexts[0].batch
     assert found.logs["reconstruction"].item() == pytest.approx(
-        float((batch.logits.sigmoid() - batch.images).square().sum() / 16), rel=1e-5
+        float((batch.logits.sigmoid() - batch.images).detach().square().sum() / 16), rel=1e-5
     )
     with pytest.raises(GanwalkError, match="--likelihood bernoulli"):
         TrainingSettings(objective="dava", likelihood="gaussian")
