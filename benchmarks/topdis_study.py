@@ -2,6 +2,9 @@
 
     python benchmarks/topdis_study.py --quick --work FOLDER      # minutes: runs everything small, in that folder
     python benchmarks/topdis_study.py train --jobs 2             # hours: trains what is missing, continues what stopped
+    python benchmarks/topdis_study.py train --part-of faithful   # as the released code, and what was named as a cause
+    python benchmarks/topdis_study.py train --part-of cheaper    # what makes a step cheaper
+    python benchmarks/topdis_study.py train --part-of long       # 15,000 steps
     python benchmarks/topdis_study.py gradients                  # how long the term's gradient is, by either derivative
     python benchmarks/topdis_study.py figures                    # tables and figures of what has been run
 
@@ -47,16 +50,8 @@ _BASE = TrainingSettings(resolution=32, precision="bfloat16", lr=1e-3)
 # At 32 px the reconstruction loss sums a quarter of the values that it has at the paper's 64 px, where γ is 5 or 6.
 _TERM = TopDisSettings(gamma=1.0)
 _EXACT = replace(_TERM, shift_gradient="exact")
-KINDS: Mapping[str, TopDisSettings | None] = {
-    "plain": None,
-    "exact": _EXACT,
-    "constant": _TERM,
-    "gamma5": replace(_EXACT, gamma=5.0),
-    "late": replace(_TERM, delay=0.5),
-    "free": replace(_TERM, orthogonal=False),
-    "third": replace(_TERM, every=3),
-}
-"""Ways to train: what is compared everywhere, then what is changed of it where time allowed."""
+# The released code differentiates the shift, and not the scale.
+_RELEASED = replace(_EXACT, scale_gradient="constant")
 
 # The scores that the study reports: those that all of its stored results have.
 SHARES = (
@@ -73,15 +68,84 @@ SHARES = (
     "explicitness",
     "irs",
 )
-LABELS_OF_KINDS = {
-    "plain": "without",
-    "exact": "TopDis, shifts differentiated",
-    "constant": "TopDis, constant shifts",
-    "gamma5": "TopDis, shifts differentiated, γ = 5",
-    "late": "TopDis from half of the steps on",
-    "free": "TopDis, not orthogonalised",
-    "third": "TopDis every third step",
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way to train.
+
+    Attributes:
+        label: in tables and figures.
+        term: the TopDis term; None trains without.
+        training: what else is changed of the base.
+        against: the kind whose runs of the same seeds it is compared with.
+    """
+
+    label: str
+    term: TopDisSettings | None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    against: str = "plain"
+
+
+# Where convolutions in bfloat16 are not a machine's own they take many times as long: what came later is in float32.
+_LATER: Mapping[str, Any] = {"precision": "float32"}
+_SLOW = {**_LATER, "lr": 1e-4}
+# As DAVA's released code, where the gradient is a sum over the batch: either way every step is clipped.
+_CLIPPED = {**_LATER, "clip": 1.0}
+_LONG = {**_LATER, "steps": 15_000}
+
+KINDS: Mapping[str, Kind] = {
+    "plain": Kind("without", None),
+    "exact": Kind("TopDis, shifts differentiated", _EXACT),
+    "constant": Kind("TopDis, constant shifts", _TERM),
+    "gamma5": Kind("TopDis, shifts differentiated, γ = 5", replace(_EXACT, gamma=5.0)),
+    "late": Kind("TopDis from half of the steps on", replace(_TERM, delay=0.5)),
+    "free": Kind("TopDis, not orthogonalised", replace(_TERM, orthogonal=False)),
+    "third": Kind("TopDis every third step", replace(_TERM, every=3)),
+    "plain32": Kind("without, float32", None, _LATER, "plain32"),
+    "exact32": Kind("TopDis, shifts differentiated, float32", _EXACT, _LATER, "plain32"),
+    "constant32": Kind("TopDis, constant shifts, float32", _TERM, _LATER, "plain32"),
+    "released32": Kind("TopDis, shifts differentiated, constant scale", _RELEASED, _LATER, "plain32"),
+    "scale32": Kind("TopDis, constant shifts and scale", replace(_TERM, scale_gradient="constant"), _LATER, "plain32"),
+    "five32": Kind("TopDis, constant shifts, γ = 5", replace(_TERM, gamma=5.0), _LATER, "plain32"),
+    "immovable32": Kind(
+        "TopDis as released: also its bar ends, 50 bars",
+        replace(_RELEASED, ends="immovable", card=50),
+        _LATER,
+        "plain32",
+    ),
+    "plainslow": Kind("without, learning rate 1e-4", None, _SLOW, "plainslow"),
+    "exactslow": Kind("TopDis, shifts differentiated, 1e-4", _EXACT, _SLOW, "plainslow"),
+    "constantslow": Kind("TopDis, constant shifts, 1e-4", _TERM, _SLOW, "plainslow"),
+    "plainclip": Kind("without, clipped", None, _CLIPPED, "plainclip"),
+    "exactclip": Kind("TopDis, shifts differentiated, clipped", _EXACT, _CLIPPED, "plainclip"),
+    "constantclip": Kind("TopDis, constant shifts, clipped", _TERM, _CLIPPED, "plainclip"),
+    "points32": Kind("TopDis of 32 points", replace(_TERM, points=32), _LATER, "plain32"),
+    "same32": Kind("TopDis of the same batch", replace(_TERM, batch="same"), _LATER, "plain32"),
+    "against32": Kind("TopDis against reconstruction + KL", replace(_TERM, against="loss"), _LATER, "plain32"),
+    "third32": Kind("TopDis every third step, float32", replace(_TERM, every=3), _LATER, "plain32"),
+    "cheap32": Kind(
+        "TopDis of 32 points of the same batch, against reconstruction + KL",
+        replace(_TERM, points=32, batch="same", against="loss"),
+        _LATER,
+        "plain32",
+    ),
+    "plainlong": Kind("without, 15,000 steps", None, _LONG, "plainlong"),
+    "releasedlong": Kind("TopDis, shifts differentiated, constant scale, 15,000 steps", _RELEASED, _LONG, "plainlong"),
+    "constantlong": Kind("TopDis, constant shifts, 15,000 steps", _TERM, _LONG, "plainlong"),
 }
+"""Ways to train: what is compared everywhere, what is changed of it where time allowed, and the parts below."""
+
+PARTS: Mapping[str, Sequence[str]] = {
+    "faithful": (
+        *("plain32", "exact32", "constant32", "released32", "scale32", "five32", "immovable32"),
+        *("plainslow", "exactslow", "constantslow", "plainclip", "exactclip", "constantclip"),
+    ),
+    "cheaper": ("plain32", "constant32", "points32", "same32", "against32", "third32", "cheap32"),
+    "long": ("plainlong", "constantlong", "releasedlong"),
+}
+"""Parts of the study that `--part-of` chooses, beside the first; `Scope.parts` has their data sets and objectives."""
+
 COMPARED = {"plain": "#b8c4d6", "exact": "#c2571a", "constant": "#1f4e9c"}
 """Kinds that figures show, and their colours."""
 
@@ -112,13 +176,26 @@ class Scope:
         ("sprites", "beta", "free", (11,)),
         ("sprites", "beta", "third", (11,)),
     )
+    parts: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(
+        default_factory=lambda: {
+            "faithful": (("sprites", "scenes"), ("beta", "factor")),
+            "cheaper": (("sprites", "scenes"), ("beta",)),
+            "long": (("sprites",), ("beta",)),
+        }
+    )
     steps: int = 4000
     metrics: str = "full"
 
 
 _WHOLE = Scope()
 _QUICK = Scope(
-    ("sprites",), {"beta": {"beta": 2.0}}, {"beta": (11,)}, (("sprites", "beta", "late", (11,)),), 20, "quick"
+    ("sprites",),
+    {"beta": {"beta": 2.0}},
+    {"beta": (11,)},
+    (("sprites", "beta", "late", (11,)),),
+    {},
+    20,
+    "quick",
 )
 
 
@@ -130,8 +207,21 @@ class Training:
     settings: TrainingSettings
 
 
-def trainings(scope: Scope) -> list[Training]:
-    """All trainings, one data set after the other: the first seed of everything, the others, what was changed."""
+def trainings(scope: Scope, part: str | None = None) -> list[Training]:
+    """Trainings, one data set after the other: the first seed of everything, the others, what was changed.
+
+    Args:
+        part: one of `PARTS` instead.
+    """
+    if part is not None:
+        datasets, objectives = scope.parts[part]
+        return [
+            _training(scope, dataset, objective, kind, seed)
+            for dataset in datasets
+            for objective in objectives
+            for seed in scope.seeds[objective]
+            for kind in PARTS[part]
+        ]
     found = []
     for dataset in scope.datasets:
         for turn in range(max(len(seeds) for seeds in scope.seeds.values())):
@@ -144,14 +234,15 @@ def trainings(scope: Scope) -> list[Training]:
 
 
 def _training(scope: Scope, dataset: str, objective: str, kind: str, seed: int) -> Training:
+    changed = {"steps": scope.steps, **KINDS[kind].training}
     settings = replace(
         _BASE,
         dataset=dataset,
         objective=objective,
         options=dict(scope.objectives[objective]),
-        topdis=KINDS[kind],
-        steps=scope.steps,
+        topdis=KINDS[kind].term,
         seed=seed,
+        **changed,
     )
     return Training(f"{dataset}-{objective}-{kind}-{seed}", settings)
 
@@ -228,7 +319,8 @@ def _show(what: str, share: float) -> None:
 
 def load(scope: Scope, results: Path) -> dict[str, dict[str, Any]]:
     """Results by name of their job, those that exist."""
-    paths = {training.name: results / f"{training.name}.json" for training in trainings(scope)}
+    wanted = [training for part in (None, *scope.parts) for training in trainings(scope, part)]
+    paths = {training.name: results / f"{training.name}.json" for training in wanted}
     return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
 
 
@@ -249,7 +341,7 @@ def table(found: Mapping[str, Any], scope: Scope) -> str:
             for kind in KINDS:
                 scores = series(found, dataset, objective, kind)
                 if scores:
-                    label = f"{objective}, {LABELS_OF_KINDS[kind]}"
+                    label = f"{objective}, {KINDS[kind].label}"
                     cells = " | ".join(_spread(scores[n]) for n in names)
                     lines.append(f"| {label} | {len(scores['mig'])} | {cells} |")
         lines.append("")
@@ -260,18 +352,17 @@ def differences(found: Mapping[str, Any]) -> str:
     """Markdown: what the term changes against the run of the same seed without it, over all pairs there are."""
     lines = ["### With the term against without, same seed", ""]
     lines += [f"| | pairs | {' | '.join(LABELS[n] for n in SHARES)} |", "|---" * (len(SHARES) + 2) + "|"]
-    for kind in COMPARED:
-        pairs = [
-            (found[name], found.get(name.replace(f"-{kind}-", "-plain-"))) for name in found if f"-{kind}-" in name
-        ]
+    for kind, about in KINDS.items():
+        runs = {name: run for name, run in found.items() if f"-{kind}-" in name and kind != about.against}
+        pairs = [(run, found.get(name.replace(f"-{kind}-", f"-{about.against}-"))) for name, run in runs.items()]
         known = [(run["scores"], plain["scores"]) for run, plain in pairs if plain is not None]
-        if kind == "plain" or not known:
+        if not known:
             continue
         cells = []
         for name in SHARES:
             changes = np.array([run[name] - plain[name] for run, plain in known])
             cells.append(f"{changes.mean():+.3f}, up in {(changes > 0).sum()}")
-        lines.append(f"| {LABELS_OF_KINDS[kind]} | {len(known)} | {' | '.join(cells)} |")
+        lines.append(f"| {about.label} | {len(known)} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
@@ -292,7 +383,7 @@ def draw_scores(found: Mapping[str, Any], scope: Scope, path: Path) -> None:
             if not scores:
                 continue
             x = np.arange(len(SHARES)) + 0.27 * (place - 1)
-            label = LABELS_OF_KINDS[kind]
+            label = KINDS[kind].label
             axis.bar(x, [scores[n].mean() for n in SHARES], 0.24, color=colour, label=label)
             for position, name in zip(x, SHARES, strict=True):
                 axis.plot([position] * len(scores[name]), scores[name], ".", color="#18202c", ms=4)
@@ -316,7 +407,7 @@ def draw_curves(results: Path, found: Mapping[str, Any], scope: Scope, path: Pat
                 for name in [n for n in found if n.startswith(f"{dataset}-{objective}-{kind}-")]:
                     history = np.genfromtxt(results / f"{name}.csv", delimiter=",", names=True)
                     known = ~np.isnan(history[column])
-                    line_of = {"color": colour, "lw": 1, "label": LABELS_OF_KINDS[kind]}
+                    line_of = {"color": colour, "lw": 1, "label": KINDS[kind].label}
                     axis.plot(history["step"][known], history[column][known], **line_of)
             axis.set_title(f"{dataset}, {objective}: {label}", fontsize=9)
             axis.spines[["top", "right"]].set_visible(False)
@@ -421,6 +512,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a small version, to see that everything runs")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once, one thread each")
     parser.add_argument("--shard", metavar="I/N", help="only each N-th training, from the I-th on")
+    parser.add_argument("--part-of", choices=list(PARTS), help="train this part instead of the first one")
     parser.add_argument("--only", default="", help="only trainings whose name contains this")
     parser.add_argument("--work", type=Path, default=_WORK, help="where the trainings are")
     arguments = parser.parse_args()
@@ -429,7 +521,7 @@ def main() -> None:
         scope, results, pictures = _QUICK, arguments.work / "results", arguments.work / "results"
     results.mkdir(parents=True, exist_ok=True)
     if arguments.part in (None, "train"):
-        chosen = [training for training in trainings(scope) if arguments.only in training.name]
+        chosen = [training for training in trainings(scope, arguments.part_of) if arguments.only in training.name]
         try:
             shard = None if arguments.shard is None else parse_shard(arguments.shard)
             where = Placement(processes=arguments.jobs, shard=shard)

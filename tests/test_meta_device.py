@@ -41,8 +41,9 @@ from ganwalk.generators.stylegan3 import StyleGAN3, published_config
 from tests.accelerator import DEVICE, accelerator, moved
 from tests.vae.squares import Squares
 from vae.models import VAE, ModelConfig
-from vae.objectives import OBJECTIVES, make_objective
-from vae.settings import TopDisSettings
+from vae.objectives import OBJECTIVES, make_objective, model_options
+from vae.settings import TopDisSettings, TrainingSettings
+from vae.stack import Stack
 from vae.step import compute_step, draw_step
 from vae.topdis import TopDis
 
@@ -315,16 +316,17 @@ def test_steps_of_a_vae(monkeypatch, name, term):
     results = []
     for device in ("cpu", DEVICE):
         torch.manual_seed(0)
-        model = VAE(ModelConfig(32, 1, 3, hidden=16))
         options = {"width": 8} if name in ("factor", "dava") else {}
+        model = VAE(ModelConfig(32, 1, 3, hidden=16, **model_options(name, options)))
         objective = make_objective(name, options, z_dim=3, image_shape=(1, 32, 32))
         with accelerator(monkeypatch) if device == DEVICE else nullcontext():
             if device == DEVICE:
                 model, objective = moved(model), moved(objective)
             draw = draw_step(Squares(), 12, seed=0, step=0)
             topdis = None if term is None else TopDis()
-            step = compute_step(model, objective, Squares(), draw, step=0, steps=5, topdis=topdis, settings=term)
-            logs = {**step.logs, **objective.update(step.context)}
+            settings = TrainingSettings(steps=5, topdis=term)
+            step = compute_step(Stack([model]), [objective], Squares(), [draw], settings, step=0, topdis=topdis)
+            logs = {**step.logs, **objective.update(step.contexts[0])}
             results.append({key: value.item() for key, value in logs.items()})
             results.append([gradient.cpu() for gradient in step.gradients])
     (logs, gradients), (there, found) = results[:2], results[2:]

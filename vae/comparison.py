@@ -118,12 +118,15 @@ def grouped(runs: Sequence[ScoredRun]) -> list[Group]:
 
 
 def _group(label: str, places: Sequence[int], runs: Sequence[ScoredRun]) -> Group:
-    columns = [runs[place].scores.values for place in places]
-    values = {name: np.array([column[name] for column in columns]) for name in columns[0]}
+    return Group(label, tuple(places), *spread_of([runs[place].scores.values for place in places]))
+
+
+def spread_of(runs: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
+    """Means of the scores of one run or more, by name, and their standard deviations, none of one run."""
+    values = {name: np.array([scores[name] for scores in runs]) for name in runs[0]}
     means = {name: float(found.mean()) for name, found in values.items()}
-    several = len(places) > 1
-    deviations = {name: float(found.std(ddof=1)) for name, found in values.items()} if several else {}
-    return Group(label, tuple(places), means, deviations)
+    deviations = {name: float(found.std(ddof=1)) for name, found in values.items()} if len(runs) > 1 else {}
+    return means, deviations
 
 
 def _labels(groups: Sequence[Sequence[ScoredRun]]) -> list[str]:

@@ -14,7 +14,10 @@ from torch.nn import functional as F
 from ganwalk.errors import GanwalkError
 from vae.data import RESOLUTIONS
 
-_CHANNELS = (32, 32, 64, 64)
+# Channels of the convolutions, from the images on, and the width of the hidden layer on one channel and on three.
+_LAYERS = {"narrow": ((32, 32, 64, 64), (128, 256)), "wide": ((32, 64, 128, 256), (512, 512))}
+# Of the initialisation "normal".
+_DEVIATION = 0.02
 # Far above any published model, and small enough that a file cannot ask for all memory.
 _MAX_WIDTH = 8192
 # exp of more than this is no variance of any code, and overflows soon after.
@@ -29,7 +32,9 @@ class ModelConfig:
         resolution: 32 or 64 pixels.
         channels: 1 or 3.
         z_dim: size of the latent code.
-        hidden: width of the layer between convolutions and code; None takes the paper's: 128 for one channel, else 256.
+        hidden: width of the layer between convolutions and code; None takes that of the layers.
+        layers: "narrow", convolutions of 32, 32, 64 and 64 channels and a hidden layer of 128 on one channel and 256
+            on three; or "wide", 32, 64, 128, 256 and 512.
         levels: of quantised codes, how many each dimension has; None for codes of a normal distribution.
     """
 
@@ -37,6 +42,7 @@ class ModelConfig:
     channels: int = 1
     z_dim: int = 10
     hidden: int | None = None
+    layers: str = "narrow"
     levels: int | None = None
 
     def __post_init__(self) -> None:
@@ -44,6 +50,8 @@ class ModelConfig:
             raise GanwalkError(f"the model takes images of {' or '.join(map(str, RESOLUTIONS))} px")
         if self.channels not in (1, 3):
             raise GanwalkError(f"the model takes images of 1 or 3 channels, not {self.channels}")
+        if self.layers not in _LAYERS:
+            raise GanwalkError(f"unknown layers {self.layers!r}: choose {' or '.join(_LAYERS)}")
         for name, size in (("z_dim", self.z_dim), ("hidden", self.width)):
             if not 1 <= size <= _MAX_WIDTH:
                 raise GanwalkError(f"{name} must be from 1 to {_MAX_WIDTH}, not {size}")
@@ -53,7 +61,12 @@ class ModelConfig:
     @property
     def width(self) -> int:
         """The hidden layer's width."""
-        return self.hidden if self.hidden is not None else (128 if self.channels == 1 else 256)
+        return self.hidden if self.hidden is not None else _LAYERS[self.layers][1][self.channels > 1]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of the convolutions, from the images on."""
+        return _LAYERS[self.layers][0]
 
 
 class PhasedConvTranspose2d(nn.ConvTranspose2d):
@@ -68,16 +81,23 @@ class PhasedConvTranspose2d(nn.ConvTranspose2d):
         super().__init__(in_channels, out_channels, 4, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        n, _, height, width = x.shape
-        channels = self.out_channels
         assert self.bias is not None
-        # Of the flipped kernel, entry 2·tap + phase of an axis is what output 2i + phase takes of input
-        # i + phase - 1 + tap.
-        taps = self.weight.flip(2, 3).view(-1, channels, 2, 2, 2, 2).permute(3, 5, 1, 0, 2, 4)
-        kernel = taps.reshape(4 * channels, -1, 2, 2).contiguous(memory_format=torch.channels_last)
-        y = F.conv2d(x, kernel, self.bias.repeat(4), padding=1).view(n, 2, 2, channels, height + 1, width + 1)
-        rows = [torch.stack([y[:, a, b, :, a : a + height, b : b + width] for b in (0, 1)], dim=-1) for a in (0, 1)]
-        return torch.stack(rows, dim=3).reshape(n, channels, 2 * height, 2 * width)
+        return phased_transpose(x, self.weight, self.bias)
+
+
+def phased_transpose(x: Tensor, weight: Tensor, bias: Tensor, groups: int = 1) -> Tensor:
+    """What `PhasedConvTranspose2d` does; arguments as of torch's conv_transpose2d."""
+    n, _, height, width = x.shape
+    channels = weight.shape[1]
+    # Of the flipped kernel, entry 2·tap + phase of an axis is what output 2i + phase takes of input
+    # i + phase - 1 + tap.
+    taps = weight.flip(2, 3).view(groups, -1, channels, 2, 2, 2, 2).permute(0, 4, 6, 2, 1, 3, 5)
+    kernel = taps.reshape(groups * 4 * channels, -1, 2, 2).contiguous(memory_format=torch.channels_last)
+    biases = bias.view(groups, 1, channels).expand(groups, 4, channels).reshape(-1)
+    y = F.conv2d(x, kernel, biases, padding=1, groups=groups)
+    y = y.view(n, groups, 2, 2, channels, height + 1, width + 1)
+    rows = [torch.stack([y[:, :, a, b, :, a : a + height, b : b + width] for b in (0, 1)], dim=-1) for a in (0, 1)]
+    return torch.stack(rows, dim=4).reshape(n, groups * channels, 2 * height, 2 * width)
 
 
 class VAE(nn.Module):
@@ -86,14 +106,18 @@ class VAE(nn.Module):
     Images are (n, channels, resolution, resolution) in [0, 1], codes (n, z_dim), and the decoder yields logits of a
     Bernoulli distribution per value. At 32 px the last convolutions are 2×2 instead of 4×4. Parameters, codes and
     logits are float32; convolutions run in `precision`.
+
+    Args:
+        initialisation: "kaiming"; or "normal" for N(0, 0.02), where the transposed convolutions keep torch's own
+            initialisation, as in the code that TopDis' authors released.
     """
 
-    def __init__(self, config: ModelConfig, precision: torch.dtype = torch.float32):
+    def __init__(self, config: ModelConfig, precision: torch.dtype = torch.float32, initialisation: str = "kaiming"):
         super().__init__()
         self.config = config
         self.precision = precision
-        last = config.resolution // 2 ** len(_CHANNELS)
-        down = [config.channels, *_CHANNELS]
+        last = config.resolution // 2 ** len(config.widths)
+        down = [config.channels, *config.widths]
         encoder: list[nn.Module] = []
         for before, after in pairwise(down):
             encoder += [nn.Conv2d(before, after, 4, 2, 1), nn.ReLU()]
@@ -110,16 +134,20 @@ class VAE(nn.Module):
             self.codebook = nn.Parameter(torch.linspace(-0.5, 0.5, config.levels).repeat(config.z_dim, 1))
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_in" if isinstance(module, nn.Conv2d) else "fan_out")
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+                transposed = isinstance(module, nn.ConvTranspose2d)
+                if initialisation == "kaiming":
+                    nn.init.kaiming_normal_(module.weight, mode="fan_out" if transposed else "fan_in")
+                elif not transposed:
+                    nn.init.normal_(module.weight, 0, _DEVIATION)
+                if initialisation == "kaiming" or not transposed:
+                    nn.init.zeros_(module.bias)  # type: ignore[arg-type]
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance, (n, z_dim) each, of q(z|x)."""
-        with self._autocast(images):
+        with self.autocast(images):
             statistics = self.encoder(images.contiguous(memory_format=torch.channels_last)).flatten(1)
-        mean, log_variance = statistics.float().chunk(2, dim=1)
-        return mean, log_variance.clamp(*_LOG_VARIANCE_RANGE)
+        return bounded_statistics(statistics)
 
     def quantise(self, codes: Tensor) -> Tensor:
         """The nearest levels (n, z_dim) of codes, with a gradient to the levels alone; for models that have levels."""
@@ -137,10 +165,11 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Logits (n, channels, resolution, resolution) of codes (n, z_dim)."""
-        with self._autocast(z):
+        with self.autocast(z):
             return self.decoder(z[:, :, None, None]).float()
 
-    def _autocast(self, like: Tensor) -> AbstractContextManager[Any]:
+    def autocast(self, like: Tensor) -> AbstractContextManager[Any]:
+        """What the convolutions run in, for tensors such as this one."""
         # Not every device has an autocast, not even one that is switched off.
         return nullcontext() if self.precision == torch.float32 else torch.autocast(like.device.type, self.precision)
 
@@ -150,6 +179,12 @@ class VAE(nn.Module):
         first = self.decoder[0]
         assert isinstance(first, nn.Conv2d)
         return first.weight[:, :, 0, 0]
+
+
+def bounded_statistics(statistics: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and log-variance (…, z_dim) of what an encoder puts out (…, 2 z_dim)."""
+    mean, log_variance = statistics.float().chunk(2, dim=-1)
+    return mean, log_variance.clamp(*_LOG_VARIANCE_RANGE)
 
 
 def sample(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:

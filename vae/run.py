@@ -24,7 +24,7 @@ from vae.metrics.scores import Level
 from vae.outputs import PICTURES, draw_history, draw_model, write_scores
 from vae.run_folder import HISTORY_FILE, MODEL_FILE, SCORES_FILE, save_model
 from vae.settings import CHECKPOINT_FILE, CONFIG_FILE, TrainingSettings, load_settings, to_json
-from vae.training import Rhythm, train
+from vae.training import Rhythm, Training, train_together
 
 # A fifth of a training between looks, but pictures of fewer steps than this show nothing new.
 _LOOKS, _FEWEST = 5, 100
@@ -91,63 +91,91 @@ def _check_own(config: Path) -> None:
         raise GanwalkError(f"{error}; choose another --out, or replace it with --force") from error
 
 
-def run_training(
-    settings: TrainingSettings,
+@dataclass(frozen=True)
+class Plan:
+    """A training that is wanted: its settings, its folder, which exists, and whether to continue what is there."""
+
+    settings: TrainingSettings
+    folder: Path
+    resume: bool = False
+
+
+def run_together(
+    plans: Sequence[Plan],
     data: ImageData,
-    folder: Path,
     *,
     device: torch.device | str = "cpu",
     threads: int | None = None,
-    resume: bool = False,
     metrics: Level | None = "full",
     look_every: int | None = None,
     tensorboard: bool = False,
-    on_step: Callable[[int, str], None] | None = None,
+    on_share: Callable[[float, str], None] | None = None,
     on_progress: Callable[[str], None] | None = None,
-) -> Run:
-    """Trains, scores and draws into an existing folder; files are written by the first process only.
+) -> list[Run]:
+    """Trains in lockstep, scores and draws; files are written by the first process only.
 
     Args:
-        data: of these settings, from `load_data`.
+        plans: of equally many steps.
+        data: of all their settings, from `load_data`.
         metrics: level of the scores at the end, or None for none.
         look_every: steps between pictures and quick scores; 0 for none, None for a fifth of the training.
         tensorboard: also write event files.
-        on_step: told the steps done and a note; on_progress: what is being done after them.
+        on_share: told the share of all steps that is done, and a note; on_progress: what is being done after them.
     """
-    rhythm = _rhythm(settings.steps, look_every)
-    board = _board(folder) if tensorboard and parallel.rank() == 0 else None
+    steps = plans[0].settings.steps
+    rhythm = _rhythm(steps, look_every)
+    done = [0] * len(plans)
 
-    def step(state: TrainingState) -> None:
-        if on_step is not None:
-            last = state.history[-1] if state.history else {}
-            on_step(state.step, f"loss {last['loss']:.1f}" if "loss" in last else "")
+    def training(place: int, plan: Plan) -> Training:
+        settings, folder = plan.settings, plan.folder
 
-    def look(state: TrainingState) -> dict[str, float]:
-        found = evaluate_model(state.model, data, level="quick", seed=settings.seed, threads=threads).values
-        scores = {f"quick_{name}": value for name, value in found.items()}
-        # The pictures of the last step are drawn below, whether it is looked at or not.
-        if state.step < settings.steps:
-            draw_model(state.model, data, folder, seed=settings.seed)
-            draw_history([*state.history[:-1], {**state.history[-1], **scores}], folder)
-        return scores
+        def step(state: TrainingState) -> None:
+            done[place] = state.step
+            if on_share is not None:
+                last = state.history[-1] if state.history else {}
+                note = f"loss {last['loss']:.1f}" if "loss" in last else ""
+                on_share(sum(done) / (steps * len(plans)), note)
 
-    # The small products of topology: a second thread of BLAS would wait for torch's, which spin between operations.
-    with threadpool_limits(limits=1, user_api="blas"):
-        state = train(
+        def look(state: TrainingState) -> dict[str, float]:
+            found = evaluate_model(state.model, data, level="quick", seed=settings.seed, threads=threads).values
+            scores = {f"quick_{name}": value for name, value in found.items()}
+            # The pictures of the last step are drawn below, whether it is looked at or not.
+            if state.step < settings.steps:
+                draw_model(state.model, data, folder, seed=settings.seed)
+                draw_history([*state.history[:-1], {**state.history[-1], **scores}], folder)
+            return scores
+
+        return Training(
             settings,
-            data,
             folder,
-            device=device,
-            threads=threads,
-            resume=resume,
-            rhythm=rhythm,
+            resume=plan.resume,
             on_step=step,
             on_look=None if look_every == 0 else look,
-            on_row=board,
+            on_row=_board(folder) if tensorboard and parallel.rank() == 0 else None,
             on_save=lambda state: write_history(folder / HISTORY_FILE, state.history),
         )
+
+    trainings = [training(place, plan) for place, plan in enumerate(plans)]
+    # The small products of topology: a second thread of BLAS would wait for torch's, which spin between operations.
+    with threadpool_limits(limits=1, user_api="blas"):
+        states = train_together(trainings, data, device=device, threads=threads, rhythm=rhythm)
     if parallel.rank() != 0:
-        return Run(state, {}, ())
+        return [Run(state, {}, ()) for state in states]
+    return [
+        _finished(plan, state, data, threads, metrics, on_progress) for plan, state in zip(plans, states, strict=True)
+    ]
+
+
+def _finished(
+    plan: Plan,
+    state: TrainingState,
+    data: ImageData,
+    threads: int | None,
+    metrics: Level | None,
+    on_progress: Callable[[str], None] | None,
+) -> Run:
+    """What a training leaves in its folder at its end."""
+    settings, folder = plan.settings, plan.folder
     tell = on_progress or (lambda what: None)
     save_model(folder / MODEL_FILE, state.model)
     write_history(folder / HISTORY_FILE, state.history)

@@ -12,7 +12,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import read_json
 from ganwalk.options import TextForm, check_settings, completed, option
 from ganwalk.records import build_record
-from ganwalk.rtd.choices import SCALE_GRADIENTS
+from ganwalk.rtd.choices import ENDS, SCALE_GRADIENTS
 from vae.data import DATASETS
 from vae.objectives import OBJECTIVES
 
@@ -33,6 +33,12 @@ class TopDisSettings:
         choices=("uniform", "weights"),
     )
     codes: str = option("sample", "Shift samples of the encoder, or its means.", choices=("sample", "mean"))
+    batch: str = option(
+        "second",
+        "Take the codes of a second, independent batch, or those of the batch that is reconstructed.",
+        choices=("second", "same"),
+    )
+    points: int | None = option(None, "Codes of its batch that it takes.", at_least=3, shown="all")
     shift_gradient: str = option(
         "constant",
         "Differentiate the move as a function of the code, or take it as a constant displacement.",
@@ -43,13 +49,25 @@ class TopDisSettings:
         "Whether the gradient goes through the quantile that distances are divided by, or takes it as a constant.",
         choices=SCALE_GRADIENTS,
     )
-    orthogonal: bool = option(True, "Remove from its gradient what works against the reconstruction.")
+    ends: str = option(
+        "exact",
+        "Ends of bars as RTD defines them, or as the authors' code reads some of them, which is not RTD: to compare.",
+        choices=ENDS,
+    )
+    orthogonal: bool = option(True, "Remove from its gradient what works against that of --topdis-against.")
+    against: str = option(
+        "reconstruction",
+        "Orthogonalise against the reconstruction, or all of the VAE's own loss (of β-VAE reconstruction + β KL).",
+        choices=("reconstruction", "loss"),
+    )
     every: int = option(1, "Compute it every so many steps, with a weight that many times larger.", at_least=1)
     p: float = option(1.0, "Power of the bar lengths.", above=0)
     card: int | None = option(None, "Longest bars that count.", at_least=1, shown="all")
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if not self.orthogonal and self.against != type(self).against:
+            raise GanwalkError("topdis-against has no effect with --no-topdis-orthogonal: leave one of them out")
 
     def applies(self, step: int, steps: int) -> bool:
         """Whether the term is computed in a step, counted from 0, of a training of `steps`."""
@@ -68,11 +86,12 @@ def parse_pair(text: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Defaults are sized for a CPU: 32 px and minutes; the preset `paper` has the sizes of the paper.
+    """Defaults are sized for a CPU: 32 px and minutes; vae.presets has what TopDis' authors released.
 
     Attributes:
         options: of the objective; see vae.objectives.
         topdis: the TopDis term, or None to train without.
+        unknown: names of the settings that a preset's source does not tell, such as topdis.gamma.
     """
 
     dataset: str = option("sprites", "What to learn from.", "-d", "--dataset", choices=tuple(DATASETS))
@@ -89,15 +108,39 @@ class TrainingSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
     topdis: TopDisSettings | None = field(default_factory=TopDisSettings)
     z_dim: int = option(10, "Size of the latent code.", at_least=1)
-    hidden: int | None = option(None, "Width of the hidden layer.", at_least=1, shown="128, or 256 in colour")
+    hidden: int | None = option(
+        None, "Width of the hidden layer.", at_least=1, shown="128; 256 in colour and of faces3d; 512 if wide"
+    )
+    layers: str = option(
+        "narrow", "Convolutions of 32, 32, 64, 64 channels, or of 32, 64, 128, 256.", choices=("narrow", "wide")
+    )
+    initialisation: str = option(
+        "kaiming",
+        "Weights by Kaiming's rule, or N(0, 0.02) with torch's own for transposed convolutions.",
+        choices=("kaiming", "normal"),
+    )
+    likelihood: str = option(
+        "bernoulli",
+        "Reconstruction by cross-entropy, or by squared error (a normal distribution of variance 1/2).",
+        choices=("bernoulli", "gaussian"),
+    )
+    own_weight: float = option(
+        1.0, "Weight of the VAE's own loss, reconstruction and the rest, beside the TopDis term.", above=0
+    )
     steps: int = option(5_000, "Optimisation steps.", at_least=1)
     batch: int = option(64, "Images per step.", at_least=1)
     lr: float = option(1e-3, "Learning rate of Adam (betas 0.9 and 0.999).", above=0)
+    clip: float | None = option(
+        None, "Longest gradient over all parameters of the VAE; a longer one is scaled.", above=0, shown="none"
+    )
     seed: int = option(0, "Fixes everything random.", at_least=0, at_most=2**62)
     precision: str = option("float32", "Of the model's convolutions.", choices=("float32", "bfloat16"))
+    unknown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.likelihood == "gaussian" and self.objective == "dava":
+            raise GanwalkError("dava measures its adversary by the cross-entropy: take --likelihood bernoulli")
 
 
 @dataclass(frozen=True)
@@ -110,13 +153,6 @@ class ScoringSettings:
     def __post_init__(self) -> None:
         check_settings(self)
 
-
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    # At 32 px the reconstruction sums a quarter of the values that it has where γ is 5: docs/study-vae.md.
-    "cpu": {"topdis": {"gamma": 1.0}},
-    "paper": {"resolution": 64, "steps": 1_000_000, "lr": 1e-4},
-}
-"""What `--preset` changes of the defaults."""
 
 TOPDIS = "topdis_"
 """What the names of TopDis' options begin with, among those of the rest."""
@@ -133,7 +169,7 @@ def changed(base: TrainingSettings, given: Mapping[str, Any]) -> TrainingSetting
         GanwalkError: an option of the term without the term, or of correlations without one, or a value that does not
             fit.
     """
-    own = {f.name for f in fields(TrainingSettings)} - {"topdis", "options"}
+    own = {f.name for f in fields(TrainingSettings)} - {"topdis", "options", "unknown"}
     values = {name: value for name, value in given.items() if name in own}
     term = {name[len(TOPDIS) :]: value for name, value in given.items() if name.startswith(TOPDIS)}
     options = {
@@ -147,9 +183,13 @@ def changed(base: TrainingSettings, given: Mapping[str, Any]) -> TrainingSetting
     if "correlation_width" in values and not values.get("correlated", base.correlated):
         raise GanwalkError("--correlation-width has no effect without --correlated A,B: leave it out, or name factors")
     kept = base.options if values.get("objective", base.objective) == base.objective else {}
+    told = {*values, *(f"topdis.{name}" for name in term), *(f"options.{name}" for name in options)}
+    # What another objective, or a training without the term, does not have.
+    gone = tuple(f"{part}." for part, lost in (("options", kept is not base.options), ("topdis", not wanted)) if lost)
     return replace(
         base,
         **values,
+        unknown=tuple(name for name in base.unknown if name not in told and not name.startswith(gone)),
         options={**kept, **options},
         topdis=replace(base.topdis or TopDisSettings(), **term) if wanted else None,
     )
@@ -181,6 +221,8 @@ def from_json(values: Mapping[str, Any], source: Path | str, *, written: bool = 
             values["topdis"] = build_record(TopDisSettings, completed(TopDisSettings, term) if written else term)
         if "correlated" in values:
             values["correlated"] = _pairs(values["correlated"])
+        if isinstance(values.get("unknown"), list):
+            values["unknown"] = tuple(values["unknown"])
         return build_record(TrainingSettings, values)
     except GanwalkError as error:
         raise GanwalkError(f"{source} is no configuration of vae.train: {error}") from error

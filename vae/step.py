@@ -1,9 +1,14 @@
-"""One step: the batches, the loss terms, and the gradient that the optimiser is given."""
+"""One step: the batches, the loss terms, and the gradient that the optimiser is given; of K models at once.
+
+Nothing here asks the device for a value but the topology, once for all models: what happens is decided where the
+tensors are, and what is logged stays there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,15 +17,18 @@ from torch.nn import functional as F
 
 from ganwalk import parallel
 from vae.data.base import ImageData
-from vae.models import VAE
 from vae.objectives.base import Context, Encoded, Objective
-from vae.settings import TopDisSettings
-from vae.topdis import TopDis, inner_product, without_conflict
+from vae.settings import TrainingSettings
+from vae.stack import Stack
+from vae.topdis import TopDis, draw_dimensions, inner_products, scaled, uniform, without_conflict
+
+# Indices (K, n) of images → images (K, n, channels, resolution, resolution) in [0, 1] on the device.
+Loader = Callable[[np.ndarray], Tensor]
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What chance decides in one step of one process.
+    """What chance decides in one step of one model in one process.
 
     Attributes:
         first, second: indices (n,) of the batch that is reconstructed and of another one.
@@ -34,10 +42,10 @@ class Draw:
 
 @dataclass(frozen=True)
 class StepResult:
-    """Gradients by parameter, what the objective's own networks need, and scalars for metrics.csv."""
+    """Gradients by parameter of the stack, what each objective's own networks need, scalars (K,) for metrics.csv."""
 
     gradients: list[Tensor]
-    context: Context
+    contexts: list[Context]
     logs: dict[str, Tensor]
 
 
@@ -49,97 +57,158 @@ def draw_step(data: ImageData, batch: int, *, seed: int, step: int) -> Draw:
 
 
 def load_images(data: ImageData, indices: np.ndarray, device: torch.device | str) -> Tensor:
-    """Images (n, channels, resolution, resolution) in [0, 1], channels last in memory."""
-    return torch.from_numpy(data.images(indices)).to(device).permute(0, 3, 1, 2).float() / 255
+    """Images (…, channels, resolution, resolution) in [0, 1] of indices (…), channels last in memory."""
+    found = torch.from_numpy(data.images(indices.ravel())).to(device).permute(0, 3, 1, 2).float() / 255
+    return found.unflatten(0, indices.shape)
 
 
-def reconstruction_loss(logits: Tensor, images: Tensor) -> Tensor:
-    """Binary cross-entropy in nats, summed over the values of an image, mean over the batch."""
-    return F.binary_cross_entropy_with_logits(logits, images, reduction="sum") / len(images)
+def reconstruction_loss(logits: Tensor, images: Tensor, likelihood: str = "bernoulli") -> Tensor:
+    """Negative log-likelihood summed over the values of an image, mean over the batch.
+
+    "bernoulli": binary cross-entropy in nats; "gaussian": squared error of the decoded images, which is that of a
+    normal distribution of variance 1/2, up to a constant.
+    """
+    if likelihood == "bernoulli":
+        return F.binary_cross_entropy_with_logits(logits, images, reduction="sum") / len(images)
+    return F.mse_loss(logits.sigmoid(), images, reduction="sum") / len(images)
 
 
 def compute_step(
-    model: VAE,
-    objective: Objective,
+    stack: Stack,
+    objectives: Sequence[Objective],
     data: ImageData,
-    draw: Draw,
+    draws: Sequence[Draw],
+    settings: TrainingSettings,
     *,
     step: int,
-    steps: int,
     topdis: TopDis | None = None,
-    settings: TopDisSettings | None = None,
+    load: Loader | None = None,
 ) -> StepResult:
-    """Loss terms and gradients of one step; no parameter changes.
+    """Loss terms and gradients of one step of each model; no parameter changes.
 
     Args:
-        step, steps: steps done before this one, and of the whole training.
-        topdis, settings: the TopDis term and its options; topdis is None in steps without it.
+        objectives, draws: of the models, in their order.
+        settings: what the models have in common, all but their seeds.
+        step: steps done before this one.
+        topdis: the TopDis term; None in steps without it.
+        load: where images come from; None renders or reads them on the CPU.
     """
-    device = next(model.parameters()).device
-    batch = _encode(model, objective, load_images(data, draw.first, device), draw.rng)
-    batch = replace(batch, logits=model.decode(batch.z))
-    second = None
-    if topdis is not None or objective.needs_second:
-        with torch.set_grad_enabled(topdis is not None):
-            second = _encode(model, objective, load_images(data, draw.second, device), draw.rng)
-    context = Context(batch, second, model.decode, step, steps, len(data), draw.rng)
-
-    assert batch.logits is not None
-    reconstruction = reconstruction_loss(batch.logits, batch.images)
-    terms = objective(context)
-    logs = {"reconstruction": reconstruction, "kl": batch.kl.sum(dim=1).mean(), **terms.logs}
-    parameters = list(model.parameters())
-    loss = reconstruction + terms.loss
+    device = stack.parameters[0].device
+    load = load or partial(load_images, data, device=device)
+    generators = [draw.rng for draw in draws]
+    batch = _encode(stack, objectives, load(np.stack([draw.first for draw in draws])), generators)
+    batch = replace(batch, logits=stack.decode(batch.z))
+    term = settings.topdis if topdis is not None else None
+    seconds = None
+    needed = any(objective.needs_second for objective in objectives)
+    if needed or (term is not None and term.batch == "second"):
+        # Of codes that only the term takes, no more than it takes.
+        taken = None if needed or term is None else term.points
+        with torch.set_grad_enabled(term is not None and term.batch == "second"):
+            images = load(np.stack([draw.second for draw in draws])[:, :taken])
+            seconds = _encode(stack, objectives, images, generators)
+    others: Sequence[Encoded | None] = [None] * len(stack) if seconds is None else _apart(seconds)
+    contexts = [
+        Context(one, other, partial(stack.decode_one, place), step, settings.steps, len(data), rng)
+        for place, (one, other, rng) in enumerate(zip(_apart(batch), others, generators, strict=True))
+    ]
+    reconstruction = torch.stack(
+        [reconstruction_loss(one.batch.logits, one.batch.images, settings.likelihood) for one in contexts]  # type: ignore[arg-type]
+    )
+    terms = [objective(context) for objective, context in zip(objectives, contexts, strict=True)]
+    rest = torch.stack([found.loss for found in terms])
+    logs = {
+        "reconstruction": reconstruction,
+        "kl": torch.stack([one.batch.kl.sum(dim=1).mean() for one in contexts]),
+        **{name: torch.stack([found.logs[name] for found in terms]) for name in terms[0].logs},
+    }
+    own = [settings.own_weight * part for part in (reconstruction, rest)]
+    loss = own[0] + own[1]
     if topdis is None:
-        gradients = parallel.average(_gradients(loss, parameters))
+        gradients = parallel.average(_gradients(loss, stack.parameters))
     else:
-        assert settings is not None and second is not None
-        term = topdis.divergence(
-            model.decode,
-            second.z if settings.codes == "sample" else second.mean,
-            probabilities=model.latent_weights.norm(dim=0) if settings.sampler == "weights" else None,
-            rng=draw.rng,
-        )
-        weighted = topdis.gamma * settings.every * term
-        if settings.orthogonal:
-            gradients, logs["conflict"] = _reconciled(reconstruction, terms.loss, weighted, parameters)
+        assert term is not None
+        source = batch if term.batch == "same" else seconds
+        assert source is not None
+        topology = _topology(stack, topdis, source, generators, settings)
+        weighted = topdis.gamma * term.every * topology
+        if term.orthogonal:
+            guides = own if term.against == "reconstruction" else [loss]
+            gradients, logs["conflict"] = _reconciled(guides, weighted, stack)
         else:
-            gradients = parallel.average(_gradients(loss + weighted, parameters))
+            gradients = parallel.average(_gradients(loss + weighted, stack.parameters))
         loss = loss + weighted
-        logs["topdis"] = term
+        logs["topdis"] = topology
+    if settings.clip is not None:
+        lengths = inner_products(gradients, gradients, len(stack)).sqrt()
+        shares = (settings.clip / lengths).clamp(max=1)
+        gradients = [scaled(shares, gradient) for gradient in gradients]
     logs = {"loss": loss, **logs}
     means = parallel.average([value.detach().float() for value in logs.values()])
-    return StepResult(gradients, context, dict(zip(logs, means, strict=True)))
+    return StepResult(gradients, contexts, dict(zip(logs, means, strict=True)))
 
 
-def _encode(model: VAE, objective: Objective, images: Tensor, rng: torch.Generator) -> Encoded:
-    mean, log_variance = model.encode(images)
-    noise = torch.randn(mean.shape, generator=rng).to(mean.device)
-    latent = objective.latent(model, mean, log_variance, noise)
-    return Encoded(images, latent.mean, latent.log_variance, latent.z, levels=latent.levels)
+def _encode(
+    stack: Stack, objectives: Sequence[Objective], images: Tensor, generators: Sequence[torch.Generator]
+) -> Encoded:
+    """What the encoders make of images (K, n, …), each model of its own: tensors of `Encoded` with K in front."""
+    mean, log_variance = stack.encode(images)
+    noise = torch.stack([torch.randn(mean.shape[1:], generator=rng) for rng in generators]).to(mean.device)
+    rows = zip(objectives, stack.models, mean, log_variance, noise, strict=True)
+    latents = [objective.latent(model, *of_model) for objective, model, *of_model in rows]
+    levels = [latent.levels for latent in latents if latent.levels is not None]
+    return Encoded(
+        images,
+        torch.stack([latent.mean for latent in latents]),
+        torch.stack([latent.log_variance for latent in latents]),
+        torch.stack([latent.z for latent in latents]),
+        levels=torch.stack(levels) if levels else None,
+    )
 
 
-def _gradients(loss: Tensor, parameters: Sequence[Tensor], *, keep: bool = False) -> list[Tensor]:
-    """Gradients by parameter, zero where the loss does not reach."""
-    if not loss.requires_grad:
+def _apart(batch: Encoded) -> list[Encoded]:
+    """A batch of K models, each model's of its own."""
+    models = len(batch.images)
+    parts = (batch.images, batch.mean, batch.log_variance, batch.z, batch.logits, batch.levels)
+    columns = [[None] * models if part is None else part.unbind() for part in parts]
+    return [Encoded(*row) for row in zip(*columns, strict=True)]
+
+
+def _topology(
+    stack: Stack, topdis: TopDis, source: Encoded, generators: Sequence[torch.Generator], settings: TrainingSettings
+) -> Tensor:
+    """Divergences (K,) of the codes of a batch."""
+    term = settings.topdis
+    assert term is not None
+    codes = (source.z if term.codes == "sample" else source.mean)[:, : term.points]
+    # All that chance decides, in one upload.
+    drawn = torch.stack([uniform(generators), uniform(generators)]).to(codes.device)
+    weights = stack.latent_weights.norm(dim=1) if term.sampler == "weights" else None
+    return topdis.divergences(
+        stack.decode,
+        codes,
+        dimensions=draw_dimensions(codes.shape[2], drawn[0], weights),
+        signs=torch.where(drawn[1] < 0.5, 1.0, -1.0),
+    )
+
+
+def _gradients(losses: Tensor, parameters: Sequence[Tensor], *, keep: bool = False) -> list[Tensor]:
+    """Gradients of losses (K,) by parameter, each model's of its own, zero where the loss does not reach."""
+    if not losses.requires_grad:
         return [torch.zeros_like(parameter) for parameter in parameters]
-    found = torch.autograd.grad(loss, parameters, retain_graph=keep, allow_unused=True)
+    found = torch.autograd.grad(losses.sum(), parameters, retain_graph=keep, allow_unused=True)
     return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
 
 
-def _reconciled(
-    reconstruction: Tensor, other: Tensor, topology: Tensor, parameters: Sequence[Tensor]
-) -> tuple[list[Tensor], Tensor]:
-    """Sum of the three gradients, topology's without what works against the reconstruction's; and whether it did.
+def _reconciled(guides: Sequence[Tensor], topology: Tensor, stack: Stack) -> tuple[list[Tensor], Tensor]:
+    """Sum of all gradients, topology's without what works against the first guide's; and whether it did, (K,).
 
     The gradients of all processes are averaged first, so that there is one conflict and not one for each.
     """
-    guide = _gradients(reconstruction, parameters, keep=True)
-    rest = _gradients(other, parameters, keep=True)
-    walk = _gradients(topology, parameters)
-    n = len(parameters)
-    averaged = parallel.average([*guide, *rest, *walk])
-    guide, rest, walk = averaged[:n], averaged[n : 2 * n], averaged[2 * n :]
-    conflict = (inner_product(walk, guide) < 0).float()
-    kept = [torch.zeros_like(g) if w is None else w for w, g in zip(without_conflict(walk, guide), guide, strict=True)]
-    return [a + b + c for a, b, c in zip(guide, rest, kept, strict=True)], conflict
+    parts = [_gradients(loss, stack.parameters, keep=True) for loss in guides]
+    parts.append(_gradients(topology, stack.parameters))
+    averaged = iter(parallel.average([gradient for part in parts for gradient in part]))
+    first, *rest, walk = [[next(averaged) for _ in stack.parameters] for _ in parts]
+    conflict = (inner_products(walk, first, len(stack)) < 0).float()
+    kept = without_conflict(walk, first, len(stack))
+    return [sum(column[1:], column[0]) for column in zip(first, *rest, kept, strict=True)], conflict  # type: ignore[misc]

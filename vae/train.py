@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ganwalk.commands.options import ledger_options
 from ganwalk.errors import GanwalkError
 from ganwalk.files import owned_folder
-from ganwalk.options import Option, options_of
+from ganwalk.ledger import Placement, SharesMissing
+from ganwalk.options import Option, TextForm, options_of
 from ganwalk.options.command_line import click_option, field_options
 from ganwalk.options.words import shown_default
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch
+from vae.grid import Making, members, parse_arms, parse_seeds, run_grid
 from vae.objectives import OBJECTIVES, check_options
+from vae.presets import PRESETS, presets_help, unknowns_help
 from vae.settings import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
-    PRESETS,
     TOPDIS,
     TopDisSettings,
     TrainingSettings,
@@ -56,10 +60,17 @@ def _objective_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _listed(flag: str, parse: Callable[[str], Any], metavar: str, help: str) -> Callable[..., Any]:
+    """An option whose text stands for several values; None if it is not typed."""
+    form = TextForm(metavar, parse, str)
+    return click_option(flag.lstrip("-"), flag.lstrip("-"), Option(help, text=form), str, help)
+
+
 @click.command(
     name=_PROGRAM,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Example: python -m vae.train --dataset scenes --objective factor --gamma 10 --steps 20000 --seed 1",
+    epilog="Example: python -m vae.train --dataset scenes --objective factor --gamma 10 --steps 20000 --seed 1\n\n"
+    + unknowns_help(),
 )
 @field_options(TrainingSettings)
 @click.option("--data-root", type=_PATH, help="Folder or file of a public data set [default: in the cache].")
@@ -68,7 +79,8 @@ def _objective_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    help="cpu: 32 px, 5000 steps, TopDis' γ 1; paper: 64 px, a million, γ 5 [default: cpu].",
+    metavar="NAME",
+    help=presets_help(),
 )
 @click.option("--config", type=_PATH, help="JSON of settings, such as a run's config.json; options go over it.")
 @_objective_options
@@ -88,6 +100,12 @@ def _objective_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.IntRange(0),
     help="Steps between pictures and quick scores, up to the next row of metrics.csv; 0 for never [default: a fifth].",
 )
+@_listed("--seeds", parse_seeds, "11-18", "Train a model for each of these seeds, in lockstep, into folders in --out.")
+@_listed("--arms", parse_arms, "plain,topdis", "Train each of them without the TopDis term, with it, or both.")
+@click.option(
+    "--together", type=click.IntRange(1), help="Models of --seeds and --arms in lockstep in one job [default: all]."
+)
+@ledger_options("vae.run")
 @click.option("--tensorboard", is_flag=True, help="Also write event files for TensorBoard.")
 @click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores].")
@@ -102,6 +120,10 @@ def command(
     overwrite: bool,
     metrics: str,
     look_every: int | None,
+    seeds: tuple[int, ...] | None,
+    arms: tuple[str, ...] | None,
+    together: int | None,
+    where: Placement,
     tensorboard: bool,
     device: str,
     threads: int | None,
@@ -114,20 +136,37 @@ def command(
     model.safetensors, scores.json and pictures into the folder of the run. With several processes (torchrun), each
     takes batches of its own and gradients are averaged.
     """
-    if resume and (out is None or config is not None or preset is not None):
+    several = bool(seeds or arms)
+    if not several and (together is not None or where != Placement()):
+        raise GanwalkError("--together, --jobs, --shard and --cluster are for several models: add --seeds or --arms")
+    if several and (tensorboard or int(os.environ.get("WORLD_SIZE", "1")) > 1):
+        raise GanwalkError("--seeds and --arms go without --tensorboard and without torchrun: leave one of them out")
+    if not several and resume and (out is None or config is not None or preset is not None):
         raise GanwalkError("--resume continues the run in --out FOLDER with its own settings: give that folder alone")
     if resume and overwrite:
         raise GanwalkError("--resume continues a run and --force removes it: leave one of them out")
     given = {name: value for name, value in options.items() if value is not None and value != ()}
-    saved = load_settings(out / CONFIG_FILE, written=True) if resume and out is not None else None
+    own = resume and out is not None and not several
+    saved = load_settings(out / CONFIG_FILE, written=True) if own and out is not None else None
     settings = changed(saved or _base(config, preset), given)
     if saved is not None and settings != saved:
         raise GanwalkError(f"{out} was trained with other options: resume without them, or choose another --out")
     check_options(settings.objective, settings.options)
+    if several:
+        making = Making(
+            root=out or _RUNS,
+            source=(data_root, download),
+            together=together,
+            metrics=None if metrics == "none" else metrics,
+            look_every=look_every,
+            device=device,
+        )
+        _train_several(members(settings, seeds or (), arms or ()), making, where, resume, overwrite, threads, quiet)
+        return
     import torch
 
     from ganwalk import parallel
-    from vae.run import DataSource, claim_folder, load_data, run_training
+    from vae.run import DataSource, Plan, claim_folder, load_data, run_together
     from vae.run_folder import holds_full_scores
     from vae.score_tables import score_table
 
@@ -148,25 +187,65 @@ def command(
             data = load_data(settings, DataSource(data_root, download, on_bytes))
             if leader and not resume:
                 claim_folder(folder, settings, overwrite=overwrite)
-            result = run_training(
-                settings,
+            (result,) = run_together(
+                [Plan(settings, folder, resume)],
                 data,
-                folder,
                 device=device,
                 threads=threads,
-                resume=resume,
                 metrics=None if metrics == "none" else metrics,  # type: ignore[arg-type]
                 look_every=look_every,
                 tensorboard=tensorboard,
-                on_step=lambda done, note: advance(_TRAINED * done // settings.steps, f"training, {note}".rstrip(", ")),
+                on_share=lambda share, note: advance(int(_TRAINED * share), f"training, {note}".rstrip(", ")),
                 on_progress=lambda what: advance(_AFTER.get(what, _TRAINED), what),
             )
     if leader:
         for line in score_table([result.scores]):
             click.echo(line)
         click.echo(f"wrote {folder}/: {', '.join(path.name for path in result.written)}")
-        where = "" if data_root is None else f" --data-root {quoted(data_root)}"
-        click.echo(f"next: python -m vae.evaluate {quoted(folder)}{where}")
+        source = "" if data_root is None else f" --data-root {quoted(data_root)}"
+        click.echo(f"next: python -m vae.evaluate {quoted(folder)}{source}")
+
+
+def _train_several(
+    trainings: Sequence[TrainingSettings],
+    making: Making,
+    where: Placement,
+    resume: bool,
+    overwrite: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Trains the models of a grid and prints the means of their scores, a column for each arm."""
+    set_up_torch(making.device, threads)
+    from vae.comparison import spread_of
+    from vae.run import DataSource, load_data
+    from vae.score_tables import score_table
+
+    with download_watch(quiet) as on_bytes:
+        # First what may be refused, and what is downloaded once for all jobs.
+        load_data(trainings[0], DataSource(*making.source, on_bytes))
+    arms = ["plain" if one.topdis is None else "topdis" for one in trainings]
+    titles = list(dict.fromkeys(arms))
+    with progress_bar(_PARTS, "training", quiet) as advance:
+        try:
+            scores = run_grid(
+                trainings,
+                making,
+                where,
+                resume=resume,
+                overwrite=overwrite,
+                threads=threads,
+                on_progress=lambda what, share: advance(int(_PARTS * share), what),
+            )
+        except SharesMissing as missing:
+            click.echo(str(missing))
+            return
+    columns = [[found for found, arm in zip(scores, arms, strict=True) if arm == title] for title in titles]
+    means, deviations = zip(*map(spread_of, columns), strict=True)
+    for line in score_table(means, titles, deviations):
+        click.echo(line)
+    click.echo(f"wrote {len(trainings)} runs into {making.root}/")
+    click.echo(f"next: python -m vae.evaluate {' '.join(quoted(making.root / run_name(one)) for one in trainings)}")
 
 
 @contextlib.contextmanager
@@ -184,7 +263,10 @@ def _base(config: Path | None, preset: str | None) -> TrainingSettings:
     """What options go over: a configuration, or the defaults as a preset changes them."""
     if config is not None and preset is not None:
         raise GanwalkError("--config and --preset both say what to start from: leave one of them out")
-    return load_settings(config) if config is not None else from_json(PRESETS[preset or "cpu"], "the preset")
+    if config is not None:
+        return load_settings(config)
+    chosen = PRESETS[preset or "cpu"]
+    return from_json({**chosen.values, "unknown": list(chosen.unknown)}, "the preset")
 
 
 def main(arguments: list[str] | None = None) -> None:

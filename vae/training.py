@@ -1,10 +1,14 @@
-"""The training loop."""
+"""The training loop: of one model, or of several that take their steps together."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,13 +18,18 @@ from ganwalk.errors import GanwalkError
 from ganwalk.seeds import seeded
 from vae.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from vae.data.base import ImageData
+from vae.data.resident import resident_images
+from vae.lockstep import Lane, Team, Training
 from vae.models import VAE, ModelConfig
 from vae.objectives import make_objective, model_options
 from vae.settings import CHECKPOINT_FILE, TrainingSettings
-from vae.step import compute_step, draw_step
-from vae.topdis import TopDis
+from vae.step import Loader
 
 ADAM_BETAS = (0.9, 0.999)
+# Steps that a model takes before the next one's turn: what it works on stays in the caches of its core.
+_BLOCK = 10
+# The hidden layer where it does not follow from the channels: 3D Faces are grey, and have what colour has.
+_HIDDEN = {"faces3d": 256}
 
 
 @dataclass(frozen=True)
@@ -44,10 +53,12 @@ class Rhythm:
 
 def new_state(settings: TrainingSettings, data: ImageData, device: torch.device | str) -> TrainingState:
     """Model, objective and optimisers at the start of a training: a function of the settings alone."""
+    narrow = settings.layers == "narrow"
+    hidden = _HIDDEN.get(settings.dataset) if settings.hidden is None and narrow else settings.hidden
     asked = model_options(settings.objective, settings.options)
-    config = ModelConfig(data.resolution, data.channels, settings.z_dim, settings.hidden, **asked)
+    config = ModelConfig(data.resolution, data.channels, settings.z_dim, hidden, settings.layers, **asked)
     with seeded(torch.device("cpu"), settings.seed):
-        model = VAE(config, getattr(torch, settings.precision))
+        model = VAE(config, getattr(torch, settings.precision), settings.initialisation)
         objective = make_objective(
             settings.objective,
             settings.options,
@@ -73,103 +84,139 @@ def train(
     on_row: Callable[[Mapping[str, float]], None] | None = None,
     on_save: Callable[[TrainingState], None] | None = None,
 ) -> TrainingState:
-    """Trains a VAE and keeps `out`/checkpoint.pt up to date.
-
-    Args:
-        settings: all that the result depends on, besides the number of processes.
-        data: the data set that the settings name.
-        out: an existing folder.
-        device: where the networks are.
-        threads: of the topology engine.
-        resume: continue from the checkpoint.
-        on_step: called after every step.
-        on_look: called every `look_every` steps and after the last one, by the first process; what it returns joins
-            the row of the history that ends there.
-        on_row: given each row of the history, by the first process.
-        on_save: called after every checkpoint, by the first process.
-    Raises:
-        GanwalkError: nothing to resume, or a loss that is not finite; the last good checkpoint stays.
-    """
-    rhythm = rhythm or Rhythm()
-    state = new_state(settings, data, device)
-    if resume:
-        load_checkpoint(out / CHECKPOINT_FILE, state, settings)
-    topdis = None
-    if settings.topdis is not None:
-        chosen = settings.topdis
-        topdis = TopDis(
-            chosen.gamma,
-            shift=chosen.shift,
-            shift_gradient=chosen.shift_gradient,
-            scale_gradient=chosen.scale_gradient,
-            p=chosen.p,
-            card=chosen.card,
-            threads=threads,
-        )
-    source = state.objective.source(data)
-    parameters = list(state.model.parameters())
-    leader = parallel.rank() == 0
-    saved_at, saved_step = time.monotonic(), state.step
-    window: list[dict[str, torch.Tensor]] = []
-    while state.step < settings.steps:
-        applies = settings.topdis is not None and settings.topdis.applies(state.step, settings.steps)
-        draw = draw_step(source, settings.batch, seed=settings.seed, step=state.step)
-        result = compute_step(
-            state.model,
-            state.objective,
-            data,
-            draw,
-            step=state.step,
-            steps=settings.steps,
-            topdis=topdis if applies else None,
-            settings=settings.topdis,
-        )
-        _check_finite(result.logs, result.gradients, state.step, saved_step, out)
-        for parameter, gradient in zip(parameters, result.gradients, strict=True):
-            parameter.grad = gradient
-        state.objective.decay(state.model, settings.lr)
-        state.optimizer.step()
-        window.append({**result.logs, **state.objective.update(result.context)})
-        state.step += 1
-        if on_step is not None:
-            on_step(state)
-
-        last = state.step == settings.steps
-        if state.step % rhythm.log_every and not last:
-            continue
-        state.history.append({"step": state.step, **_means(window)})
-        window = []
-        if not leader:
-            continue
-        if on_look is not None and (last or state.step % rhythm.look_every == 0):
-            state.history[-1].update(on_look(state))
-        if on_row is not None:
-            on_row(state.history[-1])
-        if last or time.monotonic() - saved_at >= rhythm.save_seconds:
-            save_checkpoint(out / CHECKPOINT_FILE, state, settings)
-            saved_at, saved_step = time.monotonic(), state.step
-            if on_save is not None:
-                on_save(state)
+    """Trains one VAE: `train_together` of one, whose arguments are those of `Training`."""
+    training = Training(settings, out, resume, on_step, on_look, on_row, on_save)
+    (state,) = train_together([training], data, device=device, threads=threads, rhythm=rhythm)
     return state
 
 
-def _means(window: list[dict[str, torch.Tensor]]) -> dict[str, float]:
-    """Mean of every scalar over the steps that have it."""
-    values: dict[str, list[torch.Tensor]] = {}
-    for logs in window:
-        for name, value in logs.items():
-            values.setdefault(name, []).append(value.detach().float())
-    return {name: float(torch.stack(found).mean()) for name, found in values.items()}
+def train_together(
+    trainings: Sequence[Training],
+    data: ImageData,
+    *,
+    device: torch.device | str = "cpu",
+    threads: int | None = None,
+    rhythm: Rhythm | None = None,
+) -> list[TrainingState]:
+    """Trains VAEs in lockstep, each as it would be trained alone: the same draws, weights and checkpoints.
+
+    On the CPU the models are computed in parallel threads, a few steps at a time. Elsewhere those that differ in
+    nothing but the seed are one network of grouped convolutions, and equal their own runs up to rounding.
+
+    Args:
+        trainings: those that continue and are behind the others go first.
+        data: the data set that all settings name.
+        device: where the networks are.
+        threads: of the CPU, for the models together.
+    Raises:
+        GanwalkError: nothing to resume, or a loss that is not finite, which is noticed where a row of the history ends;
+            the last good checkpoints stay.
+    """
+    rhythm = rhythm or Rhythm()
+    lanes = [Lane(training, new_state(training.settings, data, device)) for training in trainings]
+    for lane in lanes:
+        if lane.training.resume:
+            load_checkpoint(lane.training.out / CHECKPOINT_FILE, lane.state, lane.training.settings)
+            lane.saved_step = lane.state.step
+    loader = resident_images(data, device)
+    with _workers(len(lanes), device, threads) as each:
+        while behind := [lane for lane in lanes if lane.state.step < lane.training.settings.steps]:
+            lowest = min(lane.state.step for lane in behind)
+            group = [lane for lane in behind if lane.state.step == lowest]
+            until = min([lane.state.step for lane in behind if lane.state.step > lowest], default=None)
+            _advance(group, data, loader, rhythm, until, device, threads, each)
+    return [lane.state for lane in lanes]
 
 
-def _check_finite(
-    logs: dict[str, torch.Tensor], gradients: list[torch.Tensor], step: int, saved_step: int, out: Path
+# Calls a function with each of several values, in parallel where that helps, and returns once all are done.
+Each = Callable[[Callable[[Team], None], Sequence[Team]], object]
+
+
+def _stacked(device: torch.device | str) -> bool:
+    """Whether models are one network there. Grouped convolutions are no faster on a CPU than one after the other."""
+    return torch.device(device).type != "cpu"
+
+
+@contextmanager
+def _workers(models: int, device: torch.device | str, threads: int | None) -> Iterator[Each]:
+    """An `Each` whose threads share the cores that torch has, or `threads`."""
+    cores = threads or torch.get_num_threads()
+    count = min(models, cores)
+    # Processes that average their gradients must do so in one order.
+    if count < 2 or _stacked(device) or parallel.processes() > 1:
+        yield lambda work, teams: list(map(work, teams))
+        return
+    before = torch.get_num_threads()
+    # The number of threads is one for each thread of Python, but for those of BLAS.
+    with ThreadPoolExecutor(count, "lockstep", lambda: torch.set_num_threads(max(1, cores // count))) as pool:
+        try:
+            yield lambda work, teams: list(pool.map(work, teams))
+        finally:
+            torch.set_num_threads(before)
+
+
+def _teams(
+    lanes: Sequence[Lane], data: ImageData, loader: Loader | None, device: torch.device | str, threads: int | None
+) -> list[Team]:
+    """On the CPU every lane is a team of its own; elsewhere lanes that differ in nothing but the seed are one.
+
+    Models with levels stay alone: what picks these is no part of a stack.
+    """
+    telling = threading.Lock()
+    if not _stacked(device):
+        return [Team([lane], data, loader, threads, telling) for lane in lanes]
+    groups: list[list[Lane]] = []
+    for lane in lanes:
+        settings = replace(lane.training.settings, seed=0)
+        for group in groups if lane.state.model.codebook is None else []:
+            if replace(group[0].training.settings, seed=0) == settings:
+                group.append(lane)
+                break
+        else:
+            groups.append([lane])
+    return [Team(group, data, loader, threads, telling) for group in groups]
+
+
+def _advance(
+    lanes: Sequence[Lane],
+    data: ImageData,
+    loader: Loader | None,
+    rhythm: Rhythm,
+    until: int | None,
+    device: torch.device | str,
+    threads: int | None,
+    each: Each,
 ) -> None:
-    values = torch.stack([*logs.values(), *(gradient.sum() for gradient in gradients)]).isfinite()
-    # One question to the device for all of them: it is asked in every step.
-    if not bool(values.all()):
-        bad = [name for name, fine in zip(logs, values.tolist(), strict=False) if not fine] or ["gradient"]
-        kept = f"the checkpoint of step {saved_step} is in {out}" if saved_step else "no checkpoint had been written"
-        raise GanwalkError(
-            f"{', '.join(bad)} not finite in step {step + 1}: try a smaller --lr or smaller weights; {kept}"
-        )
+    """Takes lanes that have done equally many steps to `until`, or to the end of the first of them that ends."""
+    teams = _teams(lanes, data, loader, device, threads)
+    ends = [lane.training.settings.steps for lane in lanes]
+    until = min([*ends, *([] if until is None else [until])])
+    leader = parallel.rank() == 0
+    step = lanes[0].state.step
+    while step < until:
+        row = min([step - step % rhythm.log_every + rhythm.log_every, *ends])
+        count = min(row, until, step + _BLOCK) - step
+        each(partial(Team.advance, count=count), teams)
+        step += count
+        if step < row:
+            continue
+        for team in teams:
+            for lane, means in zip(team.lanes, team.rows(), strict=True):
+                lane.state.history.append(means)
+                if leader:
+                    _tell(lane, rhythm)
+
+
+def _tell(lane: Lane, rhythm: Rhythm) -> None:
+    """What happens where a row of the history ends."""
+    training, state = lane.training, lane.state
+    last = state.step == training.settings.steps
+    if training.on_look is not None and (last or state.step % rhythm.look_every == 0):
+        state.history[-1].update(training.on_look(state))
+    if training.on_row is not None:
+        training.on_row(state.history[-1])
+    if last or time.monotonic() - lane.saved_at >= rhythm.save_seconds:
+        save_checkpoint(training.out / CHECKPOINT_FILE, state, training.settings)
+        lane.saved_at, lane.saved_step = time.monotonic(), state.step
+        if training.on_save is not None:
+            training.on_save(state)

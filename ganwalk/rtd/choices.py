@@ -8,3 +8,4 @@ Engine = Literal["relative", "ripser"]
 
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 SCALE_GRADIENTS = ("exact", "constant")
+ENDS = ("exact", "immovable")

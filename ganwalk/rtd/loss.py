@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ganwalk.rtd.barcode import check_engine, check_sizes, term_finder
-from ganwalk.rtd.choices import SCALE_GRADIENTS, Engine
+from ganwalk.rtd.choices import ENDS, SCALE_GRADIENTS, Engine
 from ganwalk.rtd.distances import EntryQuantile, check_cloud, host_distances, locate_quantile
 from ganwalk.rtd.given import as_clouds, as_square, checked_distances, like_given
 from ganwalk.rtd.relative import check_points
@@ -24,6 +24,8 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 # Handing a barcode of few points to another thread takes longer than computing it.
 _SERIAL_POINTS = 96
+# All terms of a pair are worth it, where there are pairs enough to go round.
+_PARALLEL_PAIRS = 8
 
 
 def rtd(
@@ -94,6 +96,8 @@ class RTDLoss(nn.Module):
         normalize: quantile of its entries that each distance matrix is divided by; None takes distances as they are.
         scale_gradient: "exact" differentiates the scale too, through the entries of its quantile; "constant" takes it
             as a number, as the authors' code does.
+        ends: "exact", or "immovable" for comparisons with the authors' code, which is not RTD: a death at an entry of
+            min(w, v) that is w's is read from v.
         engine: "relative" is our own; "ripser" is the slow reference, in single precision; see `cross_barcode`.
         threads: threads for the terms and pairs; None takes all cores.
     """
@@ -107,6 +111,7 @@ class RTDLoss(nn.Module):
         symmetric: bool = True,
         normalize: float | None = 0.9,
         scale_gradient: str = "exact",
+        ends: str = "exact",
         engine: Engine = "relative",
         threads: int | None = None,
     ):
@@ -120,11 +125,13 @@ class RTDLoss(nn.Module):
         if scale_gradient not in SCALE_GRADIENTS:
             choices = " or ".join(map(repr, SCALE_GRADIENTS))
             raise ValueError(f"unknown scale_gradient {scale_gradient!r}: use {choices}")
+        if ends not in ENDS:
+            raise ValueError(f"unknown ends {ends!r}: use {' or '.join(map(repr, ENDS))}")
         check_engine(engine)
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
         self.p, self.card, self.minimax, self.symmetric = p, card, minimax, symmetric
-        self.normalize, self.scale_gradient = normalize, scale_gradient
+        self.normalize, self.scale_gradient, self.ends = normalize, scale_gradient, ends
         self.engine, self.threads = engine, threads
 
     def forward(self, P: Any, Q: Any) -> Any:
@@ -289,12 +296,28 @@ def _bars(loss: RTDLoss, arrays: list[np.ndarray], pairs: list[tuple[int, int]])
         return term_finder(w, v, loss.engine)
 
     threads = loss.threads or os.cpu_count() or 1
-    if all(len(array) <= _SERIAL_POINTS for array in arrays):
+    small = all(len(array) <= _SERIAL_POINTS for array in arrays)
+    if small and len(pairs) >= _PARALLEL_PAIRS:
+        return _map(lambda pair: [find(*kind) for find in [prepare(pair)] for kind in kinds], pairs, threads)
+    if small:
         threads = 1
     finders = _map(prepare, pairs, threads)
     tasks = [(find, *kind) for find in finders for kind in kinds]
     found = _map(lambda task: task[0](*task[1:]), tasks, threads)
     return [found[k : k + len(kinds)] for k in range(0, len(found), len(kinds))]
+
+
+def _immovable(term: np.ndarray, w: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Positions of a min term with the deaths at entries of min(w, v) moved from w to v, as in the authors' code.
+
+    There a death is read from the second cloud wherever the reduction found it at the minimum. Where w is smaller the
+    minimum's entry in the term P→Q is L's too: it counts as the minimum's.
+    """
+    births, deaths = term
+    in_w = deaths < w.size
+    smaller = np.zeros(len(deaths), bool)
+    smaller[in_w] = (w.ravel() < v.ravel())[deaths[in_w]]
+    return np.stack((births, np.where(smaller, deaths + w.size, deaths)))
 
 
 def _value_and_gradient(
@@ -304,6 +327,10 @@ def _value_and_gradient(
     flat = np.concatenate((w.ravel(), v.ravel()))
     if loss.card is not None:
         terms = [_longest(term, flat, loss.card) for term in terms]
+    if loss.ends == "immovable":
+        # Every second term is a min term, or every one.
+        modes = 2 if loss.minimax else 1
+        terms = [term if place % modes else _immovable(term, w, v) for place, term in enumerate(terms)]
     positions = np.concatenate(terms, axis=1)
     births, deaths = flat[positions].astype(np.float64)
     lengths = deaths - births

@@ -36,3 +36,17 @@ def test_trainings_that_are_kept_count_for_their_settings_only(load, tmp_path):
     study.train(chosen, tmp_path, results, "full", Placement())
     with pytest.raises(GanwalkError, match=r"factor-plain-13\.json was made with another metrics: remove it"):
         study.train(chosen, tmp_path / "others", results, "quick", Placement())
+
+
+def test_parts_have_what_they_are_compared_with(load):
+    study = load("topdis_study")
+    for part in study.PARTS:
+        found = {training.name: training.settings for training in study.trainings(study.Scope(), part)}
+        assert len({str(study.to_json(settings)) for settings in found.values()}) == len(found)
+        for name, settings in found.items():
+            start, kind, seed = name.rsplit("-", 2)
+            partner = found[f"{start}-{study.KINDS[kind].against}-{seed}"]
+            assert partner.topdis is None
+            assert study.replace(settings, topdis=None) == partner
+    whole = [training.name for part in (None, *study.PARTS) for training in study.trainings(study.Scope(), part)]
+    assert {name.rsplit("-", 2)[1] for name in whole} == set(study.KINDS)

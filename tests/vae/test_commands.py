@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import types
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,10 +21,11 @@ from safetensors.torch import load_file, save_file
 from ganwalk.files import write_json
 from vae.comparison import holds_other_comparison
 from vae.evaluation import evaluate_model
+from vae.grid import members, parse_arms, parse_seeds
 from vae.models import VAE, ModelConfig
 from vae.run_folder import load_model, save_model
 from vae.settings import TrainingSettings, to_json
-from vae.training import Rhythm, train
+from vae.training import Rhythm, train_together
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("--steps", 20, "--batch", 8, "--threads", 1)
@@ -145,7 +147,7 @@ def test_a_new_start_leaves_nothing_of_the_old_run(vae_run, tmp_path, monkeypatc
     def interrupted(*rest, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vae.run.train", interrupted)
+    monkeypatch.setattr("vae.run.train_together", interrupted)
     assert vae_run("train", *BARE, "--z-dim", 3, "--force", "--out", tmp_path)[0] == 130
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "notes.txt"}
 
@@ -167,7 +169,7 @@ def test_a_new_start_leaves_nothing_of_the_old_run(vae_run, tmp_path, monkeypatc
         (("--resume",), "--resume"),
         (("--resume", "--force", "--out", "run"), "--force"),
         (("--config", "none.json"), "none.json"),
-        (("--config", "none.json", "--preset", "paper"), "--preset"),
+        (("--config", "none.json", "--preset", "cpu"), "--preset"),
         (("--device", "abacus"), "abacus"),
         (("--device", "meta"), "meta"),
         (("--steps", 0), "0"),
@@ -186,7 +188,7 @@ def test_ctrl_c_says_how_to_continue(vae_run, tmp_path, monkeypatch):
         (tmp_path / "checkpoint.pt").write_bytes(b"")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vae.run.train", interrupted)
+    monkeypatch.setattr("vae.run.train_together", interrupted)
     code, _, err = vae_run("train", *BARE, "--out", tmp_path)
     assert code == 130 and f"--resume --out {tmp_path}" in err
 
@@ -200,7 +202,7 @@ def test_the_history_is_as_recent_as_the_checkpoint_and_curves_have_the_scores_o
     drawn = []
     monkeypatch.setattr("vae.run.draw_history", lambda history, folder: drawn.append(history[-1]) or [])
 
-    def stop_after_two_rows(*rest, on_row=None, **options):
+    def stop_after_two_rows(trainings, *rest, **options):
         rows = []
 
         def count(row):
@@ -208,9 +210,9 @@ def test_the_history_is_as_recent_as_the_checkpoint_and_curves_have_the_scores_o
             if len(rows) == 3:
                 raise KeyboardInterrupt
 
-        return train(*rest, on_row=count, **options)
+        return train_together([replace(one, on_row=count) for one in trainings], *rest, **options)
 
-    monkeypatch.setattr("vae.run.train", stop_after_two_rows)
+    monkeypatch.setattr("vae.run.train_together", stop_after_two_rows)
     assert vae_run("train", *TINY, "--metrics", "none", "--look-every", 8, "--out", tmp_path)[0] == 130
     rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
     assert [int(row["step"]) for row in rows] == [4, 8]
@@ -424,3 +426,54 @@ def test_a_training_that_is_refused_leaves_no_folder(vae_run, tmp_path):
     out = tmp_path / "new" / "run"
     code, _, err = vae_run("train", "--dataset", "shapes3d", "--data-root", tmp_path, "--out", out)
     assert code == 2 and len(err.splitlines()) == 1 and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--seeds", "3-1"), "11-18"),
+        (("--seeds", "a"), "11-18"),
+        (("--arms", "plain,fancy"), "'fancy'"),
+        (("--together", 2), "add --seeds or --arms"),
+        (("--jobs", 2), "add --seeds or --arms"),
+        (("--seeds", "1,2", "--tensorboard"), "without --tensorboard"),
+    ],
+)
+def test_bad_grids_end_in_one_line(vae_run, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = vae_run("train", "--steps", 1, *arguments)
+    assert code == 2 and words in err and len(err.splitlines()) == 1
+    assert not list(tmp_path.glob("**/config.json"))
+
+
+def test_grids_are_seeds_of_arms():
+    settings = TrainingSettings()
+    assert parse_seeds("11-13,2,12") == (11, 12, 13, 2) and parse_arms("topdis, plain") == ("topdis", "plain")
+    found = members(settings, (1, 2), ("plain", "topdis"))
+    assert [(one.seed, one.topdis is None) for one in found] == [(1, True), (2, True), (1, False), (2, False)]
+    assert members(settings, (), ("plain",)) == [replace(settings, topdis=None)]
+    assert members(replace(settings, topdis=None), (4,), ()) == [replace(settings, topdis=None, seed=4)]
+
+
+@pytest.mark.slow
+def test_seeds_and_arms_train_in_lockstep_and_continue(vae_run, tmp_path):
+    """Each leaves the folder of a run, equal to its own run's; what is done is not done again."""
+    grid, alone = tmp_path / "grid", tmp_path / "alone"
+    options = (*BARE, "--seeds", "1,2", "--arms", "plain,topdis", "--out", grid)
+    code, out, err = vae_run("train", *options, "--shard", "1/2", "--together", 2)
+    assert code == 0 and "--shard 2/2" in out, err
+    assert {path.name for path in grid.iterdir() if path.name[0] != "."} == {
+        "sprites-beta-seed1",
+        "sprites-beta-seed2",
+    }
+    code, _, err = vae_run("train", *options)
+    assert code == 2 and "--resume" in err and "--force" in err
+    written = (grid / "sprites-beta-seed1" / "model.safetensors").stat().st_mtime_ns
+    code, out, err = vae_run("train", *options, "--together", 2, "--resume")
+    assert code == 0 and f"wrote 4 runs into {grid}/" in out, err
+    assert (grid / "sprites-beta-seed1" / "model.safetensors").stat().st_mtime_ns == written
+    assert vae_run("train", *BARE, "--seed", 2, "--out", alone)[0] == 0
+    for name in ("model.safetensors", "metrics.csv", "config.json"):
+        assert (grid / "sprites-beta-topdis-seed2" / name).read_bytes() == (alone / name).read_bytes()
+    code, _, err = vae_run("train", *options, "--resume", "--lr", 0.5)
+    assert code == 2 and "other options" in err

@@ -16,6 +16,7 @@ from ganwalk.options import options_of
 from tests.vae.squares import Squares
 from vae.objectives import OBJECTIVES
 from vae.settings import CHECKPOINT_FILE, TopDisSettings, TrainingSettings
+from vae.stack import Stack
 from vae.step import compute_step, draw_step
 from vae.topdis import TopDis
 from vae.training import Rhythm, new_state, train
@@ -40,24 +41,29 @@ def step_gradients(topdis, *, orthogonal=True, codes="sample", seed=3):
     data = Squares()
     state = new_state(replace(SHORT, seed=seed), data, "cpu")
     options = None if topdis is None else TopDisSettings(gamma=topdis.gamma, orthogonal=orthogonal, codes=codes)
-    draw = draw_step(data, 32, seed=seed, step=0)
-    return compute_step(state.model, state.objective, data, draw, step=0, steps=12, topdis=topdis, settings=options)
+    return one_step(state, replace(SHORT, topdis=options), topdis=topdis, seed=seed)
+
+
+def one_step(state, settings, *, topdis=None, step=0, seed=0):
+    """A step of one model on 32 images."""
+    data = Squares()
+    draws = [draw_step(data, 32, seed=seed, step=step)]
+    return compute_step(Stack([state.model]), [state.objective], data, draws, settings, step=step, topdis=topdis)
 
 
 def reconstruction_gradients(seed):
     """β = 0 leaves the reconstruction alone."""
     data, settings = Squares(), replace(SHORT, seed=seed, options={"beta": 0.0})
     state = new_state(settings, data, "cpu")
-    draw = draw_step(data, 32, seed=seed, step=0)
-    return compute_step(state.model, state.objective, data, draw, step=0, steps=12).gradients
+    return one_step(state, settings, seed=seed).gradients
 
 
 def test_plain_gradients_are_those_of_the_loss():
     data = Squares()
     state = new_state(SHORT, data, "cpu")
     draw = draw_step(data, 32, seed=0, step=5)
-    result = compute_step(state.model, state.objective, data, draw, step=5, steps=12)
-    batch = result.context.batch
+    result = one_step(state, SHORT, step=5)
+    batch = result.contexts[0].batch
     assert torch.equal(batch.images, torch.from_numpy(data.images(draw.first)).permute(0, 3, 1, 2) / 255)
     expected = torch.nn.functional.binary_cross_entropy_with_logits(batch.logits, batch.images, reduction="none")
     assert result.logs["reconstruction"].item() == pytest.approx(expected.sum(dim=(1, 2, 3)).mean().item(), rel=1e-5)
@@ -71,6 +77,10 @@ TERM_CHANGES = {
     "shift": 0.25,
     "sampler": "uniform",
     "codes": "mean",
+    "batch": "same",
+    "points": 8,
+    "ends": "immovable",
+    "against": "loss",
     "shift_gradient": "exact",
     "scale_gradient": "constant",
     "orthogonal": False,
@@ -84,7 +94,7 @@ TERM_CHANGES = {
 def test_every_option_of_the_term_changes_the_training(tmp_path):
     assert set(TERM_CHANGES) == set(options_of(TopDisSettings))
     # With other seeds, both samplers may draw the same dimensions in so few steps.
-    settings = replace(SHORT, seed=1)
+    settings = replace(SHORT, seed=3)
     usual = train(settings, Squares(), tmp_path).model
     for name, value in TERM_CHANGES.items():
         changed = replace(settings, topdis=replace(settings.topdis, **{name: value}))
@@ -289,7 +299,8 @@ def test_two_processes_take_the_mean_of_their_gradients(tmp_path, monkeypatch):
     for rank in (0, 1):
         monkeypatch.setattr("ganwalk.parallel.rank", lambda rank=rank: rank)
         draw = draw_step(Squares(), SINGLE.batch, seed=SINGLE.seed, step=0)
-        gradients.append(compute_step(state.model, state.objective, Squares(), draw, step=0, steps=1).gradients)
+        stack = Stack([state.model])
+        gradients.append(compute_step(stack, [state.objective], Squares(), [draw], SINGLE, step=0).gradients)
     for parameter, a, b in zip(state.model.parameters(), *gradients, strict=True):
         parameter.grad = (a + b) / 2
     state.optimizer.step()

@@ -6,7 +6,8 @@ import torch
 
 from vae.models import VAE, ModelConfig
 from vae.objectives.base import Context, Encoded, Objective
-from vae.step import _encode
+from vae.stack import Stack
+from vae.step import _apart, _encode
 
 
 def model_context(z_dim=4, channels=1, resolution=32, n=8, seed=0, step=0, steps=10, objective=None):
@@ -17,9 +18,8 @@ def model_context(z_dim=4, channels=1, resolution=32, n=8, seed=0, step=0, steps
         torch.manual_seed(seed)
         model = VAE(ModelConfig(resolution, channels, z_dim, hidden=16, levels=levels))
     rng = torch.Generator().manual_seed(1000 * seed + step)
-    batch, second = (
-        _encode(model, objective, torch.rand(n, channels, resolution, resolution, generator=rng), rng) for _ in "ab"
-    )
+    images = (torch.rand(n, channels, resolution, resolution, generator=rng)[None] for _ in "ab")
+    batch, second = (_apart(_encode(Stack([model]), [objective], found, [rng]))[0] for found in images)
     batch = replace(batch, logits=model.decode(batch.z))
     return model, Context(batch, second, model.decode, step, steps, 1000, rng)
 

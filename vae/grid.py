@@ -1,0 +1,155 @@
+"""Several trainings that differ in their seeds, or in having the TopDis term: in lockstep, as jobs of a ledger."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganwalk.errors import GanwalkError
+from ganwalk.files import owned_folder
+from ganwalk.ledger import Job, Ledger, Placement, Turn, run_jobs
+from vae.settings import (
+    CHECKPOINT_FILE,
+    CONFIG_FILE,
+    TopDisSettings,
+    TrainingSettings,
+    load_settings,
+    run_name,
+    to_json,
+)
+
+if TYPE_CHECKING:
+    from vae.run import Plan
+
+ARMS = ("plain", "topdis")
+# Beside the folders of the runs, out of the way of vae-runs/*.
+_JOBS = ".jobs"
+
+
+@dataclass(frozen=True)
+class Making:
+    """How the trainings of a grid are made; no result depends on it but on `metrics`.
+
+    Attributes:
+        root: folder of the runs' folders.
+        source: folder or file of a public data set, and whether it may be downloaded.
+        together: models in lockstep in one job; None for all.
+        metrics: level of the scores at the end, or None.
+        look_every, device: see vae.run.
+    """
+
+    root: Path
+    source: tuple[Path | None, bool] = (None, True)
+    together: int | None = None
+    metrics: str | None = "full"
+    look_every: int | None = None
+    device: str = "cpu"
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Seeds from "11-18", "1,2,5" or both; GanwalkError if the text is no such list."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", part.strip())
+        if found is None or (found[2] and not 0 <= int(found[2]) - int(found[1]) < 10_000):
+            raise GanwalkError(f"--seeds takes numbers and ranges, such as 11-18 or 1,2,5, not {text!r}")
+        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
+    return tuple(dict.fromkeys(seeds))
+
+
+def parse_arms(text: str) -> tuple[str, ...]:
+    """Arms from "plain,topdis"; GanwalkError if there is no such arm."""
+    arms = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for arm in arms:
+        if arm not in ARMS:
+            raise GanwalkError(f"--arms takes {' and '.join(ARMS)} with a comma between, not {arm!r}")
+    return arms
+
+
+def members(settings: TrainingSettings, seeds: Sequence[int], arms: Sequence[str]) -> list[TrainingSettings]:
+    """The settings of the trainings, one arm after the other: "plain" without the term, "topdis" with it."""
+    terms = {"plain": None, "topdis": settings.topdis or TopDisSettings()}
+    chosen = [replace(settings, topdis=terms[arm]) for arm in arms] or [settings]
+    return [replace(one, seed=seed) for one in chosen for seed in (seeds or (settings.seed,))]
+
+
+def run_grid(
+    trainings: Sequence[TrainingSettings],
+    making: Making,
+    where: Placement,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    threads: int | None = None,
+    on_progress: Callable[[str, float], None] | None = None,
+) -> list[dict[str, float]]:
+    """Scores of the trainings, in their order, each of which leaves a run's folder in `making.root`.
+
+    Raises:
+        GanwalkError: a folder holds a training that is neither to be continued nor replaced, or a training failed.
+        ganwalk.ledger.SharesMissing: this share is done, and others are not.
+    """
+    count = making.together or len(trainings)
+    groups = [trainings[start : start + count] for start in range(0, len(trainings), count)]
+    ledger = Ledger(making.root / _JOBS)
+    jobs = [
+        Job(
+            run_name(group[0]) + (f"-and-{len(group) - 1}" if len(group) > 1 else ""),
+            {"settings": [to_json(one) for one in group], "metrics": making.metrics},
+            functools.partial(_train, tuple(group), making),
+        )
+        for group in groups
+    ]
+    for job, group in zip(jobs, groups, strict=True):
+        for one in group:
+            _check(making.root / run_name(one), one, resume=resume, overwrite=overwrite)
+        if not resume and overwrite:
+            ledger.open(job, resume=False)
+            for one in group:
+                (making.root / run_name(one) / CHECKPOINT_FILE).unlink(missing_ok=True)
+    found = run_jobs(ledger, jobs, where=where, resume=True, threads=threads, on_progress=on_progress)
+    return [scores for group in found for scores in group]
+
+
+def _check(folder: Path, settings: TrainingSettings, *, resume: bool, overwrite: bool) -> None:
+    """Raises GanwalkError if the folder holds what is not to be continued or replaced."""
+    if overwrite or not (folder / CONFIG_FILE).exists():
+        return
+    stored = load_settings(folder / CONFIG_FILE, written=True)
+    if not (folder / CHECKPOINT_FILE).exists():
+        return
+    if not resume:
+        raise GanwalkError(f"{folder} holds a training: continue with --resume, or start anew with --force")
+    if stored != settings:
+        raise GanwalkError(f"{folder} was trained with other options: resume with them, or choose another --out")
+
+
+def _train(group: Sequence[TrainingSettings], making: Making, turn: Turn) -> list[dict[str, float]]:
+    """The job of a group: its scores. What an interrupted job left in the runs' folders is continued."""
+    from vae.run import DataSource, Plan, claim_folder, load_data, run_together
+
+    with contextlib.ExitStack() as held:
+        plans: list[Plan] = []
+        data: Any = load_data(group[0], DataSource(*making.source))
+        for settings in group:
+            folder = making.root / run_name(settings)
+            held.enter_context(owned_folder(folder))
+            begun = (folder / CHECKPOINT_FILE).exists()
+            if not begun:
+                claim_folder(folder, settings, overwrite=True)
+            plans.append(Plan(settings, folder, begun))
+        runs = run_together(
+            plans,
+            data,
+            device=making.device,
+            threads=turn.threads,
+            metrics=making.metrics,  # type: ignore[arg-type]
+            look_every=making.look_every,
+            on_share=lambda share, _: turn.on_share(share),
+        )
+    return [dict(run.scores) for run in runs]
