@@ -4,11 +4,16 @@
 # make test-lowest: the tests on the oldest Python here, with the lowest dependencies that pyproject.toml allows
 # Not in it, as it takes long: python benchmarks/discovery.py, what whole discoveries cost
 # make docs: docs/options.md from the options as they are, and build/site/index.html from docs/ and the docstrings
+# make soak: commands that are killed, run out of disk or have their clock jump end as undisturbed ones (an hour)
 # Every target sets up .venv by itself, once.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= ganwalk-out
+# Of soak: kills of every command, runs of each other disturbance, and what is left to chance.
+KILLS ?= 40
+RUNS ?= 8
+SEED ?= 0
 # Of test-pythons and test-lowest: versions such as "3.12 3.13" (all that are found, or the oldest), the tier of tests
 # (all or fast), pytest's arguments.
 PYTHONS ?=
@@ -16,7 +21,7 @@ TIER ?= all
 ARGS ?=
 INSTALLED := $(VENV)/.installed
 
-.PHONY: setup demo docs lint check test test-pythons test-lowest bench clean
+.PHONY: setup demo docs lint check test test-pythons test-lowest bench soak clean
 
 setup: $(INSTALLED)
 
@@ -61,6 +66,9 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/rtd.py
 	$(BIN)/python benchmarks/generators.py
 	$(BIN)/python benchmarks/vae.py
+
+soak: $(INSTALLED)
+	$(BIN)/python -m tools.soak --kills $(KILLS) --runs $(RUNS) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info
