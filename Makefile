@@ -5,6 +5,7 @@
 # make fuzz: made-up files for every reader, MINUTES of them; failures are kept in build/fuzz/failures
 # Not in it, as it takes long: python benchmarks/discovery.py, what whole discoveries cost
 # make docs: docs/options.md from the options as they are, and build/site/index.html from docs/ and the docstrings
+# make soak: commands that are killed, run out of disk or have their clock jump end as undisturbed ones (an hour)
 # Every target sets up .venv by itself, once.
 PYTHON ?= python3
 VENV := .venv
@@ -12,6 +13,10 @@ BIN := $(VENV)/bin
 OUT ?= ganwalk-out
 # Of fuzz.
 MINUTES ?= 30
+# Of soak: kills of every command, runs of each other disturbance, and what is left to chance.
+KILLS ?= 40
+RUNS ?= 8
+SEED ?= 0
 # Of test-pythons and test-lowest: versions such as "3.12 3.13" (all that are found, or the oldest), the tier of tests
 # (all or fast), pytest's arguments.
 PYTHONS ?=
@@ -19,7 +24,7 @@ TIER ?= all
 ARGS ?=
 INSTALLED := $(VENV)/.installed
 
-.PHONY: setup demo docs lint check test test-pythons test-lowest bench fuzz clean
+.PHONY: setup demo docs lint check test test-pythons test-lowest bench fuzz soak clean
 
 setup: $(INSTALLED)
 
@@ -69,6 +74,9 @@ fuzz: $(INSTALLED)
 	@$(BIN)/pip install -q --disable-pip-version-check --only-binary :all: atheris || \
 		echo "no atheris for this Python: files are damaged at random, whatever code they reach"
 	$(BIN)/python -m tools.fuzz --minutes $(MINUTES)
+
+soak: $(INSTALLED)
+	$(BIN)/python -m tools.soak --kills $(KILLS) --runs $(RUNS) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) .venvs build dist *.egg-info

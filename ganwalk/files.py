@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import json
@@ -30,6 +31,9 @@ _REMEDIES = {
     errno.EEXIST: "a part of its path is a file; choose another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+# How pages begin, and what may stand before that: the marks of encodings.
+_MARKUP = (b"<!doctype", b"<!--", b"<html", b"<head", b"<body", b"<script", b"<title", b"<meta ", b"<?xml")
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _NOT_REGULAR = "is not a regular file: give a file"
 
 # In the metadata of directions files; others tell by it what they were given.
@@ -185,7 +189,11 @@ def open_regular(path: Path) -> BinaryIO:
 
 def is_web_page(head: bytes) -> bool:
     """Whether a file with these first bytes is HTML or XML, as servers send instead of what they do not have."""
-    return head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark):
+            head = head[len(mark) :].decode(encoding, errors="replace").encode()
+    # Nothing shorter: a safetensors file begins with any byte, eight of them, and few of its beginnings are long.
+    return head.lstrip().lower().startswith(_MARKUP)
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:

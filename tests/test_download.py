@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from ganwalk import download, files
-from ganwalk.download import Limits, obtain
+from ganwalk.download import Limits, first_read, obtain
 from ganwalk.errors import GanwalkError
 from ganwalk.files import publish
-from tests.weights_server import WeightsServer, cut_after, status
+from tests.weights_server import WeightsServer, chunked, cut_after, drip, honest, status, without_length
 
 DATA = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -47,12 +47,14 @@ def target(tmp_path):
 
 @pytest.fixture
 def fetch(server, target):
-    """Obtains the server's file without waiting between attempts; `fetch.waits` are the waits it would have made."""
+    """Obtains the server's file and reads it, without waiting between attempts, as it would in `fetch.waits`."""
 
     def call(url=None, **options):
         call.waits = []
         options = {"limits": QUICK, "sleep": call.waits.append, **options}
-        return obtain(url or server.url, target, **options)
+        path = obtain(url or server.url, target, **options)
+        with first_read(path):
+            return path
 
     return call
 
@@ -94,7 +96,7 @@ def test_cut_connections_are_resumed(fetch, server, target):
     server.script, server.requests = [cut_after(18 * BLOCK + 5)], []
     os.remove(target)
     fetch()
-    assert server.ranges == [None, f"bytes={18 * BLOCK}-"] and server.requests[1][1]["If-Range"] == '"one"'
+    assert server.ranges == [None, f"bytes={18 * BLOCK + 5}-"] and server.requests[1][1]["If-Range"] == '"one"'
 
 
 def test_progress_forgives_earlier_failures(fetch, server, target, monkeypatch):
@@ -182,6 +184,7 @@ def test_validators(fetch, server, target):
     assert server.requests[1][1]["If-Range"] == date
     for sha256, ranges in (("", [None, None]), (SHA256[:8], [None, f"bytes={BLOCK}-"])):
         os.remove(target)
+        (target.parent / "net.safetensors.sha256").unlink()
         server.script, server.requests = [cut_after(BLOCK, ETag=None)], []
         fetch(sha256=sha256)
         assert server.ranges == ranges and target.read_bytes() == DATA
@@ -228,6 +231,11 @@ def test_a_file_put_there_by_hand(fetch, server, target):
         status(200, b"weights", Content_Type="text/html; charset=utf-8"),
         status(200, b"\n<!DOCTYPE html><html></html>", Content_Type="application/octet-stream"),
         status(200, b"<?xml version='1.0'?><Error/>"),
+        status(200, b"\xef\xbb\xbf<!DOCTYPE html><html></html>"),
+        status(200, "\ufeff <html>".encode("utf-16-le")),
+        status(200, b"\xef\xbb\xbf\n<!-- " + b"of a proxy " * 20 + b"--><html></html>"),
+        status(200, b"<script>location = 'login'</script>"),
+        drip(b"<html>sign in</html>", pause=0.001),
     ],
 )
 def test_web_pages_are_refused(refused, server, target, reply):
@@ -321,15 +329,11 @@ def test_sizes_are_bounded(refused, server, target):
     small = Limits(max_bytes=1000)
     assert f"it has {N} bytes, more than the 1000" in refused(limits=small)
 
-    def chunked(handler):
-        handler.answer(200, Content_Length=None, Transfer_Encoding="chunked")
-        for _ in range(100):
-            handler.wfile.write(b"64\r\n" + b"x" * 100 + b"\r\n")
-        handler.wfile.write(b"0\r\n\r\n")
-
-    server.script = [chunked]
+    server.script = [chunked(b"x" * 100 for _ in range(100))]
     assert "it sends more than 1000 bytes" in refused(limits=small)
     assert cache(target) == []
+    server.script = [status(200, b"few", length=10 * 2**30)]
+    assert f"it has {10 * 2**30} bytes, more than" in refused()
 
 
 def test_compressed_and_empty_answers(refused, server):
@@ -434,3 +438,128 @@ def test_an_ended_process_leaves_its_part_and_no_lock(fetch, server, target, num
     assert 0 < size <= 500_000 and not target.exists()
     fetch()
     assert server.ranges == [None, f"bytes={size}-"] and target.read_bytes() == DATA
+
+
+def test_a_cut_answer_without_a_length_does_not_pass_for_the_whole(fetch, refused, server, target):
+    server.script = [without_length(DATA[: N // 2])]
+    assert "does not say how long it is" in refused()
+    assert cache(target) == [] and len(server.requests) == 1
+    # A hash tells whether it is whole.
+    server.script = [without_length(DATA[: N // 2])]
+    assert "is another file than expected" in refused(sha256=SHA256)
+    server.script = [without_length(DATA)]
+    fetch(sha256=SHA256)
+    assert target.read_bytes() == DATA
+    target.unlink()
+    server.script = [without_length(DATA[: N // 2])]
+    assert "has changed" in refused()
+    server.script = [without_length(DATA)]
+    fetch()
+    assert target.read_bytes() == DATA
+
+
+def test_chunks(fetch, server, target):
+    """They show where the file ends; how long it is they do not, so that a part of it is no beginning."""
+    pieces = [DATA[k : k + 50_000] for k in range(0, N, 50_000)]
+    server.script = [chunked(pieces[:4], end=b""), chunked(pieces)]
+    fetch()
+    assert target.read_bytes() == DATA and server.ranges == [None, None]
+
+
+@pytest.mark.parametrize("size", [b"-5", b"-1", b"none", b"", b"9" * 70_000])
+def test_sizes_of_chunks_that_are_none(refused, server, target, size):
+    server.script = [chunked([DATA[:100]], end=size + b"\r\nhello\r\n0\r\n\r\n")] * 4
+    assert "the connection was cut" in refused()
+    assert not (target.parent / "net.safetensors.sha256").exists()
+
+
+def test_a_hash_counts_once_the_file_has_been_read(server, target):
+    """Before that, a wrong file would keep the right one out."""
+    server.data = DATA[:1000]
+    path = obtain(server.url, target, limits=QUICK)
+    again = rf"damaged; if its download went wrong: delete {path}, and it is downloaded again"
+    with pytest.raises(GanwalkError, match=again), first_read(path):
+        raise GanwalkError(f"{path} is damaged")
+    assert cache(target) == ["net.safetensors", "net.safetensors.sha256.new"]
+    path.unlink()
+    server.data = DATA
+    with first_read(obtain(server.url, target, limits=QUICK)):
+        assert target.read_bytes() == DATA
+    assert cache(target) == ["net.safetensors", "net.safetensors.sha256"]
+    with pytest.raises(GanwalkError, match=r"^damaged$"), first_read(target):
+        raise GanwalkError("damaged")
+
+
+def test_a_file_that_is_wrong_at_its_last_byte(fetch, refused, server, target):
+    server.data = DATA[:-1] + bytes([DATA[-1] ^ 1])
+    assert "is another file than expected" in refused(sha256=SHA256[:16])
+    server.data, wrong = DATA, server.data
+    fetch()
+    target.unlink()
+    server.data = wrong
+    assert "has changed" in refused() and cache(target) == ["net.safetensors.sha256"]
+    target.write_bytes(wrong)
+    with pytest.raises(GanwalkError, match="has changed"):
+        fetch()
+
+
+def ignoring_if_range(**headers):
+    """The rest of whatever the file is by now."""
+
+    def reply(handler):
+        data, start = handler.server.data, int(handler.headers["Range"][6:-1])
+        span = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        handler.answer(206, data[start:], Content_Range=span, **headers)
+
+    return reply
+
+
+@pytest.mark.parametrize("said", [{}, {"Last_Modified": formatdate(86400, usegmt=True)}, {"ETag": '"two"'}])
+def test_two_versions_are_not_mixed(fetch, refused, server, target, said):
+    """By a server that goes by dates, and sends the rest of a file that has another one by now."""
+    date = formatdate(0, usegmt=True)
+    server.script = [cut_after(12 * BLOCK, ETag=None, Last_Modified=date)] + [status(503)] * 3
+    refused()
+    server.data, server.requests = DATA[::-1], []
+    server.script = [ignoring_if_range(**said), honest]
+    fetch()
+    assert server.ranges == [f"bytes={12 * BLOCK}-", None] and target.read_bytes() == DATA[::-1]
+
+
+def test_a_rest_that_says_its_date_is_taken(fetch, server, target):
+    date = formatdate(0, usegmt=True)
+    server.script = [cut_after(12 * BLOCK, ETag=None, Last_Modified=date), ignoring_if_range(Last_Modified=date)]
+    fetch()
+    assert server.ranges == [None, f"bytes={12 * BLOCK}-"] and target.read_bytes() == DATA
+
+
+def test_a_date_of_just_now_may_be_that_of_two_versions(fetch, server, target):
+    now = formatdate(time.time(), usegmt=True)
+    server.script = [cut_after(12 * BLOCK, ETag=None, Last_Modified=now)]
+    fetch()
+    assert server.ranges == [None, None] and target.read_bytes() == DATA
+
+
+def test_a_slow_server_is_left(refused, server, target):
+    slow = Limits(attempts=2, rate_seconds=0.1, least_rate=10_000, read_timeout=5)
+    server.script = [drip(DATA, pause=0.01)] * 2
+    assert "less than 10000 bytes came in a second" in refused(limits=slow)
+    assert len(server.requests) == 2 and server.requests[1][1]["If-Range"] == '"one"'
+
+
+def test_a_download_has_an_end(refused, fetch, server, target):
+    server.script = [drip(DATA, pause=0.01)]
+    assert "takes longer than 0.1 s: the same again continues it" in refused(limits=Limits(total_seconds=0.1))
+    size = (target.parent / "net.safetensors.part").stat().st_size
+    fetch()
+    assert size > 0 and server.ranges == [None, f"bytes={size}-"] and target.read_bytes() == DATA
+
+
+def test_an_answer_whose_head_comes_byte_by_byte(refused, server, target):
+    def reply(handler):
+        for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"a" * 300:
+            handler.wfile.write(bytes([byte]))
+            time.sleep(0.01)
+
+    server.script = [reply] * 2
+    assert "no answer in time" in refused(limits=Limits(attempts=2, head_seconds=0.2))

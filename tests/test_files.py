@@ -175,3 +175,21 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path, monkeyp
         assert held and os.listdir(tmp_path) == ["a.txt.lock"]
         with try_locked(path) as again:
             assert not again
+
+
+@pytest.mark.parametrize(
+    ("head", "is_page"),
+    [
+        (b" \n<!DOCTYPE html>", True),
+        (b"\xef\xbb\xbf<html>", True),
+        ("\ufeff<!doctype html>".encode("utf-16-be"), True),
+        (b"<!-- moved -->", True),
+        (b"<!" + bytes(6) + b'{"__metadata__"', False),
+        (b"\xff\xfe" + bytes(6) + b'{"weight"', False),
+        (b"\x80\x02}q\x00", False),
+        (b"", False),
+    ],
+)
+def test_web_pages_are_known_whatever_stands_before_them(head, is_page):
+    """Safetensors begin with the length of their description: any bytes."""
+    assert files.is_web_page(head) == is_page

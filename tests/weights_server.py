@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -84,3 +86,34 @@ def cut_after(n: int, **headers: Any) -> Reply:
 def status(code: int, body: bytes = b"", **headers: Any) -> Reply:
     """Always the same response."""
     return lambda handler: handler.answer(code, body, **headers)
+
+
+def without_length(data: bytes) -> Reply:
+    """Some bytes, and the end of the connection for an end."""
+    return lambda handler: handler.answer(200, data, Content_Length=None, ETag=handler.server.etag)
+
+
+def chunked(pieces: Iterable[bytes], end: bytes = b"0\r\n\r\n") -> Reply:
+    """A body in pieces; `end` is sent after them as it is."""
+
+    def reply(handler: Handler) -> None:
+        handler.answer(200, Content_Length=None, Transfer_Encoding="chunked", ETag=handler.server.etag)
+        with contextlib.suppress(OSError):
+            for piece in pieces:
+                handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            handler.wfile.write(end)
+
+    return reply
+
+
+def drip(data: bytes, pause: float) -> Reply:
+    """A body byte by byte, with a pause of so many seconds after each, until nobody listens."""
+
+    def reply(handler: Handler) -> None:
+        handler.answer(200, length=len(data), ETag=handler.server.etag)
+        with contextlib.suppress(OSError):
+            for k in range(len(data)):
+                handler.wfile.write(data[k : k + 1])
+                time.sleep(pause)
+
+    return reply

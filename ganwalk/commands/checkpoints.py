@@ -66,6 +66,7 @@ def models(as_json: bool) -> None:
 def convert(source: Path, target: Path, force: bool) -> None:
     """Rewrite a checkpoint as safetensors: smaller, quick to load, and nothing in it can run."""
     from ganwalk.directions_files import holds_directions
+    from ganwalk.download import first_read
     from ganwalk.files import check_free
     from ganwalk.generators.architectures import build_generator
     from ganwalk.generators.checkpoints import read_checkpoint
@@ -79,8 +80,9 @@ def convert(source: Path, target: Path, force: bool) -> None:
         raise GanwalkError(f"{target} holds directions, which no generator replaces: choose another name")
     with download_watch(quiet=False) as on_bytes:
         path = checkpoint_path(source, on_bytes)
-    checkpoint = read_checkpoint(path)
-    build_generator(checkpoint.config, checkpoint.tensors, path)
+    with first_read(path):
+        checkpoint = read_checkpoint(path)
+        build_generator(checkpoint.config, checkpoint.tensors, path)
     origin = {"source": path.name, "source_sha256": checkpoint.sha256}
     write_native(checkpoint.config, checkpoint.tensors, target, **origin)
     click.echo(f"wrote {target}")

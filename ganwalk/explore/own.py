@@ -174,7 +174,7 @@ class OwnPictures:
     async def _piece(self, number: int, work: Callable[..., Any], *arguments: Any) -> Any:
         """The result of work in its turn; `Superseded` if nobody waits for it any more."""
         self._check(number)
-        result = await self._page.line.run(functools.partial(work, *arguments))
+        result = await self._page.lines.pictures.run(functools.partial(work, *arguments))
         self._check(number)
         return result
 
@@ -188,7 +188,7 @@ class OwnPictures:
 
     def _check(self, number: int) -> None:
         """Raises `Superseded` unless somebody still waits for this."""
-        self._page.line.check()
+        self._page.lines.pictures.check()
         if number != self._number:
             raise Superseded
 

@@ -18,7 +18,7 @@ from ganwalk.explore.gallery import Gallery
 from ganwalk.explore.opening import Opened, Wanted
 from ganwalk.explore.own import Inbox, OwnPictures
 from ganwalk.explore.panel import Panel, describe
-from ganwalk.explore.queue import Line, Newest, Superseded
+from ganwalk.explore.queue import Errand, Line, Lines, Newest, Superseded
 from ganwalk.explore.rows import Rows
 from ganwalk.explore.shortcuts import NAMING, all_keys, press
 from ganwalk.explore.shots import Shot, StripShot, strip_base, take_shot, take_strip, take_walk
@@ -45,13 +45,14 @@ class Page:
 
     Args:
         opened: with the studio, which all tabs share.
-        line: as well.
+        lines: as well.
         inbox: where files come in.
         query: of the URL.
     """
 
-    def __init__(self, opened: Opened, line: Line, inbox: Inbox, query: Mapping[str, str]):
-        self.opened, self.line = opened, line
+    def __init__(self, opened: Opened, lines: Lines, inbox: Inbox, query: Mapping[str, str]):
+        self.opened, self.lines = opened, lines
+        line = lines.pictures
         self.studio = studio = opened.studio
         generator = studio.generator
         self.name = Path(studio.directions[0].generator.reference).name
@@ -69,7 +70,8 @@ class Page:
         self._settled = self.state
         self._wished: Wish | None = None
         self._version = studio.version
-        self._work, self._leaving = "", False
+        self._errands: list[Errand] = []
+        self._leaving = False
         self._client = ui.context.client
         self._newest: Newest[Wish] = Newest(line, self._make, self._show_shot, self.fail)
         self._newest_strip: Newest[State] = Newest(line, self._make_strip, self._show_strip, self.fail)
@@ -95,6 +97,7 @@ class Page:
         self._client.on_delete(self._newest_strip.forget)
         self._client.on_delete(self._newest_walk.forget)
         self._client.on_delete(self.own.forget)
+        self._client.on_delete(lambda: self._cancel_in(lines.exports))
         self._show()
         self._wish()
 
@@ -208,9 +211,11 @@ class Page:
     async def export(self, kind: str) -> None:
         """Makes a file of the current edit, and has the browser save it."""
         state, studio = self.state, self.studio
+        # Pictures that are kept are touched by one thread only.
+        errand = Errand(self.lines.pictures if kind in ("png", "npy") else self.lines.exports)
 
         def progress(done: int, total: int) -> None:
-            self._work = f"{kind}: {100 * done // total} %"
+            errand.tell(f"{kind}: {100 * done // total} %")
 
         makers: dict[str, Callable[[], bytes]] = {
             "png": lambda: edited_picture(studio, state),
@@ -218,7 +223,7 @@ class Page:
             "gif": lambda: path_animation(studio, state, ".gif", progress),
             "mp4": lambda: path_animation(studio, state, ".mp4", progress),
         }
-        data = await self._in_line(makers[kind])
+        data = await self._run(errand, makers[kind])
         if data is not None:
             name = "latents.npy" if kind == "npy" else f"edit.{kind}"
             ui.download.content(data, name)
@@ -228,28 +233,36 @@ class Page:
         return render_command(self.studio, self.state)
 
     async def measure(self, side: int) -> None:
-        """Scores the directions of a side."""
+        """Scores the directions of a side; other pages see the scores, too, when they look."""
+        errand, studio = Errand(self.lines.measurements), self.studio
 
         def progress(stage: str, share: float) -> None:
-            self._work = f"{stage}: {100 * share:.0f} %"
-            self.line.check()
+            errand.tell(f"{stage}: {100 * share:.0f} %")
 
-        await self._in_line(lambda: self.studio.measure(side, progress))
-        self._show()
+        def work() -> None:
+            # Somebody else may have had them measured in the meantime.
+            if studio.sides[side].scores is None:
+                studio.measure(side, progress)
+
+        await self._run(errand, work)
+        if not self._client.is_deleted:
+            self._show()
 
     async def open(self, wanted: Wanted) -> None:
         """Opens other directions or another generator, on all pages, or complains that it cannot be."""
         make = self.opened.make
         assert make is not None
-
-        def progress(words: str) -> None:
-            self._work = words
-            self.line.check()
-
-        studio = await self._in_line(lambda: make(self.studio, wanted, progress))
+        errand = Errand(self.lines.openings)
+        studio = await self._run(errand, lambda: make(self.studio, wanted, errand.tell))
         if studio is not None:
             # Pages see it when they look, this one as well.
             self.opened.studio = studio
+
+    def cancel(self) -> None:
+        """Gives up what this page has asked for and takes long."""
+        for errand in self._errands:
+            errand.cancel()
+        self._look()
 
     def note(self, words: str) -> None:
         """Says something that is no error."""
@@ -387,24 +400,33 @@ class Page:
         if not self._client.is_deleted:
             self.complain(describe(error))
 
-    async def _in_line(self, work: Callable[[], Any]) -> Any:
-        """The result of work in its turn, or None, and a complaint, if it fails."""
-        self._work = "working"
+    async def _run(self, errand: Errand, work: Callable[[], Any]) -> Any:
+        """The result of work in its turn, or None: if it was cancelled, or, with a complaint, if it fails."""
+        self._errands.append(errand)
         try:
-            return await self.line.run(work)
+            return await errand.run(work)
+        except Superseded:
+            return None
         except Exception as error:
             self.fail(error)
             return None
         finally:
-            self._work = ""
+            self._errands.remove(errand)
+
+    def _cancel_in(self, line: Line) -> None:
+        for errand in self._errands:
+            if errand.line is line:
+                errand.cancel()
 
     def _look(self) -> None:
         """Looks at what other tabs did, and at the queue."""
-        before = self.line.waiting - 1
-        busy = self._work or ("drawing" if self._newest.busy else "")
+        errand = next((errand for errand in reversed(self._errands) if not errand.cancelled), None)
+        before = (self.lines.pictures if errand is None else errand.line).waiting - 1
+        busy = "" if errand is None else errand.words
+        busy = busy or ("drawing" if self._newest.busy else "")
         if busy and before > 0:
             busy += f" ({before} waiting in line)"
-        self.toolbar.status.set_text(busy)
+        self.toolbar.tell(busy, can_cancel=errand is not None)
         if self.opened.studio is not self.studio and not self._leaving:
             self._leaving = True
             self.own.forget()

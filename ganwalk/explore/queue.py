@@ -1,4 +1,7 @@
-"""Whose turn it is: one picture at a time is made, each page waits in line once, and only for its newest wish."""
+"""Whose turn it is: one picture at a time is made, each page waits in line once, and only for its newest wish.
+
+What takes long has lines of its own, so that it does not hold up the pictures of other pages.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ class Superseded(Exception):
 
 
 class Line:
-    """The one worker that all pages share, first come, first served."""
+    """A worker that all pages share, first come, first served."""
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
@@ -41,6 +44,57 @@ class Line:
         """Nothing more is begun."""
         self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+class Lines:
+    """A line for each kind of work.
+
+    Attributes:
+        pictures: what is shown, and short pieces of projections.
+        exports: animations.
+        measurements: scores.
+        openings: other directions and generators.
+    """
+
+    def __init__(self) -> None:
+        self.pictures, self.exports, self.measurements, self.openings = Line(), Line(), Line(), Line()
+
+    def close(self) -> None:
+        """Nothing more is begun in any of them."""
+        for line in (self.pictures, self.exports, self.measurements, self.openings):
+            line.close()
+
+
+class Errand:
+    """Long work that one page has asked for: how far it is, and whether it is still wanted.
+
+    Attributes:
+        words: how far it is.
+        cancelled: whether nobody wants it any more.
+    """
+
+    def __init__(self, line: Line):
+        self.line, self.words, self.cancelled = line, "waiting", False
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """The result of `work` in its turn; `Superseded` if it was cancelled by then."""
+
+        def wanted() -> T:
+            self.tell("working")
+            return work()
+
+        return await self.line.run(wanted)
+
+    def tell(self, words: str) -> None:
+        """Says how far the work is, from within it; raises `Superseded` if nobody wants it any more."""
+        self.line.check()
+        if self.cancelled:
+            raise Superseded
+        self.words = words
+
+    def cancel(self) -> None:
+        """Ends the work where it next says how far it is, or before it begins."""
+        self.cancelled = True
 
 
 class Newest(Generic[T]):

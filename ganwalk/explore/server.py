@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -17,10 +18,11 @@ from ganwalk.errors import GanwalkError
 from ganwalk.explore.arrivals import MAX_BYTES
 from ganwalk.explore.gate import Gate
 from ganwalk.explore.log import keep_log_short
+from ganwalk.explore.memory import Sweep
 from ganwalk.explore.opening import Opened
 from ganwalk.explore.own import Inbox
 from ganwalk.explore.page import Page
-from ganwalk.explore.queue import Line
+from ganwalk.explore.queue import Lines
 
 # Ports that are tried one after the other, if none was asked for.
 FIRST_PORT, _PORTS = 7860, 40
@@ -82,8 +84,9 @@ def serve(
         local: serve this machine only.
         on_ready: called when pages can be opened.
     """
-    line = Line()
+    lines = Lines()
     inbox = Inbox()
+    sweep = Sweep()
     app = FastAPI(openapi_url=None)
 
     @app.post("/drop/{place}")
@@ -96,7 +99,8 @@ def serve(
     @ui.page("/")
     def index(request: Request) -> None:
         ui.page_title(f"ganwalk · {opened.studio.directions[0].method}")
-        Page(opened, line, inbox, request.query_params)
+        Page(opened, lines, inbox, request.query_params)
+        ui.context.client.on_delete(sweep.ask)
 
     # The bar at the top would follow every request; what the page is busy with, its status says.
     nicegui.app.config.quasar_config["loadingBar"]["skipHijack"] = True
@@ -118,12 +122,15 @@ def serve(
     server = _Server(config, on_ready)
     # After the configuration, which sets up the log of the server.
     keep_log_short()
+    # What is there by now stays: sweeping need not look at it.
+    gc.freeze()
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:
         pass
     finally:
-        line.close()
+        lines.close()
+        gc.unfreeze()
 
 
 async def _bounded(request: Request, most: int) -> bytes | None:

@@ -30,6 +30,8 @@ from ganwalk.samples import Samples, StoredSamples
 _SLOW = 0.15
 # Of pictures that are kept, in bytes: undoing, and the side that did not change, cost nothing.
 _KEPT = 2**27
+# What a picture takes beside its pixels: of small ones, there are many.
+_KEY = 2**10
 
 
 class Studio:
@@ -74,6 +76,7 @@ class Studio:
         # Those that have a style of their own: what truncation and moves can be limited to.
         self.styled_layers = generator.num_layers if generator.style_based else 1
         self._kept: OrderedDict[Any, np.ndarray] = OrderedDict()
+        self._kept_bytes = 0
         self.preview: Preview | None = None
         # What a page shows first: whatever is tried out on whole images is tried out on these.
         self._first = drawn_at_first(self.directions, generator.c_dim)
@@ -135,9 +138,11 @@ class Studio:
         return [row[k] for k in range(len(samples))]
 
     def _keep(self, key: Any, picture: np.ndarray) -> None:
+        if key not in self._kept:
+            self._kept_bytes += picture.nbytes + _KEY
         self._kept[key] = picture
-        while sum(kept.nbytes for kept in self._kept.values()) > _KEPT:
-            self._kept.popitem(last=False)
+        while self._kept_bytes > _KEPT:
+            self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes + _KEY
 
     def _image(self, seed: int) -> Tensor:
         """The image (1, 3, h, w) that a page shows of a seed at first."""

@@ -66,8 +66,10 @@ class Toolbar:
             if page.opened.make is not None:
                 IconButton("folder_open", "Open other directions, or another generator (o)", self.open_others)
             IconButton("help_outline", "Shortcuts (?)", self.open_help)
-            self.status = ui.label().classes("status").props("role=status")
-        self._help = _help_dialog()
+            self._status = ui.label().classes("status").props("role=status")
+            self._cancel = _plain_button("Cancel", page.cancel)
+        self.tell("", can_cancel=False)
+        self._help: ui.dialog | None = None
         self._others = OpenDialog(page) if page.opened.make is not None else None
         with ui.dialog() as self._command, ui.card():
             self._command.props["aria-label"] = "Command"
@@ -98,6 +100,11 @@ class Toolbar:
         self._undo.set_enabled(self._page.history.can_undo)
         self._redo.set_enabled(self._page.history.can_redo)
 
+    def tell(self, words: str, *, can_cancel: bool) -> None:
+        """Says what the page is busy with, and offers to cancel it."""
+        self._status.set_text(words)
+        self._cancel.set_visibility(can_cancel)
+
     def open_others(self) -> None:
         """Asks what to open, where pages may open anything."""
         if self._others is not None:
@@ -109,6 +116,10 @@ class Toolbar:
 
     def open_help(self) -> None:
         """Lists the shortcuts."""
+        if self._help is None:
+            # Only now: it has as many elements as ten rows. At the top: a click in it is none of the button's.
+            with ui.context.client.content:
+                self._help = _help_dialog()
         self._help.open()
 
     def _set_seeds(self, text: str) -> None:
@@ -216,7 +227,8 @@ def _help_dialog() -> ui.dialog:
     return dialog
 
 
-def _plain_button(words: str, act: Callable[[], object]) -> None:
+def _plain_button(words: str, act: Callable[[], object]) -> ui.element:
     with ui.element("button").props("type=button").classes("plain") as button:
         ui.label(words)
     button.on("click", act)
+    return button

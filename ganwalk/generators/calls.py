@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,6 +25,7 @@ _LABEL_NAMES = ("c", "y", "cls", "label", "labels", "class_label", "class_labels
 _COMMON_DIMS = (512, 128, 256, 64, 100, 120, 140, 32, 16, 200, 1024, 20, 10, 8, 4, 2)
 # Weights whose sizes are tried: the latent code enters one of the first.
 _FIRST_WEIGHTS = 4
+_SEEDING = threading.RLock()
 # A number of latent codes that a network which reshapes its input does not reach by accident.
 PROBE_BATCH = 7
 
@@ -101,7 +103,8 @@ def call(network: Callable[..., Any], arguments: Sequence[Tensor], seed: int | N
     if seed is None:
         made = network(*arguments, **named)
     else:
-        with seeded(arguments[0].device, seed):
+        # The state is the process's: of two threads, one would draw the other's numbers.
+        with _SEEDING, seeded(arguments[0].device, seed):
             made = network(*arguments, **named)
     return made.float() if isinstance(made, Tensor) and made.is_floating_point() else made
 

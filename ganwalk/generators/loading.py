@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganwalk.download import Progress
+from ganwalk.download import Progress, first_read
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators import catalog
 from ganwalk.generators.architectures import build_generator, take_over
@@ -71,8 +71,9 @@ def _load_known(name_or_path: str | Path, device: torch.device | str, progress: 
     if str(name_or_path) in BLOBS:
         return make_blobs(BlobsConfig(variant=BLOBS[str(name_or_path)]), device)
     path = checkpoint_path(name_or_path, progress)
-    checkpoint = read_checkpoint(path)
-    generator = take_over(checkpoint.config, checkpoint.tensors, checkpoint.path)
+    with first_read(path):
+        checkpoint = read_checkpoint(path)
+        generator = take_over(checkpoint.config, checkpoint.tensors, checkpoint.path)
     reference = str(name_or_path) if _is_name(str(name_or_path)) else str(path.resolve())
     size = size_in_words(generator.image_size)
     identity = GeneratorIdentity(
@@ -169,8 +170,10 @@ def describe(
         blobs = Blobs(BlobsConfig(variant=BLOBS[str(name_or_path)]))
         facts = {"format": "built in", "architecture": "blobs", "variant": blobs.config.variant}
         return {**facts, "resolution": blobs.resolution, "z_dim": blobs.z_dim}
-    checkpoint: Checkpoint = read_checkpoint(checkpoint_path(name_or_path, progress))
-    generator = build_generator(checkpoint.config, checkpoint.tensors, checkpoint.path)
+    path = checkpoint_path(name_or_path, progress)
+    with first_read(path):
+        checkpoint: Checkpoint = read_checkpoint(path)
+        generator = build_generator(checkpoint.config, checkpoint.tensors, checkpoint.path)
     return {
         "file": str(checkpoint.path),
         "format": checkpoint.format,
@@ -191,6 +194,8 @@ def describe(
 
 def checkpoint_path(name_or_path: str | Path, progress: Progress | None = None) -> Path:
     """The file behind a name, downloaded if it is a catalog's and not here yet, or the path itself.
+
+    Whoever reads it does so within `ganwalk.download.first_read`.
 
     Raises:
         GanwalkError: the name is unknown, or its file cannot be had.

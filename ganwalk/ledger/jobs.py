@@ -139,7 +139,9 @@ class Ledger:
         mine = isinstance(error, GanwalkError)
         reason = one_line(str(error) if mine else f"{type(error).__name__}: {error} (its trace is in {path})")
         if path.parent.is_dir():
-            write_text(path, "\n".join([reason, "", *traceback.format_exception(error)]))
+            # What failed may be the disk. The reason is told all the same.
+            with contextlib.suppress(GanwalkError):
+                write_text(path, "\n".join([reason, "", *traceback.format_exception(error)]))
         return reason
 
     def failure(self, job: Job) -> str | None:

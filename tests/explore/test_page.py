@@ -648,6 +648,33 @@ def test_scores_can_be_measured_on_the_page(open_page, blobs_folder):
     assert (blobs_folder / "evaluation.json").exists()
 
 
+def test_a_long_measurement_holds_up_nobody_and_can_be_cancelled(open_page, blobs_folder):
+    program = """
+import itertools, time
+from ganwalk.commands import main
+from ganwalk.explore.studio import Studio
+
+def measure(self, side, on_progress):
+    for k in itertools.count():
+        on_progress("endless", k % 10 / 10)
+        time.sleep(0.01)
+
+Studio.measure = measure
+main()
+"""
+    with serving(blobs_folder, program=program) as (address, _):
+        page = open_page(address)
+        cancel = page.get_by_role("button", name="Cancel")
+        expect(cancel).not_to_be_visible()
+        page.get_by_role("button", name="Measure").click()
+        expect(page.get_by_role("status").get_by_text("endless")).to_be_visible()
+        # Pictures of a page that is opened meanwhile are there.
+        open_page(address)
+        cancel.click()
+        expect(page.get_by_role("status").get_by_text("endless")).not_to_be_visible()
+        expect(cancel).not_to_be_visible()
+
+
 def test_previews_come_first_and_whole_pictures_at_the_end(open_page, found, scenes, tmp_path):
     found[0].save(tmp_path / "directions.safetensors")
     with serving(tmp_path, "--preview", "always") as (address, _):

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from ganwalk.explore.queue import Line, Newest, Superseded
+from ganwalk.explore.queue import Errand, Line, Lines, Newest, Superseded
 from tests.browser import PATIENCE
 
 
@@ -128,5 +128,75 @@ def test_a_closed_line_begins_nothing_and_ends_long_work():
             line.check()
         with pytest.raises(RuntimeError):
             await line.run(lambda: 1)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("kind", ["exports", "measurements", "openings"])
+def test_what_takes_long_does_not_hold_up_pictures(kind):
+    async def run():
+        lines, go_on = Lines(), threading.Event()
+        begun, errand = threading.Event(), Errand(getattr(lines, kind))
+
+        def work():
+            begun.set()
+            assert go_on.wait(PATIENCE)
+            return "done"
+
+        asking = asyncio.create_task(errand.run(work))
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        assert await lines.pictures.run(lambda: "a picture") == "a picture"
+        assert not asking.done() and errand.words == "working" and errand.line.waiting == 1
+        go_on.set()
+        assert await asking == "done" and errand.line.waiting == 0
+        lines.close()
+
+    asyncio.run(run())
+
+
+def test_an_errand_ends_where_it_says_how_far_it_is():
+    async def run():
+        line, done = Line(), []
+        begun, go_on = threading.Event(), threading.Event()
+        first, second, third = Errand(line), Errand(line), Errand(line)
+
+        def work():
+            first.tell("half")
+            begun.set()
+            assert go_on.wait(PATIENCE)
+            first.tell("all")
+            done.append("first")
+
+        asking = [asyncio.create_task(first.run(work))]
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        asking += [asyncio.create_task(errand.run(lambda: done.append("other"))) for errand in (second, third)]
+        await asyncio.sleep(0)
+        assert (first.words, second.words) == ("half", "waiting") and line.waiting == 3
+        first.cancel()
+        second.cancel()
+        go_on.set()
+        ended = await asyncio.gather(*asking, return_exceptions=True)
+        assert [isinstance(error, Superseded) for error in ended] == [True, True, False] and done == ["other"]
+
+    asyncio.run(run())
+
+
+def test_a_closed_line_ends_errands():
+    async def run():
+        line = Line()
+        errand = Errand(line)
+        begun, go_on = threading.Event(), threading.Event()
+
+        def work():
+            begun.set()
+            assert go_on.wait(PATIENCE)
+            errand.tell("on")
+
+        asking = asyncio.create_task(errand.run(work))
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        line.close()
+        go_on.set()
+        with pytest.raises(Superseded):
+            await asking
 
     asyncio.run(run())

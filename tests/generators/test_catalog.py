@@ -135,7 +135,7 @@ def test_the_shipped_table_fits_100_columns(run, monkeypatch):
 def test_a_name_goes_the_whole_way(run, server, tmp_path):
     server.script = [cut_after(2**20 + 5)]
     code, _, err = run("discover", "--generator", "rooms64-test", *FAST)
-    assert code == 0 and err == "" and server.ranges == [None, f"bytes={2**20}-"]
+    assert code == 0 and err == "" and server.ranges == [None, f"bytes={2**20 + 5}-"]
     identity = Directions.load("ganwalk-out/directions.safetensors").generator
     assert identity.reference == "rooms64-test" and identity.sha256 == load_generator("scenes").identity.sha256
     # On another machine, the directions find their generator by its name.
@@ -147,6 +147,17 @@ def test_a_name_goes_the_whole_way(run, server, tmp_path):
     assert run("convert", "rooms64-test", "own.safetensors")[0] == 0
     assert load_generator("own.safetensors").resolution == 64
     assert len(server.requests) == 3 and (tmp_path / "cache" / "rooms64-test.safetensors").exists()
+
+
+def test_a_wrong_download_does_not_keep_the_right_one_out(run, server, tmp_path):
+    right, server.data = server.data, server.data[:-1]
+    code, _, err = run("info", "rooms64-test")
+    place = tmp_path / "cache" / "rooms64-test.safetensors"
+    assert code == 2 and f"if its download went wrong: delete {place}, and it is downloaded again" in err
+    place.unlink()
+    server.data = right
+    assert run("info", "rooms64-test")[0] == 0 and len(server.requests) == 2
+    assert (tmp_path / "cache" / "rooms64-test.safetensors.sha256").exists()
 
 
 def test_what_goes_wrong_is_one_line(run, server, tmp_path):

@@ -1,9 +1,11 @@
 """The ledger: what is stored is found again, for the same facts only."""
 
+import errno
 import json
 
 import pytest
 
+from ganwalk import files
 from ganwalk.errors import GanwalkError
 from ganwalk.ledger import Job, Ledger
 
@@ -79,3 +81,16 @@ def test_results_kept_elsewhere_are_adopted_for_the_same_facts_only(tmp_path):
     for result in (1, 2):
         ledger.adopt(JOB, JOB.facts, result, "a.json")
         assert ledger.find(JOB).result == 1
+
+
+def test_why_a_job_failed_is_told_where_it_cannot_be_kept(tmp_path, monkeypatch):
+    """What failed may be the disk, which is still full then."""
+    ledger = Ledger(tmp_path)
+    ledger.folder(JOB).mkdir()
+
+    def full(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.tempfile, "mkstemp", full)
+    assert ledger.fail(JOB, GanwalkError("cannot write directions")) == "cannot write directions"
+    assert ledger.failure(JOB) is None

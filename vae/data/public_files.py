@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganwalk.download import Limits, Progress, obtain
+from ganwalk.download import Limits, Progress, first_read, obtain
 from ganwalk.errors import GanwalkError, one_line
 from vae.data.stored import data_folder
 
@@ -65,7 +65,10 @@ class Access:
 
 @contextlib.contextmanager
 def reading(path: Path, file: PublicFile) -> Iterator[None]:
-    """Turns whatever goes wrong in reading `path` into a GanwalkError that says where to get the right file."""
+    """Turns whatever goes wrong in reading `path` into a GanwalkError that says where to get the right file.
+
+    A file that has been read is one whose hash must not change any more.
+    """
     import struct
     import tarfile
     import zipfile
@@ -75,7 +78,8 @@ def reading(path: Path, file: PublicFile) -> Iterator[None]:
     # OSError without a number for what is no HDF5.
     wrong = (OSError, ValueError, KeyError, EOFError, RuntimeError, SyntaxError, OverflowError, struct.error)
     try:
-        yield
+        with first_read(path):
+            yield
     except GanwalkError:
         raise
     except (*wrong, zipfile.BadZipFile, tarfile.TarError, zlib.error) as error:
