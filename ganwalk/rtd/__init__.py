@@ -34,11 +34,12 @@ _HOMES = {
     "RTDLoss": "ganwalk.rtd.loss",
     "cross_barcode": "ganwalk.rtd.barcode",
     "distance_matrix": "ganwalk.rtd.distances",
+    "lite_barcode": "ganwalk.rtd.barcode",
     "normalized": "ganwalk.rtd.distances",
     "plot_barcode": "ganwalk.rtd.plot",
     "plot_barcodes": "ganwalk.rtd.plot",
-    "rtd": "ganwalk.rtd.loss",
-    "rtd_from_distances": "ganwalk.rtd.loss",
+    "rtd": "ganwalk.rtd.divergence",
+    "rtd_from_distances": "ganwalk.rtd.divergence",
 }
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "RTDLoss",
     "cross_barcode",
     "distance_matrix",
+    "lite_barcode",
     "normalized",
     "plot_barcode",
     "plot_barcodes",
@@ -54,9 +56,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from ganwalk.rtd.barcode import Barcode, cross_barcode
+    from ganwalk.rtd.barcode import Barcode, cross_barcode, lite_barcode
     from ganwalk.rtd.distances import distance_matrix, normalized
-    from ganwalk.rtd.loss import RTDLoss, rtd, rtd_from_distances
+    from ganwalk.rtd.divergence import rtd, rtd_from_distances
+    from ganwalk.rtd.loss import RTDLoss
     from ganwalk.rtd.plot import plot_barcode, plot_barcodes
 
 __getattr__, __dir__ = names_from(__name__, _HOMES)

@@ -1,0 +1,234 @@
+"""Distances and divergences of tensors: operators of torch, with their gradients, that torch.compile and vmap know.
+
+Products with points run where the points are. What is done to n×n matrices is done on the CPU, where the barcode needs
+them: one matrix comes from the device for each cloud, and one goes back with the gradient. It is done by numpy, since
+torch divides even small operations among threads and, where cores are busy, waits for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganwalk.rtd.distances import gram_distances, gram_matrix, laplacian
+from ganwalk.rtd.given import checked_distances
+from ganwalk.rtd.settings import Settings
+from ganwalk.rtd.terms import divergences
+
+
+def tensor_distances(points: Tensor) -> Tensor:
+    """Euclidean distances (n, n) of a cloud (n, …), on its device."""
+    return euclidean_distances(points)
+
+
+def tensor_divergences(
+    sources: Sequence[Tensor], pairs: Sequence[tuple[int, int]], settings: Settings, *, points: bool
+) -> Tensor:
+    """Divergences (b,) of pairs of clouds (n, …), or of distance matrices (n, n) unless `points`.
+
+    Raises:
+        ValueError: a pair lies on two devices.
+    """
+    for first, second in pairs:
+        if sources[first].device != sources[second].device:
+            raise ValueError(f"the clouds lie on {sources[first].device} and {sources[second].device}")
+    differentiate = torch.is_grad_enabled() and any(source.requires_grad for source in sources)
+    flat = [place for pair in pairs for place in pair]
+    return divergence(list(sources), flat, points, differentiate, **asdict(settings))[0]
+
+
+@torch.library.custom_op("ganwalk::euclidean_distances", mutates_args=())
+def euclidean_distances(points: Tensor) -> Tensor:
+    """The distances (n, n) of a cloud (n, …)."""
+    return torch.from_numpy(_distances(points)).to(points.device)
+
+
+@euclidean_distances.register_fake
+def _(points: Tensor) -> Tensor:
+    return points.new_empty(len(points), len(points), dtype=_computed(points))
+
+
+@torch.library.custom_op("ganwalk::euclidean_distances_backward", mutates_args=())
+def euclidean_distances_backward(gradient: Tensor, points: Tensor, distances: Tensor) -> Tensor:
+    """The gradient by the points."""
+    return _points_gradient(gradient.cpu().numpy(), points, distances.cpu().numpy())
+
+
+@euclidean_distances_backward.register_fake
+def _(gradient: Tensor, points: Tensor, distances: Tensor) -> Tensor:
+    return torch.empty_like(points, memory_format=torch.contiguous_format)
+
+
+def _keep_distances(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(inputs[0], output)
+
+
+def _distances_backward(ctx: Any, gradient: Tensor) -> Tensor:
+    points, distances = ctx.saved_tensors
+    # Second derivatives would lack the part that comes from the barcode: without a graph they are refused.
+    with torch.no_grad():
+        return euclidean_distances_backward(gradient, points, distances)
+
+
+euclidean_distances.register_autograd(_distances_backward, setup_context=_keep_distances)
+
+
+@torch.library.custom_op("ganwalk::divergence", mutates_args=())
+def divergence(
+    sources: Sequence[Tensor],
+    pairs: Sequence[int],
+    points: bool,
+    differentiate: bool,
+    p: float,
+    card: int | None,
+    minimax: bool,
+    symmetric: bool,
+    normalize: float | None,
+    over: str,
+    scale_gradient: str,
+    variant: str,
+    engine: str,
+    threads: int | None,
+) -> tuple[Tensor, list[Tensor]]:
+    """Divergences (b,) of b pairs, and what their gradient needs.
+
+    Args:
+        sources: clouds (n, …) or distance matrices (n, n).
+        pairs: places of both members of each pair, one after another.
+        points: whether sources are clouds.
+        differentiate: whether a gradient is needed; without it nothing is returned for it.
+        The others are fields of `Settings`.
+    Returns:
+        (b,); and, on the CPU, the gradients (n, n) by both distance matrices of each pair, in float64, followed, of
+        clouds, by the distances of each (n, n).
+    """
+    fields: tuple[Any, ...] = (p, card, minimax, symmetric, normalize, over, scale_gradient, variant, engine, threads)
+    settings = Settings(*fields)
+    if points:
+        arrays = [_distances(source) for source in sources]
+    else:
+        arrays = [checked_distances(source, _name(place, pairs)) for place, source in enumerate(sources)]
+    values, gradients = divergences(arrays, _in_pairs(pairs), settings, gradients=differentiate)
+    kept = [*gradients, *(arrays if points else [])] if differentiate else []
+    found = torch.tensor(values, dtype=_value_type(sources, pairs)).to(sources[pairs[0]].device)
+    return found, [torch.from_numpy(array) for array in kept]
+
+
+@divergence.register_fake
+def _(
+    sources: Sequence[Tensor], pairs: Sequence[int], points: bool, differentiate: bool, *settings: Any
+) -> tuple[Tensor, list[Tensor]]:
+    values = sources[pairs[0]].new_empty(len(pairs) // 2, dtype=_value_type(sources, pairs))
+    kept = []
+    if differentiate:
+        sizes = [(len(sources[place]), torch.float64) for place in pairs]
+        sizes += [(len(source), _computed(source)) for source in sources] if points else []
+        kept = [torch.empty(n, n, dtype=dtype, device="cpu") for n, dtype in sizes]
+    return values, kept
+
+
+@torch.library.custom_op("ganwalk::divergence_backward", mutates_args=())
+def divergence_backward(
+    gradient: Tensor, sources: Sequence[Tensor], kept: Sequence[Tensor], pairs: Sequence[int], points: bool
+) -> list[Tensor]:
+    """Gradients by the sources, of their shapes.
+
+    Args:
+        gradient: by the divergences (b,).
+        kept: the second result of `divergence`, for the same sources and pairs.
+    """
+    weights = gradient.cpu().double().tolist()
+    found = []
+    for place, source in enumerate(sources):
+        total = np.zeros((len(source), len(source)))
+        for k, member in enumerate(pairs):
+            if member == place:
+                total += weights[k // 2] * kept[k].numpy()
+        if points:
+            distances = kept[len(pairs) + place].numpy()
+            found.append(_points_gradient(total.astype(distances.dtype), source, distances))
+        else:
+            computed = np.float64 if source.dtype == torch.float64 else np.float32
+            found.append(torch.from_numpy(total.astype(computed)).to(source.device, source.dtype))
+    return found
+
+
+@divergence_backward.register_fake
+def _(
+    gradient: Tensor, sources: Sequence[Tensor], kept: Sequence[Tensor], pairs: Sequence[int], points: bool
+) -> list[Tensor]:
+    return [torch.empty_like(source, memory_format=torch.contiguous_format) for source in sources]
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, list[Tensor]]) -> None:
+    sources, ctx.pairs, ctx.points = inputs[:3]
+    ctx.save_for_backward(*sources, *output[1])
+    ctx.count = len(sources)
+
+
+def _backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Any, ...]:
+    sources, kept = list(ctx.saved_tensors[: ctx.count]), list(ctx.saved_tensors[ctx.count :])
+    # As of distances: no second derivatives.
+    with torch.no_grad():
+        found = divergence_backward(gradient, sources, kept, ctx.pairs, ctx.points)
+    return found, *[None] * 13
+
+
+divergence.register_autograd(_backward, setup_context=_keep)
+
+
+def _distances(points: Tensor) -> np.ndarray:
+    """The distances of a cloud, on the CPU."""
+    flat = _flat(points.detach())
+    if flat.device.type == "cpu":
+        gram = gram_matrix(flat.numpy())
+    else:
+        shifted = flat - flat.mean(dim=0)
+        gram = (shifted @ shifted.T).cpu().numpy()
+
+    def squares_of(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        first, second = (flat[torch.from_numpy(ends).to(flat.device)] for ends in (i, j))
+        return (first - second).square().sum(dim=1).cpu().numpy()
+
+    return gram_distances(gram, flat.shape[1], squares_of)
+
+
+def _points_gradient(gradient: np.ndarray, points: Tensor, distances: np.ndarray) -> Tensor:
+    """The gradient by points of a gradient (n, n) by their distances."""
+    matrix = laplacian(gradient, distances)
+    flat = _flat(points.detach())
+    if flat.device.type == "cpu":
+        found = torch.from_numpy(matrix @ flat.numpy())
+    else:
+        found = torch.from_numpy(matrix).to(flat.device) @ flat
+    found = found if points.numel() else found[:, :0]
+    return found.to(points.dtype).reshape(points.shape)
+
+
+def _flat(points: Tensor) -> Tensor:
+    """Points as rows, in the type that is computed in."""
+    flat = points.reshape(len(points), -1) if points.numel() else points.new_zeros(len(points), 1)
+    return flat.to(_computed(points))
+
+
+def _computed(points: Tensor) -> torch.dtype:
+    return points.dtype if points.dtype in (torch.float32, torch.float64) else torch.float32
+
+
+def _value_type(sources: Sequence[Tensor], pairs: Sequence[int]) -> torch.dtype:
+    # The device may have no double precision.
+    return torch.float64 if any(sources[k].dtype == torch.float64 for k in pairs[:2]) else torch.float32
+
+
+def _in_pairs(flat: Sequence[int]) -> list[tuple[int, int]]:
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _name(place: int, pairs: Sequence[int]) -> str:
+    """What messages call a matrix."""
+    return "w" if place in pairs[::2] else "v"
