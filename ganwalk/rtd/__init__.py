@@ -34,8 +34,11 @@ _HOMES = {
     "RTDLoss": "ganwalk.rtd.loss",
     "cross_barcode": "ganwalk.rtd.barcode",
     "distance_matrix": "ganwalk.rtd.distances",
+    "linear_cka": "ganwalk.rtd.similarity",
     "lite_barcode": "ganwalk.rtd.barcode",
     "normalized": "ganwalk.rtd.distances",
+    "nts_e": "ganwalk.rtd.similarity",
+    "nts_m": "ganwalk.rtd.similarity",
     "plot_barcode": "ganwalk.rtd.plot",
     "plot_barcodes": "ganwalk.rtd.plot",
     "rtd": "ganwalk.rtd.divergence",
@@ -47,8 +50,11 @@ __all__ = [
     "RTDLoss",
     "cross_barcode",
     "distance_matrix",
+    "linear_cka",
     "lite_barcode",
     "normalized",
+    "nts_e",
+    "nts_m",
     "plot_barcode",
     "plot_barcodes",
     "rtd",
@@ -61,5 +67,6 @@ if TYPE_CHECKING:
     from ganwalk.rtd.divergence import rtd, rtd_from_distances
     from ganwalk.rtd.loss import RTDLoss
     from ganwalk.rtd.plot import plot_barcode, plot_barcodes
+    from ganwalk.rtd.similarity import linear_cka, nts_e, nts_m
 
 __getattr__, __dir__ = names_from(__name__, _HOMES)
