@@ -70,8 +70,9 @@ def rtd(
         raise GanwalkError("give two files or more: a divergence is between representations")
     if metric == "precomputed" and id_name is not None:
         raise GanwalkError("--metric precomputed takes rows and columns in their order: leave out --id")
-    for name in (_TABLE, _HEAT_MAP, _BARCODES) if out is not None else ():
-        check_free(out / name, force)
+    if out is not None:
+        for name in (_TABLE, _HEAT_MAP, _BARCODES):
+            check_free(out / name, force)
     read = [read_representation(path, id_name) for path in files]
     representations = matched(read)
     names = _names(files)

@@ -182,6 +182,81 @@ def _backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Any, ...]:
 divergence.register_autograd(_backward, setup_context=_keep)
 
 
+def _vmap_divergence(
+    info: Any,
+    in_dims: tuple[Any, ...],
+    sources: Sequence[Tensor],
+    pairs: Sequence[int],
+    points: bool,
+    differentiate: bool,
+    *fields: Any,
+) -> tuple[tuple[Tensor, list[Tensor]], tuple[int, list[int]]]:
+    """All members of the batch at once, as more pairs; a source that they share is taken once."""
+    spread: list[Tensor] = []
+    places = []
+    for source, dim in zip(sources, in_dims[0], strict=True):
+        count = 1 if dim is None else info.batch_size
+        places.append([len(spread) + (0 if dim is None else b) for b in range(info.batch_size)])
+        spread += [_member(source, dim, b) for b in range(count)]
+    flat = [places[k][b] for b in range(info.batch_size) for k in pairs]
+    # Outside of vmap there may be a gradient of which the batched tensor knows nothing.
+    tracked = torch.is_grad_enabled() and any(source.requires_grad for source in spread)
+    values, kept = divergence(spread, flat, points, differentiate or tracked, *fields)
+    groups = []
+    if differentiate:
+        groups = [[kept[b * len(pairs) + k] for b in range(info.batch_size)] for k in range(len(pairs))]
+        groups += [[kept[len(flat) + at] for at in place] for place in places] if points else []
+    stacks = [torch.stack(group) for group in groups]
+    return (values.reshape(info.batch_size, -1), stacks), (0, [0] * len(stacks))
+
+
+def _vmap_divergence_backward(
+    info: Any,
+    in_dims: tuple[Any, ...],
+    gradient: Tensor,
+    sources: Sequence[Tensor],
+    kept: Sequence[Tensor],
+    pairs: Sequence[int],
+    points: bool,
+) -> tuple[list[Tensor], list[int]]:
+    found = [
+        divergence_backward(
+            _member(gradient, in_dims[0], b),
+            [_member(source, dim, b) for source, dim in zip(sources, in_dims[1], strict=True)],
+            [_member(each, dim, b) for each, dim in zip(kept, in_dims[2], strict=True)],
+            pairs,
+            points,
+        )
+        for b in range(info.batch_size)
+    ]
+    return [torch.stack(group) for group in zip(*found, strict=True)], [0] * len(sources)
+
+
+def _one_by_one(operator: Any) -> Any:
+    """The rule of an operator of tensors alone: members of the batch one after another."""
+
+    def rule(info: Any, in_dims: tuple[Any, ...], *tensors: Tensor) -> tuple[Tensor, int]:
+        found = [
+            operator(*(_member(each, dim, b) for each, dim in zip(tensors, in_dims, strict=True)))
+            for b in range(info.batch_size)
+        ]
+        return torch.stack(found), 0
+
+    return rule
+
+
+def _member(values: Tensor, dim: int | None, b: int) -> Tensor:
+    return values if dim is None else values.select(dim, b)
+
+
+# Torch 2.4 has no vmap of operators.
+if hasattr(torch.library, "register_vmap"):
+    divergence.register_vmap(_vmap_divergence)
+    divergence_backward.register_vmap(_vmap_divergence_backward)
+    for _operator in (euclidean_distances, euclidean_distances_backward):
+        _operator.register_vmap(_one_by_one(_operator))
+
+
 def _distances(points: Tensor) -> np.ndarray:
     """The distances of a cloud, on the CPU."""
     flat = _flat(points.detach())
