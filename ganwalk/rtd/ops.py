@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ganwalk.rtd.distances import gram_distances, gram_matrix, laplacian
 from ganwalk.rtd.given import checked_distances
@@ -39,7 +40,76 @@ def tensor_divergences(
             raise ValueError(f"the clouds lie on {sources[first].device} and {sources[second].device}")
     differentiate = torch.is_grad_enabled() and any(source.requires_grad for source in sources)
     flat = [place for pair in pairs for place in pair]
-    return divergence(list(sources), flat, points, differentiate, **asdict(settings))[0]
+    if _traced(sources):
+        return divergence(list(sources), flat, points, differentiate, **asdict(settings))[0]
+    return _Eager.apply(settings, flat, points, differentiate, *sources)
+
+
+def _traced(sources: Sequence[Tensor]) -> bool:
+    """Whether something else than this process's own autograd looks on: a compiler, vmap, or tensors without values."""
+    functorch = torch._C._are_functorch_transforms_active()
+    return torch.compiler.is_compiling() or functorch or any(source.is_meta for source in sources)
+
+
+class _Eager(torch.autograd.Function):
+    """The operator `divergence` as it is called most: what compilers need to know costs more than a small barcode."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, settings: Settings, pairs: list[int], points: bool, differentiate: bool, *sources: Tensor
+    ) -> Tensor:
+        values, ctx.kept = _evaluate(sources, pairs, points, differentiate, settings)
+        ctx.save_for_backward(*sources)
+        ctx.pairs, ctx.points = pairs, points
+        return values
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        needed = ctx.needs_input_grad[4:]
+        found = _pull_back(gradient, ctx.saved_tensors, ctx.kept, ctx.pairs, ctx.points, needed)
+        return None, None, None, None, *found
+
+
+def _evaluate(
+    sources: Sequence[Tensor], pairs: Sequence[int], points: bool, differentiate: bool, settings: Settings
+) -> tuple[Tensor, list[np.ndarray]]:
+    """What `divergence` returns."""
+    if points:
+        arrays = [_distances(source) for source in sources]
+    else:
+        arrays = [checked_distances(source, _name(place, pairs)) for place, source in enumerate(sources)]
+    values, gradients = divergences(arrays, _in_pairs(pairs), settings, gradients=differentiate)
+    kept = [*gradients, *(arrays if points else [])] if differentiate else []
+    return torch.tensor(values, dtype=_value_type(sources, pairs)).to(sources[pairs[0]].device), kept
+
+
+def _pull_back(
+    gradient: Tensor,
+    sources: Sequence[Tensor],
+    kept: Sequence[np.ndarray],
+    pairs: Sequence[int],
+    points: bool,
+    needed: Sequence[bool],
+) -> list[Tensor | None]:
+    """Gradients by the sources that need one, from what `_evaluate` kept and a gradient by the divergences (b,)."""
+    weights = gradient.cpu().double().tolist()
+    found: list[Tensor | None] = []
+    for place, source in enumerate(sources):
+        if not needed[place]:
+            found.append(None)
+            continue
+        total = np.zeros((len(source), len(source)))
+        for k, member in enumerate(pairs):
+            if member == place:
+                total += weights[k // 2] * kept[k]
+        if points:
+            distances = kept[len(pairs) + place]
+            found.append(_points_gradient(total.astype(distances.dtype), source, distances))
+        else:
+            computed = np.float64 if source.dtype == torch.float64 else np.float32
+            found.append(torch.from_numpy(total.astype(computed)).to(source.device, source.dtype))
+    return found
 
 
 @torch.library.custom_op("ganwalk::euclidean_distances", mutates_args=())
@@ -108,15 +178,8 @@ def divergence(
         clouds, by the distances of each (n, n).
     """
     fields: tuple[Any, ...] = (p, card, minimax, symmetric, normalize, over, scale_gradient, variant, engine, threads)
-    settings = Settings(*fields)
-    if points:
-        arrays = [_distances(source) for source in sources]
-    else:
-        arrays = [checked_distances(source, _name(place, pairs)) for place, source in enumerate(sources)]
-    values, gradients = divergences(arrays, _in_pairs(pairs), settings, gradients=differentiate)
-    kept = [*gradients, *(arrays if points else [])] if differentiate else []
-    found = torch.tensor(values, dtype=_value_type(sources, pairs)).to(sources[pairs[0]].device)
-    return found, [torch.from_numpy(array) for array in kept]
+    values, kept = _evaluate(sources, pairs, points, differentiate, Settings(*fields))
+    return values, [torch.from_numpy(array) for array in kept]
 
 
 @divergence.register_fake
@@ -142,20 +205,9 @@ def divergence_backward(
         gradient: by the divergences (b,).
         kept: the second result of `divergence`, for the same sources and pairs.
     """
-    weights = gradient.cpu().double().tolist()
-    found = []
-    for place, source in enumerate(sources):
-        total = np.zeros((len(source), len(source)))
-        for k, member in enumerate(pairs):
-            if member == place:
-                total += weights[k // 2] * kept[k].numpy()
-        if points:
-            distances = kept[len(pairs) + place].numpy()
-            found.append(_points_gradient(total.astype(distances.dtype), source, distances))
-        else:
-            computed = np.float64 if source.dtype == torch.float64 else np.float32
-            found.append(torch.from_numpy(total.astype(computed)).to(source.device, source.dtype))
-    return found
+    arrays = [each.numpy() for each in kept]
+    found = _pull_back(gradient, sources, arrays, pairs, points, [True] * len(sources))
+    return [each for each in found if each is not None]
 
 
 @divergence_backward.register_fake
