@@ -21,6 +21,13 @@ from ganwalk.rtd.given import checked_distances
 from ganwalk.rtd.settings import Settings
 from ganwalk.rtd.terms import divergences
 
+# Of `divergence`; old versions of torch do not find it in annotations that are text.
+_SCHEMA = (
+    "(Tensor[] sources, int[] pairs, bool points, bool differentiate, float p, int? card, bool minimax, "
+    "bool symmetric, float? normalize, str over, str scale_gradient, str variant, str engine, int? threads) "
+    "-> (Tensor, Tensor[])"
+)
+
 
 def tensor_distances(points: Tensor) -> Tensor:
     """Euclidean distances (n, n) of a cloud (n, …), on its device."""
@@ -112,7 +119,7 @@ def _pull_back(
     return found
 
 
-@torch.library.custom_op("ganwalk::euclidean_distances", mutates_args=())
+@torch.library.custom_op("ganwalk::euclidean_distances", mutates_args=(), schema="(Tensor points) -> Tensor")
 def euclidean_distances(points: Tensor) -> Tensor:
     """The distances (n, n) of a cloud (n, …)."""
     return torch.from_numpy(_distances(points)).to(points.device)
@@ -123,7 +130,11 @@ def _(points: Tensor) -> Tensor:
     return points.new_empty(len(points), len(points), dtype=_computed(points))
 
 
-@torch.library.custom_op("ganwalk::euclidean_distances_backward", mutates_args=())
+@torch.library.custom_op(
+    "ganwalk::euclidean_distances_backward",
+    mutates_args=(),
+    schema="(Tensor gradient, Tensor points, Tensor distances) -> Tensor",
+)
 def euclidean_distances_backward(gradient: Tensor, points: Tensor, distances: Tensor) -> Tensor:
     """The gradient by the points."""
     return _points_gradient(gradient.cpu().numpy(), points, distances.cpu().numpy())
@@ -148,7 +159,7 @@ def _distances_backward(ctx: Any, gradient: Tensor) -> Tensor:
 euclidean_distances.register_autograd(_distances_backward, setup_context=_keep_distances)
 
 
-@torch.library.custom_op("ganwalk::divergence", mutates_args=())
+@torch.library.custom_op("ganwalk::divergence", mutates_args=(), schema=_SCHEMA)
 def divergence(
     sources: Sequence[Tensor],
     pairs: Sequence[int],
@@ -195,7 +206,11 @@ def _(
     return values, kept
 
 
-@torch.library.custom_op("ganwalk::divergence_backward", mutates_args=())
+@torch.library.custom_op(
+    "ganwalk::divergence_backward",
+    mutates_args=(),
+    schema="(Tensor gradient, Tensor[] sources, Tensor[] kept, int[] pairs, bool points) -> Tensor[]",
+)
 def divergence_backward(
     gradient: Tensor, sources: Sequence[Tensor], kept: Sequence[Tensor], pairs: Sequence[int], points: bool
 ) -> list[Tensor]:
