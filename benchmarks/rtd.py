@@ -8,15 +8,25 @@ ripser.py, which returns values only, by looking them up. All barcodes must agre
 that: with 2 threads the simplices it returns are not always those of its own, correct, barcode.)
 Shifted clouds: Q = P + 0.3·noise, as a batch and its small shift; unrelated clouds: two independent samples. Runs are
 interleaved, the medians are compared.
+
+    python benchmarks/rtd.py --large --limit 120
+
+One min term of shifted clouds of 1,000, 2,000 and 4,096 points, in values alone, by every engine that is installed: pip
+install giotto-ph gudhi oineus. Each runs in a process of its own, which tells its peak of memory and ends at the time
+limit; the totals must agree. All but ganwalk take the 2n×2n matrices.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import math
 import platform
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +35,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganwalk.rtd import RTDLoss, distance_matrix, normalized
+from ganwalk.rtd import RTDLoss, cross_barcode, distance_matrix, normalized
 
 RESULTS = Path(__file__).resolve().parent / "results"
 Bars = Callable[[np.ndarray], np.ndarray]
@@ -125,6 +135,98 @@ def measure(kind: str, n: int, repeats: int) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
+def total_by_ganwalk(w: np.ndarray, v: np.ndarray) -> float:
+    return cross_barcode(w, v).total()
+
+
+def total_by_giotto(w: np.ndarray, v: np.ndarray) -> float:
+    from gph import ripser_parallel
+
+    return _total(ripser_parallel(_doubled(w, v), maxdim=1, metric="precomputed", n_threads=2)["dgms"][1])
+
+
+def total_by_ripser(w: np.ndarray, v: np.ndarray) -> float:
+    from ripser import ripser
+
+    return _total(ripser(_doubled(w, v), maxdim=1, distance_matrix=True)["dgms"][1])
+
+
+def total_by_gudhi(w: np.ndarray, v: np.ndarray) -> float:
+    from gudhi import RipsComplex
+
+    tree = RipsComplex(distance_matrix=_doubled(w, v)).create_simplex_tree(max_dimension=2)
+    tree.compute_persistence(homology_coeff_field=2)
+    return _total(tree.persistence_intervals_in_dimension(1))
+
+
+def total_by_oineus(w: np.ndarray, v: np.ndarray) -> float:
+    import oineus
+
+    # Its relative diagrams are of a pair whose smaller member is there from the beginning: the published construction.
+    matrix = _doubled(w, v).astype(np.float64)
+    return _total(oineus.compute_diagrams_vr(matrix, from_pwdists=True, max_dim=2).in_dimension(1))
+
+
+# By the name of the engine: what it is imported by, and the total of a term.
+ENGINES: dict[str, tuple[str, Callable[[np.ndarray, np.ndarray], float]]] = {
+    "ganwalk": ("ganwalk", total_by_ganwalk),
+    "giotto-ph": ("gph", total_by_giotto),
+    "ripser.py": ("ripser", total_by_ripser),
+    "GUDHI": ("gudhi", total_by_gudhi),
+    "Oineus": ("oineus", total_by_oineus),
+}
+
+
+def _doubled(w: np.ndarray, v: np.ndarray) -> np.ndarray:
+    return doubled(torch.from_numpy(np.minimum(w, v)), torch.from_numpy(w)).numpy()
+
+
+def _total(bars: np.ndarray) -> float:
+    bars = np.asarray(bars, np.float64).reshape(-1, 2)
+    finite = np.isfinite(bars).all(axis=1)
+    return float((bars[finite, 1] - bars[finite, 0]).sum())
+
+
+def run_one(name: str, n: int) -> dict[str, float]:
+    """Seconds, peak of memory and total of one engine, in this process; what it compiles at first is not timed."""
+    w, v = (normalized(distance_matrix(cloud.numpy()), 0.9) for cloud in clouds("shifted", n, 0))
+    small, _ = (normalized(distance_matrix(cloud.numpy()), 0.9) for cloud in clouds("shifted", 8, 0))
+    total = ENGINES[name][1]
+    total(small, small)
+    start = time.perf_counter()
+    found = total(w, v)
+    seconds = time.perf_counter() - start
+    # In kilobytes, but for macOS.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, "total": found}
+
+
+def measure_large(sizes: list[int], limit: float) -> list[dict[str, object]]:
+    """A row for each size and engine; what takes longer than the limit, or fails, is said in words."""
+    rows: list[dict[str, object]] = []
+    for n in sizes:
+        for name, (module, _) in ENGINES.items():
+            row: dict[str, object] = {"n": n, "engine": name}
+            if importlib.util.find_spec(module) is None:
+                row["ended"] = "not installed"
+            else:
+                command = [sys.executable, __file__, "--one", name, "--sizes", str(n)]
+                try:
+                    # The start of Python, and what is compiled, count for the limit, too.
+                    ran = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+                    failed = ran.returncode != 0
+                    row.update({"ended": f"failed with {ran.returncode}"} if failed else json.loads(ran.stdout))
+                except subprocess.TimeoutExpired:
+                    row["ended"] = f"more than {limit:g} s"
+            rows.append(row)
+            told = row.get("ended") or f"{row['seconds']:>9.2f} s {row['peak_mb']:>9.0f} MB   total {row['total']:.4f}"
+            print(f"{n:>6}  {name:<10} {told}", flush=True)
+        totals = [float(row["total"]) for row in rows if row["n"] == n and "total" in row]  # type: ignore[arg-type]
+        if totals and not math.isclose(min(totals), max(totals), rel_tol=1e-4):
+            raise SystemExit(f"the engines disagree at n = {n}: {totals}")
+    return rows
+
+
 def plot(rows: list[dict[str, object]], path: Path) -> None:
     from matplotlib.figure import Figure
 
@@ -144,16 +246,40 @@ def plot(rows: list[dict[str, object]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128, 256, 512])
+    parser.add_argument("--sizes", type=int, nargs="+", help="points [default: 64 to 512; --large: 1000 to 4096]")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--large", action="store_true", help="single terms of many points, by all engines")
+    parser.add_argument("--limit", type=float, default=600.0, help="seconds for each of --large")
+    parser.add_argument("--one", choices=ENGINES, help="one engine of --large at one size, as JSON")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
     arguments = parser.parse_args()
     torch.set_num_threads(2)
+    if arguments.one:
+        print(json.dumps(run_one(arguments.one, arguments.sizes[0])))
+        return
+    arguments.results.mkdir(exist_ok=True)
+    if arguments.large:
+        rows = measure_large(arguments.sizes or [1000, 2000, 4096], arguments.limit)
+        machine = f"{platform.machine()}, 2 threads"
+        facts = {
+            "command": "python benchmarks/rtd.py --large",
+            "machine": machine,
+            "limit": arguments.limit,
+            "rows": rows,
+        }
+        (arguments.results / "rtd-large.json").write_text(json.dumps(facts, indent=1) + "\n")
+        return
+    compare_losses(arguments.sizes or [64, 128, 256, 512], arguments.repeats, arguments.results)
+
+
+def compare_losses(sizes: list[int], repeats: int, results: Path) -> None:
+    """The loss and its gradient, in rows and pictures."""
     rows: list[dict[str, object]] = []
     print(f"{'clouds':<10}{'n':>5}{'ganwalk':>12}{'giotto-ph':>12}{'ripser.py':>12}{'/giotto':>9}{'/ripser':>9}")
     for kind in ("shifted", "unrelated"):
         ratios: dict[str, list[float]] = {"giotto-ph": [], "ripser.py": []}
-        for n in arguments.sizes:
-            seconds = measure(kind, n, arguments.repeats)
+        for n in sizes:
+            seconds = measure(kind, n, repeats)
             for name in ratios:
                 ratios[name].append(seconds[name] / seconds["ganwalk"])
             rows.append({"clouds": kind, "n": n, **seconds})
@@ -164,10 +290,9 @@ def main() -> None:
         means = {name: math.exp(statistics.mean(map(math.log, values))) for name, values in ratios.items()}
         rows.append({"clouds": kind, "geometric_mean_ratio": means})
         print(f"{kind:<10} geometric means: {means['giotto-ph']:.1f}× giotto-ph, {means['ripser.py']:.1f}× ripser.py")
-    RESULTS.mkdir(exist_ok=True)
     facts = {"command": "make bench", "machine": f"{platform.machine()}, 2 threads", "rows": rows}
-    (RESULTS / "rtd.json").write_text(json.dumps(facts, indent=1) + "\n")
-    plot([row for row in rows if "n" in row], RESULTS / "rtd.png")
+    (results / "rtd.json").write_text(json.dumps(facts, indent=1) + "\n")
+    plot([row for row in rows if "n" in row], results / "rtd.png")
 
 
 if __name__ == "__main__":

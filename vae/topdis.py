@@ -187,7 +187,7 @@ class TopDis(nn.Module):
                 pairs.append((kept[0], kept[1]))
                 places.append(place)
         if pairs:
-            found = self.rtd.from_distances(pairs, normalize=self.rtd.normalize)
+            found = self.rtd.from_distances(pairs, normalize=self.rtd.settings.normalize)
             for place, value in zip(places, found, strict=True):
                 values[place] = value
         return torch.stack(values).to(decoded.device)

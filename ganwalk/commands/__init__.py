@@ -17,6 +17,7 @@ from ganwalk.commands.project import project
 from ganwalk.commands.reach import reach
 from ganwalk.commands.render import render
 from ganwalk.commands.report import report
+from ganwalk.commands.rtd import rtd
 from ganwalk.terminal import run_command
 
 
@@ -47,6 +48,7 @@ for command in (
     name,
     reach,
     directions,
+    rtd,
     import_command,
     export,
     convert,

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from ganwalk.rtd.choices import ENGINES, Engine
-from ganwalk.rtd.given import as_square, checked_distances
-from ganwalk.rtd.reference import reference_positions
-from ganwalk.rtd.relative import sorted_events, term_positions
-
-Mode = Literal["min", "max"]
+from ganwalk.rtd.choices import ENGINES, MODES, Engine, Mode, check_word
+from ganwalk.rtd.given import as_square, check_sizes, checked_distances
+from ganwalk.rtd.terms import bar_positions
 
 
 @dataclass(frozen=True)
@@ -56,40 +50,37 @@ def cross_barcode(w: Any, v: Any, mode: Mode = "min", engine: Engine = "relative
         w, v: (n, n) distance matrices, or what stands above the diagonal of one, row after row, (n(n - 1)/2,), of
             points in one-to-one correspondence; numpy, torch or lists. What other libraries' rounding leaves on the
             diagonal and of asymmetry, relative to the largest entry, is cleared: entries above the diagonal count.
-        mode: "min" takes K = min(w, v), L = w; "max" takes K = v, L = max(w, v). Swap the arguments for the other
-            two terms of the symmetric divergence.
+        mode: "min" takes K = min(w, v), L = w; "max" takes K = v, L = max(w, v): swap the arguments for the other
+            two terms of the symmetric divergence. "symmetric" takes K = min(w, v), L = max(w, v), whose bars SRTD adds
+            up.
         engine: "relative" is our own; "ripser" runs ripser.py on 2n points, slowly, in single precision.
     Raises:
         ValueError: the matrices are not square, differ in shape, or hold negative, infinite or undefined values, a
-            diagonal other than zero, or values that are not symmetric, beyond rounding; more than 16,384 points; an
-            unknown mode or engine.
+            diagonal other than zero, or values that are not symmetric, beyond rounding; sparse ones; more than 16,384
+            points; an unknown mode or engine.
     """
-    if mode not in ("min", "max"):
-        raise ValueError(f"unknown mode {mode!r}: use 'min' or 'max'")
-    check_engine(engine)
+    check_word("engine", engine, ENGINES)
+    return _barcode(w, v, mode, engine, lite=False)
+
+
+def lite_barcode(w: Any, v: Any, mode: Mode = "min") -> Barcode:
+    """Barcode of the spanning trees of K ≤ L, in O(n²): the lite variant of `cross_barcode`, whose K and L they are.
+
+    Tulchinskii et al., "RTD-Lite" (AISTATS 2025). Every edge of a minimum spanning tree of K is a bar, from its value
+    in K to that at which L, with the edges before it, joins its ends; those of length zero are left out. The bars add
+    up to the weight of the tree of L less that of K.
+    """
+    return _barcode(w, v, mode, "relative", lite=True)
+
+
+def _barcode(w: Any, v: Any, mode: Mode, engine: Engine, *, lite: bool) -> Barcode:
+    check_word("mode", mode, MODES)
     w, v = as_distances(w, v)
-    positions = term_finder(w, v, engine)(mode)
+    (positions,) = bar_positions(w, v, [(mode, False)], engine=engine, lite=lite)
     births, deaths = np.stack([w, v]).ravel()[positions]
     order = np.lexsort((births, births - deaths))
     entries = np.stack(np.unravel_index(positions[:, order], (2, *w.shape)), axis=2)[:, :, [1, 2, 0]]
     return Barcode(births[order], deaths[order], entries[0], entries[1])
-
-
-def check_engine(engine: str) -> None:
-    """Raises ValueError unless there is an engine of that name."""
-    if engine not in ENGINES:
-        raise ValueError(f"unknown engine {engine!r}: use {' or '.join(map(repr, ENGINES))}")
-
-
-def term_finder(w: np.ndarray, v: np.ndarray, engine: Engine) -> Callable[..., np.ndarray]:
-    """A function of (mode, swapped=False) that finds the bars of one term as `relative.term_positions` gives them.
-
-    Args:
-        w, v: as `as_distances` returns them; what all their terms share is computed here, once.
-    """
-    if engine == "relative":
-        return partial(term_positions, sorted_events(w, v))
-    return partial(reference_positions, w, v)
 
 
 def as_distances(w: Any, v: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -99,9 +90,3 @@ def as_distances(w: Any, v: Any) -> tuple[np.ndarray, np.ndarray]:
     first, second = (checked_distances(matrix, name) for matrix, name in zip(squares, "wv", strict=True))
     dtype = np.result_type(first, second)
     return first.astype(dtype, copy=False), second.astype(dtype, copy=False)
-
-
-def check_sizes(w: Tensor, v: Tensor) -> None:
-    """Raises ValueError unless the matrices of a pair are of as many points."""
-    if w.shape != v.shape:
-        raise ValueError(f"the matrices differ in shape: {tuple(w.shape)} and {tuple(v.shape)}")

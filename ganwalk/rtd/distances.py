@@ -1,102 +1,164 @@
-"""Euclidean distances within a cloud, and their scale, differentiable."""
+"""Distances within a cloud, and their scale; of arrays here, of tensors with their gradient by `ganwalk.rtd.ops`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from ganwalk.rtd.given import as_tensor, like_given
+from ganwalk.arrays import host_array, is_tensor
+from ganwalk.rtd.choices import OVER, Over, check_word
+from ganwalk.rtd.given import as_numbers, as_square, check_cloud, checked_distances
+from ganwalk.rtd.relative import check_points, jit
+
+Metric = str | Callable[[np.ndarray, np.ndarray], float]
+EUCLIDEAN, PRECOMPUTED = "euclidean", "precomputed"
 
 # Squared distances below this share of the squared norms lose too many digits in ‖x‖² + ‖y‖² - 2⟨x, y⟩.
 _CANCELLATION = 1e-2
 _CHUNK_VALUES = 2**24
 
 
-def distance_matrix(points: Any) -> Any:
+def distance_matrix(points: Any, metric: Metric = EUCLIDEAN) -> Any:
     """Distances (n, n) between n points of any shape (n, …): symmetric, zero on the diagonal.
 
     A tensor's are a tensor, those of an array or a list of numbers an array. Half precision is computed in float32. The
     gradient at distance zero is taken as zero; second derivatives are not available.
 
+    Args:
+        metric: "euclidean", the only one with a gradient; a metric of scipy's `pdist` by name, such as "cosine", or a
+            function of two points; "precomputed" if `points` are distances already, (n, n) or (n(n - 1)/2,).
     Raises:
-        ValueError: the points have no axis, or hold values that are not finite or no numbers.
+        ValueError: the points have no axis, or hold values that are not finite or no numbers; an unknown metric, one
+            without a gradient for a tensor that asks for it, or one that is not defined for these points.
     """
-    cloud = as_tensor(points, "the points")
-    return like_given(host_distances(cloud).to(cloud.device), points)
+    if isinstance(metric, str) and metric == PRECOMPUTED:
+        return as_square(points, "the matrix of distances")
+    cloud = as_numbers(points, "the points")
+    check_cloud(cloud)
+    if metric != EUCLIDEAN:
+        return _other_distances(cloud, metric)
+    if is_tensor(cloud):
+        from ganwalk.rtd.ops import tensor_distances
+
+        return tensor_distances(cloud)
+    return euclidean(cloud)
 
 
-def host_distances(points: Tensor) -> Tensor:
-    """`distance_matrix` on the CPU, wherever the points are: one matrix (n, n) comes from there, one gradient goes."""
-    check_cloud(points)
-    flat = points.reshape(len(points), -1) if points.numel() else points.new_zeros(len(points), 1)
-    if not flat.is_floating_point() or flat.dtype in (torch.float16, torch.bfloat16):
-        flat = flat.float()
-    return _Distances.apply(flat)
+def euclidean(points: np.ndarray) -> np.ndarray:
+    """Euclidean distances of an array (n, …)."""
+    flat = points.reshape(len(points), -1) if points.size else np.zeros((len(points), 1), points.dtype)
+    return gram_distances(gram_matrix(flat), flat.shape[1], lambda i, j: np.square(flat[i] - flat[j]).sum(axis=1))
 
 
-def check_cloud(points: Tensor) -> None:
-    """Raises ValueError if there is no axis that counts the points."""
-    if points.ndim < 1:
-        raise ValueError("a cloud of points needs a first axis that counts them")
+def gram_matrix(points: np.ndarray) -> np.ndarray:
+    """Inner products of points (n, d) about their mean: distances do not change with the origin, rounding does."""
+    centred = points - points.mean(axis=0)
+    return centred @ centred.T
 
 
-class _Distances(torch.autograd.Function):
-    """Distances by one matrix product, in both directions; no array of n² differences.
+def gram_distances(
+    gram: np.ndarray, dimensions: int, squares_of: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Distances of a Gram matrix (n, n).
 
-    The products run where the points are. What is done to n×n matrices is done on the CPU, where the barcode needs
-    them and where they stay, and by numpy: torch divides even small operations among threads and, where cores are busy,
-    waits for each.
+    Args:
+        dimensions: of the points, by which pairs are taken in parts.
+        squares_of: squared distances of pairs (k,), (k,), for those that the Gram matrix does not tell.
+    Raises:
+        ValueError: a distance is not finite.
     """
+    distances, finite, i, j = _gram_distances(gram, gram.dtype.type(_CANCELLATION))
+    step = max(1, _CHUNK_VALUES // max(1, dimensions))
+    for start in range(0, len(i), step):
+        part = slice(start, start + step)
+        found = np.sqrt(squares_of(i[part], j[part]))
+        finite &= bool(np.isfinite(found).all())
+        distances[i[part], j[part]] = distances[j[part], i[part]] = found
+    if not finite:
+        raise ValueError("the points hold a value that is not finite")
+    return distances
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        # Distances do not change with the origin, but their rounding does.
-        if x.device.type == "cpu":
-            points = x.numpy()
-            centred = points - points.mean(axis=0)
-            gram = centred @ centred.T
-        else:
-            shifted = x - x.mean(dim=0)
-            gram = (shifted @ shifted.T).cpu().numpy()
-        norms = gram.diagonal()
-        sums = norms[:, None] + norms
-        squares = np.triu(sums - 2 * gram, 1)
-        i, j = np.nonzero(np.triu(squares < _CANCELLATION * sums, 1))
-        step = max(1, _CHUNK_VALUES // max(1, x.shape[1]))
-        for start in range(0, len(i), step):
-            part = slice(start, start + step)
-            first, second = (x[torch.from_numpy(ends[part]).to(x.device)] for ends in (i, j))
-            squares[i[part], j[part]] = (first - second).square().sum(dim=1).cpu().numpy()
-        distances = np.sqrt(squares, out=squares)
-        distances += distances.T.copy()
-        if not np.isfinite(distances).all():
-            raise ValueError("the points hold a value that is not finite")
-        ctx.save_for_backward(x)
-        ctx.distances = distances.copy()
-        return torch.from_numpy(distances)
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        (x,) = ctx.saved_tensors
-        pull = gradient.numpy()
-        pull = pull + pull.T
-        np.divide(pull, ctx.distances, out=pull, where=ctx.distances > 0)
-        pull[ctx.distances == 0] = 0
-        laplacian = np.diag(pull.sum(axis=1)) - pull
-        if x.device.type == "cpu":
-            return torch.from_numpy(laplacian @ x.numpy())
-        return torch.from_numpy(laplacian).to(x.device) @ x
+@jit
+def _gram_distances(gram, cancellation):
+    """Distances, zero where too many digits are lost; whether all are finite; the pairs of those that are lost."""
+    n = gram.shape[0]
+    distances = np.empty_like(gram)
+    finite = True
+    lost = 0
+    for i in range(n):
+        distances[i, i] = 0
+        finite &= np.isfinite(gram[i, i])
+        for j in range(i + 1, n):
+            total = gram[i, i] + gram[j, j]
+            square = total - (gram[i, j] + gram[i, j])
+            near = square < cancellation * total
+            lost += near
+            finite &= np.isfinite(square)
+            distances[i, j] = -1 if near else np.sqrt(square)
+    first, second = np.empty(lost, np.int64), np.empty(lost, np.int64)
+    lost = 0
+    for i in range(n):
+        for j in range(i + 1, n):
+            if distances[i, j] < 0:
+                distances[i, j] = 0
+                first[lost], second[lost] = i, j
+                lost += 1
+            distances[j, i] = distances[i, j]
+    return distances, finite, first, second
+
+
+def laplacian(gradient: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """What the gradient by the distances (n, n) does to points: their gradient is this matrix times the points."""
+    pull = _pull(gradient, distances)
+    sums = pull.sum(axis=1)
+    np.negative(pull, out=pull)
+    np.fill_diagonal(pull, sums)
+    return pull
+
+
+@jit
+def _pull(gradient, distances):
+    """Gradient by the distance of each pair, over that distance; zero where that is zero."""
+    n = gradient.shape[0]
+    pull = np.zeros_like(distances)
+    for i in range(n):
+        for j in range(i):
+            if distances[i, j] > 0:
+                pull[i, j] = (gradient[i, j] + gradient[j, i]) / distances[i, j]
+                pull[j, i] = pull[i, j]
+    return pull
+
+
+def _other_distances(cloud: Any, metric: Metric) -> Any:
+    from scipy.spatial.distance import pdist, squareform
+
+    if is_tensor(cloud) and cloud.requires_grad:
+        raise ValueError(f"metric {metric!r} has no gradient here: use 'euclidean', or detach() the points")
+    array = host_array(cloud, "the points")
+    check_points(len(array))
+    try:
+        condensed = pdist(array.reshape(len(array), -1).astype(np.float64), metric)
+    except ValueError as error:
+        raise ValueError(f"metric {metric!r} of scipy's pdist: {error}") from error
+    if not np.isfinite(condensed).all():
+        raise ValueError(f"metric {metric!r} is not defined for some of the points, or they hold a value not finite")
+    # Rounding may leave what is below zero, as of equal points by "cosine".
+    distances = checked_distances(squareform(condensed), "the matrix of distances")
+    distances = distances.astype(array.dtype if array.dtype.kind == "f" else np.float64)
+    if not is_tensor(cloud):
+        return distances
+    import torch
+
+    return torch.from_numpy(distances).to(cloud.device)
 
 
 @dataclass(frozen=True)
 class EntryQuantile:
-    """A quantile over all entries of a matrix: its value, and the entries that it is interpolated between.
+    """A quantile over entries of a matrix: its value, and the entries that it is interpolated between.
 
     Attributes:
         value: the quantile.
@@ -109,34 +171,40 @@ class EntryQuantile:
     weights: tuple[float, float]
 
 
-def locate_quantile(distances: np.ndarray, q: float) -> EntryQuantile:
-    """The q-quantile over all n² entries, linearly interpolated."""
+def locate_quantile(distances: np.ndarray, q: float, over: Over = "all") -> EntryQuantile | None:
+    """The q-quantile, linearly interpolated, over all n² entries or those above the diagonal that are positive.
+
+    None if there is no entry, or the quantile is zero: such distances are taken as they are.
+    """
+    check_word("over", over, OVER)
     flat = distances.ravel()
-    position = q * (flat.size - 1)
+    counted = flat if over == "all" else distances[np.triu_indices(len(distances), 1)]
+    if over == "positive":
+        counted = counted[counted > 0]
+    if not counted.size:
+        return None
+    position = q * (counted.size - 1)
     low = int(position)
     fraction = position - low
-    high = min(low + 1, flat.size - 1)
-    values = np.partition(flat, (low, high))[[low, high]]
+    high = min(low + 1, counted.size - 1)
+    values = np.partition(counted, (low, high))[[low, high]]
     first, second = (int(np.argmax(flat == value)) for value in values)
     weights = (1 - fraction, fraction)
-    return EntryQuantile(float(np.dot(values.astype(np.float64), weights)), (first, second), weights)
+    quantile = EntryQuantile(float(np.dot(values.astype(np.float64), weights)), (first, second), weights)
+    return quantile if quantile.value > 0 else None
 
 
-def entry_quantile(distances: Tensor, q: float) -> Tensor:
-    """The q-quantile over all n² entries of a distance matrix, linearly interpolated, as a differentiable scalar."""
-    quantile = locate_quantile(distances.detach().cpu().numpy(), q)
-    flat = distances.flatten()
-    return sum(flat[at] * weight for at, weight in zip(quantile.positions, quantile.weights, strict=True))  # type: ignore
-
-
-def normalized(distances: Any, q: float | None) -> Any:
+def normalized(distances: Any, q: float | None, over: Over = "all") -> Any:
     """Distances divided by their q-quantile (0.9 in the papers); as they are if q is None or the quantile is zero.
 
     Args:
         distances: (n, n), a tensor, or an array or lists, which become an array.
+        over: what the quantile is of: all n² entries, as RTD and RTD-lite take it, or the "positive" ones above the
+            diagonal, as the code of SRTD does.
     """
-    matrix = as_tensor(distances, "the distances")
-    if q is None or len(matrix) == 0:
-        return like_given(matrix, distances)
-    scale = entry_quantile(matrix, q)
-    return like_given(matrix / scale if float(scale.detach()) > 0 else matrix, distances)
+    matrix = as_numbers(distances, "the distances")
+    quantile = None if q is None else locate_quantile(host_array(matrix, "the distances"), q, over)
+    if quantile is None:
+        return matrix
+    flat = matrix.reshape(-1)
+    return matrix / sum(flat[at] * weight for at, weight in zip(quantile.positions, quantile.weights, strict=True))

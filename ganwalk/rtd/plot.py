@@ -1,10 +1,12 @@
-"""Pictures of barcodes."""
+"""Pictures of barcodes and of tables of divergences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ganwalk.rtd.barcode import Barcode
 
@@ -59,3 +61,23 @@ def _draw(axes: Axes, barcode: Barcode, title: str, most: int) -> None:
     axes.set_yticks([])
     axes.set_title(title, fontsize=9)
     axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def plot_matrix(values: np.ndarray, names: Sequence[str], path: Path | str, *, title: str = "") -> None:
+    """Draws a table (k, k) of numbers between k things as a heat map, with each number in its cell, to `path`."""
+    from matplotlib.figure import Figure
+
+    side = max(3.0, 1.6 + 0.62 * len(names))
+    figure = Figure(figsize=(side + 0.9, side), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(values, cmap="Blues")
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=9)
+    axes.set_yticks(range(len(names)), names, fontsize=9)
+    middle = (values.min() + values.max()) / 2
+    for (row, column), value in np.ndenumerate(values):
+        colour = "white" if value > middle else "#181c24"
+        axes.text(column, row, f"{value:.3g}", ha="center", va="center", color=colour, fontsize=8)
+    axes.spines[:].set_visible(False)
+    axes.set_title(title, fontsize=10)
+    figure.colorbar(image, shrink=0.8)
+    figure.savefig(path, dpi=130)

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def reference_positions(w: np.ndarray, v: np.ndarray, mode: str, swapped: bool = False) -> np.ndarray:
-    """Bars as `ganwalk.rtd.relative.term_positions` gives them.
+    """Bars as `ganwalk.rtd.relative.terms_positions` gives those of one term.
 
     ripser.py works in single precision and reports values only: the entries are looked up by value, so that among equal
     values the entry is arbitrary.
@@ -19,7 +19,8 @@ def reference_positions(w: np.ndarray, v: np.ndarray, mode: str, swapped: bool =
     if swapped:
         # What was found in v lies in the first of the stacked matrices, and the other way round.
         return (reference_positions(v, w, mode) + n * n) % (2 * n * n)
-    small, large = (np.minimum(w, v), w) if mode == "min" else (v, np.maximum(w, v))
+    small = v if mode == "max" else np.minimum(w, v)
+    large = w if mode == "min" else np.maximum(w, v)
     matrix = np.zeros((2 * n, 2 * n), np.float32)
     matrix[n:, n:] = small
     matrix[n:, :n] = large

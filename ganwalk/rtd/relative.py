@@ -25,14 +25,15 @@ The order of equal values is of no consequence but for bars of length zero, whic
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numba
 import numpy as np
 
 
-def _jit(function: Callable[..., Any]) -> Callable[..., Any]:
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiled at the first call, without the GIL, and kept on disk if there is any place for it."""
     try:
         return numba.njit(cache=True, nogil=True)(function)
@@ -55,6 +56,8 @@ _EFFECTS = {
     ("max", False): (np.array([_NOTHING, _BIRTH, _CONE, _ZERO_BIRTH, _ZERO_BIRTH], np.int8), 1),
     ("min", True): (np.array([_BIRTH, _ZERO_BIRTH, _NOTHING, _CONE, _ZERO_BIRTH], np.int8), 1),
     ("max", True): (np.array([_BIRTH, _NOTHING, _ZERO_BIRTH, _CONE, _ZERO_BIRTH], np.int8), 0),
+    ("symmetric", False): (np.array([_BIRTH, _BIRTH, _CONE, _CONE, _ZERO_BIRTH], np.int8), 0),
+    ("symmetric", True): (np.array([_BIRTH, _BIRTH, _CONE, _CONE, _ZERO_BIRTH], np.int8), 1),
 }
 
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
@@ -64,7 +67,7 @@ for _bit in range(64):
     _POSITIONS[pow(2, _bit, 67)] = _bit
 
 
-@_jit
+@jit
 def _sort(keys, values):
     """`keys` in order, and `values` in the same order: radix sort, least significant digit first."""
     n = keys.size
@@ -100,7 +103,7 @@ def _sort(keys, values):
     return keys, values
 
 
-@_jit
+@jit
 def _events(w, v):
     """Entries that matter, by rising value, and the rank of each one's value; w and v are integers in its order."""
     n = w.shape[0]
@@ -134,24 +137,24 @@ def _events(w, v):
     return events, ranks
 
 
-@_jit
+@jit
 def _lowest(word):
     """Position of the lowest bit of a word that is not zero."""
     return _POSITIONS[(word & (~word + _ONE)) % np.uint64(67)]
 
 
-@_jit
+@jit
 def _flip(bits, i, j):
     bits[i, j >> 6] ^= _ONE << np.uint64(j & 63)
     bits[j, i >> 6] ^= _ONE << np.uint64(i & 63)
 
 
-@_jit
+@jit
 def _has(bits, i, j):
     return (bits[i, j >> 6] >> np.uint64(j & 63)) & _ONE != _ZERO
 
 
-@_jit
+@jit
 def _add(total, nonzero, slot, remainders, i, j):
     """Adds ψ(ij) to a vector."""
     if _has(nonzero, i, j):
@@ -160,7 +163,7 @@ def _add(total, nonzero, slot, remainders, i, j):
             total[k] ^= row[k]
 
 
-@_jit
+@jit
 def _any(vector):
     union = _ZERO
     for word in vector:
@@ -168,7 +171,7 @@ def _any(vector):
     return union != _ZERO
 
 
-@_jit
+@jit
 def _youngest(relation, class_event):
     """The bit of a relation, which is not zero, whose class was born last."""
     youngest = -1
@@ -182,7 +185,7 @@ def _youngest(relation, class_event):
     return youngest
 
 
-@_jit
+@jit
 def _kill(relation, event, ranks, class_event, potential, remainders, owners, n_rows, slot, nonzero, hot, bars, n_bars):
     """Kills the youngest class of a relation at an event; returns its bit and the new numbers of rows and bars."""
     bit = _youngest(relation, class_event)
@@ -216,7 +219,7 @@ def _kill(relation, event, ranks, class_event, potential, remainders, owners, n_
     return bit, n_rows, n_bars
 
 
-@_jit
+@jit
 def _wider(table):
     """A table of vectors with twice as many words."""
     wider = np.zeros((table.shape[0], 2 * table.shape[1]), np.uint64)
@@ -224,7 +227,7 @@ def _wider(table):
     return wider
 
 
-@_jit
+@jit
 def _advance(event, events, effects, born, degree, nonzero, hot, potential, has_center):
     """Carries out events as long as no class is born or dies and no remainder is in sight; the first other event.
 
@@ -260,7 +263,7 @@ def _advance(event, events, effects, born, degree, nonzero, hot, potential, has_
     return events.size
 
 
-@_jit
+@jit
 def _sweep(n, events, ranks, effects):
     """Bars (k, 2) of one term: the events of birth and of death."""
     words = (n + 63) // 64
@@ -411,19 +414,32 @@ def _sweep(n, events, ranks, effects):
     return bars[:n_bars]
 
 
-@_jit
+@jit
 def _positions(n, events, ranks, effects, which_if_equal):
-    """Flat positions (2, k) in the stacked (w, v) of the births and the deaths of one term."""
-    bars = _sweep(n, events, ranks, effects)
-    positions = np.empty((2, bars.shape[0]), np.int64)
-    for bar in range(bars.shape[0]):
-        for end in range(2):
-            event = events[bars[bar, end]]
-            kind = event & _KIND
-            which = np.int64(kind & np.uint32(1)) if kind != _EQUAL else which_if_equal
-            i, j = np.int64(event >> np.uint32(18)), np.int64((event >> np.uint32(4)) & _VERTEX)
-            positions[end, bar] = (which * n + i) * n + j
-    return positions
+    """Flat positions (2, k) in the stacked (w, v) of the births and the deaths of several terms, and where each ends.
+
+    Args:
+        effects, which_if_equal: (terms, kinds) and (terms,), rows of `_EFFECTS`.
+    """
+    ends = np.empty(effects.shape[0], np.int64)
+    positions = np.empty((2, 8 * n), np.int64)
+    size = 0
+    for term in range(effects.shape[0]):
+        bars = _sweep(n, events, ranks, effects[term])
+        if positions.shape[1] < size + bars.shape[0]:
+            longer = np.empty((2, 2 * (size + bars.shape[0])), np.int64)
+            longer[:, :size] = positions[:, :size]
+            positions = longer
+        for bar in range(bars.shape[0]):
+            for end in range(2):
+                event = events[bars[bar, end]]
+                kind = event & _KIND
+                which = np.int64(kind & np.uint32(1)) if kind != _EQUAL else which_if_equal[term]
+                i, j = np.int64(event >> np.uint32(18)), np.int64((event >> np.uint32(4)) & _VERTEX)
+                positions[end, size] = (which * n + i) * n + j
+            size += 1
+        ends[term] = size
+    return positions[:, :size], ends
 
 
 Events = tuple[int, np.ndarray, np.ndarray]
@@ -453,15 +469,23 @@ def sorted_events(w: np.ndarray, v: np.ndarray) -> Events:
     return n, *_events((w + zero).view(unsigned), (v + zero).view(unsigned))
 
 
-def term_positions(events: Events, mode: str, swapped: bool = False) -> np.ndarray:
-    """Bars of H₁(K, L) with K = min(w, v), L = w (mode "min") or K = v, L = max(w, v) (mode "max").
+def terms_positions(events: Events, kinds: Sequence[tuple[str, bool]]) -> list[np.ndarray]:
+    """Bars of H₁(K, L) of several terms of a pair.
+
+    K = min(w, v), L = w (mode "min"); K = v, L = max(w, v) (mode "max"); or K = min(w, v), L = max(w, v) ("symmetric").
 
     Args:
         events: of `sorted_events(w, v)`.
-        swapped: exchange the roles of w and v.
+        kinds: (mode, swapped) of each term; swapped exchanges the roles of w and v.
     Returns:
-        (2, bars) int64: the entries of births and of deaths, as flat positions in the stacked matrices (w, v), above
-        the diagonal. Bars of length zero are left out.
+        Of each term (2, bars) int64: the entries of births and of deaths, as flat positions in the stacked matrices
+        (w, v), above the diagonal. Bars of length zero are left out.
     """
-    effects, which_if_equal = _EFFECTS[mode, swapped]
-    return _positions(*events, effects, which_if_equal)
+    effects, which_if_equal = _rows(tuple(kinds))
+    positions, ends = _positions(*events, effects, which_if_equal)
+    return np.split(positions, ends[:-1], axis=1)
+
+
+@cache
+def _rows(kinds: tuple[tuple[str, bool], ...]) -> tuple[np.ndarray, np.ndarray]:
+    return np.stack([_EFFECTS[kind][0] for kind in kinds]), np.array([_EFFECTS[kind][1] for kind in kinds], np.int64)

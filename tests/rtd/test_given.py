@@ -1,13 +1,17 @@
 """What callers give: lists, arrays and tensors; distances of other libraries; more points than the engine takes."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.distance import cdist, pdist
+from scipy.sparse import coo_matrix, csr_array
+from scipy.spatial.distance import cdist, pdist, squareform
 from sklearn.metrics import pairwise_distances
 from sklearn.metrics.pairwise import cosine_distances
 
-from ganwalk.rtd import RTDLoss, cross_barcode, distance_matrix, loss, normalized, rtd, rtd_from_distances
+from ganwalk.rtd import RTDLoss, cross_barcode, distance_matrix, divergence, normalized, ops, rtd, rtd_from_distances
 
 TOO_MANY = 2**14 + 1
 
@@ -147,7 +151,8 @@ def test_too_many_points_are_refused_before_any_work(monkeypatch):
     def work(*_):
         raise AssertionError("work before the number of points was looked at")
 
-    monkeypatch.setattr(loss, "host_distances", work)
+    monkeypatch.setattr(divergence, "euclidean", work)
+    monkeypatch.setattr(ops, "_distances", work)
     few = np.zeros((3, 3))
     many = np.broadcast_to(np.float32(0), (TOO_MANY, 2))
     # None of these is in memory: a copy would take gigabytes.
@@ -165,3 +170,55 @@ def test_too_many_points_are_refused_before_any_work(monkeypatch):
             rtd(many, many, engine=engine)
     with pytest.raises(ValueError, match="at most 16384 points"):
         RTDLoss()(np.zeros((3, 2)), [torch.zeros(()).expand(TOO_MANY, 2)])
+
+
+@pytest.mark.parametrize("variant", ["rtd", "srtd-lite"])
+def test_arrays_need_no_torch(variant):
+    # A library without torch and matplotlib serves who gives arrays.
+    code = f"""
+import sys
+for name in ("torch", "matplotlib"):
+    sys.modules[name] = None
+import numpy as np
+from ganwalk.rtd import cross_barcode, distance_matrix, lite_barcode, normalized, rtd, rtd_from_distances
+P, Q = np.random.default_rng(0).normal(size=(2, 20, 3))
+w, v = (normalized(distance_matrix(cloud), 0.9) for cloud in (P, Q))
+lite_barcode(w, v)
+assert len(cross_barcode(w, v)) > 0
+print(rtd(P, Q, variant={variant!r}) - rtd_from_distances(w, v, variant={variant!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and float(done.stdout) == pytest.approx(0, abs=1e-9), done.stderr
+
+
+@pytest.mark.parametrize("metric", ["cosine", "cityblock", lambda x, y: float(abs(x - y).max())])
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy])
+def test_metrics_of_scipy(metric, convert):
+    P, Q = (convert(cloud) for cloud in clouds(dtype=np.float64))
+    squares = [squareform(pdist(np.asarray(cloud), metric)) for cloud in (P, Q)]
+    assert np.allclose(distance_matrix(P, metric), squares[0])
+    assert type(distance_matrix(P, metric)) is type(P)
+    value = rtd(P, Q, metric=metric)
+    assert float(value) == pytest.approx(rtd_from_distances(*squares, normalize=0.9))
+    assert float(rtd(*(convert(s) for s in squares), metric="precomputed")) == pytest.approx(float(value))
+    assert float(rtd(*map(squareform, squares), metric="precomputed")) == pytest.approx(float(value))
+
+
+def test_metrics_that_do_not_serve_are_refused():
+    P, Q = clouds()
+    with pytest.raises(ValueError, match="metric 'manhatten' of scipy's pdist: "):
+        rtd(P, Q, metric="manhatten")
+    with pytest.raises(ValueError, match="metric 'cosine' is not defined for some of the points"):
+        distance_matrix(np.vstack([P, np.zeros((1, 3))]), "cosine")
+    with pytest.raises(ValueError, match=r"'cosine' has no gradient here: use 'euclidean', or detach\(\)"):
+        rtd(torch.from_numpy(P).requires_grad_(), Q, metric="cosine")
+
+
+@pytest.mark.parametrize("make", [csr_array, coo_matrix, lambda x: torch.from_numpy(x).to_sparse()])
+def test_sparse_neighbour_graphs_are_refused_by_name(make):
+    graph = make(np.triu(distance_matrix(clouds()[0])))
+    for function in (rtd, rtd_from_distances, cross_barcode):
+        with pytest.raises(ValueError, match="must be dense: of a sparse neighbour graph"):
+            function(graph, graph)
+    with pytest.raises(ValueError, match="must be dense"):
+        rtd(graph, graph, metric="precomputed")

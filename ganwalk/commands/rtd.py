@@ -1,0 +1,178 @@
+"""`ganwalk rtd`."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganwalk.commands.options import PATH, command_again, force_option
+from ganwalk.errors import GanwalkError, one_line
+from ganwalk.progress import progress_bar
+from ganwalk.rtd.choices import VARIANTS
+from ganwalk.terminal import quoted
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ganwalk.rtd.representations import Representation
+    from ganwalk.rtd.score import Scores
+
+_TABLE, _HEAT_MAP, _BARCODES = "divergences.json", "divergences.png", "barcodes.png"
+_LONGEST = 16
+# Barcodes of all pairs of so many representations are drawn, of more those of neighbours.
+_ALL_PAIRS = 4
+_MOST_BARCODES = 24
+
+
+@click.command(epilog="Example: ganwalk rtd layer1.npy layer2.npy layer3.npy -o layers")
+@click.argument("files", type=PATH, nargs=-1, required=True)
+@click.option("--id", "id_name", metavar="NAME", help="Column (.csv) or array (.npz) of ids that rows are matched by.")
+@click.option("--variant", type=click.Choice(VARIANTS), default="rtd", show_default=True, help="Which divergence.")
+@click.option(
+    "--metric", default="euclidean", show_default=True, help="One of scipy's; precomputed if rows are distances."
+)
+@click.option("--batch", type=click.IntRange(2), default=500, show_default=True, help="Points of a random batch.")
+@click.option("--repeats", type=click.IntRange(2), default=10, show_default=True, help="Random batches.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the batches.")
+@click.option("-o", "--out", type=PATH, help="Folder for the table as JSON, a heat map and barcodes.")
+@force_option
+@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores].")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result.")
+def rtd(
+    files: tuple[Path, ...],
+    id_name: str | None,
+    variant: str,
+    metric: str,
+    batch: int,
+    repeats: int,
+    seed: int,
+    out: Path | None,
+    force: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Table of the divergences between representations of the same points: layers of a network, epochs, seeds.
+
+    FILES are arrays (.npy, .npz) or tables with a header (.csv) of a row for each point, in the same order in all of
+    them, or matched by --id. Of more points than --batch, means over random batches are shown, with half of their 95 %
+    interval.
+    """
+    from ganwalk.files import check_free
+    from ganwalk.rtd.representations import matched, read_representation
+    from ganwalk.rtd.score import score_representations
+    from ganwalk.rtd.settings import Settings
+    from ganwalk.threads import threads_limited
+
+    if len(files) < 2:
+        raise GanwalkError("give two files or more: a divergence is between representations")
+    if metric == "precomputed" and id_name is not None:
+        raise GanwalkError("--metric precomputed takes rows and columns in their order: leave out --id")
+    if out is not None:
+        for name in (_TABLE, _HEAT_MAP, _BARCODES):
+            check_free(out / name, force)
+    read = [read_representation(path, id_name) for path in files]
+    representations = matched(read)
+    names = _names(files)
+    settings = Settings(minimax=False, variant=variant, threads=1)  # type: ignore[arg-type]
+    draw: dict[str, Any] = {"batch": batch, "repeats": repeats, "seed": seed, "metric": metric}
+    with threads_limited(threads), progress_bar(100, "comparing", quiet) as advance:
+        try:
+            scores = score_representations(
+                [each.points for each in representations],
+                settings,
+                **draw,
+                threads=threads,
+                on_share=lambda share: advance(round(100 * share), ""),
+            )
+        except ValueError as error:
+            raise GanwalkError(str(error)) from error
+    _print_table(names, scores)
+    n = len(representations[0].points)
+    of = f"all {n} points" if n <= batch else f"{repeats} random batches of {batch} of {n} points"
+    dropped = max(len(each.points) for each in read) - n
+    unmatched = f"; up to {dropped} rows of a file have no match" if dropped else ""
+    click.echo(f"{variant} of {of}{unmatched}")
+    if out is None:
+        click.echo(f"next: {command_again(without=())} -o rtd-out")
+        return
+    written = _write(out, names, representations, scores, variant, draw, of)
+    click.echo(f"wrote {', '.join(map(str, written))}")
+    click.echo(f"next: look at {quoted(written[1])}")
+
+
+def _names(files: tuple[Path, ...]) -> list[str]:
+    """Short names that tell the files apart: without endings where these do, else as they were given."""
+    names = [path.stem for path in files]
+    return names if len(set(names)) == len(names) else [str(path) for path in files]
+
+
+def _print_table(names: list[str], scores: Scores) -> None:
+    shown = [one_line(name, _LONGEST) for name in names]
+    several = len(scores.values) > 1
+    rows = [["", *shown]]
+    for i, name in enumerate(shown):
+        cells = []
+        for j in range(len(names)):
+            summary = scores.of(i, j)
+            spread = f" ± {summary.half_width:.2g}" if several and i != j else ""
+            cells.append("-" if i == j else f"{summary.mean:.4g}{spread}")
+        rows.append([name, *cells])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *cells in rows:
+        line = [f"{first:<{widths[0]}}", *(f"{cell:>{w}}" for cell, w in zip(cells, widths[1:], strict=True))]
+        click.echo("  ".join(line).rstrip())
+
+
+def _write(
+    out: Path,
+    names: list[str],
+    representations: list[Representation],
+    scores: Scores,
+    variant: str,
+    draw: dict[str, Any],
+    of: str,
+) -> list[Path]:
+    from ganwalk.files import atomic_path, write_json
+    from ganwalk.rtd.plot import plot_barcodes, plot_matrix
+
+    pairs = [
+        {"first": names[i], "second": names[j], "mean": s.mean, "std": s.std, "half_width": s.half_width, "n": s.count}
+        for i, j in combinations(range(len(names)), 2)
+        for s in [scores.of(i, j)]
+    ]
+    table = out / _TABLE
+    write_json(table, {"variant": variant, **draw, "points": len(representations[0].points), "pairs": pairs})
+    with atomic_path(out / _HEAT_MAP) as path:
+        plot_matrix(scores.mean, [one_line(name, _LONGEST) for name in names], path, title=f"{variant} of {of}")
+    with atomic_path(out / _BARCODES) as path:
+        barcodes = _barcodes(representations, names, variant, draw)
+        plot_barcodes(list(barcodes.values()), path, titles=list(barcodes), columns=min(4, 2 * len(names)))
+    return [table, out / _HEAT_MAP, out / _BARCODES]
+
+
+def _barcodes(
+    representations: list[Representation], names: list[str], variant: str, draw: dict[str, Any]
+) -> dict[str, Any]:
+    """Barcodes of the first batch, by titles: of the terms of the variant."""
+    from ganwalk.rtd import cross_barcode, lite_barcode, normalized
+    from ganwalk.rtd.score import Batches
+    from ganwalk.rtd.settings import Settings
+
+    batches = Batches.of([each.points for each in representations], **draw)
+    distances: list[np.ndarray] = [normalized(matrix, 0.9) for matrix in batches.distances(batches.indices[0])]
+    settings = Settings(minimax=False, variant=variant)  # type: ignore[arg-type]
+    pairs = list(combinations(range(len(names)), 2))
+    if len(names) > _ALL_PAIRS:
+        pairs = [(k, k + 1) for k in range(len(names) - 1)]
+    found = {}
+    for i, j in pairs:
+        for mode, swapped in settings.kinds:
+            first, second = (j, i) if swapped else (i, j)
+            arrow = "↔" if mode == "symmetric" else "→"
+            make = lite_barcode if settings.lite else cross_barcode
+            title = f"{one_line(names[first], _LONGEST)} {arrow} {one_line(names[second], _LONGEST)}"
+            found[title] = make(distances[first], distances[second], mode)
+    return dict(list(found.items())[:_MOST_BARCODES])
