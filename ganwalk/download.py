@@ -499,7 +499,7 @@ def _cache_errors(target: Path) -> Iterator[None]:
 
 
 def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
+    return path.parent / f"{path.name}{suffix}"
 
 
 def _size(path: Path) -> int:

@@ -111,8 +111,10 @@ class _Plain:
     def __init__(self, stream: TextIO):
         self._stream = stream
 
-    def write(self, text: str) -> int:
-        """Writes a text, with question marks in it."""
+    def write(self, text: str | bytes) -> int:
+        """Writes a text, with question marks in it; click gives the words that a shell may complete as bytes."""
+        if isinstance(text, bytes):
+            text = text.decode(errors="replace")
         return self._stream.write(text if _UP.fullmatch(text) else _STEERING.sub("?", text))
 
     def __getattr__(self, name: str) -> Any:

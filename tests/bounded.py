@@ -23,7 +23,7 @@ from ganwalk.generators.loading import load_generator
 from ganwalk.interchange.contents import one_line_errors, read_contents
 from pathlib import Path
 import ganwalk.evaluation.representation.encoder
-import numpy, torch, safetensors.torch, vae.train, vae.evaluate
+import numpy, torch, safetensors.torch, vae.train, vae.evaluate, vae.score
 
 torch.set_num_threads(1)
 seconds = int(sys.argv[1])
@@ -47,11 +47,12 @@ def encoder(path):
 def command(arguments):
     # A command that waits uses no CPU. What it says when it refuses is raised; other errors fail.
     signal.alarm(6 * seconds)
-    program = {"ganwalk": group, "vae.train": vae.train.command, "vae.evaluate": vae.evaluate.command}[arguments[0]]
+    first, *rest = arguments
+    program = group if first == "ganwalk" else getattr(vae, first.removeprefix("vae.")).command
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
-            run_command(program, arguments[0], arguments[1:])
+            run_command(program, first, rest)
     except SystemExit as ended:
         if ended.code == 2:
             raise GanwalkError(said.getvalue().strip())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ganwalk import download, files
+from ganwalk import download, files, temporaries
 from ganwalk.download import Limits, first_read, obtain
 from ganwalk.errors import GanwalkError
 from ganwalk.files import publish
@@ -387,7 +387,7 @@ def test_a_good_file_serves_where_nothing_can_be_written(fetch, server, target, 
     def refuse(*_, **__):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(temporaries.tempfile, "mkstemp", refuse)
     monkeypatch.setattr(Path, "mkdir", refuse)
     monkeypatch.setattr(files, "_open_locked", refuse)
     assert fetch() == target and server.requests == []

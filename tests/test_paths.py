@@ -17,6 +17,7 @@ from ganwalk.commands import group
 from ganwalk.directions import Directions
 from ganwalk.generators.loading import load_generator
 from vae.evaluate import command as evaluate_command
+from vae.score import command as score_command
 from vae.train import command as train_command
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
@@ -47,9 +48,13 @@ LINES = {
     "ganwalk convert": {"source": "GOOD", "target": "new.safetensors"},
     "ganwalk info": {"file": "scenes"},
     "ganwalk models": {},
+    "ganwalk rtd": {"files": "CODES"},
     "vae.train": {"steps": "1", "metrics": "none", "look_every": "0", "out": "new"},
     "vae.evaluate": {"runs": "new"},
+    "vae.score": {"files": "CODES", "out": "new"},
 }
+# Of those that look at it first.
+SUFFIXES = {"ganwalk rtd": ".npy", "vae.score": ".npy"}
 # What else has to be typed so that an option is looked at.
 AUTO = {"auto": True, "direction": None, "name": None}
 BESIDE = {
@@ -80,7 +85,11 @@ def commands(command, path):
         yield path, command
 
 
-ALL = dict(commands(group, "ganwalk")) | {"vae.train": train_command, "vae.evaluate": evaluate_command}
+ALL = dict(commands(group, "ganwalk")) | {
+    "vae.train": train_command,
+    "vae.evaluate": evaluate_command,
+    "vae.score": score_command,
+}
 TAKES_NO_TEXT = (click.Choice, click.IntRange, click.FloatRange, type(click.INT), type(click.FLOAT), type(click.BOOL))
 OPTIONS = [
     (path, parameter.name)
@@ -118,9 +127,9 @@ def line_of(path, /, **changed):
     return [*path.split(), *words, "--", *arguments]
 
 
-def strange(folder, kind):
+def strange(folder, kind, suffix=".safetensors"):
     """A path at which there is no regular file."""
-    path = folder / "strange.safetensors"
+    path = folder / f"strange{suffix}"
     target = folder / "target"
     if kind.endswith("pipe"):
         os.mkfifo(target)
@@ -138,14 +147,15 @@ def strange(folder, kind):
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
-    """Directions of blobs, and a picture."""
+    """Directions of blobs, a picture, and an array of codes."""
     folder = tmp_path_factory.mktemp("good")
     generator = load_generator("blobs")
     vectors = torch.eye(generator.z_dim)[:2]
     path = folder / "directions.safetensors"
     Directions(vectors, torch.ones(2), "z", generator.identity, None, "random", {}, 0, "").save(path)
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(folder / "photo.png")
-    return {"GOOD": str(path), "PHOTO": str(folder / "photo.png")}
+    np.save(folder / "codes.npy", np.arange(120).reshape(60, 2) % 7)
+    return {"GOOD": str(path), "PHOTO": str(folder / "photo.png"), "CODES": str(folder / "codes.npy")}
 
 
 def typed(words, good, folder, path):
@@ -161,7 +171,7 @@ def test_every_command_has_a_line():
 
 @pytest.mark.parametrize(("path", "name"), OPTIONS)
 def test_no_option_waits_for_a_pipe(measure, tmp_path, good, path, name):
-    pipe = strange(tmp_path, "pipe")
+    pipe = strange(tmp_path, "pipe", SUFFIXES.get(path, ".safetensors"))
     words = line_of(path, **{name: "STRANGE"})
     said = measure(typed(words, good, tmp_path, pipe), "command")
     (parameter,) = (parameter for parameter in ALL[path].params if parameter.name == name)
@@ -179,7 +189,8 @@ INPUTS = [(path, p.name) for path, command in ALL.items() for p in command.param
 @pytest.mark.parametrize("kind", ["socket", "link to a pipe", "link to a device"])
 @pytest.mark.parametrize(("path", "name"), INPUTS)
 def test_no_input_is_anything_but_a_file(measure, tmp_path, good, path, name, kind):
-    words = typed(line_of(path, **{name: "STRANGE"}), good, tmp_path, strange(tmp_path, kind))
+    there = strange(tmp_path, kind, SUFFIXES.get(path, ".safetensors"))
+    words = typed(line_of(path, **{name: "STRANGE"}), good, tmp_path, there)
     assert "not a regular file" in measure(words, "command")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import fnmatch
 import itertools
+import math
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.files import check_regular
 from vae.metrics.arrays import Array
 
 Block = tuple[Array, Array]
@@ -23,7 +25,7 @@ _MISSING = ("", "na", "n/a", "nan", "null", "none")
 # Of a table's columns, those that are factors if nobody names them.
 _FACTORS = ("factor*",)
 # numpy's own bound for the header of a file that nobody vouches for.
-_MAX_HEADER = 10_000
+_MAX_HEADER, _MAX_NAMES = 10_000, 2**24
 _SUFFIXES = ".npz, .csv, .tsv or .parquet, or two of .npy"
 
 
@@ -58,6 +60,7 @@ def open_codes(
         GanwalkError: a file is missing, damaged, or not laid out like this.
     """
     for path in paths:
+        check_regular(path)
         if not path.is_file():
             raise GanwalkError(f"{path} is no file: give {_SUFFIXES}")
     kinds = [path.suffix.lower() for path in paths]
@@ -120,12 +123,12 @@ def _archive(path: Path) -> tuple[CodesSource, CodesSource | None]:
         with zipfile.ZipFile(path) as archive:
             held = {name.removesuffix(".npy") for name in archive.namelist()}
             headers = {name: _header(archive, name) for name in held & set(_OF_ARCHIVE)}
-        names = {name: np.load(path, allow_pickle=False)[name] for name in held & {"code_names", "factor_names"}}
+            names = {name: _short(archive, name) for name in held & {"code_names", "factor_names"}}
     except (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
         raise _damaged(path, error) from error
     for name in ("codes", "factors"):
         if name not in headers:
-            raise GanwalkError(f"{path} has no array {name}: it has {', '.join(sorted(held)) or 'none'}")
+            raise GanwalkError(f"{path} has no array {name}: it has {one_line(', '.join(sorted(held)), 200) or 'none'}")
     if ("test_codes" in headers) != ("test_factors" in headers):
         raise GanwalkError(f"{path} has test_codes or test_factors alone: a test set needs both")
     widths = {name: _columns(shape, f"{name} in {path}") for name, (shape, _) in headers.items()}
@@ -166,6 +169,15 @@ def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dt
     with archive.open(f"{name}.npy") as stream:
         shape, _, dtype = _read_header(stream)
     return shape, dtype
+
+
+def _short(archive: zipfile.ZipFile, name: str) -> Array:
+    """An array of names: a few bytes in an archive may stand for any number of them."""
+    shape, dtype = _header(archive, name)
+    if math.prod(shape) * dtype.itemsize > _MAX_NAMES:
+        raise ValueError(f"{name} is larger than any names")
+    with archive.open(f"{name}.npy") as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ganwalk import files
+from ganwalk import temporaries
 from ganwalk.errors import GanwalkError
 from ganwalk.ledger import Job, Ledger
 
@@ -91,6 +91,6 @@ def test_why_a_job_failed_is_told_where_it_cannot_be_kept(tmp_path, monkeypatch)
     def full(**_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files.tempfile, "mkstemp", full)
+    monkeypatch.setattr(temporaries.tempfile, "mkstemp", full)
     assert ledger.fail(JOB, GanwalkError("cannot write directions")) == "cannot write directions"
     assert ledger.failure(JOB) is None

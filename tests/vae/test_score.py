@@ -218,3 +218,10 @@ def test_bad_files_are_refused_in_a_line(vae_run, tmp_path, write, arguments, me
     assert code == 2 and len(err.splitlines()) == 1
     assert re.search(message, err), err
     assert not (tmp_path / "o").exists()
+
+
+def test_names_that_unfold_to_gigabytes_are_refused(arrays, tmp_path):
+    codes, factors = arrays
+    np.savez_compressed(tmp_path / "codes.npz", codes=codes, factors=factors, code_names=np.zeros(2**22, "U2"))
+    with pytest.raises(GanwalkError, match="code_names is larger than any names"):
+        open_codes([tmp_path / "codes.npz"])

@@ -92,7 +92,7 @@ def _soak(
         began = time.monotonic()
         trial.finish(lambda: None)
         seconds = time.monotonic() - began
-        found = results(trial.out, command.leaves)
+        found = results(trial.out)
         size = sum(path.stat().st_size for path in trial.out.rglob("*") if path.is_file())
         if reference is not None and reference != found:
             raise click.ClickException(f"{command.name} is not repeatable: {', '.join(differences(reference, found))}")
@@ -107,7 +107,7 @@ def _soak(
             trial = Trial(command, _new(command, root / f"{name}-{count.runs}"), seconds, size, dice)
             try:
                 DISTURBANCES[name](trial, min(_KILLS_PER_RUN, kills - count.kills))
-                wrong = ", ".join(differences(reference, results(trial.out, command.leaves)))
+                wrong = ", ".join(differences(reference, results(trial.out)))
             except (Broken, Hangs) as broken:
                 wrong = " ".join(str(broken).split())
             finally:

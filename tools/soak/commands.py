@@ -25,7 +25,6 @@ class Command:
         module: whose `main` takes the arguments.
         begin: arguments of a run in a folder that is empty, or holds what can be given up.
         resume: arguments that continue it.
-        leaves: names of files that may differ, since they serve the continuing only.
         prepare: puts what the command reads into the folder that it runs in.
     """
 
@@ -33,7 +32,6 @@ class Command:
     module: str
     begin: tuple[str, ...]
     resume: tuple[str, ...]
-    leaves: tuple[str, ...] = ()
     prepare: Callable[[Path], None] = lambda folder: None
 
     def main(self) -> Callable[[list[str]], None]:
@@ -60,14 +58,13 @@ _SMALL = ("--generator", "blobs", "--n-directions", "3")
 _BRIEF = ("--batch", "8", "--steps", "30", "--samples", "4", "--no-reconstructor")
 _TRAIN = ("--out", OUT, "--threads", "1", "--quiet", "--metrics", "none", "--look-every", "0")
 COMMANDS = (
-    _ganwalk("discover", *_SMALL, "--batch", "16", "--steps", "200", leaves=("checkpoint.pt",)),
+    _ganwalk("discover", *_SMALL, "--batch", "16", "--steps", "200"),
     _ganwalk("compare", *_SMALL, *_BRIEF, "--methods", "random,rtd", "--seeds", "2", "--jobs", "2"),
     Command(
         "vae.train",
         "vae.train",
         (*_TRAIN, "--steps", "40", "--batch", "8", "--hidden", "16"),
         (*_TRAIN, "--resume"),
-        leaves=("checkpoint.pt",),
     ),
     _ganwalk("project", _PHOTO, "--generator", "scenes", "--steps", "60", prepare=_draw_photo),
 )

@@ -16,15 +16,15 @@ _TIME = "seconds"
 _TIME_COLUMN = re.compile(r"\| [^|\n]*\|$", re.MULTILINE)
 
 
-def results(folder: Path, leaves: tuple[str, ...]) -> dict[str, str]:
-    """A hash of every file by its path, but for hidden ones and `leaves`.
+def results(folder: Path) -> dict[str, str]:
+    """A hash of every file by its path, but for hidden ones.
 
     Files are compared byte for byte. Of tables and JSON that tell how long something took, all but that is.
     """
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and not path.name.startswith(".") and path.name not in leaves:
+        if path.is_file() and not path.name.startswith("."):
             found[name] = hashlib.sha256(_timeless(path)).hexdigest()
     return found
 
