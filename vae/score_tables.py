@@ -73,7 +73,7 @@ def scores_with_intervals(
     for name, label in SCORES.items():
         if name in cells:
             ends = intervals.get(name)
-            interval = "" if ends is None else f"  {_number(ends[0])} to {_number(ends[1])}"
+            interval = "" if ends is None else f"  {_cell(name, ends[0], None)} to {_cell(name, ends[1], None)}"
             lines.append(f"{label:<{width}}  {cells[name]:>{room}}{interval}")
         elif name in missing:
             lines.append(f"{label:<{width}}  {'–':>{room}}  {missing[name]}")
