@@ -194,7 +194,7 @@ _QUICK = Scope(
     {"beta": (11,)},
     (("sprites", "beta", "late", (11,)),),
     {},
-    20,
+    4,
     "quick",
 )
 

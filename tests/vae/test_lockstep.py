@@ -45,6 +45,15 @@ def plans(folder, settings, resume=False):
     return found
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Sums of two threads are others than those of one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def same(first, second):
     pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)

@@ -22,7 +22,7 @@ with parallel.process_group(torch.device("cpu")):
     for name in OBJECTIVES:
         objective = make(name)
         for step in range(3):
-            _, context = model_context(seed=seed, step=step)
+            _, context = model_context(seed=seed, step=step, objective=objective)
             logs = {**objective(context).logs, **objective.update(context)}
         states[name] = (dict(objective.state_dict()), context.batch.z, {k: v.detach() for k, v in logs.items()})
     torch.save(states, f"{sys.argv[1]}/rank{seed}.pt")
