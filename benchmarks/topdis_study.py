@@ -185,6 +185,7 @@ class Scope:
     )
     steps: int = 4000
     metrics: str = "full"
+    precision: str = _BASE.precision
 
 
 _WHOLE = Scope()
@@ -196,6 +197,7 @@ _QUICK = Scope(
     {},
     4,
     "quick",
+    "float32",
 )
 
 
@@ -234,7 +236,7 @@ def trainings(scope: Scope, part: str | None = None) -> list[Training]:
 
 
 def _training(scope: Scope, dataset: str, objective: str, kind: str, seed: int) -> Training:
-    changed = {"steps": scope.steps, **KINDS[kind].training}
+    changed = {"steps": scope.steps, "precision": scope.precision, **KINDS[kind].training}
     settings = replace(
         _BASE,
         dataset=dataset,
