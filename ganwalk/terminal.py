@@ -114,6 +114,8 @@ class _Plain:
     def write(self, text: str | bytes) -> int:
         """Writes a text, with question marks in it; click gives the words that a shell may complete as bytes."""
         if isinstance(text, bytes):
+            if not text:
+                raise TypeError("a stream of text")  # by an empty one click asks what this is
             text = text.decode(errors="replace")
         return self._stream.write(text if _UP.fullmatch(text) else _STEERING.sub("?", text))
 
