@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ganwalk.arrays import host_array, is_tensor
+from ganwalk.compiled import entry
 from ganwalk.rtd.choices import OVER, Over, check_word
 from ganwalk.rtd.given import as_numbers, as_square, check_cloud, checked_distances
-from ganwalk.rtd.relative import check_points, jit
+from ganwalk.rtd.relative import check_points
 
 Metric = str | Callable[[np.ndarray, np.ndarray], float]
 EUCLIDEAN, PRECOMPUTED = "euclidean", "precomputed"
@@ -82,7 +83,7 @@ def gram_distances(
     return distances
 
 
-@jit
+@entry
 def _gram_distances(gram, cancellation):
     """Distances, zero where too many digits are lost; whether all are finite; the pairs of those that are lost."""
     n = gram.shape[0]
@@ -120,7 +121,7 @@ def laplacian(gradient: np.ndarray, distances: np.ndarray) -> np.ndarray:
     return pull
 
 
-@jit
+@entry
 def _pull(gradient, distances):
     """Gradient by the distance of each pair, over that distance; zero where that is zero."""
     n = gradient.shape[0]

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ganwalk.rtd.relative import check_points, jit
+from ganwalk.compiled import entry, jit
+from ganwalk.rtd.relative import check_points
 
 
 def lite_positions(w: np.ndarray, v: np.ndarray, kinds: Sequence[tuple[str, bool]]) -> list[np.ndarray]:
@@ -63,7 +64,7 @@ def spanning_tree(matrix: np.ndarray) -> np.ndarray:
     return edges[np.argsort(matrix[tuple(edges.T)], kind="stable")]
 
 
-@jit
+@entry
 def _prim(matrix):
     """Edges of a minimum spanning tree (Prim, 1957)."""
     n = matrix.shape[0]
@@ -87,7 +88,7 @@ def _prim(matrix):
     return edges
 
 
-@jit
+@entry
 def _deaths(births, deaths, large):
     """For each edge of a tree, joined in order, the place of the edge of the other tree that it makes superfluous.
 

@@ -25,21 +25,12 @@ The order of equal values is of no consequence but for bars of length zero, whic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
-import numba
 import numpy as np
 
-
-def jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiled at the first call, without the GIL, and kept on disk if there is any place for it."""
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:
-        return numba.njit(nogil=True)(function)
-
+from ganwalk.compiled import entry, jit
 
 # An event is one entry of a matrix: (i << 18) + (j << 4) + its kind.
 MAX_POINTS = 1 << 14
@@ -103,7 +94,7 @@ def _sort(keys, values):
     return keys, values
 
 
-@jit
+@entry
 def _events(w, v):
     """Entries that matter, by rising value, and the rank of each one's value; w and v are integers in its order."""
     n = w.shape[0]
@@ -414,7 +405,7 @@ def _sweep(n, events, ranks, effects):
     return bars[:n_bars]
 
 
-@jit
+@entry
 def _positions(n, events, ranks, effects, which_if_equal):
     """Flat positions (2, k) in the stacked (w, v) of the births and the deaths of several terms, and where each ends.
 

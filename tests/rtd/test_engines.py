@@ -1,10 +1,5 @@
 """Our engine against the independent reference, and against known barcodes."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ripser import ripser
 
-from ganwalk.rtd import cross_barcode, relative
+from ganwalk.rtd import cross_barcode
 from ganwalk.rtd.relative import sorted_events
 
 KINDS = ("uniform", "ties", "unrelated", "shifted", "near-equal", "duplicates", "circles")
@@ -155,18 +150,6 @@ def test_too_many_points_are_refused():
     w = np.broadcast_to(np.float32(0), (2**14 + 1, 2**14 + 1))
     with pytest.raises(ValueError, match="at most 16384 points"):
         sorted_events(w, w)
-
-
-def test_it_works_where_nothing_can_be_cached(tmp_path):
-    # The engine alone, with a file where numba would make its folder, and no home.
-    package = tmp_path / "engine"
-    package.mkdir()
-    (package / "relative.py").write_bytes(Path(relative.__file__).read_bytes())
-    (package / "__pycache__").touch()
-    code = "import relative; relative._lowest(relative._ONE)"
-    environment = {**os.environ, "HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null", "PYTHONPATH": str(package)}
-    environment.pop("NUMBA_CACHE_DIR", None)
-    subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)
 
 
 def test_torch_and_numpy_and_dtypes():

@@ -14,9 +14,12 @@ lit by one lamp with a shadow. Six factors, in the order of the columns of every
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numba
 import numpy as np
+
+from ganwalk.compiled import entry, jit
 
 FACTOR_NAMES = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "azimuth")
 FACTOR_SIZES = (10, 10, 10, 8, 4, 15)
@@ -109,7 +112,7 @@ def paint(which: np.ndarray, hues: np.ndarray, shadings: np.ndarray) -> np.ndarr
     return images
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _hue_to_rgb(hue, saturation, value):
     """RGB of a hue on the circle [0, 1) (the usual HSV hexcone)."""
     rgb = np.empty(3)
@@ -119,7 +122,7 @@ def _hue_to_rgb(hue, saturation, value):
     return rgb
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _nearest_root(a, b, c):
     """Smallest positive root of a t² + 2 b t + c, or infinity."""
     discriminant = b * b - a * c
@@ -130,7 +133,7 @@ def _nearest_root(a, b, c):
     return t if t > 1e-6 else math.inf
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _hit_sphere(o, d, radius, z, normal):
     oz = o[2] - z
     t = _nearest_root(
@@ -145,7 +148,7 @@ def _hit_sphere(o, d, radius, z, normal):
     return t
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _hit_tube(o, d, radius, bottom, top, normal):
     t = _nearest_root(
         d[0] * d[0] + d[1] * d[1],
@@ -162,7 +165,7 @@ def _hit_tube(o, d, radius, bottom, top, normal):
     return t
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _hit_disc(o, d, radius, z, normal):
     if d[2] >= 0.0:
         return math.inf
@@ -174,7 +177,7 @@ def _hit_disc(o, d, radius, z, normal):
     return t
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _hit_box(o, d, half, height, normal):
     near, far, axis = -math.inf, math.inf, 0
     for k in range(3):
@@ -197,7 +200,7 @@ def _hit_box(o, d, half, height, normal):
     return near
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _hit_solid(o, d, shape, scale, normal):
     """Distance along the ray o + t d to the solid that stands on the floor at the origin; sets its normal."""
     if shape == _CUBE:
@@ -223,7 +226,7 @@ def _hit_solid(o, d, shape, scale, normal):
     return t
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _shade(o, d, shape, scale, colours, rgb):
     """Adds the colour seen along the ray o + t d to rgb."""
     normal = np.zeros(3)
@@ -249,7 +252,7 @@ def _shade(o, d, shape, scale, colours, rgb):
         rgb[channel] += colours[surface, channel] * (_AMBIENT + (1.0 - _AMBIENT) * cosine)
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _cast(shape, scale, azimuth, supersampling, colours, values):
     """Sets values (resolution, resolution, 3) to what the camera sees when the surfaces have these colours (3, 3)."""
     resolution = values.shape[0]
@@ -281,7 +284,7 @@ def _cast(shape, scale, azimuth, supersampling, colours, values):
                 values[row, column, channel] = rgb[channel] / (supersampling * supersampling)
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _surface_colours(floor_hue, wall_hue, object_hue):
     """RGB (3, 3) of floor, walls and solid."""
     colours = np.empty((3, 3))
@@ -291,12 +294,12 @@ def _surface_colours(floor_hue, wall_hue, object_hue):
     return colours
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _to_byte(value):
     return min(255, int(value * 255.0 + 0.5))
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
+@partial(entry, parallel=True)
 def _render(factors, supersampling, images):
     n, resolution = images.shape[0], images.shape[1]
     for i in numba.prange(n):
@@ -309,7 +312,7 @@ def _render(factors, supersampling, images):
                     images[i, row, column, channel] = _to_byte(values[row, column, channel])
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
+@partial(entry, parallel=True)
 def _shadings(geometries, supersampling, shadings):
     for i in numba.prange(len(shadings)):
         values = np.empty(shadings.shape[1:])
@@ -317,7 +320,7 @@ def _shadings(geometries, supersampling, shadings):
         shadings[i] = values
 
 
-@numba.njit(cache=True, nogil=True)
+@entry
 def _paint(which, hues, shadings, images):
     n, resolution = images.shape[0], images.shape[1]
     for i in range(n):

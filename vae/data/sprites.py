@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
+from ganwalk.compiled import entry, jit
 from vae.data.base import grid_positions
 
 FACTOR_NAMES = ("shape", "scale", "orientation", "pos_x", "pos_y")
@@ -75,7 +75,7 @@ def _halved(masks: np.ndarray) -> np.ndarray:
     return halved
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _inside(shape, x, y):
     """Whether a point is in a shape of reach 1, x to the right and y upwards."""
     if shape == 0:
@@ -88,7 +88,7 @@ def _inside(shape, x, y):
     return ring * ring * ring < u * u * v * v * v
 
 
-@numba.njit(cache=True, nogil=True)
+@entry
 def _draw(shapes, scales, angles, masks):
     n, size = masks.shape[0], masks.shape[1]
     for i in range(n):
@@ -100,7 +100,7 @@ def _draw(shapes, scales, angles, masks):
                     masks[i, row, column] = 255
 
 
-@numba.njit(cache=True, nogil=True)
+@entry
 def _paste(which, tops, lefts, ratio, masks, images):
     size = masks.shape[3]
     for i in range(len(which)):

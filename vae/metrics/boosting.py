@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
+from ganwalk.compiled import entry, jit
 from vae.metrics.arrays import Array
 
 _DEPTH = 3
@@ -89,7 +89,7 @@ def _found(scores: Array) -> Array:
     return scores.argmax(axis=0) if len(scores) > 1 else (scores[0] >= 0).astype(np.int64)
 
 
-@numba.njit(cache=True, nogil=True)
+@entry
 def _boost(x, order, labels, x_test, start, tried):
     """Gains (D,) of the codes over all splits, and scores (K, N) and (K, M) of both sets.
 
@@ -121,7 +121,7 @@ def _boost(x, order, labels, x_test, start, tried):
     return gains, raw, raw_test
 
 
-@numba.njit(cache=True, nogil=True)
+@entry
 def _boost_numbers(x, order, y, x_test, tried):
     """Gains (D,), and predictions (N,) and (M,); `tried` (rounds, depth, D)."""
     d, n = x.shape
@@ -146,7 +146,7 @@ def _boost_numbers(x, order, y, x_test, tried):
     return gains, raw, raw_test
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _in_order(x, order):
     """Codes in the order of their rows, so that the scans read them one after the other."""
     d, n = x.shape
@@ -157,7 +157,7 @@ def _in_order(x, order):
     return ordered
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _probabilities(raw, p):
     """Softmax over classes, or the logistic function of a single score."""
     k, n = raw.shape
@@ -176,7 +176,7 @@ def _probabilities(raw, p):
             p[c, i] /= total
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _grow(x, ordered, order, tried, gradient, inverse, place, feature, threshold, gains):
     """Grows one tree on the gradient, level by level; each row's leaf goes to `place`, each split's gain to `gains`.
 
@@ -238,7 +238,7 @@ def _grow(x, ordered, order, tried, gradient, inverse, place, feature, threshold
                 squares[child] += gradient[i] ** 2
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _leaf_values(place, gradient, p, labels, own, factor, value):
     """One Newton step of the log loss in each leaf, times a factor (Friedman's (K - 1) / K)."""
     numerator, denominator = np.zeros(_NODES), np.zeros(_NODES)
@@ -249,7 +249,7 @@ def _leaf_values(place, gradient, p, labels, own, factor, value):
         value[q] = factor * numerator[q] / denominator[q] if denominator[q] > 1e-150 else 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _descend(x, feature, threshold, place):
     """The leaf of each column of x (D, M)."""
     for i in range(x.shape[1]):
