@@ -1,4 +1,6 @@
-"""Generators that the tests share."""
+"""Generators that the tests share, and where these run."""
+
+import signal
 
 import pytest
 import torch
@@ -10,6 +12,12 @@ from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from tests.bounded import measure  # noqa: F401 (a fixture)
 from tests.browser import browser, new_page  # noqa: F401 (fixtures)
 from tests.explorer import open_page  # noqa: F401 (a fixture)
+
+
+def pytest_configure():
+    """In the background of a shell Ctrl-C is ignored, and what tests start would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
