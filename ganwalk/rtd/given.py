@@ -44,7 +44,7 @@ def as_numbers(values: Any, name: str) -> Any:
 
 def is_sparse(values: Any) -> bool:
     """Whether something is a sparse array of scipy, or a sparse tensor."""
-    return hasattr(values, "tocoo") or (is_tensor(values) and values.layout != _strided())
+    return values.layout != _strided() if is_tensor(values) else hasattr(values, "tocoo")
 
 
 def _strided() -> Any:
