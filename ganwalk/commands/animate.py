@@ -17,6 +17,7 @@ from ganwalk.commands.options import (
     code_again,
     common_options,
     cutoff_option,
+    directions_again,
     external_again,
     external_options,
     force_option,
@@ -217,12 +218,11 @@ def _keyframes(
 
 def _default_target(path: Path | None, given: dict[str, Any], words: Sequence[str]) -> Path:
     """Named by the options: beside the directions, or here."""
-    from ganwalk.rendering.naming import settings_name, stem_among_others
+    from ganwalk.rendering.naming import given_words, settings_name, stem_among_others
 
-    shown = [word for key, value in given.items() if value is not None for word in (key, str(value))]
     # Pictures of another file beside a discovery's are not the discovery's.
     stem = "animation" if path is None else f"{stem_among_others(path)}animation"
-    name = f"{settings_name(stem, [*shown, *words])}.mp4"
+    name = f"{settings_name(stem, [*given_words(given), *words])}.mp4"
     return Path(name) if path is None else path.parent / name
 
 
@@ -237,6 +237,6 @@ def _next(
     """A command to go on with."""
     if directions is None:
         return f"ganwalk discover --generator {quoted(name or generator.identity.reference)}{external_again(external)}"
-    where = f" --directions {quoted(directions_path)}" if directions_path else ""
+    where = directions_again(directions_path)
     again = code_again(generator, name, external)
     return f"ganwalk render{where}{again} --direction all" if walks else f"ganwalk animate{where}{again} --direction 0"

@@ -21,6 +21,7 @@ from ganwalk.commands.options import (
     code_again,
     common_options,
     data_options,
+    directions_again,
     directions_option,
     external_options,
     force_option,
@@ -119,7 +120,7 @@ def evaluate(
     if explain:
         _print_meanings(evaluation)
     click.echo(f"wrote {', '.join(map(str, written))}")
-    where = f" --directions {quoted(directions_path)}" if directions_path else ""
+    where = directions_again(directions_path)
     if evaluation.representation is not None:
         click.echo(f"next: ganwalk encode{where} --encoder {quoted(written[0])} PICTURE")
         return

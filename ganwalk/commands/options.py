@@ -277,6 +277,11 @@ def command_again(*, without: Collection[str]) -> str:
     return shlex.join(words)
 
 
+def directions_again(path: Path | None) -> str:
+    """The option that names a directions file, where one was given."""
+    return f" --directions {quoted(path)}" if path else ""
+
+
 def code_again(generator: Any, name: str | None, external: dict[str, Any]) -> str:
     """The options without which render will not run a generator that is code."""
     return identity_again(generator.identity, name, trusted=external["trust"])

@@ -13,6 +13,7 @@ from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     code_again,
     common_options,
+    directions_again,
     directions_option,
     external_options,
     force_option,
@@ -21,7 +22,7 @@ from ganwalk.commands.options import (
 )
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import progress_bar
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import download_watch, set_up_torch
 
 # Of the bar, what is left for the figure.
 _FIGURE = 10
@@ -96,6 +97,6 @@ def reach(
         click.echo(f"{found.words(index):>22}  {directions.title(index)}")
     replaced = " (in place of an earlier reach)" if directions.reach is not None else ""
     click.echo(f"wrote {path}{replaced}, {picture}")
-    where = f" --directions {quoted(directions_path)}" if directions_path else ""
+    where = directions_again(directions_path)
     again = code_again(generator, name, external)
     click.echo(f"next: ganwalk render{where}{again} --direction all --amplitude reach")

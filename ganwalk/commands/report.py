@@ -13,6 +13,7 @@ from ganwalk.commands.options import (
     PATH,
     code_again,
     common_options,
+    directions_again,
     directions_option,
     external_options,
     force_option,
@@ -24,7 +25,7 @@ from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import late_bar, progress_bar
 from ganwalk.rendering.report.settings import ReportSettings
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import download_watch, set_up_torch
 
 
 @click.command(epilog="Example: ganwalk report --seeds 1-3 --out smile.html")
@@ -117,5 +118,5 @@ def report(
             progress=percent(advance),
         )
     click.echo(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB)")
-    where = f" --directions {quoted(directions_path)}" if directions_path else ""
+    where = directions_again(directions_path)
     click.echo(f"next: ganwalk explore{where}{code_again(generator, name, external)}")

@@ -56,8 +56,8 @@ def run_discovery(
             beside the checkpoint.
         on_step: called after each step on the generator. If it raises KeyboardInterrupt, the directions as they stand
             are returned.
-        on_phase: told the phase, by its name in `plan.plan` or another that takes no time to speak of, its share that is
-            done, and a note.
+        on_phase: told the phase, by its name in `plan.plan` or by one for what takes no time to speak of, its share
+            that is done, and a note.
         on_early: given the results of first students, scored on these, while the search goes on.
         reader: what reads factors, for methods that are supervised.
     Raises:

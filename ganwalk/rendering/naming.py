@@ -31,6 +31,11 @@ def settings_name(stem: str, words: Sequence[str]) -> str:
     return f"{name[:_LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
+def given_words(given: Mapping[str, Any]) -> list[str]:
+    """Options and their values, as `settings_name` takes them; those that are None were not given."""
+    return [word for key, value in given.items() if value is not None for word in (key, str(value))]
+
+
 def stem_among_others(path: Path) -> str:
     """What names of pictures of a directions file begin with: its stem, where its folder holds others besides.
 
