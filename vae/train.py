@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from ganwalk.commands.options import ledger_options
 from ganwalk.errors import GanwalkError
 from ganwalk.files import owned_folder
 from ganwalk.ledger import Placement, SharesMissing
+from ganwalk.ledger.command_line import ledger_options
 from ganwalk.options import Option, TextForm, options_of
 from ganwalk.options.command_line import click_option, field_options
 from ganwalk.options.words import shown_default

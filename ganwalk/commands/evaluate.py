@@ -26,13 +26,13 @@ from ganwalk.commands.options import (
     external_options,
     force_option,
     generator_option,
-    ledger_options,
     open_directions,
     with_what_there_is,
 )
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.evaluation.settings import OF_BATCHES, OF_REPRESENTATION, EvaluationSettings
+from ganwalk.ledger.command_line import ledger_options
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import late_bar, progress_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch

@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 
 from ganwalk.errors import GanwalkError
-from vae import codes_files
-from vae.codes_files import open_codes
-from vae.codes_sample import draw_sample
-from vae.codes_scores import score_samples
-from vae.codes_settings import CodesSettings
+from vae.codes import arrays as arrays_module
+from vae.codes import tables
+from vae.codes.files import open_codes
+from vae.codes.sample import draw_sample
+from vae.codes.scores import score_samples
+from vae.codes.settings import CodesSettings
 from vae.metrics import OF_CLASSES, SCORES
 
 FAST = ("--metrics", "quick", "--intervals", "none", "--no-dci", "--threads", 1, "-q")
@@ -44,7 +45,8 @@ def rows_in(source, rows=10_000, **options):
 @pytest.mark.parametrize("kind", ["npz", "compressed npz", "npy", "csv", "tsv", "text"])
 def test_files_of_every_kind_hold_the_same_rows(arrays, kind, tmp_path, monkeypatch):
     # Blocks that end within the rows.
-    monkeypatch.setattr(codes_files, "_ROWS", 150)
+    for module in (arrays_module, tables):
+        monkeypatch.setattr(module, "ROWS", 150)
     codes, factors = arrays
     paths = [tmp_path / f"codes.{kind.split()[-1]}"]
     if "npz" in kind:
