@@ -33,10 +33,10 @@ _JOBS = ".jobs"
 
 @dataclass(frozen=True)
 class Making:
-    """How the trainings of a grid are made; no result depends on it but on `metrics`.
+    """How trainings are made; no result depends on it but on `metrics`.
 
     Attributes:
-        root: folder of the runs' folders.
+        root: folder of the runs' folders, in a grid.
         source: folder or file of a public data set, and whether it may be downloaded.
         together: models in lockstep in one job; None for all.
         metrics: level of the scores at the end, or None.

@@ -152,17 +152,32 @@ def command(
     if saved is not None and settings != saved:
         raise GanwalkError(f"{out} was trained with other options: resume without them, or choose another --out")
     check_options(settings.objective, settings.options)
+    making = Making(
+        root=out or _RUNS,
+        source=(data_root, download),
+        together=together,
+        metrics=None if metrics == "none" else metrics,
+        look_every=look_every,
+        device=device,
+    )
     if several:
-        making = Making(
-            root=out or _RUNS,
-            source=(data_root, download),
-            together=together,
-            metrics=None if metrics == "none" else metrics,
-            look_every=look_every,
-            device=device,
-        )
         _train_several(members(settings, seeds or (), arms or ()), making, where, resume, overwrite, threads, quiet)
-        return
+    else:
+        folder = out or _RUNS / run_name(settings)
+        _train_one(settings, folder, making, resume, overwrite, tensorboard, threads, quiet)
+
+
+def _train_one(
+    settings: TrainingSettings,
+    folder: Path,
+    making: Making,
+    resume: bool,
+    overwrite: bool,
+    tensorboard: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Trains one model, in this process or in all of torchrun's, and prints its scores."""
     import torch
 
     from ganwalk import parallel
@@ -170,11 +185,10 @@ def command(
     from vae.run_folder import holds_full_scores
     from vae.score_tables import score_table
 
-    if resume and out is not None and metrics == "quick" and holds_full_scores(out):
-        raise GanwalkError(f"{out} holds full scores, which quick ones would replace: resume with --metrics none")
-    device = parallel.own_device(device)
+    if resume and making.metrics == "quick" and holds_full_scores(folder):
+        raise GanwalkError(f"{folder} holds full scores, which quick ones would replace: resume with --metrics none")
+    device = parallel.own_device(making.device)
     set_up_torch(device, threads)
-    folder = out or _RUNS / run_name(settings)
     with (
         _told_how_to_continue(folder),
         parallel.process_group(torch.device(device)),
@@ -184,7 +198,7 @@ def command(
         silent = quiet or not leader
         with download_watch(silent) as on_bytes, progress_bar(_PARTS, "training", silent) as advance:
             # First what may be refused, so that a refusal leaves nothing.
-            data = load_data(settings, DataSource(data_root, download, on_bytes))
+            data = load_data(settings, DataSource(*making.source, on_bytes))
             if leader and not resume:
                 claim_folder(folder, settings, overwrite=overwrite)
             (result,) = run_together(
@@ -192,8 +206,8 @@ def command(
                 data,
                 device=device,
                 threads=threads,
-                metrics=None if metrics == "none" else metrics,  # type: ignore[arg-type]
-                look_every=look_every,
+                metrics=making.metrics,  # type: ignore[arg-type]
+                look_every=making.look_every,
                 tensorboard=tensorboard,
                 on_share=lambda share, note: advance(int(_TRAINED * share), f"training, {note}".rstrip(", ")),
                 on_progress=lambda what: advance(_AFTER.get(what, _TRAINED), what),
@@ -202,6 +216,7 @@ def command(
         for line in score_table([result.scores]):
             click.echo(line)
         click.echo(f"wrote {folder}/: {', '.join(path.name for path in result.written)}")
+        data_root = making.source[0]
         source = "" if data_root is None else f" --data-root {quoted(data_root)}"
         click.echo(f"next: python -m vae.evaluate {quoted(folder)}{source}")
 
