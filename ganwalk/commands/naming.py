@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from ganwalk.commands.estimates import announce
-from ganwalk.commands.options import code_again, command_again, open_directions
+from ganwalk.commands.options import code_again, command_again, directions_again, open_directions
 from ganwalk.errors import GanwalkError
 from ganwalk.labels import Label
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.progress import progress_bar
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import download_watch, set_up_torch
 
 
 def name_automatically(
@@ -95,8 +95,7 @@ def name_automatically(
         click.echo(f"next: {command_again(without=('dry_run',))}")
         return
     click.echo(f"wrote {path}: {count}")
-    where = f" --directions {quoted(given_path)}" if given_path else ""
-    click.echo(f"next: ganwalk render{where}{code_again(generator, generator_name, external)} --direction all")
+    click.echo(f"next: ganwalk render{directions_again(given_path)}{code_again(generator, generator_name, external)} --direction all")
 
 
 def label_lines(labels: Mapping[int, Label]) -> list[str]:
