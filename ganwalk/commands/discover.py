@@ -31,7 +31,7 @@ from ganwalk.options import options_of
 from ganwalk.options.command_line import settings_options
 from ganwalk.options.fields import shown_name
 from ganwalk.progress import say
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import download_watch, set_up_torch
 
 if TYPE_CHECKING:
     from ganwalk.discovery.results import DiscoveryResult

@@ -95,7 +95,8 @@ def name_automatically(
         click.echo(f"next: {command_again(without=('dry_run',))}")
         return
     click.echo(f"wrote {path}: {count}")
-    click.echo(f"next: ganwalk render{directions_again(given_path)}{code_again(generator, generator_name, external)} --direction all")
+    again = f"{directions_again(given_path)}{code_again(generator, generator_name, external)}"
+    click.echo(f"next: ganwalk render{again} --direction all")
 
 
 def label_lines(labels: Mapping[int, Label]) -> list[str]:
