@@ -65,7 +65,7 @@ def models(as_json: bool) -> None:
 @force_option
 def convert(source: Path, target: Path, force: bool) -> None:
     """Rewrite a checkpoint as safetensors: smaller, quick to load, and nothing in it can run."""
-    from ganwalk.directions_files import holds_directions
+    from ganwalk.directions.files import holds_directions
     from ganwalk.download import first_read
     from ganwalk.files import check_free
     from ganwalk.generators.architectures import build_generator

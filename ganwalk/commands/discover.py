@@ -171,7 +171,7 @@ def _tell_unused(settings: DiscoverySettings) -> None:
 def _check_unfinished(out: Path) -> None:
     """Refuses to run where directions are that somebody may want to keep."""
     from ganwalk.directions import DIRECTIONS_FILE, Directions
-    from ganwalk.directions_words import describe
+    from ganwalk.directions.words import describe
 
     if (out / DIRECTIONS_FILE).exists():
         try:

@@ -73,7 +73,7 @@ def name(
     import json
     from dataclasses import asdict, replace
 
-    from ganwalk.directions_files import save_label
+    from ganwalk.directions.files import save_label
 
     changes: dict[str, Any] = {"name": name, "note": note, "starred": star, "hidden": hide}
     changes = {key: value for key, value in changes.items() if value is not None}

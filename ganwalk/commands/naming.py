@@ -46,7 +46,7 @@ def name_automatically(
     import json
     from dataclasses import asdict, replace
 
-    from ganwalk.directions_files import amend
+    from ganwalk.directions.files import amend
     from ganwalk.generators.loading import load_directions_generator
     from ganwalk.naming.suggest import choose_reader, seconds_of_naming, suggest_names
     from ganwalk.naming.words import with_names

@@ -199,7 +199,7 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def open_directions(path: Path | None, quiet: bool = False) -> tuple[Path, Directions]:
     """A directions file and what is in it; where none is given, the newest one here, and a line that says which."""
     from ganwalk.directions import Directions
-    from ganwalk.directions_files import newest_directions
+    from ganwalk.directions.files import newest_directions
 
     if path is not None:
         return path, Directions.load(path)

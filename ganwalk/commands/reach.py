@@ -57,7 +57,7 @@ def reach(
     from ganwalk.calibration.figure import save_figure, walk_pictures
     from ganwalk.calibration.walks import seconds_of_reach, walk_directions
     from ganwalk.directions import DIRECTIONS_FILE
-    from ganwalk.directions_files import amend
+    from ganwalk.directions.files import amend
     from ganwalk.generators.base import device_of
     from ganwalk.generators.loading import load_directions_generator
     from ganwalk.rendering.discovery import sheet_of, sheet_seconds

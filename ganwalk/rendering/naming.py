@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganwalk.directions import DIRECTIONS_FILE, Directions
-from ganwalk.directions_files import is_directions_file
+from ganwalk.directions.files import is_directions_file
 from ganwalk.files import check_free
 
 # Characters of a name before it is cut and told apart by a hash.
