@@ -20,6 +20,8 @@ from ganwalk.terminal import quoted
 if TYPE_CHECKING:
     from ganwalk.directions import Directions
     from ganwalk.discovery.settings import DiscoverySettings
+    from ganwalk.evaluation.representation.place import DataPlace
+    from ganwalk.evaluation.settings import EvaluationSettings
     from ganwalk.generators.base import Generator, GeneratorIdentity
 
 PATH = click.Path(path_type=Path)
@@ -194,6 +196,12 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         wrapped = option(wrapped)
     return wrapped
+
+
+def check_data_root(settings: EvaluationSettings, data: DataPlace) -> None:
+    """Refuses the place of a data set that nothing asks for."""
+    if data.root is not None and not settings.representation:
+        raise GanwalkError("--data-root has no effect without --representation: leave it out")
 
 
 def open_directions(path: Path | None, quiet: bool = False) -> tuple[Path, Directions]:
