@@ -14,11 +14,8 @@ from ganwalk.commands.options import (
     AMPLITUDE,
     PATH,
     batch_option,
-    code_again,
     common_options,
     cutoff_option,
-    directions_again,
-    external_again,
     external_options,
     force_option,
     found_class_option,
@@ -27,8 +24,8 @@ from ganwalk.commands.options import (
     percent,
     plain_amplitude_option,
     seed_style_option,
-    told_how_to_continue,
 )
+from ganwalk.commands.suggestions import code_again, directions_again, external_again, told_how_to_continue
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import settings_options
 from ganwalk.options.words import command_words

@@ -14,9 +14,9 @@ from ganwalk.commands.options import (
     external_options,
     force_option,
     generator_option,
-    identity_again,
     open_directions,
 )
+from ganwalk.commands.suggestions import identity_again
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import download_watch, quoted
 

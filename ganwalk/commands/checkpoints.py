@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from ganwalk.commands.options import PATH, external_again, external_options, force_option
+from ganwalk.commands.options import PATH, external_options, force_option
+from ganwalk.commands.suggestions import external_again
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import download_watch, quoted
 

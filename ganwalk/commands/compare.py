@@ -17,13 +17,13 @@ from ganwalk.commands.options import (
     PATH,
     check_data_root,
     classifier_options,
-    code_again,
     common_options,
     data_options,
     external_options,
     force_option,
     with_what_there_is,
 )
+from ganwalk.commands.suggestions import code_again
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings

@@ -17,14 +17,12 @@ from ganwalk.commands.options import (
     DEFAULT_OUT,
     PATH,
     classifier_options,
-    code_again,
     common_options,
-    directions_again,
     external_options,
     force_option,
-    told_how_to_continue,
     with_what_there_is,
 )
+from ganwalk.commands.suggestions import code_again, directions_again, told_how_to_continue
 from ganwalk.discovery.settings import ON_STUDENT, OPTIMISED, SUPERVISED, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.options import options_of

@@ -15,16 +15,15 @@ from ganwalk.commands.options import (
     PATH,
     check_data_root,
     classifier_options,
-    code_again,
     common_options,
     data_options,
-    directions_again,
     directions_option,
     external_options,
     force_option,
     generator_option,
     open_directions,
 )
+from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.evaluation.settings import OF_REPRESENTATION, EvaluationSettings
 from ganwalk.options.command_line import settings_options

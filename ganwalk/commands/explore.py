@@ -12,15 +12,14 @@ import click
 
 from ganwalk.commands.options import (
     batch_option,
-    code_again,
     common_options,
-    directions_again,
     external_options,
     generator_option,
     latents_option,
     open_directions,
     percent,
 )
+from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError
 from ganwalk.progress import late_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch

@@ -7,15 +7,8 @@ from typing import Any
 
 import click
 
-from ganwalk.commands.options import (
-    PATH,
-    code_again,
-    external_options,
-    force_option,
-    generator_option,
-    identity_again,
-    open_directions,
-)
+from ganwalk.commands.options import PATH, external_options, force_option, generator_option, open_directions
+from ganwalk.commands.suggestions import code_again, identity_again
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import download_watch, quoted
 

@@ -10,17 +10,8 @@ import click
 from click.core import ParameterSource
 
 from ganwalk.commands.estimates import announce
-from ganwalk.commands.options import (
-    PATH,
-    classifier_options,
-    code_again,
-    command_again,
-    common_options,
-    directions_again,
-    external_options,
-    identity_again,
-    open_directions,
-)
+from ganwalk.commands.options import PATH, classifier_options, common_options, external_options, open_directions
+from ganwalk.commands.suggestions import code_again, command_again, directions_again, identity_again
 from ganwalk.errors import GanwalkError
 from ganwalk.labels import Label
 from ganwalk.naming.settings import NamingSettings

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganwalk.commands.estimates import announce
-from ganwalk.commands.options import (
-    PATH,
-    code_again,
-    common_options,
-    external_options,
-    force_option,
-    told_how_to_continue,
-)
+from ganwalk.commands.options import PATH, common_options, external_options, force_option
+from ganwalk.commands.suggestions import code_again, told_how_to_continue
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import settings_options
 from ganwalk.photos import find_photos, parse_crop

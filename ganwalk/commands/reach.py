@@ -11,15 +11,14 @@ import click
 from ganwalk.calibration.settings import ReachSettings
 from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
-    code_again,
     common_options,
-    directions_again,
     directions_option,
     external_options,
     force_option,
     generator_option,
     open_directions,
 )
+from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, set_up_torch

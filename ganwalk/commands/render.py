@@ -17,10 +17,8 @@ from ganwalk.commands.options import (
     REACH,
     amplitude_option,
     batch_option,
-    code_again,
     common_options,
     cutoff_option,
-    directions_again,
     directions_option,
     external_options,
     force_option,
@@ -33,6 +31,7 @@ from ganwalk.commands.options import (
     seed_style_option,
     truncation_option,
 )
+from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError
 from ganwalk.progress import progress_bar
 from ganwalk.ranges import SEED_STYLES

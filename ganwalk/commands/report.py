@@ -11,9 +11,7 @@ import click
 from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     PATH,
-    code_again,
     common_options,
-    directions_again,
     directions_option,
     external_options,
     force_option,
@@ -21,6 +19,7 @@ from ganwalk.commands.options import (
     open_directions,
     percent,
 )
+from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import late_bar, progress_bar
