@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganwalk.errors import GanwalkError
+from ganwalk.options.command_line import Number, option_group
 from ganwalk.ranges import SEED_STYLES
 
 if TYPE_CHECKING:
@@ -28,13 +28,6 @@ AMPLITUDE = 3.0
 REACH = "reach"
 
 
-def finite(context: click.Context | None, parameter: click.Parameter | None, value: float) -> float:
-    """Refuses NaN and infinity, which click takes for numbers."""
-    if not math.isfinite(value):
-        raise click.BadParameter(f"{value} is not a finite number")
-    return value
-
-
 directions_option = click.option(
     "--directions",
     "directions_path",
@@ -45,9 +38,7 @@ generator_option = click.option(
     "-g", "--generator", "name", help="Checkpoint or name [default: the one the directions belong to]."
 )
 force_option = click.option("--force", is_flag=True, help="Replace what is there already.")
-truncation_option = click.option(
-    "--truncation", type=float, callback=finite, default=1.0, show_default=True, help="Truncation psi."
-)
+truncation_option = click.option("--truncation", type=Number(), default=1.0, show_default=True, help="Truncation psi.")
 cutoff_option = click.option(
     "--truncation-cutoff",
     type=click.IntRange(1),
@@ -79,6 +70,9 @@ layers_option = click.option(
 )
 
 
+_POSITIVE = Number(0, min_open=True)
+
+
 class Amplitude(click.ParamType):
     """A positive number of σ, or "reach", which is None: each direction's own."""
 
@@ -87,13 +81,12 @@ class Amplitude(click.ParamType):
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float | None:
         if value == REACH:
             return None
-        return finite(context, parameter, click.FloatRange(0, min_open=True).convert(value, parameter, context))
+        return float(_POSITIVE.convert(value, parameter, context))
 
 
 plain_amplitude_option = click.option(
     "--amplitude",
-    type=click.FloatRange(0, min_open=True),
-    callback=finite,
+    type=_POSITIVE,
     default=AMPLITUDE,
     show_default=True,
     help="Ends, in σ.",
@@ -107,16 +100,12 @@ amplitude_option = click.option(
 )
 
 
-def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of every command that runs a generator."""
-    options = (
-        click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda."),
-        click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores]."),
-        click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+# Of every command that runs a generator.
+common_options = option_group(
+    click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda."),
+    click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores]."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result."),
+)
 
 
 def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -130,14 +119,11 @@ def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
         external = {"trust": trust, "latent_dim": latent_dim, "image_range": limits}
         return command(*args, external=external, **kwargs)
 
-    options = (
+    return option_group(
         click.option("--trust", is_flag=True, help="Run the program in a TorchScript file."),
         click.option("--latent-dim", type=click.IntRange(1), help="Latent size of a generator that is code."),
         click.option("--image-range", metavar="LOW,HIGH", help="Black and white of a generator that is code."),
-    )
-    for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
+    )(wrapped)
 
 
 def classifier_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -155,15 +141,12 @@ def classifier_options(command: Callable[..., Any]) -> Callable[..., Any]:
         make_reader = functools.partial(_make_reader, classifier, kwargs["external"]["trust"], names)
         return command(*args, make_reader=make_reader, **kwargs)
 
-    options = (
+    return option_group(
         click.option(
             "--classifier", type=PATH, help="TorchScript file of a network images → attributes (needs --trust)."
         ),
         click.option("--attributes", "attributes_text", metavar="A,B,…", help="Names of the classifier's attributes."),
-    )
-    for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
+    )(wrapped)
 
 
 def _make_reader(
@@ -185,13 +168,10 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
         return command(*args, data=DataPlace(data_root, download), **kwargs)
 
-    options = (
+    return option_group(
         click.option("--data-root", type=PATH, help="Folder or file of a public data set [default: in the cache]."),
         click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set."),
-    )
-    for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
+    )(wrapped)
 
 
 def check_data_root(settings: EvaluationSettings, data: DataPlace) -> None:

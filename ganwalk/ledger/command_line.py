@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-_OPTIONS = (
+from ganwalk.options.command_line import option_group
+
+_OPTIONS = option_group(
     click.option("--jobs", type=click.IntRange(1), help="Runs at once, which share the cores [default: 1]."),
     click.option("--shard", metavar="I/N", help="Only each N-th run, from the I-th on; others run the rest."),
     click.option("--cluster", metavar="NAME", help="Submit the runs to slurm, or to local processes."),
@@ -50,8 +52,6 @@ def ledger_options(*modules: str) -> Callable[[Callable[..., Any]], Callable[...
             with where.ready(modules, kwargs["threads"]) as ready:
                 return command(*args, where=ready, **kwargs)
 
-        for option in reversed(_OPTIONS):
-            wrapped = option(wrapped)
-        return wrapped
+        return _OPTIONS(wrapped)
 
     return decorate
