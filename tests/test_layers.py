@@ -15,7 +15,7 @@ from ganwalk.directions.files import replace_directions
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.student.generator import told_apart
-from ganwalk.edits import Move, walk
+from ganwalk.edits import Move, format_edit, parse_edit, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.run import evaluate
 from ganwalk.evaluation.views import view_of
@@ -30,7 +30,6 @@ from ganwalk.naming.settings import NamingSettings
 from ganwalk.naming.suggest import suggest_names
 from ganwalk.ranges import format_layers, parse_layers
 from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid
-from ganwalk.rendering.ranges import format_edit, parse_edit
 from ganwalk.rendering.report import ReportSettings, write_report
 from ganwalk.rendering.report.reproduce import discover_command
 from ganwalk.samples import DrawnSamples

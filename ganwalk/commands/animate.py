@@ -181,9 +181,8 @@ def _walk(
     directions: Directions, direction: str | None, combine: str | None, amplitude: float, layers_text: str | None
 ) -> Walk:
     from ganwalk.animation.frames import Walk
-    from ganwalk.edits import Move
+    from ganwalk.edits import Move, parse_edit
     from ganwalk.ranges import parse_layers
-    from ganwalk.rendering.ranges import parse_edit
 
     layers = parse_layers(layers_text) if layers_text else None
     if combine is not None:

@@ -62,8 +62,8 @@ def combine(
     EDIT is as for render --combine. Where its layers differ, the direction is in W+.
     """
     from ganwalk import arithmetic
+    from ganwalk.edits import parse_edit
     from ganwalk.labels import Label
-    from ganwalk.rendering.ranges import parse_edit
 
     path, found = open_directions(directions_path)
     out = _free_out(out, path, "combine", force)

@@ -235,8 +235,7 @@ def _drawing_of(
     layers: Layers | None,
 ) -> _Drawing:
     """What the options name; an overview of a single direction is the picture of that one."""
-    from ganwalk.edits import Move
-    from ganwalk.rendering.ranges import parse_edit
+    from ganwalk.edits import Move, parse_edit
 
     if combine is not None:
         if layers is not None and all(move.layers for move in parse_edit(combine, directions)):
