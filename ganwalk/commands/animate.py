@@ -13,6 +13,7 @@ from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     AMPLITUDE,
     PATH,
+    External,
     batch_option,
     common_options,
     cutoff_option,
@@ -105,7 +106,7 @@ def animate(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Make a video from keyframe to keyframe, with a walk along a direction at each of them if one is named.
 
@@ -228,7 +229,7 @@ def _next(
     generator: Any,
     walks: bool,
     directions: Directions | None,
-    external: dict[str, Any],
+    external: External,
 ) -> str:
     """A command to go on with."""
     if directions is None:

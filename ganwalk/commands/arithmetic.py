@@ -10,6 +10,7 @@ import click
 
 from ganwalk.commands.options import (
     PATH,
+    External,
     directions_option,
     external_options,
     force_option,
@@ -55,7 +56,7 @@ def combine(
     name: str | None,
     out: Path | None,
     force: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Make one direction of an edit: a step of 1 σ along it is all of EDIT.
 
@@ -88,7 +89,7 @@ def orthogonalise(
     name: str | None,
     out: Path | None,
     force: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Take its part along others out of a direction, so that it leaves them alone (Shen et al. 2020).
 
@@ -183,9 +184,7 @@ def _free_out(out: Path | None, path: Path, operation: str, force: bool) -> Path
     return out
 
 
-def _num_layers(
-    found: Directions, limits: Iterable[Layers | None], name: str | None, external: dict[str, Any]
-) -> int | None:
+def _num_layers(found: Directions, limits: Iterable[Layers | None], name: str | None, external: External) -> int | None:
     """The number of the generator's layers, if directions of different layers have to become W+; otherwise None."""
     from ganwalk.generators.loading import load_directions_generator
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ganwalk.commands.options import PATH, external_options, force_option
+from ganwalk.commands.options import PATH, External, external_options, force_option
 from ganwalk.commands.suggestions import external_again
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import download_watch, quoted
@@ -17,7 +16,7 @@ from ganwalk.terminal import download_watch, quoted
 @click.argument("file")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 @external_options
-def info(file: str, as_json: bool, external: dict[str, Any]) -> None:
+def info(file: str, as_json: bool, external: External) -> None:
     """Say what a checkpoint is: format, architecture, sizes, hash."""
     import json
 

@@ -15,6 +15,7 @@ import click
 
 from ganwalk.commands.options import (
     PATH,
+    External,
     check_data_root,
     classifier_options,
     common_options,
@@ -74,7 +75,7 @@ def compare(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
     make_reader: Callable[[Any, int | None], Any],
     where: Placement,
 ) -> None:
@@ -151,7 +152,7 @@ def _check_runs(out: Path, *, shared: bool) -> None:
 def _load_scored(
     name: str,
     device: str,
-    external: dict[str, Any],
+    external: External,
     make_reader: Callable[[Any, int | None], Any],
     class_index: int | None,
     on_bytes: Callable[[int, int | None], None] | None = None,

@@ -16,6 +16,7 @@ from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     DEFAULT_OUT,
     PATH,
+    External,
     classifier_options,
     common_options,
     external_options,
@@ -63,7 +64,7 @@ def discover(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
     make_reader: Callable[[Any, int | None], Any],
 ) -> None:
     """Find directions along which batches of images keep their shape, or those of a baseline.

@@ -13,6 +13,7 @@ import click
 from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     PATH,
+    External,
     check_data_root,
     classifier_options,
     common_options,
@@ -60,7 +61,7 @@ def evaluate(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
     make_reader: Callable[[Any, int | None], Any],
 ) -> None:
     """Score directions: against known axes and factors where there are any, and without labels.

@@ -6,11 +6,12 @@ import functools
 import secrets
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ganwalk.commands.options import (
+    External,
     batch_option,
     common_options,
     external_options,
@@ -81,7 +82,7 @@ def explore(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Walk along directions in a browser: sliders, names, comparisons, exports. Ctrl-C ends it.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganwalk.commands.options import PATH, external_options, force_option, generator_option, open_directions
+from ganwalk.commands.options import PATH, External, external_options, force_option, generator_option, open_directions
 from ganwalk.commands.suggestions import code_again, identity_again
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import download_watch, quoted
@@ -41,7 +41,7 @@ def import_command(
     layers_text: str | None,
     reading: str | None,
     force: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Bring directions of GANSpace (.npz, .pkl), SeFa, a deformator or PCA (.pt), or plain ones (.npy, .pt).
 
@@ -94,7 +94,7 @@ def import_command(
 @force_option
 @external_options
 def export(
-    target: Path, path: Path | None, kind: str | None, name: str | None, force: bool, external: dict[str, Any]
+    target: Path, path: Path | None, kind: str | None, name: str | None, force: bool, external: External
 ) -> None:
     """Write directions for GANSpace (.npz), SeFa (.npy), numpy (.npy) or torch (.pt).
 

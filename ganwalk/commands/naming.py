@@ -10,7 +10,14 @@ import click
 from click.core import ParameterSource
 
 from ganwalk.commands.estimates import announce
-from ganwalk.commands.options import PATH, classifier_options, common_options, external_options, open_directions
+from ganwalk.commands.options import (
+    PATH,
+    External,
+    classifier_options,
+    common_options,
+    external_options,
+    open_directions,
+)
 from ganwalk.commands.suggestions import code_again, command_again, directions_again, identity_again
 from ganwalk.errors import GanwalkError
 from ganwalk.labels import Label
@@ -55,7 +62,7 @@ def name(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
     make_reader: Callable[[Any, int | None], Any],
 ) -> None:
     """Name a direction, or list the names. They are kept in the directions file.
@@ -141,7 +148,7 @@ def _name_automatically(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
     make_reader: Callable[[Any, int | None], Any],
 ) -> None:
     """Finds names of the directions that have none, and writes them unless it is a `dry_run`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
@@ -108,6 +108,14 @@ common_options = option_group(
 )
 
 
+class External(TypedDict):
+    """What was said of a generator that is code: further arguments of `load_generator`."""
+
+    trust: bool
+    latent_dim: int | None
+    image_range: tuple[float, float] | None
+
+
 def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options for generators that are code, handed to the command as one argument for `load_generator`."""
 
@@ -116,7 +124,7 @@ def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
         from ganwalk.generators.calls import parse_image_range
 
         limits = None if image_range is None else parse_image_range(image_range)
-        external = {"trust": trust, "latent_dim": latent_dim, "image_range": limits}
+        external: External = {"trust": trust, "latent_dim": latent_dim, "image_range": limits}
         return command(*args, external=external, **kwargs)
 
     return option_group(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ganwalk.calibration.settings import ReachSettings
 from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
+    External,
     common_options,
     directions_option,
     external_options,
@@ -44,7 +44,7 @@ def reach(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Measure how far each direction may be walked before pictures leave the distribution.
 

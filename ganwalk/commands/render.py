@@ -15,6 +15,7 @@ from ganwalk.commands.options import (
     AMPLITUDE,
     PATH,
     REACH,
+    External,
     amplitude_option,
     batch_option,
     common_options,
@@ -102,7 +103,7 @@ def render(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Draw what a direction does: a grid of samples × amplitudes, and animations.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     PATH,
+    External,
     common_options,
     directions_option,
     external_options,
@@ -53,7 +53,7 @@ def report(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Write one HTML file about directions that can be sent to others: pictures to scrub, scores, settings.
 

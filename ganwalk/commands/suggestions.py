@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from ganwalk.terminal import quoted
 
 if TYPE_CHECKING:
+    from ganwalk.commands.options import External
     from ganwalk.generators.base import GeneratorIdentity
 
 
@@ -22,7 +23,7 @@ def directions_again(path: Path | None) -> str:
     return f" --directions {quoted(path)}" if path else ""
 
 
-def code_again(generator: Any, name: str | None, external: dict[str, Any]) -> str:
+def code_again(generator: Any, name: str | None, external: External) -> str:
     """The options without which render will not run a generator that is code."""
     return identity_again(generator.identity, name, trusted=external["trust"])
 
@@ -35,7 +36,7 @@ def identity_again(identity: GeneratorIdentity, name: str | None = None, *, trus
     return f" --generator {quoted(name or identity.reference)}" + " --trust" * trust
 
 
-def external_again(external: dict[str, Any]) -> str:
+def external_again(external: External) -> str:
     """The options of `external_options` as they were given."""
     words = ["--trust"] * external["trust"]
     if external["latent_dim"] is not None:
