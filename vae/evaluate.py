@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
 from ganwalk.files import check_writable
 from ganwalk.options.command_line import settings_options
@@ -87,7 +88,7 @@ def command(
 
     from vae.comparison import agreement, grouped, standing_lines, with_udr, write_comparison
     from vae.evaluation import check_fit
-    from vae.run import DataSource, load_data
+    from vae.run import load_data
     from vae.run_folder import load_model
     from vae.score_tables import score_table
 
@@ -106,7 +107,7 @@ def command(
     if len(runs) > 1:
         _check_comparison(out, runs, overwrite)
     with download_watch(quiet) as on_bytes:
-        loaded = {key: load_data(one, DataSource(data_root, download, on_bytes)) for key, one in distinct.items()}
+        loaded = {key: load_data(one, DataPlace(data_root, download, on_bytes)) for key, one in distinct.items()}
     sets = [loaded[one.dataset, one.resolution] for one in settings]
     for run, model, data in zip(runs, models, sets, strict=True):
         check_fit(model, data, str(run))

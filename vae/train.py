@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
 from ganwalk.files import owned_folder
 from ganwalk.ledger import Placement, SharesMissing
@@ -154,7 +155,7 @@ def command(
     check_options(settings.objective, settings.options)
     making = Making(
         root=out or _RUNS,
-        source=(data_root, download),
+        data=DataPlace(data_root, download),
         together=together,
         metrics=None if metrics == "none" else metrics,
         look_every=look_every,
@@ -181,7 +182,7 @@ def _train_one(
     import torch
 
     from ganwalk import parallel
-    from vae.run import DataSource, Plan, claim_folder, load_data, run_together
+    from vae.run import Plan, claim_folder, load_data, run_together
     from vae.run_folder import holds_full_scores
     from vae.score_tables import score_table
 
@@ -198,7 +199,7 @@ def _train_one(
         silent = quiet or not leader
         with download_watch(silent) as on_bytes, progress_bar(_PARTS, "training", silent) as advance:
             # First what may be refused, so that a refusal leaves nothing.
-            data = load_data(settings, DataSource(*making.source, on_bytes))
+            data = load_data(settings, making.data.watched(on_bytes))
             if leader and not resume:
                 claim_folder(folder, settings, overwrite=overwrite)
             (result,) = run_together(
@@ -216,8 +217,8 @@ def _train_one(
         for line in score_table([result.scores]):
             click.echo(line)
         click.echo(f"wrote {folder}/: {', '.join(path.name for path in result.written)}")
-        data_root = making.source[0]
-        source = "" if data_root is None else f" --data-root {quoted(data_root)}"
+        root = making.data.root
+        source = "" if root is None else f" --data-root {quoted(root)}"
         click.echo(f"next: python -m vae.evaluate {quoted(folder)}{source}")
 
 
@@ -233,12 +234,12 @@ def _train_several(
     """Trains the models of a grid and prints the means of their scores, a column for each arm."""
     set_up_torch(making.device, threads)
     from vae.comparison import spread_of
-    from vae.run import DataSource, load_data
+    from vae.run import load_data
     from vae.score_tables import score_table
 
     with download_watch(quiet) as on_bytes:
         # First what may be refused, and what is downloaded once for all jobs.
-        load_data(trainings[0], DataSource(*making.source, on_bytes))
+        load_data(trainings[0], making.data.watched(on_bytes))
     arms = ["plain" if one.topdis is None else "topdis" for one in trainings]
     titles = list(dict.fromkeys(arms))
     with progress_bar(_PARTS, "training", quiet) as advance:

@@ -34,7 +34,7 @@ from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 if TYPE_CHECKING:
-    from ganwalk.evaluation.representation.place import DataPlace
+    from ganwalk.data_place import DataPlace
     from ganwalk.ledger import Placement
 
 # The scoring batch of comparisons shares no latent with the discoveries' own.

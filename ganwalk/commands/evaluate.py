@@ -32,9 +32,9 @@ from ganwalk.progress import late_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 if TYPE_CHECKING:
+    from ganwalk.data_place import DataPlace
     from ganwalk.directions import Directions
     from ganwalk.evaluation import Evaluation
-    from ganwalk.evaluation.representation.place import DataPlace
 
 
 @click.command(epilog="Example: ganwalk evaluate --directions ganwalk-out/directions.safetensors --amplitude 2")

@@ -14,9 +14,9 @@ from ganwalk.options.command_line import Number, option_group
 from ganwalk.ranges import SEED_STYLES
 
 if TYPE_CHECKING:
+    from ganwalk.data_place import DataPlace
     from ganwalk.directions import Directions
     from ganwalk.discovery.settings import DiscoverySettings
-    from ganwalk.evaluation.representation.place import DataPlace
     from ganwalk.evaluation.settings import EvaluationSettings
     from ganwalk.generators.base import Generator
 
@@ -172,7 +172,7 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, data_root: Path | None, download: bool, **kwargs: Any) -> Any:
-        from ganwalk.evaluation.representation.place import DataPlace
+        from ganwalk.data_place import DataPlace
 
         return command(*args, data=DataPlace(data_root, download), **kwargs)
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganwalk.data_place import DataPlace
 from ganwalk.directions import CHANNELS, Directions
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.errors import GanwalkError, one_line
@@ -17,7 +18,6 @@ from ganwalk.evaluation.factors import factor_reader
 from ganwalk.evaluation.plan import MAX_POINTS, plan
 from ganwalk.evaluation.reconstructor import reconstruct
 from ganwalk.evaluation.representation.labelled import labelled_images
-from ganwalk.evaluation.representation.place import DataPlace
 from ganwalk.evaluation.representation.scoring import represent
 from ganwalk.evaluation.result import Evaluation
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings, default_sizes
