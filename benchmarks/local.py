@@ -27,8 +27,8 @@ from torch import Tensor
 from benchmarks.directions import as_markdown
 from benchmarks.field import load_named
 from ganwalk.directions import DIRECTIONS_FILE, Directions
+from ganwalk.discovery.held_scores import shape_change
 from ganwalk.discovery.local import measure, rotate_apart, search, search_basis
-from ganwalk.discovery.run import shape_change
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace
 from ganwalk.evaluation.axes import axis_scores, has_axes

@@ -10,10 +10,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ganwalk.directions import KEY, Directions, shift_latents
-from ganwalk.directions_files import save_label
+from ganwalk.directions import Directions, shift_latents
+from ganwalk.directions.files import save_label
 from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
+from ganwalk.files import DIRECTIONS_KEY
 from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.loading import load_directions_generator
 from ganwalk.labels import Label
@@ -114,7 +115,7 @@ def test_hostile_metadata_is_refused(toy, tmp_path, change):
     directions_of(toy).save(path)
     facts, tensors = contents(path)
     text = change if isinstance(change, str) else json.dumps(None if change is None else {**facts, **change})
-    save_file(tensors, path, {KEY: text})
+    save_file(tensors, path, {DIRECTIONS_KEY: text})
     with pytest.raises(GanwalkError, match=r"damaged|unknown space"):
         Directions.load(path)
 
@@ -122,7 +123,7 @@ def test_hostile_metadata_is_refused(toy, tmp_path, change):
 def contents(path):
     """The description and the tensors in a directions file."""
     with safe_open(path, "pt") as file:
-        return json.loads(file.metadata()[KEY]), {k: file.get_tensor(k) for k in ("vectors", "scales")}
+        return json.loads(file.metadata()[DIRECTIONS_KEY]), {k: file.get_tensor(k) for k in ("vectors", "scales")}
 
 
 def test_checkpoints_and_files_of_others_are_named(tmp_path):
@@ -152,10 +153,10 @@ def test_damaged_tensors_are_refused(toy, tmp_path):
         {"scales": torch.ones(5)},
     )
     for change in changes:
-        save_file({**tensors, **change}, path, {KEY: json.dumps(facts)})
+        save_file({**tensors, **change}, path, {DIRECTIONS_KEY: json.dumps(facts)})
         with pytest.raises(GanwalkError, match=r"d\.safetensors is damaged: "):
             Directions.load(path)
-    save_file({"scales": tensors["scales"]}, path, {KEY: json.dumps(facts)})
+    save_file({"scales": tensors["scales"]}, path, {DIRECTIONS_KEY: json.dumps(facts)})
     with pytest.raises(GanwalkError, match="damaged"):
         Directions.load(path)
 
@@ -339,9 +340,9 @@ def test_damaged_labels_are_one_line(toy, tmp_path, labels):
     path = tmp_path / "d.safetensors"
     directions_of(toy).save(path)
     with safe_open(path, "pt") as file:
-        facts = json.loads(file.metadata()[KEY])
+        facts = json.loads(file.metadata()[DIRECTIONS_KEY])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no container)
-    save_file(tensors, path, {KEY: json.dumps({**facts, "labels": labels})})
+    save_file(tensors, path, {DIRECTIONS_KEY: json.dumps({**facts, "labels": labels})})
     with pytest.raises(GanwalkError, match="is damaged"):
         Directions.load(path)
 

@@ -3,7 +3,7 @@
 import torch
 
 from ganwalk.directions import Directions
-from ganwalk.directions_words import describe
+from ganwalk.directions.words import describe
 from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.labels import Label
 

@@ -12,7 +12,7 @@ import torch
 
 from ganwalk import files
 from ganwalk.directions import DIRECTIONS_FILE, Directions
-from ganwalk.directions_files import newest_directions, replace_directions, save_label
+from ganwalk.directions.files import newest_directions, replace_directions, save_label
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.generators.loading import load_generator

@@ -10,18 +10,19 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ganwalk.directions import KEY, Directions, shift_latents
-from ganwalk.directions_files import replace_directions
+from ganwalk.directions import Directions, shift_latents
+from ganwalk.directions.files import replace_directions
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.student.generator import told_apart
-from ganwalk.edits import Move, walk
+from ganwalk.edits import Move, format_edit, parse_edit, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.run import evaluate
 from ganwalk.evaluation.views import view_of
 from ganwalk.explore.sides import Side, found_side
 from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
+from ganwalk.files import DIRECTIONS_KEY
 from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.labels import Label
 from ganwalk.layers import indices_of, is_layers, layers_of
@@ -29,7 +30,6 @@ from ganwalk.naming.settings import NamingSettings
 from ganwalk.naming.suggest import suggest_names
 from ganwalk.ranges import format_layers, parse_layers
 from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid
-from ganwalk.rendering.ranges import format_edit, parse_edit
 from ganwalk.rendering.report import ReportSettings, write_report
 from ganwalk.rendering.report.reproduce import discover_command
 from ganwalk.samples import DrawnSamples
@@ -91,7 +91,7 @@ def test_old_files_are_what_they_were(toy, tmp_path):
 
 def facts_of(path):
     with safe_open(path, "pt") as file:
-        return json.loads(file.metadata()[KEY])
+        return json.loads(file.metadata()[DIRECTIONS_KEY])
 
 
 def test_layers_of_each_direction_come_back(toy, tmp_path):
@@ -134,7 +134,7 @@ def test_layers_that_lie_are_refused(toy, tmp_path, layers):
     path = tmp_path / "d.safetensors"
     directions = plain(toy)
     directions.save(path)
-    metadata = {KEY: json.dumps(facts_of(path) | {"layers": layers})}
+    metadata = {DIRECTIONS_KEY: json.dumps(facts_of(path) | {"layers": layers})}
     save_file({"vectors": directions.vectors.contiguous(), "scales": directions.scales}, path, metadata)
     with pytest.raises(GanwalkError, match="damaged"):
         Directions.load(path)
@@ -198,7 +198,7 @@ def test_impossible_directions_in_wplus_are_refused(toy, tmp_path, changes, mess
     layerwise(toy).save(path)
     if "vectors" in changes:
         tensors = {"vectors": changes["vectors"], "scales": torch.ones(3)}
-        save_file(tensors, path, {KEY: json.dumps(facts_of(path))})
+        save_file(tensors, path, {DIRECTIONS_KEY: json.dumps(facts_of(path))})
         with pytest.raises(GanwalkError, match=f"is damaged: .*{message}"):
             Directions.load(path)
 

@@ -24,7 +24,7 @@ from ganwalk.options.words import command_words, options_table
 from ganwalk.records import scalar_type
 from ganwalk.rendering.report.reproduce import discover_command
 from ganwalk.rendering.report.settings import ReportSettings
-from vae.codes_settings import CodesSettings
+from vae.codes.settings import CodesSettings
 from vae.objectives import OBJECTIVES
 from vae.settings import ScoringSettings, TopDisSettings, TrainingSettings, load_settings
 

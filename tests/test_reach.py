@@ -8,10 +8,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ganwalk.arithmetic import combine, flip, merge, orthogonalise, select
-from ganwalk.directions import KEY, Directions
-from ganwalk.directions_files import amend, replace_directions
+from ganwalk.directions import Directions
+from ganwalk.directions.files import amend, replace_directions
 from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
+from ganwalk.files import DIRECTIONS_KEY
 from ganwalk.generators.loading import load_generator
 from ganwalk.labels import Label
 from ganwalk.reach import Reach, merged
@@ -41,7 +42,7 @@ def test_it_is_kept_and_is_not_part_of_the_fingerprint(directions, tmp_path):
     assert plain.fingerprint() == directions.fingerprint()
     plain.save(tmp_path / "plain.safetensors")
     with safe_open(tmp_path / "plain.safetensors", "pt") as file:
-        assert set(file.keys()) == {"vectors", "scales"} and '"reach"' not in file.metadata()[KEY]
+        assert set(file.keys()) == {"vectors", "scales"} and '"reach"' not in file.metadata()[DIRECTIONS_KEY]
     assert Directions.load(tmp_path / "plain.safetensors").reach is None
 
 
@@ -132,6 +133,6 @@ def test_damaged_files_are_refused(directions, tmp_path):
         save_file({name: value.contiguous() for name, value in damaged.items()}, path, facts)
         with pytest.raises(GanwalkError, match="is damaged"):
             Directions.load(path)
-    save_file(tensors, path, {KEY: facts[KEY].replace('"limit": 8.0', '"limit": "x"')})
+    save_file(tensors, path, {DIRECTIONS_KEY: facts[DIRECTIONS_KEY].replace('"limit": 8.0', '"limit": "x"')})
     with pytest.raises(GanwalkError, match="is damaged"):
         Directions.load(path)

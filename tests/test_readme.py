@@ -107,6 +107,16 @@ def test_blocks_of_python_run(document, block, names, short, tmp_path, monkeypat
         assert len(ganwalk.Directions.load("directions.safetensors").vectors) == 10
 
 
+def test_what_contributing_names_is_there():
+    text = read("CONTRIBUTING.md")
+    files = [path for package in ("ganwalk", "vae", "tests") for path in (ROOT / package).rglob("*.py")]
+    named = set(re.findall(r"`((?:\w+/)*\w+\.py)`", text))
+    assert [name for name in named if not any(path.as_posix().endswith(f"/{name}") for path in files)] == []
+    defined = re.findall(r"^(_?[A-Z][A-Z_]+)\b[^=\n]*=", "\n".join(path.read_text() for path in files), re.MULTILINE)
+    constants = set(re.findall(r"`(_?[A-Z][A-Z_]{3,})`", text))
+    assert len(named) > 10 and len(constants) > 5 and constants <= set(defined)
+
+
 def test_the_readme_has_such_blocks():
     assert len(blocks_of_python(read("README.md"))) >= 3
     assert sum(line.startswith("ganwalk ") for line in lines_of_console(read("README.md"))) >= 10

@@ -16,7 +16,7 @@ from ganwalk.naming.settings import NamingSettings
 from ganwalk.options.words import options_table
 from ganwalk.projection.settings import ProjectionSettings
 from ganwalk.rendering.report.settings import ReportSettings
-from vae.codes_settings import CodesSettings
+from vae.codes.settings import CodesSettings
 from vae.objectives import OBJECTIVES
 from vae.settings import ScoringSettings, TopDisSettings, TrainingSettings
 

@@ -8,8 +8,8 @@
 
 The rooms: `data` (images with known factors), `models` (encoder and decoder), `objectives` (one file each), `topdis`
 (the term), `step` and `training` (the loop), `metrics` (one file each), `evaluation` and `outputs` (scores and
-pictures), `codes_files`, `codes_sample` and `codes_scores` (anybody's codes). Of ganwalk only `ganwalk.rtd` and its
-foundations (arrays, errors, files, downloads, options, parallel, sheets, terminal) are used.
+pictures), `codes` (anybody's codes). Of ganwalk only `ganwalk.rtd` and foundations are used: files, downloads, options,
+the ledger of runs, videos, and the like.
 """
 
 from __future__ import annotations

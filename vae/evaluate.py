@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
 from ganwalk.files import check_writable
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch
-from vae.settings import CONFIG_FILE, ScoringSettings, load_settings
+from vae.settings import CONFIG_FILE, ScoringSettings, TrainingSettings, load_settings
+
+if TYPE_CHECKING:
+    from vae.comparison import Group, ScoredRun
+    from vae.data.base import ImageData
+    from vae.models import VAE
 
 _PATH = click.Path(path_type=Path)
 _PROGRAM = "python -m vae.evaluate"
 # Of the evaluation of a run, as `evaluate_model` tells them.
 _PARTS = ("encoding", "reconstructing", "scoring")
-# Settings whose traversals are drawn, the first ones.
-_SHEETS = 12
+# Settings whose traversals are drawn, the first ones, and where.
+_SHEETS, _TOGETHER = 12, "traversals.png"
 
 
 @click.command(
@@ -79,71 +86,40 @@ def command(
 
     import torch
 
-    from vae.comparison import (
-        ScoredRun,
-        agreement,
-        grouped,
-        holds_other_comparison,
-        standing_lines,
-        with_udr,
-        write_comparison,
-    )
-    from vae.evaluation import check_fit, evaluate_model
-    from vae.outputs import draw_traversals, write_scores
-    from vae.run import DataSource, load_data
-    from vae.run_folder import holds_full_scores, load_model
+    from vae.comparison import agreement, grouped, standing_lines, with_udr, write_comparison
+    from vae.evaluation import check_fit
+    from vae.run import load_data
+    from vae.run_folder import load_model
     from vae.score_tables import score_table
 
-    level: Any = scoring.metrics
-    seed = scoring.seed
     # The same run twice would be an agreement of its own.
     runs = tuple(dict.fromkeys(runs))
-    if level == "quick" and not overwrite:
-        for run in filter(holds_full_scores, runs):
-            raise GanwalkError(f"{run} holds full scores: leave --metrics quick out, or replace them with --force")
+    _check_scores(runs, scoring, overwrite)
     settings = [load_settings(run / CONFIG_FILE, written=True) for run in runs]
     models = [
         load_model(run, getattr(torch, one.precision)).to(device) for run, one in zip(runs, settings, strict=True)
     ]
-    if centrality and (len(runs) < 2 or len({(one.dataset, one.resolution) for one in settings}) > 1):
+    # Codes are drawn uniformly whatever the training drew, so runs on correlated factors share the data set too.
+    distinct = {(one.dataset, one.resolution): one for one in settings}
+    same = len(runs) > 1 and len(distinct) == 1
+    if centrality and not same:
         raise GanwalkError("--centrality compares runs on one data set: leave it out, or give several such runs")
     if len(runs) > 1:
-        check_writable(out / "traversals.png")
-        if holds_other_comparison(out, runs) and not overwrite:
-            raise GanwalkError(f"{out} compares other runs: choose another --out, or replace that with --force")
+        _check_comparison(out, runs, overwrite)
     with download_watch(quiet) as on_bytes:
-        # Codes are drawn uniformly whatever the training drew, so runs on correlated factors share the data set too.
-        distinct = {(one.dataset, one.resolution): one for one in settings}
-        loaded = {key: load_data(one, DataSource(data_root, download, on_bytes)) for key, one in distinct.items()}
+        loaded = {key: load_data(one, DataPlace(data_root, download, on_bytes)) for key, one in distinct.items()}
     sets = [loaded[one.dataset, one.resolution] for one in settings]
     for run, model, data in zip(runs, models, sets, strict=True):
         check_fit(model, data, str(run))
-
-    scores: list[Any] = []
-    written: list[Path] = []
-    with progress_bar(len(_PARTS) * len(runs), "evaluating", quiet) as advance:
-
-        def tell(what: str) -> None:
-            advance(len(_PARTS) * len(scores) + _PARTS.index(what), f"{run}: {what}")
-
-        for run, model, data in zip(runs, models, sets, strict=True):
-            found = evaluate_model(model, data, level=level, seed=seed, threads=threads, on_progress=tell)
-            written += write_scores(found, data, run, level=level, seed=seed)
-            scores.append(found)
-    scored = [ScoredRun(*parts) for parts in zip(runs, settings, scores, strict=True)]
-    same = len(runs) > 1 and len(loaded) == 1
-    agreed = agreement(models, sets[0], seed=seed, centrality=centrality) if same else None
+    scored, written = _score(runs, settings, models, sets, scoring, threads, quiet)
+    agreed = agreement(models, sets[0], seed=scoring.seed, centrality=centrality) if same else None
     if agreed is not None:
         scored = with_udr(scored, agreed)
     groups = grouped(scored)
     if len(runs) > 1:
         written += write_comparison(out, scored, groups, agreed)
-        if same:
-            first = [group.places[0] for group in groups[:_SHEETS]]
-            titles = [f"{g.label}, seed {settings[place].seed}" for g, place in zip(groups, first, strict=False)]
-            chosen = dict(zip(titles, [models[place] for place in first], strict=True))
-            written.append(out / "traversals.png")
-            draw_traversals(chosen, sets[0], written[-1], seed=seed)
+    if same:
+        written.append(_draw_together(out, scored, groups, models, sets[0], scoring.seed))
     if as_json:
         click.echo(json.dumps({str(run.folder): run.scores.values for run in scored}))
         return
@@ -159,6 +135,66 @@ def command(
         click.echo(f"next: {look}compare with another run: {_PROGRAM} {quoted(runs[0])} ANOTHER")
     else:
         click.echo(f"next: look at {quoted(out / 'comparison.png')}")
+
+
+def _check_scores(runs: Sequence[Path], scoring: ScoringSettings, overwrite: bool) -> None:
+    """Refuses to replace full scores by quick ones."""
+    from vae.run_folder import holds_full_scores
+
+    if scoring.metrics == "quick" and not overwrite:
+        for run in filter(holds_full_scores, runs):
+            raise GanwalkError(f"{run} holds full scores: leave --metrics quick out, or replace them with --force")
+
+
+def _check_comparison(out: Path, runs: tuple[Path, ...], overwrite: bool) -> None:
+    """Refuses a folder that cannot be written, or holds a comparison of other runs."""
+    from vae.comparison import holds_other_comparison
+
+    check_writable(out / _TOGETHER)
+    if holds_other_comparison(out, runs) and not overwrite:
+        raise GanwalkError(f"{out} compares other runs: choose another --out, or replace that with --force")
+
+
+def _score(
+    runs: Sequence[Path],
+    settings: Sequence[TrainingSettings],
+    models: Sequence[VAE],
+    sets: Sequence[ImageData],
+    scoring: ScoringSettings,
+    threads: int | None,
+    quiet: bool,
+) -> tuple[list[ScoredRun], list[Path]]:
+    """The scores of runs, written into their folders, and the files that were written."""
+    from vae.comparison import ScoredRun
+    from vae.evaluation import evaluate_model
+    from vae.outputs import write_scores
+
+    level: Any = scoring.metrics
+    scored: list[ScoredRun] = []
+    written: list[Path] = []
+    with progress_bar(len(_PARTS) * len(runs), "evaluating", quiet) as advance:
+
+        def tell(what: str) -> None:
+            advance(len(_PARTS) * len(scored) + _PARTS.index(what), f"{run}: {what}")
+
+        for run, one, model, data in zip(runs, settings, models, sets, strict=True):
+            found = evaluate_model(model, data, level=level, seed=scoring.seed, threads=threads, on_progress=tell)
+            written += write_scores(found, data, run, level=level, seed=scoring.seed)
+            scored.append(ScoredRun(run, one, found))
+    return scored, written
+
+
+def _draw_together(
+    out: Path, scored: Sequence[ScoredRun], groups: Sequence[Group], models: Sequence[VAE], data: ImageData, seed: int
+) -> Path:
+    """Traversals of one model for each setting, from one picture; returns the file."""
+    from vae.outputs import draw_traversals
+
+    first = [group.places[0] for group in groups[:_SHEETS]]
+    titles = [f"{g.label}, seed {scored[place].settings.seed}" for g, place in zip(groups, first, strict=False)]
+    chosen = dict(zip(titles, [models[place] for place in first], strict=True))
+    draw_traversals(chosen, data, out / _TOGETHER, seed=seed)
+    return out / _TOGETHER
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -6,10 +6,11 @@ import contextlib
 import functools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
 from ganwalk.files import owned_folder
 from ganwalk.ledger import Job, Ledger, Placement, Turn, run_jobs
@@ -33,18 +34,18 @@ _JOBS = ".jobs"
 
 @dataclass(frozen=True)
 class Making:
-    """How the trainings of a grid are made; no result depends on it but on `metrics`.
+    """How trainings are made; no result depends on it but on `metrics`.
 
     Attributes:
-        root: folder of the runs' folders.
-        source: folder or file of a public data set, and whether it may be downloaded.
+        root: folder of the runs' folders, in a grid.
+        data: where the file of a public data set lies, or how it is had.
         together: models in lockstep in one job; None for all.
         metrics: level of the scores at the end, or None.
         look_every, device: see vae.run.
     """
 
     root: Path
-    source: tuple[Path | None, bool] = (None, True)
+    data: DataPlace = field(default_factory=DataPlace)
     together: int | None = None
     metrics: str | None = "full"
     look_every: int | None = None
@@ -131,11 +132,11 @@ def _check(folder: Path, settings: TrainingSettings, *, resume: bool, overwrite:
 
 def _train(group: Sequence[TrainingSettings], making: Making, turn: Turn) -> list[dict[str, float]]:
     """The job of a group: its scores. What an interrupted job left in the runs' folders is continued."""
-    from vae.run import DataSource, Plan, claim_folder, load_data, run_together
+    from vae.run import Plan, claim_folder, load_data, run_together
 
     with contextlib.ExitStack() as held:
         plans: list[Plan] = []
-        data: Any = load_data(group[0], DataSource(*making.source))
+        data: Any = load_data(group[0], making.data)
         for settings in group:
             folder = making.root / run_name(settings)
             held.enter_context(owned_folder(folder))

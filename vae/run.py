@@ -12,7 +12,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from ganwalk import parallel
-from ganwalk.download import Progress
+from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_json, write_text
 from ganwalk.terminal import quoted
@@ -32,15 +32,6 @@ _LOG_EVERY = 100
 
 
 @dataclass(frozen=True)
-class DataSource:
-    """How the file of a public data set may be had; see vae.data.load_dataset."""
-
-    root: Path | None = None
-    download: bool = True
-    progress: Progress | None = None
-
-
-@dataclass(frozen=True)
 class Run:
     """What a training leaves: its state, its scores, and the files in its folder."""
 
@@ -49,17 +40,17 @@ class Run:
     written: Sequence[Path]
 
 
-def load_data(settings: TrainingSettings, source: DataSource | None = None) -> ImageData:
+def load_data(settings: TrainingSettings, place: DataPlace | None = None) -> ImageData:
     """The data set that the settings name."""
-    source = source or DataSource()
+    place = place or DataPlace()
     return load_dataset(
         settings.dataset,
         resolution=settings.resolution,
-        root=source.root,
+        root=place.root,
         correlated=settings.correlated,
         correlation_width=settings.correlation_width,
-        download=source.download,
-        progress=source.progress,
+        download=place.download,
+        progress=place.progress,
     )
 
 

@@ -13,11 +13,11 @@ from ganwalk.files import check_free, write_json
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import quoted, run_command
-from vae.codes_settings import CodesSettings
+from vae.codes.settings import CodesSettings
 
 if TYPE_CHECKING:
-    from vae.codes_files import CodesSource
-    from vae.codes_scores import CodesScores
+    from vae.codes.files import CodesSource
+    from vae.codes.scores import CodesScores
 
 _PATH = click.Path(path_type=Path)
 _PROGRAM = "python -m vae.score"
@@ -72,8 +72,8 @@ def command(
     """
     import json
 
-    from vae.codes_files import open_codes
-    from vae.codes_scores import check_texts, read_samples, score_samples
+    from vae.codes.files import open_codes
+    from vae.codes.scores import check_texts, read_samples, score_samples
 
     target = out / "scores.json"
     check_free(target, overwrite)

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from ganwalk.commands.options import ledger_options
+from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
 from ganwalk.files import owned_folder
 from ganwalk.ledger import Placement, SharesMissing
+from ganwalk.ledger.command_line import ledger_options
 from ganwalk.options import Option, TextForm, options_of
 from ganwalk.options.command_line import click_option, field_options
 from ganwalk.options.words import shown_default
@@ -152,29 +153,43 @@ def command(
     if saved is not None and settings != saved:
         raise GanwalkError(f"{out} was trained with other options: resume without them, or choose another --out")
     check_options(settings.objective, settings.options)
+    making = Making(
+        root=out or _RUNS,
+        data=DataPlace(data_root, download),
+        together=together,
+        metrics=None if metrics == "none" else metrics,
+        look_every=look_every,
+        device=device,
+    )
     if several:
-        making = Making(
-            root=out or _RUNS,
-            source=(data_root, download),
-            together=together,
-            metrics=None if metrics == "none" else metrics,
-            look_every=look_every,
-            device=device,
-        )
         _train_several(members(settings, seeds or (), arms or ()), making, where, resume, overwrite, threads, quiet)
-        return
+    else:
+        folder = out or _RUNS / run_name(settings)
+        _train_one(settings, folder, making, resume, overwrite, tensorboard, threads, quiet)
+
+
+def _train_one(
+    settings: TrainingSettings,
+    folder: Path,
+    making: Making,
+    resume: bool,
+    overwrite: bool,
+    tensorboard: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Trains one model, in this process or in all of torchrun's, and prints its scores."""
     import torch
 
     from ganwalk import parallel
-    from vae.run import DataSource, Plan, claim_folder, load_data, run_together
+    from vae.run import Plan, claim_folder, load_data, run_together
     from vae.run_folder import holds_full_scores
     from vae.score_tables import score_table
 
-    if resume and out is not None and metrics == "quick" and holds_full_scores(out):
-        raise GanwalkError(f"{out} holds full scores, which quick ones would replace: resume with --metrics none")
-    device = parallel.own_device(device)
+    if resume and making.metrics == "quick" and holds_full_scores(folder):
+        raise GanwalkError(f"{folder} holds full scores, which quick ones would replace: resume with --metrics none")
+    device = parallel.own_device(making.device)
     set_up_torch(device, threads)
-    folder = out or _RUNS / run_name(settings)
     with (
         _told_how_to_continue(folder),
         parallel.process_group(torch.device(device)),
@@ -184,7 +199,7 @@ def command(
         silent = quiet or not leader
         with download_watch(silent) as on_bytes, progress_bar(_PARTS, "training", silent) as advance:
             # First what may be refused, so that a refusal leaves nothing.
-            data = load_data(settings, DataSource(data_root, download, on_bytes))
+            data = load_data(settings, making.data.watched(on_bytes))
             if leader and not resume:
                 claim_folder(folder, settings, overwrite=overwrite)
             (result,) = run_together(
@@ -192,8 +207,8 @@ def command(
                 data,
                 device=device,
                 threads=threads,
-                metrics=None if metrics == "none" else metrics,  # type: ignore[arg-type]
-                look_every=look_every,
+                metrics=making.metrics,  # type: ignore[arg-type]
+                look_every=making.look_every,
                 tensorboard=tensorboard,
                 on_share=lambda share, note: advance(int(_TRAINED * share), f"training, {note}".rstrip(", ")),
                 on_progress=lambda what: advance(_AFTER.get(what, _TRAINED), what),
@@ -202,7 +217,8 @@ def command(
         for line in score_table([result.scores]):
             click.echo(line)
         click.echo(f"wrote {folder}/: {', '.join(path.name for path in result.written)}")
-        source = "" if data_root is None else f" --data-root {quoted(data_root)}"
+        root = making.data.root
+        source = "" if root is None else f" --data-root {quoted(root)}"
         click.echo(f"next: python -m vae.evaluate {quoted(folder)}{source}")
 
 
@@ -218,12 +234,12 @@ def _train_several(
     """Trains the models of a grid and prints the means of their scores, a column for each arm."""
     set_up_torch(making.device, threads)
     from vae.comparison import spread_of
-    from vae.run import DataSource, load_data
+    from vae.run import load_data
     from vae.score_tables import score_table
 
     with download_watch(quiet) as on_bytes:
         # First what may be refused, and what is downloaded once for all jobs.
-        load_data(trainings[0], DataSource(*making.source, on_bytes))
+        load_data(trainings[0], making.data.watched(on_bytes))
     arms = ["plain" if one.topdis is None else "topdis" for one in trainings]
     titles = list(dict.fromkeys(arms))
     with progress_bar(_PARTS, "training", quiet) as advance:

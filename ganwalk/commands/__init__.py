@@ -8,11 +8,13 @@ from ganwalk import __version__
 from ganwalk.commands.animate import animate
 from ganwalk.commands.arithmetic import directions
 from ganwalk.commands.checkpoints import convert, info, models
+from ganwalk.commands.compare import compare
 from ganwalk.commands.discover import discover
 from ganwalk.commands.encode import encode
-from ganwalk.commands.evaluate import compare, evaluate
+from ganwalk.commands.evaluate import evaluate
 from ganwalk.commands.explore import explore
-from ganwalk.commands.files import export, import_command, name
+from ganwalk.commands.interchange import export, import_command
+from ganwalk.commands.naming import name
 from ganwalk.commands.project import project
 from ganwalk.commands.reach import reach
 from ganwalk.commands.render import render

@@ -13,11 +13,10 @@ from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     AMPLITUDE,
     PATH,
+    External,
     batch_option,
-    code_again,
     common_options,
     cutoff_option,
-    external_again,
     external_options,
     force_option,
     found_class_option,
@@ -26,8 +25,8 @@ from ganwalk.commands.options import (
     percent,
     plain_amplitude_option,
     seed_style_option,
-    told_how_to_continue,
 )
+from ganwalk.commands.suggestions import code_again, directions_again, external_again, told_how_to_continue
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import settings_options
 from ganwalk.options.words import command_words
@@ -107,7 +106,7 @@ def animate(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Make a video from keyframe to keyframe, with a walk along a direction at each of them if one is named.
 
@@ -183,9 +182,8 @@ def _walk(
     directions: Directions, direction: str | None, combine: str | None, amplitude: float, layers_text: str | None
 ) -> Walk:
     from ganwalk.animation.frames import Walk
-    from ganwalk.edits import Move
+    from ganwalk.edits import Move, parse_edit
     from ganwalk.ranges import parse_layers
-    from ganwalk.rendering.ranges import parse_edit
 
     layers = parse_layers(layers_text) if layers_text else None
     if combine is not None:
@@ -217,12 +215,11 @@ def _keyframes(
 
 def _default_target(path: Path | None, given: dict[str, Any], words: Sequence[str]) -> Path:
     """Named by the options: beside the directions, or here."""
-    from ganwalk.rendering.naming import settings_name, stem_among_others
+    from ganwalk.rendering.naming import given_words, settings_name, stem_among_others
 
-    shown = [word for key, value in given.items() if value is not None for word in (key, str(value))]
     # Pictures of another file beside a discovery's are not the discovery's.
     stem = "animation" if path is None else f"{stem_among_others(path)}animation"
-    name = f"{settings_name(stem, [*shown, *words])}.mp4"
+    name = f"{settings_name(stem, [*given_words(given), *words])}.mp4"
     return Path(name) if path is None else path.parent / name
 
 
@@ -232,11 +229,11 @@ def _next(
     generator: Any,
     walks: bool,
     directions: Directions | None,
-    external: dict[str, Any],
+    external: External,
 ) -> str:
     """A command to go on with."""
     if directions is None:
         return f"ganwalk discover --generator {quoted(name or generator.identity.reference)}{external_again(external)}"
-    where = f" --directions {quoted(directions_path)}" if directions_path else ""
+    where = directions_again(directions_path)
     again = code_again(generator, name, external)
     return f"ganwalk render{where}{again} --direction all" if walks else f"ganwalk animate{where}{again} --direction 0"

@@ -10,13 +10,14 @@ import click
 
 from ganwalk.commands.options import (
     PATH,
+    External,
     directions_option,
     external_options,
     force_option,
     generator_option,
-    identity_again,
     open_directions,
 )
+from ganwalk.commands.suggestions import identity_again
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import download_watch, quoted
 
@@ -55,15 +56,15 @@ def combine(
     name: str | None,
     out: Path | None,
     force: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Make one direction of an edit: a step of 1 σ along it is all of EDIT.
 
     EDIT is as for render --combine. Where its layers differ, the direction is in W+.
     """
     from ganwalk import arithmetic
+    from ganwalk.edits import parse_edit
     from ganwalk.labels import Label
-    from ganwalk.rendering.ranges import parse_edit
 
     path, found = open_directions(directions_path)
     out = _free_out(out, path, "combine", force)
@@ -88,7 +89,7 @@ def orthogonalise(
     name: str | None,
     out: Path | None,
     force: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Take its part along others out of a direction, so that it leaves them alone (Shen et al. 2020).
 
@@ -183,9 +184,7 @@ def _free_out(out: Path | None, path: Path, operation: str, force: bool) -> Path
     return out
 
 
-def _num_layers(
-    found: Directions, limits: Iterable[Layers | None], name: str | None, external: dict[str, Any]
-) -> int | None:
+def _num_layers(found: Directions, limits: Iterable[Layers | None], name: str | None, external: External) -> int | None:
     """The number of the generator's layers, if directions of different layers have to become W+; otherwise None."""
     from ganwalk.generators.loading import load_directions_generator
 

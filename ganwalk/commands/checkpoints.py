@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ganwalk.commands.options import PATH, external_again, external_options, force_option
+from ganwalk.commands.options import PATH, External, external_options, force_option
+from ganwalk.commands.suggestions import external_again
 from ganwalk.errors import GanwalkError
 from ganwalk.terminal import download_watch, quoted
 
@@ -16,7 +16,7 @@ from ganwalk.terminal import download_watch, quoted
 @click.argument("file")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 @external_options
-def info(file: str, as_json: bool, external: dict[str, Any]) -> None:
+def info(file: str, as_json: bool, external: External) -> None:
     """Say what a checkpoint is: format, architecture, sizes, hash."""
     import json
 
@@ -65,7 +65,7 @@ def models(as_json: bool) -> None:
 @force_option
 def convert(source: Path, target: Path, force: bool) -> None:
     """Rewrite a checkpoint as safetensors: smaller, quick to load, and nothing in it can run."""
-    from ganwalk.directions_files import holds_directions
+    from ganwalk.directions.files import holds_directions
     from ganwalk.download import first_read
     from ganwalk.files import check_free
     from ganwalk.generators.architectures import build_generator

@@ -16,20 +16,21 @@ from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     DEFAULT_OUT,
     PATH,
+    External,
     classifier_options,
-    code_again,
     common_options,
     external_options,
     force_option,
     with_what_there_is,
 )
+from ganwalk.commands.suggestions import code_again, directions_again, told_how_to_continue
 from ganwalk.discovery.settings import ON_STUDENT, OPTIMISED, SUPERVISED, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.options import options_of
 from ganwalk.options.command_line import settings_options
 from ganwalk.options.fields import shown_name
 from ganwalk.progress import say
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import download_watch, set_up_torch
 
 if TYPE_CHECKING:
     from ganwalk.discovery.results import DiscoveryResult
@@ -63,7 +64,7 @@ def discover(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
     make_reader: Callable[[Any, int | None], Any],
 ) -> None:
     """Find directions along which batches of images keep their shape, or those of a baseline.
@@ -82,15 +83,18 @@ def discover(
     set_up_torch(device, threads)
     from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.discovery.run import run_discovery
+    from ganwalk.discovery.student.images import IMAGES_FILE
     from ganwalk.discovery.watching import watched
     from ganwalk.evaluation.factors import factor_reader
     from ganwalk.files import owned_folder
     from ganwalk.generators.loading import load_generator
     from ganwalk.rendering.discovery import sheet_of, sheet_seconds, write_outputs
 
+    unfinished = [out / name for name in (IMAGES_FILE, _CHECKPOINT)]
     with (
         parallel.process_group(torch.device(device)),
-        _told_how_to_continue(out),
+        _ended_with_others(out),
+        told_how_to_continue(unfinished if parallel.rank() == 0 else []),
         owned_folder(out) if parallel.rank() == 0 else contextlib.nullcontext(),
     ):
         leader = parallel.rank() == 0
@@ -144,7 +148,7 @@ def discover(
         click.echo(f"{why} {_where(result)}; continue: the same command with --resume")
         if result.ended == "interrupt":
             sys.exit(130)
-    where = "" if out == DEFAULT_OUT else f" --directions {quoted(out / DIRECTIONS_FILE)}"
+    where = directions_again(None if out == DEFAULT_OUT else out / DIRECTIONS_FILE)
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction 0")
 
 
@@ -166,7 +170,7 @@ def _tell_unused(settings: DiscoverySettings) -> None:
 def _check_unfinished(out: Path) -> None:
     """Refuses to run where directions are that somebody may want to keep."""
     from ganwalk.directions import DIRECTIONS_FILE, Directions
-    from ganwalk.directions_words import describe
+    from ganwalk.directions.words import describe
 
     if (out / DIRECTIONS_FILE).exists():
         try:
@@ -192,10 +196,9 @@ def _where(result: DiscoveryResult) -> str:
 
 
 @contextlib.contextmanager
-def _told_how_to_continue(out: Path) -> Iterator[None]:
-    """Ctrl-C names what continues; so does the end of another process of torchrun, which torch tells in many lines."""
+def _ended_with_others(out: Path) -> Iterator[None]:
+    """The end of another process of torchrun, which torch tells in many lines, names what continues."""
     from ganwalk import parallel
-    from ganwalk.discovery.student.images import IMAGES_FILE
 
     together = parallel.processes() > 1
     message = f"another process of this run has ended: start it again with --resume, it continues from {out}"
@@ -208,10 +211,6 @@ def _told_how_to_continue(out: Path) -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, on_terminated) if together else None
     try:
         yield
-    except KeyboardInterrupt:
-        if any((out / name).exists() for name in (IMAGES_FILE, _CHECKPOINT)) and parallel.rank() == 0:
-            click.echo("to continue: the same command with --resume", err=True)
-        raise
     except RuntimeError as error:
         # gloo has no error of its own for a process that is gone.
         if not together or not any(name in str(error).lower() for name in ("gloo", "nccl", "connection")):

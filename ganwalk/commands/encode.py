@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganwalk.commands.options import (
-    PATH,
-    common_options,
-    directions_option,
-    force_option,
-    identity_again,
-    open_directions,
-)
+from ganwalk.commands.options import PATH, common_options, directions_option, force_option, open_directions
+from ganwalk.commands.suggestions import identity_again
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.terminal import quoted, set_up_torch
 

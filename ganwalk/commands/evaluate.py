@@ -1,12 +1,8 @@
-"""`ganwalk evaluate` and `ganwalk compare`."""
+"""`ganwalk evaluate`."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import json
-import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,33 +13,28 @@ import click
 from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     PATH,
+    External,
+    check_data_root,
     classifier_options,
-    code_again,
     common_options,
     data_options,
     directions_option,
     external_options,
     force_option,
     generator_option,
-    ledger_options,
     open_directions,
-    with_what_there_is,
 )
-from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.evaluation.settings import OF_BATCHES, OF_REPRESENTATION, EvaluationSettings
+from ganwalk.evaluation.settings import OF_REPRESENTATION, EvaluationSettings
 from ganwalk.options.command_line import settings_options
-from ganwalk.progress import late_bar, progress_bar
+from ganwalk.progress import late_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 if TYPE_CHECKING:
+    from ganwalk.data_place import DataPlace
     from ganwalk.directions import Directions
     from ganwalk.evaluation import Evaluation
-    from ganwalk.evaluation.representation.place import DataPlace
-    from ganwalk.ledger import Placement
-
-# The scoring batch of comparisons shares no latent with the discoveries' own.
-SCORING = EvaluationSettings(reconstructor=False, seed=2**40)
 
 
 @click.command(epilog="Example: ganwalk evaluate --directions ganwalk-out/directions.safetensors --amplitude 2")
@@ -70,7 +61,7 @@ def evaluate(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
     make_reader: Callable[[Any, int | None], Any],
 ) -> None:
     """Score directions: against known axes and factors where there are any, and without labels.
@@ -78,7 +69,7 @@ def evaluate(
     Writes evaluation.json, evaluation.csv and evaluation.png; with --representation also encoder.safetensors, by which
     ganwalk encode reads pictures.
     """
-    _check_data_root(settings, data)
+    check_data_root(settings, data)
     set_up_torch(device, threads)
     from ganwalk.evaluation.outputs import EVALUATION_FILE, write_outputs
     from ganwalk.evaluation.run import run_evaluation
@@ -119,17 +110,11 @@ def evaluate(
     if explain:
         _print_meanings(evaluation)
     click.echo(f"wrote {', '.join(map(str, written))}")
-    where = f" --directions {quoted(directions_path)}" if directions_path else ""
+    where = directions_again(directions_path)
     if evaluation.representation is not None:
         click.echo(f"next: ganwalk encode{where} --encoder {quoted(written[0])} PICTURE")
         return
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction all")
-
-
-def _check_data_root(settings: EvaluationSettings, data: DataPlace) -> None:
-    """Refuses the place of a data set that nothing asks for."""
-    if data.root is not None and not settings.representation:
-        raise GanwalkError("--data-root has no effect without --representation: leave it out")
 
 
 def _shorter(settings: EvaluationSettings) -> str:
@@ -137,104 +122,6 @@ def _shorter(settings: EvaluationSettings) -> str:
     if settings.representation:
         return "fewer --encoder-pairs and --encoder-steps, or --metrics quick shorten it"
     return "fewer --samples or --no-reconstructor shorten it"
-
-
-@click.command(epilog="Example: ganwalk compare --generator scenes --methods rtd,pca,random --seeds 5")
-@click.option("-g", "--generator", "name", required=True, help="Checkpoint or name, as of discover.")
-@click.option(
-    "-m",
-    "--methods",
-    "methods_text",
-    default="rtd,pca,sefa,jacobian,hessian,random",
-    show_default=True,
-    help="Methods, separated by commas.",
-)
-@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Seeds per method, from 0.")
-@click.option("-o", "--out", type=PATH, default=Path("ganwalk-comparison"), show_default=True, help="Folder.")
-@settings_options("settings", DiscoverySettings(n_directions=10), without=("method", "seed", "compared"))
-@settings_options("scoring", SCORING, without=("amplitude", "chunk", "seed", "latents", *OF_BATCHES))
-@data_options
-@click.option("--resume", is_flag=True, help="Keep the finished runs in --out, and continue the interrupted one.")
-@force_option
-@ledger_options("ganwalk.evaluation.comparison")
-@common_options
-@external_options
-@classifier_options
-def compare(
-    name: str,
-    methods_text: str,
-    seeds: int,
-    out: Path,
-    settings: DiscoverySettings,
-    scoring: EvaluationSettings,
-    data: DataPlace,
-    resume: bool,
-    force: bool,
-    device: str,
-    threads: int | None,
-    quiet: bool,
-    external: dict[str, Any],
-    make_reader: Callable[[Any, int | None], Any],
-    where: Placement,
-) -> None:
-    """Compare methods over seeds: a table with mean ± std, a figure and a report.
-
-    Methods are scored against true axes and factors where the generator has them (blobs, scenes), and without labels
-    elsewhere. Writes report.md, comparison.png, comparison.csv, comparison.json and every run's directions into --out.
-    """
-    _check_data_root(scoring, data)
-    set_up_torch(device, threads)
-    from ganwalk.directions import DIRECTIONS_FILE
-    from ganwalk.evaluation.comparison import compare as run_comparison
-    from ganwalk.evaluation.comparison_outputs import as_table, ranked, write_comparison
-    from ganwalk.files import owned_folder
-    from ganwalk.ledger import SharesMissing
-
-    load = functools.partial(_load_scored, name, device, external, make_reader, settings.class_index)
-    with download_watch(quiet) as on_bytes:
-        generator, reader = load(on_bytes)
-    settings = with_what_there_is(settings, generator, quiet)
-    if not (resume or force):
-        _check_runs(out, shared=where.shard is not None)
-    # Directions are scored on batches like those that they were found on.
-    shared = {name: getattr(settings, name) for name in ("chunk", *OF_BATCHES)}
-    scoring = replace(scoring, **shared)
-    # Shares of one comparison are one run in several places.
-    owned = contextlib.nullcontext() if where.shard is not None else owned_folder(out)
-    try:
-        with owned, progress_bar(1000, "comparing", quiet) as advance:
-            comparison = run_comparison(
-                generator,
-                settings,
-                [method.strip() for method in methods_text.split(",")],
-                range(seeds),
-                evaluation=scoring,
-                reader=reader,
-                data=data,
-                folder=out / "runs",
-                resume=resume,
-                threads=threads,
-                command=shlex.join(["ganwalk", *sys.argv[1:]]),
-                on_progress=lambda what, share: advance(int(1000 * share), what),
-                where=where,
-                load=load,
-            )
-    except SharesMissing as missing:
-        click.echo(str(missing))
-        return
-    except KeyboardInterrupt:
-        click.echo("stopped; continue: the same command with --resume", err=True)
-        raise
-    if all(run.refusal for run in comparison.runs):
-        raise GanwalkError(f"no method can serve this generator: {comparison.runs[0].refusal}")
-    written = write_comparison(comparison, out)
-    click.echo(as_table(comparison))
-    click.echo(f"wrote {out}/: {', '.join(path.name for path in reversed(written))}, runs/")
-    first = ranked(comparison)[0]
-    run = next(run for run in comparison.runs if run.method == first)
-    file = out / "runs" / f"{run.method}-{run.seed}" / DIRECTIONS_FILE
-    again = code_again(generator, name, external)
-    click.echo(f"next: ganwalk render --directions {quoted(file)}{again} --direction all")
 
 
 def _check_other_scores(path: Path, directions: Directions, settings: EvaluationSettings, generator: Any) -> None:
@@ -277,31 +164,6 @@ def _scores_of_others(path: Path, directions: Directions) -> bool:
         return owner.fingerprint() != directions.fingerprint() and load_evaluation(path, owner) is not None
     except GanwalkError:
         return False
-
-
-def _check_runs(out: Path, *, shared: bool) -> None:
-    """Refuses to replace a comparison, or the finished runs of one; runs of other shares are no matter."""
-    done = len(list((out / "runs").glob("*/run.json")))
-    if (out / "comparison.json").exists() or (done and not shared):
-        raise GanwalkError(
-            f"{out} holds a comparison ({done} finished runs): keep them with --resume, replace them with --force, "
-            "or choose another folder with --out"
-        )
-
-
-def _load_scored(
-    name: str,
-    device: str,
-    external: dict[str, Any],
-    make_reader: Callable[[Any, int | None], Any],
-    class_index: int | None,
-    on_bytes: Callable[[int, int | None], None] | None = None,
-) -> tuple[Any, Any]:
-    """The generator of a comparison and what reads its factors, in whichever process runs it."""
-    from ganwalk.generators.loading import load_generator
-
-    generator = load_generator(name, device, on_bytes, **external)
-    return generator, make_reader(generator, class_index)
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:

@@ -6,13 +6,13 @@ import functools
 import secrets
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ganwalk.commands.options import (
+    External,
     batch_option,
-    code_again,
     common_options,
     external_options,
     generator_option,
@@ -20,11 +20,13 @@ from ganwalk.commands.options import (
     open_directions,
     percent,
 )
+from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError
 from ganwalk.progress import late_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 if TYPE_CHECKING:
+    from ganwalk.explore.studio import Studio
     from ganwalk.samples import StoredSamples
 
 
@@ -80,7 +82,7 @@ def explore(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Walk along directions in a browser: sliders, names, comparisons, exports. Ctrl-C ends it.
 
@@ -106,7 +108,6 @@ def explore(
     from ganwalk.explore.sides import choose_sides
     from ganwalk.explore.studio import Studio
     from ganwalk.interchange.latents import read_latents
-    from ganwalk.labels import Label
 
     files = [read_latents(path) for path in latents_paths]
     chosen = source or str(open_directions(None, quiet)[0])
@@ -146,16 +147,27 @@ def explore(
     make = functools.partial(open_studio, device=device, preview=preview, batch=batch) if local else None
     shown = Opened(studio, make)
     serve(shown, listener, token=token, local=local, on_ready=on_ready)
-    named = [side for side in shown.studio.sides if any(label != Label() for label in side.directions.labels)]
+    _print_end(shown.studio, bool(source) or shown.studio is not studio)
+
+
+def _print_end(studio: Studio, chosen: bool) -> None:
+    """Where names were kept, and a command to go on with.
+
+    Args:
+        chosen: whether the directions are others than those that commands take without being told.
+    """
+    from ganwalk.labels import Label
+
+    named = [side for side in studio.sides if any(label != Label() for label in side.directions.labels)]
     if kept := [str(side.path) for side in named if side.path is not None]:
         click.echo(f"names and stars are in {' and '.join(kept)}")
     elif named:
         click.echo("names and stars are gone: these directions were in no file")
-    first = shown.studio.sides[0]
+    first = studio.sides[0]
     if first.path is None:
-        reference = shown.studio.generator.identity.reference
+        reference = studio.generator.identity.reference
         click.echo(f"next: ganwalk discover --generator {quoted(reference)} --method {first.directions.method}")
         return
-    where = f" --directions {quoted(first.path)}" if source or shown.studio is not studio else ""
-    again = shlex.join(shown.studio.generator_options)
+    where = directions_again(first.path if chosen else None)
+    again = shlex.join(studio.generator_options)
     click.echo(f"next: ganwalk report{where}{f' {again}' if again else ''}")

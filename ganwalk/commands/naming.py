@@ -1,4 +1,4 @@
-"""`ganwalk name --auto`: names that are found, and how names are listed."""
+"""`ganwalk name`: names that people give, names that are found (--auto), and how names are listed."""
 
 from __future__ import annotations
 
@@ -7,17 +7,136 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ganwalk.commands.estimates import announce
-from ganwalk.commands.options import code_again, command_again, open_directions
+from ganwalk.commands.options import (
+    PATH,
+    External,
+    classifier_options,
+    common_options,
+    external_options,
+    open_directions,
+)
+from ganwalk.commands.suggestions import code_again, command_again, directions_again, identity_again
 from ganwalk.errors import GanwalkError
 from ganwalk.labels import Label
 from ganwalk.naming.settings import NamingSettings
+from ganwalk.options.command_line import settings_options
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 
+# Parameters of `name` without --auto.
+_PLAIN = {"direction", "name", "note", "star", "hide", "as_json", "path"}
 
-def name_automatically(
+
+@click.command(epilog='Example: ganwalk name 3 smile --note "teeth show from 2 σ on" --star, or ganwalk name --auto')
+@click.argument("direction", required=False)
+@click.argument("name", required=False)
+@click.option("--note", help="A remark, kept with the name; empty takes it away.")
+@click.option("--star/--no-star", default=None, help="Mark it as one of the good ones.")
+@click.option("--hide/--show", default=None, help="Leave it out of overviews and reports.")
+@click.option("--json", "as_json", is_flag=True, help="List them as JSON.")
+@click.option("--directions", "path", type=PATH, help="Directions file [default: the newest discovery here].")
+@click.option("--auto", is_flag=True, help="Find names; all options below are of this.")
+@click.option("--dry-run", is_flag=True, help="Only show them.")
+@click.option("--force", is_flag=True, help="Replace names and notes that are there already.")
+@click.option("-g", "--generator", help="Checkpoint or name [default: the one the directions belong to].")
+@settings_options("settings", NamingSettings())
+@common_options
+@external_options
+@classifier_options
+def name(
+    direction: str | None,
+    name: str | None,
+    note: str | None,
+    star: bool | None,
+    hide: bool | None,
+    as_json: bool,
+    path: Path | None,
+    auto: bool,
+    dry_run: bool,
+    force: bool,
+    generator: str | None,
+    settings: NamingSettings,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+    external: External,
+    make_reader: Callable[[Any, int | None], Any],
+) -> None:
+    """Name a direction, or list the names. They are kept in the directions file.
+
+    DIRECTION is a number or a name; NAME is its new one, and an empty one ("") takes it away.
+
+    --auto names the directions that have no name, or DIRECTION alone: after the factor that each moves most, where the
+    generator or a classifier knows factors ("more scale", "less scale"), otherwise after what changes in the pictures
+    and where ("brighter on the left").
+    """
+    import json
+    from dataclasses import asdict, replace
+
+    from ganwalk.directions.files import save_label
+
+    changes: dict[str, Any] = {"name": name, "note": note, "starred": star, "hidden": hide}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    _check_name_options(auto, changes)
+    if auto:
+        _name_automatically(
+            path,
+            direction,
+            settings,
+            as_json=as_json,
+            dry_run=dry_run,
+            force=force,
+            generator_name=generator,
+            device=device,
+            threads=threads,
+            quiet=quiet,
+            external=external,
+            make_reader=make_reader,
+        )
+        return
+    if as_json and direction is not None:
+        raise GanwalkError("--json lists the names: leave the direction out")
+    path, directions = open_directions(path, quiet=as_json)
+    if as_json:
+        rows = [{"direction": index, **asdict(label)} for index, label in enumerate(directions.labels)]
+        click.echo(json.dumps({"file": str(path), "directions": rows}, indent=1))
+        return
+    if direction is None:
+        for line in _label_lines(dict(enumerate(directions.labels))):
+            click.echo(line)
+        unnamed = [index for index, label in enumerate(directions.labels) if not label.name]
+        todo = f"name {unnamed[0]} NAME" if unnamed else "render --direction 0"
+        click.echo(
+            f"next: ganwalk {todo} --directions {quoted(path)}{'' if unnamed else identity_again(directions.generator)}"
+        )
+        return
+    if not changes:
+        raise GanwalkError(f"say what to call it: ganwalk name {quoted(direction)} smile, or see ganwalk name --help")
+    index = directions.find(direction)
+    directions = save_label(path, index, replace(directions.labels[index], **changes), directions.fingerprint())
+    click.echo(f"wrote {path}: direction {directions.title(index)}")
+    name_given = directions.labels[index].name
+    # Not every terminal can show every name.
+    called = name_given if name_given.isascii() and name_given else str(index)
+    again = identity_again(directions.generator)
+    click.echo(f"next: ganwalk render --directions {quoted(path)}{again} --direction {quoted(called)}")
+
+
+def _check_name_options(auto: bool, changes: dict[str, Any]) -> None:
+    """Raises GanwalkError if something was typed that would count for nothing."""
+    if auto and changes:
+        raise GanwalkError("--auto finds names and notes itself: leave NAME, --note, --star and --hide out")
+    context = click.get_current_context()
+    typed = ParameterSource.COMMANDLINE
+    for parameter in context.command.params:
+        if not auto and parameter.name not in _PLAIN and context.get_parameter_source(str(parameter.name)) is typed:
+            raise GanwalkError(f"{max(parameter.opts, key=len)} is an option of --auto: add that, or leave it out")
+
+
+def _name_automatically(
     given_path: Path | None,
     direction: str | None,
     settings: NamingSettings,
@@ -29,7 +148,7 @@ def name_automatically(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
     make_reader: Callable[[Any, int | None], Any],
 ) -> None:
     """Finds names of the directions that have none, and writes them unless it is a `dry_run`.
@@ -46,7 +165,7 @@ def name_automatically(
     import json
     from dataclasses import asdict, replace
 
-    from ganwalk.directions_files import amend
+    from ganwalk.directions.files import amend
     from ganwalk.generators.loading import load_directions_generator
     from ganwalk.naming.suggest import choose_reader, seconds_of_naming, suggest_names
     from ganwalk.naming.words import with_names
@@ -84,7 +203,7 @@ def name_automatically(
         rows = [{"direction": index, **asdict(labels[index]), "measured": suggestions[index].facts} for index in chosen]
         click.echo(json.dumps({"file": str(path), "by": by, "written": not dry_run, "directions": rows}, indent=1))
         return
-    for line in label_lines({index: labels[index] for index in chosen}):
+    for line in _label_lines({index: labels[index] for index in chosen}):
         click.echo(line)
     if kept:
         names = ", ".join(directions.title(index) for index in kept)
@@ -95,11 +214,11 @@ def name_automatically(
         click.echo(f"next: {command_again(without=('dry_run',))}")
         return
     click.echo(f"wrote {path}: {count}")
-    where = f" --directions {quoted(given_path)}" if given_path else ""
-    click.echo(f"next: ganwalk render{where}{code_again(generator, generator_name, external)} --direction all")
+    again = f"{directions_again(given_path)}{code_again(generator, generator_name, external)}"
+    click.echo(f"next: ganwalk render{again} --direction all")
 
 
-def label_lines(labels: Mapping[int, Label]) -> list[str]:
+def _label_lines(labels: Mapping[int, Label]) -> list[str]:
     """Directions as a list, by number: the name, the marks and the note of each."""
     names = {k: label.name + " *" * label.starred + " (hidden)" * label.hidden for k, label in labels.items()}
     width = max(map(len, names.values()))

@@ -1,26 +1,24 @@
-"""What commands share: options, and the words about them."""
+"""Options that commands share, and what they stand for."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import math
-import shlex
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
-from click.core import ParameterSource
 
 from ganwalk.errors import GanwalkError
+from ganwalk.options.command_line import Number, option_group
 from ganwalk.ranges import SEED_STYLES
-from ganwalk.terminal import quoted
 
 if TYPE_CHECKING:
+    from ganwalk.data_place import DataPlace
     from ganwalk.directions import Directions
     from ganwalk.discovery.settings import DiscoverySettings
-    from ganwalk.generators.base import Generator, GeneratorIdentity
+    from ganwalk.evaluation.settings import EvaluationSettings
+    from ganwalk.generators.base import Generator
 
 PATH = click.Path(path_type=Path)
 DEFAULT_OUT = Path("ganwalk-out")
@@ -28,13 +26,6 @@ DEFAULT_OUT = Path("ganwalk-out")
 AMPLITUDE = 3.0
 # Stands for each direction's own ends.
 REACH = "reach"
-
-
-def finite(context: click.Context | None, parameter: click.Parameter | None, value: float) -> float:
-    """Refuses NaN and infinity, which click takes for numbers."""
-    if not math.isfinite(value):
-        raise click.BadParameter(f"{value} is not a finite number")
-    return value
 
 
 directions_option = click.option(
@@ -47,9 +38,7 @@ generator_option = click.option(
     "-g", "--generator", "name", help="Checkpoint or name [default: the one the directions belong to]."
 )
 force_option = click.option("--force", is_flag=True, help="Replace what is there already.")
-truncation_option = click.option(
-    "--truncation", type=float, callback=finite, default=1.0, show_default=True, help="Truncation psi."
-)
+truncation_option = click.option("--truncation", type=Number(), default=1.0, show_default=True, help="Truncation psi.")
 cutoff_option = click.option(
     "--truncation-cutoff",
     type=click.IntRange(1),
@@ -81,6 +70,9 @@ layers_option = click.option(
 )
 
 
+_POSITIVE = Number(0, min_open=True)
+
+
 class Amplitude(click.ParamType):
     """A positive number of σ, or "reach", which is None: each direction's own."""
 
@@ -89,13 +81,12 @@ class Amplitude(click.ParamType):
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float | None:
         if value == REACH:
             return None
-        return finite(context, parameter, click.FloatRange(0, min_open=True).convert(value, parameter, context))
+        return float(_POSITIVE.convert(value, parameter, context))
 
 
 plain_amplitude_option = click.option(
     "--amplitude",
-    type=click.FloatRange(0, min_open=True),
-    callback=finite,
+    type=_POSITIVE,
     default=AMPLITUDE,
     show_default=True,
     help="Ends, in σ.",
@@ -109,16 +100,20 @@ amplitude_option = click.option(
 )
 
 
-def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of every command that runs a generator."""
-    options = (
-        click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda."),
-        click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores]."),
-        click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+# Of every command that runs a generator.
+common_options = option_group(
+    click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda."),
+    click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores]."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result."),
+)
+
+
+class External(TypedDict):
+    """What was said of a generator that is code: further arguments of `load_generator`."""
+
+    trust: bool
+    latent_dim: int | None
+    image_range: tuple[float, float] | None
 
 
 def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -129,17 +124,14 @@ def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
         from ganwalk.generators.calls import parse_image_range
 
         limits = None if image_range is None else parse_image_range(image_range)
-        external = {"trust": trust, "latent_dim": latent_dim, "image_range": limits}
+        external: External = {"trust": trust, "latent_dim": latent_dim, "image_range": limits}
         return command(*args, external=external, **kwargs)
 
-    options = (
+    return option_group(
         click.option("--trust", is_flag=True, help="Run the program in a TorchScript file."),
         click.option("--latent-dim", type=click.IntRange(1), help="Latent size of a generator that is code."),
         click.option("--image-range", metavar="LOW,HIGH", help="Black and white of a generator that is code."),
-    )
-    for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
+    )(wrapped)
 
 
 def classifier_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -157,15 +149,12 @@ def classifier_options(command: Callable[..., Any]) -> Callable[..., Any]:
         make_reader = functools.partial(_make_reader, classifier, kwargs["external"]["trust"], names)
         return command(*args, make_reader=make_reader, **kwargs)
 
-    options = (
+    return option_group(
         click.option(
             "--classifier", type=PATH, help="TorchScript file of a network images → attributes (needs --trust)."
         ),
         click.option("--attributes", "attributes_text", metavar="A,B,…", help="Names of the classifier's attributes."),
-    )
-    for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
+    )(wrapped)
 
 
 def _make_reader(
@@ -183,72 +172,26 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, data_root: Path | None, download: bool, **kwargs: Any) -> Any:
-        from ganwalk.evaluation.representation.place import DataPlace
+        from ganwalk.data_place import DataPlace
 
         return command(*args, data=DataPlace(data_root, download), **kwargs)
 
-    options = (
+    return option_group(
         click.option("--data-root", type=PATH, help="Folder or file of a public data set [default: in the cache]."),
         click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set."),
-    )
-    for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
+    )(wrapped)
 
 
-def ledger_options(*modules: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Options of commands that run many jobs, handed to the command as one argument, a `Placement`.
-
-    Args:
-        modules: what other processes import first, while the command still prepares.
-    """
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(command)
-        def wrapped(
-            *args: Any,
-            jobs: int | None,
-            shard: str | None,
-            cluster: str | None,
-            partition: str | None,
-            time_limit: int | None,
-            cluster_options: tuple[str, ...],
-            **kwargs: Any,
-        ) -> Any:
-            from ganwalk.ledger.placement import Placement, parse_options, parse_shard
-
-            where = Placement(
-                processes=jobs,
-                shard=None if shard is None else parse_shard(shard),
-                cluster=cluster,
-                partition=partition,
-                time_limit=time_limit,
-                options=parse_options(cluster_options),
-            )
-            with where.ready(modules, kwargs["threads"]) as ready:
-                return command(*args, where=ready, **kwargs)
-
-        for option in reversed(_LEDGER_OPTIONS):
-            wrapped = option(wrapped)
-        return wrapped
-
-    return decorate
-
-
-_LEDGER_OPTIONS = (
-    click.option("--jobs", type=click.IntRange(1), help="Runs at once, which share the cores [default: 1]."),
-    click.option("--shard", metavar="I/N", help="Only each N-th run, from the I-th on; others run the rest."),
-    click.option("--cluster", metavar="NAME", help="Submit the runs to slurm, or to local processes."),
-    click.option("--partition", help="Partition of the cluster."),
-    click.option("--time-limit", type=click.IntRange(1), metavar="MINUTES", help="Of each job [default: a day]."),
-    click.option("--cluster-option", "cluster_options", multiple=True, metavar="KEY=VALUE", help="More for submitit."),
-)
+def check_data_root(settings: EvaluationSettings, data: DataPlace) -> None:
+    """Refuses the place of a data set that nothing asks for."""
+    if data.root is not None and not settings.representation:
+        raise GanwalkError("--data-root has no effect without --representation: leave it out")
 
 
 def open_directions(path: Path | None, quiet: bool = False) -> tuple[Path, Directions]:
     """A directions file and what is in it; where none is given, the newest one here, and a line that says which."""
     from ganwalk.directions import Directions
-    from ganwalk.directions_files import newest_directions
+    from ganwalk.directions.files import newest_directions
 
     if path is not None:
         return path, Directions.load(path)
@@ -256,59 +199,6 @@ def open_directions(path: Path | None, quiet: bool = False) -> tuple[Path, Direc
     if not quiet:
         click.echo(f"using {opened.description}")
     return opened.path, opened.directions
-
-
-def command_again(*, without: Collection[str]) -> str:
-    """The command that runs, as it was typed, but for some of its parameters."""
-    context = click.get_current_context()
-    words = ["ganwalk", str(context.info_name)]
-    for parameter in context.command.params:
-        name = str(parameter.name)
-        if name in without or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
-            continue
-        value = context.params[name]
-        if isinstance(parameter, click.Argument):
-            words += map(str, value if parameter.nargs != 1 else [value])
-        elif isinstance(value, bool):
-            words.append(max(parameter.opts if value else parameter.secondary_opts, key=len))
-        else:
-            for one in value if parameter.multiple else [value]:
-                words += [max(parameter.opts, key=len), str(one)]
-    return shlex.join(words)
-
-
-def code_again(generator: Any, name: str | None, external: dict[str, Any]) -> str:
-    """The options without which render will not run a generator that is code."""
-    return identity_again(generator.identity, name, trusted=external["trust"])
-
-
-def identity_again(identity: GeneratorIdentity, name: str | None = None, *, trusted: bool | None = None) -> str:
-    """Likewise, where only the identity is known; what needs trust is then told by what it is."""
-    if not identity.interface:
-        return ""
-    trust = identity.architecture == "torchscript" if trusted is None else trusted
-    return f" --generator {quoted(name or identity.reference)}" + " --trust" * trust
-
-
-def external_again(external: dict[str, Any]) -> str:
-    """The options of `external_options` as they were given."""
-    words = ["--trust"] * external["trust"]
-    if external["latent_dim"] is not None:
-        words += ["--latent-dim", str(external["latent_dim"])]
-    if external["image_range"] is not None:
-        words += ["--image-range", ",".join(f"{limit:g}" for limit in external["image_range"])]
-    return "".join(f" {word}" for word in words)
-
-
-@contextlib.contextmanager
-def told_how_to_continue(unfinished: Sequence[Path]) -> Iterator[None]:
-    """Ctrl-C says how to go on if one of these is left, by which --resume continues."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if any(path.exists() for path in unfinished):
-            click.echo("to continue: the same command with --resume", err=True)
-        raise
 
 
 def percent(advance: Callable[[int, str], None]) -> Callable[[int, int], None]:

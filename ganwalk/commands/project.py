@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ganwalk.commands.estimates import announce
-from ganwalk.commands.options import (
-    PATH,
-    code_again,
-    common_options,
-    external_options,
-    force_option,
-    told_how_to_continue,
-)
+from ganwalk.commands.options import PATH, External, common_options, external_options, force_option
+from ganwalk.commands.suggestions import code_again, told_how_to_continue
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import settings_options
 from ganwalk.photos import find_photos, parse_crop
@@ -66,7 +60,7 @@ def project(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Find the latents of PHOTOS, files or folders, so that they can be edited: photo.npz, and a picture of the fit.
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ganwalk.calibration.settings import ReachSettings
 from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
-    code_again,
+    External,
     common_options,
     directions_option,
     external_options,
@@ -19,9 +18,10 @@ from ganwalk.commands.options import (
     generator_option,
     open_directions,
 )
+from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import progress_bar
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import download_watch, set_up_torch
 
 # Of the bar, what is left for the figure.
 _FIGURE = 10
@@ -44,7 +44,7 @@ def reach(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Measure how far each direction may be walked before pictures leave the distribution.
 
@@ -56,7 +56,7 @@ def reach(
     from ganwalk.calibration.figure import save_figure, walk_pictures
     from ganwalk.calibration.walks import seconds_of_reach, walk_directions
     from ganwalk.directions import DIRECTIONS_FILE
-    from ganwalk.directions_files import amend
+    from ganwalk.directions.files import amend
     from ganwalk.generators.base import device_of
     from ganwalk.generators.loading import load_directions_generator
     from ganwalk.rendering.discovery import sheet_of, sheet_seconds
@@ -96,6 +96,6 @@ def reach(
         click.echo(f"{found.words(index):>22}  {directions.title(index)}")
     replaced = " (in place of an earlier reach)" if directions.reach is not None else ""
     click.echo(f"wrote {path}{replaced}, {picture}")
-    where = f" --directions {quoted(directions_path)}" if directions_path else ""
+    where = directions_again(directions_path)
     again = code_again(generator, name, external)
     click.echo(f"next: ganwalk render{where}{again} --direction all --amplitude reach")

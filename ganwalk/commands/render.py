@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,9 @@ from ganwalk.commands.options import (
     AMPLITUDE,
     PATH,
     REACH,
+    External,
     amplitude_option,
     batch_option,
-    code_again,
     common_options,
     cutoff_option,
     directions_option,
@@ -31,13 +32,20 @@ from ganwalk.commands.options import (
     seed_style_option,
     truncation_option,
 )
+from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError
 from ganwalk.progress import progress_bar
 from ganwalk.ranges import SEED_STYLES
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import download_watch, set_up_torch
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from ganwalk.directions import Directions
+    from ganwalk.edits import Move
+    from ganwalk.generators.base import Generator
+    from ganwalk.layers import Layers
+    from ganwalk.samples import Samples
 
 _STEPS = 7
 
@@ -95,7 +103,7 @@ def render(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Draw what a direction does: a grid of samples × amplitudes, and animations.
 
@@ -105,60 +113,39 @@ def render(
     direction as far as `ganwalk reach` found that pictures stay what the generator makes, so that equal steps change
     them alike.
     """
-    how_far = click.get_current_context().get_parameter_source("amplitude")
-    if combine is not None and how_far is ParameterSource.COMMANDLINE:
-        raise GanwalkError("--combine says how far each direction is walked, such as smile=2: leave out --amplitude")
+    _check_what(direction, combine)
+    if latents_paths and (seeds_text is not None or seed_style != SEED_STYLES[0]):
+        raise GanwalkError("--latents are shown instead of seeds: leave out --seeds and --seed-style")
+    if amplitude is None:
+        _check_reach(layers_text, animated=gif or mp4)
     set_up_torch(device, threads)
-    from ganwalk.edits import Move
-    from ganwalk.files import check_free
     from ganwalk.generators.loading import load_directions_generator
     from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.interchange.latents import latent_samples, read_latents
     from ganwalk.ranges import parse_layers, parse_seeds
     from ganwalk.rendering.animation import FRAMES, save_animation
-    from ganwalk.rendering.grids import combination_grid, default_seeds, overview_parts, overview_sheets, traversal_grid
-    from ganwalk.rendering.naming import check_replaceable, mark_of, settings_name, stem_among_others
-    from ganwalk.rendering.ranges import parse_edit
-    from ganwalk.samples import DrawnSamples, Samples
+    from ganwalk.rendering.grids import default_seeds
+    from ganwalk.rendering.naming import given_words, mark_of, settings_name, stem_among_others
+    from ganwalk.samples import DrawnSamples
     from ganwalk.sheets import save_picture
 
-    if direction is not None and combine is not None:
-        raise GanwalkError("--direction and --combine say two things to draw: leave one of them out")
-    if direction is None and combine is None:
-        raise GanwalkError("say what to draw: either --direction 0 (or a name, or all) or --combine smile=2,pose=-1")
-    if latents_paths and (seeds_text is not None or seed_style != SEED_STYLES[0]):
-        raise GanwalkError("--latents are shown instead of seeds: leave out --seeds and --seed-style")
-    if amplitude is None:
-        _check_reach(layers_text, animated=gif or mp4)
     latents = [read_latents(one) for one in latents_paths]
     path, directions = open_directions(directions_path, quiet)
     if amplitude is None and directions.reach is None:
         raise GanwalkError(f"the reach of {path} was not measured: run ganwalk reach first")
-    typed_class = class_index
-    class_index = directions.class_index if class_index is None else class_index
     seeds = None if seeds_text is None else tuple(parse_seeds(seeds_text))
     layers = parse_layers(layers_text) if layers_text else None
-    index = None if direction in (None, "all") else directions.find(direction)
-    if direction == "all" and len(directions.visible()) == 1:
-        index = directions.visible()[0]
-    if combine is not None and layers is not None and all(move.layers for move in parse_edit(combine, directions)):
-        raise GanwalkError("every part of --combine names its layers, such as smile=2@4-7: leave out --layers")
-    if combine is not None:
-        edits, stem_name = [parse_edit(combine, directions, layers)], f"combined-{combine}"
-    elif index is not None:
-        edits, stem_name = [[Move(index, amplitude or 1.0, layers)]], f"direction-{index}"
-    else:
-        edits, stem_name = [[Move(k, amplitude or 1.0, layers)] for k in directions.visible()], "overview"
+    drawing = _drawing_of(directions, direction, combine, amplitude, layers)
     with download_watch(quiet) as on_bytes:
         generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
     samples: Samples
+    drawn_class = directions.class_index if class_index is None else class_index
     if latents:
-        samples = latent_samples(latents, generator, truncation, truncation_cutoff, typed_class)
+        samples = latent_samples(latents, generator, truncation, truncation_cutoff, class_index)
         shown: Any = samples.fingerprint
     else:
-        seeds = seeds or default_seeds(generator)
-        samples = DrawnSamples(seeds, truncation, truncation_cutoff, class_index, seed_style)
-        shown = seeds
+        shown = seeds or default_seeds(generator)
+        samples = DrawnSamples(shown, truncation, truncation_cutoff, drawn_class, seed_style)
     given = {
         "seeds": seeds_text,
         "latents": ",".join(one.path.stem for one in latents) or None,
@@ -168,48 +155,31 @@ def render(
         "truncation": None if truncation == 1.0 else f"{truncation:g}",
         "cutoff": truncation_cutoff,
         "layers": layers_text,
-        "class": None if class_index == directions.class_index else class_index,
+        "class": None if drawn_class == directions.class_index else drawn_class,
     }
-    words = [word for key, value in given.items() if value is not None for word in (key, str(value))]
-    words += ["saliency"] * saliency
-    stem = out or path.parent / f"{settings_name(stem_among_others(path) + stem_name, words)}.png"
-    if stem.suffix.lower() != ".png":
-        raise GanwalkError(f"{stem} must end in .png: animations are written beside it")
-    reach: dict[str, Any] = {"amplitude": amplitude, "layers": layers}
-    count = len(overview_parts(directions)) if len(edits) > 1 else 1
-    sheets = [stem] if count == 1 else [stem.with_name(f"{stem.stem}-{k}.png") for k in range(1, count + 1)]
-    animations = [stem.with_suffix(suffix) for suffix in [".gif"] * gif + [".mp4"] * mp4]
-    drawn = f"{stem_name} with heat maps" if saliency else stem_name
+    words = given_words(given) + ["saliency"] * saliency
+    picture = out or path.parent / f"{settings_name(stem_among_others(path) + drawing.name, words)}.png"
+    if picture.suffix.lower() != ".png":
+        raise GanwalkError(f"{picture} must end in .png: animations are written beside it")
+    sheets = _sheets_of(picture, directions, drawing)
+    animations = [picture.with_suffix(suffix) for suffix in [".gif"] * gif + [".mp4"] * mp4]
+    drawn = f"{drawing.name} with heat maps" if saliency else drawing.name
     facts = {**given, "drawn": drawn, "seeds": shown}
     if amplitude is None and directions.reach is not None:
         facts["reach"] = directions.reach.pace.tolist()
     mark = mark_of(directions, facts)
-    for sheet in sheets:
-        check_replaceable(sheet, mark, force)
-    if not sheets[0].exists():
-        for target in animations:
-            check_free(target, force)
+    _check_targets(sheets, animations, mark, force)
+    edits = drawing.edits
     samples = samples if len(edits) == 1 else samples.select([0])
     if not quiet:
         images = len(edits) * len(samples) * (steps + FRAMES * (gif + mp4))
         remedy = f"fewer --steps{' or --seeds' * (len(edits) == 1)} shorten it" + ", or no animation" * (gif or mp4)
         announce("rendering", images * seconds_per_latent(generator), remedy, quiet)
     with progress_bar(100, "rendering", quiet) as advance:
-        making: dict[str, Any] = {
-            "steps": steps,
-            "saliency": saliency,
-            "batch": batch,
-            "progress": percent(advance),
-        }
-        pictures: Iterable[Image.Image]
-        if combine is not None:
-            pictures = [combination_grid(generator, directions, edits[0], samples, **making)]
-        elif index is not None:
-            pictures = [traversal_grid(generator, directions, index, samples, **making, **reach)]
-        else:
-            pictures = overview_sheets(generator, directions, samples, **making, **reach)
-        for picture, sheet in zip(pictures, sheets, strict=True):
-            save_picture(picture, sheet, mark)
+        making: dict[str, Any] = {"steps": steps, "saliency": saliency, "batch": batch, "progress": percent(advance)}
+        pictures = _pictures(generator, directions, drawing, samples, amplitude, layers, making)
+        for one, sheet in zip(pictures, sheets, strict=True):
+            save_picture(one, sheet, mark)
     for target in animations:
         with progress_bar(100, f"rendering {target.suffix[1:]}", quiet) as advance:
             save_animation(
@@ -218,7 +188,7 @@ def render(
                 directions,
                 edits,
                 samples,
-                there_and_back=combine is None,
+                there_and_back=not drawing.combined,
                 batch=batch,
                 progress=percent(advance),
             )
@@ -226,8 +196,98 @@ def render(
         click.echo(f"{len(edits)} directions are too many for one picture: they are on {len(sheets)} sheets")
     click.echo(f"wrote {', '.join(map(str, [*sheets, *animations]))}")
     other = "0" if direction == "all" or len(directions) == 1 else "all"
-    where = f" --directions {quoted(directions_path)}" if directions_path else ""
-    click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction {other}")
+    again = f"{directions_again(directions_path)}{code_again(generator, name, external)}"
+    click.echo(f"next: ganwalk render{again} --direction {other}")
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """What is drawn.
+
+    Attributes:
+        edits: one for each row of an overview, and a single one of any other picture.
+        name: what files are called after.
+        index: the direction that the picture is about; None of an overview and of several at once.
+        combined: whether several are walked at once.
+    """
+
+    edits: list[list[Move]]
+    name: str
+    index: int | None = None
+    combined: bool = False
+
+
+def _check_what(direction: str | None, combine: str | None) -> None:
+    """Refuses what says nothing to draw, or two things, or how far twice."""
+    how_far = click.get_current_context().get_parameter_source("amplitude")
+    if combine is not None and how_far is ParameterSource.COMMANDLINE:
+        raise GanwalkError("--combine says how far each direction is walked, such as smile=2: leave out --amplitude")
+    if direction is not None and combine is not None:
+        raise GanwalkError("--direction and --combine say two things to draw: leave one of them out")
+    if direction is None and combine is None:
+        raise GanwalkError("say what to draw: either --direction 0 (or a name, or all) or --combine smile=2,pose=-1")
+
+
+def _drawing_of(
+    directions: Directions,
+    direction: str | None,
+    combine: str | None,
+    amplitude: float | None,
+    layers: Layers | None,
+) -> _Drawing:
+    """What the options name; an overview of a single direction is the picture of that one."""
+    from ganwalk.edits import Move, parse_edit
+
+    if combine is not None:
+        if layers is not None and all(move.layers for move in parse_edit(combine, directions)):
+            raise GanwalkError("every part of --combine names its layers, such as smile=2@4-7: leave out --layers")
+        return _Drawing([parse_edit(combine, directions, layers)], f"combined-{combine}", combined=True)
+    assert direction is not None
+    visible = directions.visible()
+    if direction != "all" or len(visible) == 1:
+        index = visible[0] if direction == "all" else directions.find(direction)
+        return _Drawing([[Move(index, amplitude or 1.0, layers)]], f"direction-{index}", index)
+    return _Drawing([[Move(k, amplitude or 1.0, layers)] for k in visible], "overview")
+
+
+def _sheets_of(picture: Path, directions: Directions, drawing: _Drawing) -> list[Path]:
+    """The files of a picture: more than one of an overview of many directions."""
+    from ganwalk.rendering.grids import overview_parts
+
+    count = len(overview_parts(directions)) if len(drawing.edits) > 1 else 1
+    return [picture] if count == 1 else [picture.with_name(f"{picture.stem}-{k}.png") for k in range(1, count + 1)]
+
+
+def _check_targets(sheets: Sequence[Path], animations: Sequence[Path], mark: str, force: bool) -> None:
+    """Refuses to replace what is not the same; animations, which carry no mark, belong to the picture beside them."""
+    from ganwalk.files import check_free
+    from ganwalk.rendering.naming import check_replaceable
+
+    for sheet in sheets:
+        check_replaceable(sheet, mark, force)
+    if not sheets[0].exists():
+        for target in animations:
+            check_free(target, force)
+
+
+def _pictures(
+    generator: Generator,
+    directions: Directions,
+    drawing: _Drawing,
+    samples: Samples,
+    amplitude: float | None,
+    layers: Layers | None,
+    making: dict[str, Any],
+) -> Iterable[Image.Image]:
+    """The picture of each sheet; `making` are the options that all kinds of grids take."""
+    from ganwalk.rendering.grids import combination_grid, overview_sheets, traversal_grid
+
+    if drawing.combined:
+        return [combination_grid(generator, directions, drawing.edits[0], samples, **making)]
+    reach: dict[str, Any] = {"amplitude": amplitude, "layers": layers}
+    if drawing.index is not None:
+        return [traversal_grid(generator, directions, drawing.index, samples, **making, **reach)]
+    return overview_sheets(generator, directions, samples, **making, **reach)
 
 
 def _check_reach(layers_text: str | None, *, animated: bool) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     PATH,
-    code_again,
+    External,
     common_options,
     directions_option,
     external_options,
@@ -20,11 +19,12 @@ from ganwalk.commands.options import (
     open_directions,
     percent,
 )
+from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import late_bar, progress_bar
 from ganwalk.rendering.report.settings import ReportSettings
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import download_watch, set_up_torch
 
 
 @click.command(epilog="Example: ganwalk report --seeds 1-3 --out smile.html")
@@ -53,7 +53,7 @@ def report(
     device: str,
     threads: int | None,
     quiet: bool,
-    external: dict[str, Any],
+    external: External,
 ) -> None:
     """Write one HTML file about directions that can be sent to others: pictures to scrub, scores, settings.
 
@@ -117,5 +117,5 @@ def report(
             progress=percent(advance),
         )
     click.echo(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB)")
-    where = f" --directions {quoted(directions_path)}" if directions_path else ""
+    where = directions_again(directions_path)
     click.echo(f"next: ganwalk explore{where}{code_again(generator, name, external)}")

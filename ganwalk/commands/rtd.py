@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganwalk.commands.options import PATH, command_again, force_option
+from ganwalk.commands.options import PATH, force_option
+from ganwalk.commands.suggestions import command_again
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.progress import progress_bar
 from ganwalk.rtd.choices import VARIANTS

@@ -10,7 +10,7 @@ from ganwalk.discovery.jacobian import PROBES, SKETCH_SAMPLES
 from ganwalk.discovery.local import passes, seen_layers
 from ganwalk.discovery.methods import method_of
 from ganwalk.discovery.ranges import ranges_of_layers
-from ganwalk.discovery.run import polish_settings
+from ganwalk.discovery.searches.on_student import polish_settings
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import features, sample_latents
 from ganwalk.generators.base import Generator

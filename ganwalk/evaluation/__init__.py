@@ -13,7 +13,7 @@ _HOMES = {
     "AxisScores": "ganwalk.evaluation.axes",
     "Comparison": "ganwalk.evaluation.comparison",
     "EffectScores": "ganwalk.evaluation.effects",
-    "Evaluation": "ganwalk.evaluation.run",
+    "Evaluation": "ganwalk.evaluation.result",
     "EvaluationSettings": "ganwalk.evaluation.settings",
     "Factor": "ganwalk.discovery.factors",
     "FactorReader": "ganwalk.discovery.factors",
@@ -67,7 +67,8 @@ if TYPE_CHECKING:
     from ganwalk.evaluation.comparison import Comparison, Run, compare
     from ganwalk.evaluation.effects import EffectScores, effect_scores
     from ganwalk.evaluation.factors import factor_reader, load_classifier
-    from ganwalk.evaluation.run import Evaluation, evaluate
+    from ganwalk.evaluation.result import Evaluation
+    from ganwalk.evaluation.run import evaluate
     from ganwalk.evaluation.settings import EvaluationSettings
     from ganwalk.standings import Relation, Standing, how_sure, standing
     from ganwalk.statistics import PairedDifference, holm, paired_difference, paired_differences

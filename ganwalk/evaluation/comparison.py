@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ganwalk.data_place import DataPlace
 from ganwalk.directions import DIRECTIONS_FILE
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.methods import METHODS, method_of
@@ -21,7 +22,6 @@ from ganwalk.discovery.student.images import IMAGES_FILE
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.factors import factor_reader
 from ganwalk.evaluation.meanings import OF_ALL, best_possible
-from ganwalk.evaluation.representation.place import DataPlace
 from ganwalk.evaluation.run import run_evaluation
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.generators.base import Generator

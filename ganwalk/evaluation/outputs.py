@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganwalk.errors import one_line
 from ganwalk.evaluation.representation.encoder import ENCODER_FILE
-from ganwalk.evaluation.run import Evaluation
+from ganwalk.evaluation.result import Evaluation
 from ganwalk.files import atomic_path, write_json, write_text
 
 EVALUATION_FILE = "evaluation.json"

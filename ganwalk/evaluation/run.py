@@ -2,165 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ganwalk import __version__
+from ganwalk.data_place import DataPlace
 from ganwalk.directions import CHANNELS, Directions
 from ganwalk.discovery.factors import FactorReader
-from ganwalk.discovery.scores import BasisScores
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.evaluation.axes import AxisScores, axis_scores, has_axes
-from ganwalk.evaluation.effects import EffectScores, effect_scores, strongest_factor
+from ganwalk.evaluation.axes import axis_scores, has_axes
+from ganwalk.evaluation.effects import effect_scores
 from ganwalk.evaluation.factors import factor_reader
-from ganwalk.evaluation.meanings import best_possible
 from ganwalk.evaluation.plan import MAX_POINTS, plan
-from ganwalk.evaluation.reconstructor import Reconstruction, reconstruct
+from ganwalk.evaluation.reconstructor import reconstruct
 from ganwalk.evaluation.representation.labelled import labelled_images
-from ganwalk.evaluation.representation.place import DataPlace
-from ganwalk.evaluation.representation.scoring import Representation, represent
+from ganwalk.evaluation.representation.scoring import represent
+from ganwalk.evaluation.result import Evaluation
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings, default_sizes
-from ganwalk.evaluation.unsupervised import ChangeScores, change_scores, topology_scores
+from ganwalk.evaluation.unsupervised import change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator, device_of
 from ganwalk.generators.channels import channelled
-from ganwalk.layers import Layers
 from ganwalk.options import takes_settings
 from ganwalk.progress import late_bar
-from ganwalk.rtd import Barcode
 from ganwalk.samples import StoredSamples
 
 # Told what is being measured, and the share of everything that is done.
 OnProgress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Scores of the n directions of one file.
-
-    Attributes:
-        generator, method, space, layers, directions: what was scored; layers None also where directions have their own.
-        compared: layer whose features the scores without labels compare, and their size; None of images.
-        fingerprint: of the directions, by which a file of scores is told to be theirs.
-        settings: how, with the samples filled in.
-        latents: names of the files whose latents were shifted and the fingerprint of these; empty of drawn samples.
-        axes: against the true axes, where the generator knows them.
-        effects: on factors, where something reads them.
-        reader: what read them: "latents", "scenes", or a classifier's SHA-256 and attributes; None for nothing.
-        topology: RTD and displacement of each direction.
-        barcodes: of each direction, between a batch and its shifted copy.
-        changes: straightness, interaction and distinctness of each direction.
-        reconstruction: None if it was not wanted.
-        representation: likewise.
-    """
-
-    generator: str
-    method: str
-    space: str
-    layers: Layers | None
-    directions: int
-    compared: tuple[int, int] | None
-    fingerprint: str
-    settings: EvaluationSettings
-    latents: str
-    axes: AxisScores | None
-    effects: EffectScores | None
-    reader: str | None
-    topology: BasisScores
-    barcodes: list[Barcode]
-    changes: ChangeScores
-    reconstruction: Reconstruction | None
-    representation: Representation | None
-
-    def summary(self) -> dict[str, float | None]:
-        """One number for each score; None where no direction has a value."""
-        scores: dict[str, float] = {}
-        if self.axes is not None:
-            scores |= {"mean_cosine": self.axes.mean_cosine, "mcc": self.axes.mcc}
-        if self.effects is not None:
-            for name in ("overall", "disentanglement", "completeness", "gap", "coverage"):
-                scores[name] = getattr(self.effects, name)
-        scores |= {"rtd": self.topology.mean_rtd, "displacement": self.topology.mean_displacement}
-        for name in ("straightness", "interaction", "distinctness"):
-            scores[name] = float(getattr(self.changes, name).nanmean())
-        if self.reconstruction is not None:
-            scores["reconstructor_accuracy"] = self.reconstruction.accuracy
-            scores["reconstructor_amplitude_error"] = self.reconstruction.amplitude_error
-        if self.representation is not None:
-            scores |= self.representation.summary()
-        return {name: _number(value) for name, value in scores.items()}
-
-    def best_possible(self) -> dict[str, tuple[float, str]]:
-        """Of scores that are limited by fewer directions than axes or factors: their best possible value, and why."""
-        axes = 0 if self.axes is None else len(self.axes.axes)
-        return best_possible(self.directions, axes, 0 if self.effects is None else len(self.effects.factors))
-
-    def rows(self) -> list[dict[str, Any]]:
-        """One row of values for each direction; None where there is none."""
-        rows = []
-        for i in range(self.directions):
-            row: dict[str, Any] = {"direction": i}
-            if self.axes is not None:
-                matched = [name for name, k in zip(self.axes.axes, self.axes.matching.rows, strict=True) if k == i]
-                row["axis"] = matched[0] if matched else None
-                row["cosine"] = float(self.axes.cosines[i, self.axes.axes.index(matched[0])]) if matched else None
-            if self.effects is not None:
-                values = self.effects.matrix[i].tolist()
-                row |= strongest_factor(self.effects.factors, values)
-                row |= {f"effect_{name}": value for name, value in zip(self.effects.factors, values, strict=True)}
-            row |= {"rtd": float(self.topology.rtd[i]), "displacement": float(self.topology.displacement[i])}
-            for name in ("straightness", "interaction", "distinctness"):
-                row[name] = _number(float(getattr(self.changes, name)[i]))
-            if self.reconstruction is not None:
-                row["recall"] = float(self.reconstruction.recall[i])
-            if self.representation is not None:
-                row["fit"] = _number(float(self.representation.encoder.fit[i]))
-            rows.append(row)
-        return rows
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
-        facts: dict[str, Any] = {
-            "generator": self.generator,
-            "method": self.method,
-            "space": self.space,
-            "layers": self.layers,
-            "version": __version__,
-            "compared": None
-            if self.compared is None
-            else dict(zip(("layer", "resolution"), self.compared, strict=True)),
-            "fingerprint": self.fingerprint,
-            # Where files lie is nobody's business.
-            "settings": {**asdict(self.settings), "latents": self.latents or None},
-            "summary": self.summary(),
-            "directions": self.rows(),
-            "barcodes": [
-                {"births": _rounded(barcode.births), "deaths": _rounded(barcode.deaths)} for barcode in self.barcodes
-            ],
-        }
-        if self.axes is not None:
-            facts["axes"] = {
-                "names": self.axes.axes,
-                "cosines": self.axes.cosines.tolist(),
-                "correlations": self.axes.correlations.tolist(),
-                "matching": self.axes.matching.rows,
-                "correlation_matching": self.axes.correlation_matching.rows,
-            }
-        if self.effects is not None:
-            facts["effects"] = {
-                "reader": self.reader,
-                "names": self.effects.factors,
-                "matrix": self.effects.matrix.tolist(),
-            }
-        if self.representation is not None:
-            facts["representation"] = self.representation.to_json()
-        return facts
 
 
 @takes_settings(EvaluationSettings)
@@ -290,15 +160,14 @@ def run_evaluation(
             on_share=tell,
             **{name: getattr(options, f"encoder_{name}") for name in ("pairs", "steps", "batch", "lr", "width")},
         )
+    of_images = view.layer == generator.num_layers - 1
     return Evaluation(
         generator=directions.generator.reference,
         method=directions.method,
         space=directions.space,
         layers=directions.layers,
         directions=len(directions),
-        compared=None
-        if view.layer == generator.num_layers - 1
-        else (view.layer, generator.layer_resolutions[view.layer]),
+        compared=None if of_images else (view.layer, generator.layer_resolutions[view.layer]),
         fingerprint=directions.fingerprint(),
         settings=options,
         latents="" if given is None else latents_in_words(options, given),
@@ -329,11 +198,3 @@ def _latents_of(given: StoredSamples, generator: Generator, directions: Directio
     with torch.no_grad():
         styles = given.styles(generator)
         return channelled(generator).channel_styles(styles) if directions.space == CHANNELS else styles
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _rounded(values: np.ndarray) -> list[float]:
-    return [round(float(value), 4) for value in values]

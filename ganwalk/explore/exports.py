@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ganwalk.edits import format_edit
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio, moves_of
 from ganwalk.rendering.animation import save_animation
-from ganwalk.rendering.ranges import format_edit
 from ganwalk.samples import StoredSamples
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions
-from ganwalk.directions_files import save_label
+from ganwalk.directions.files import save_label
 from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.arrivals import Projector, check_walkable

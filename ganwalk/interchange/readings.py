@@ -17,13 +17,12 @@ from ganwalk.layers import Layers, in_words, layers_of
 
 _TOLERANCE = 1e-5
 _UNIT_TOLERANCE = 1e-3
-# Layers of the StyleGANs that most published edits are for, by the pixels of their images.
-# By their layers, the pixels of all StyleGANs and StyleGAN2s.
+# By their layers, the pixels of all StyleGANs and StyleGAN2s, and of those that most published edits are for.
 _SIZES = {2 * k - 2: str(2**k) for k in range(3, 11)}
+_PUBLISHED = {layers: _SIZES[layers] for layers in (14, 16, 18)}
 # Rows that are so many more or fewer than layers may be those of another network.
 _NEAR = 2
 _MAX_NUMBERED = 5
-_PUBLISHED = {14: "256", 16: "512", 18: "1024"}
 
 
 @dataclass(frozen=True)
@@ -56,32 +55,11 @@ def read_rows(matrix: Matrix, space: str, dim: int, num_layers: int, reading: st
     """
     if reading not in (None, "rows", "wplus"):
         raise GanwalkError(f"cannot be read as {reading!r:.40}: choose rows or wplus")
-    values = _trailing(matrix.values, dim)
     layered = space == "w" and num_layers > 1
-    if layered and values.shape[-1:] == (num_layers * dim,) and dim != num_layers * dim:
-        values = values.unflatten(-1, (num_layers, dim))
-    if values.ndim == 0 or values.numel() == 0 or values.ndim > 3:
-        raise GanwalkError(f"holds no matrix of directions (n, d): its shape is {tuple(matrix.values.shape)}")
-    if not torch.isfinite(values).all():
-        where = numbered("row", ~torch.isfinite(values).flatten(1).all(dim=1)) if values.ndim > 1 else "it"
-        raise GanwalkError(f"holds values that are not finite: leave out {where}, or save the directions again")
-    if values.shape[-1] != dim:
-        count, rest = divmod(values.shape[-1], dim)
-        whose = f": edits of {_whose(count)}" if layered and rest == 0 and count in _PUBLISHED else ""
-        raise GanwalkError(
-            f"has directions of {values.shape[-1]} dimensions, but {space} has {dim}{whose}; give the generator "
-            "that they are of as --generator, or their --space"
-        )
+    values = _checked_values(matrix, space, dim, num_layers if layered else 1)
     if reading == "wplus" and not layered:
         raise GanwalkError("cannot be read as W+: the generator has no layers with styles of their own in this space")
-    if matrix.single and values.ndim < 3:
-        values = values[None]
-    if values.ndim == 1:
-        values = values[None]
-    if values.ndim == 3 and values.shape[1] == 1:
-        values = values[:, 0]
-    elif values.ndim == 3 and values.shape[0] == 1 and values.shape[1] != num_layers and not matrix.single:
-        values = values[0]
+    values = _as_rows(values, num_layers, single=matrix.single)
     rows = values.flatten(0, -2)
     # Rows of unit length are directions, unless they are just as many as there are layers.
     doubtful = num_layers if layered and (len(rows) == num_layers or not _unit(rows)) else 0
@@ -110,6 +88,44 @@ def read_rows(matrix: Matrix, space: str, dim: int, num_layers: int, reading: st
             "layers; if each row is a direction, add --as rows"
         )
     return plain
+
+
+def _checked_values(matrix: Matrix, space: str, dim: int, num_layers: int) -> Tensor:
+    """The values of a matrix, finite and with `dim` of them for each row; edits with their layers apart.
+
+    Args:
+        num_layers: styles of the generator; 1 where edits have no layers in this space.
+    """
+    values = _trailing(matrix.values, dim)
+    layered = num_layers > 1
+    if layered and values.shape[-1:] == (num_layers * dim,) and dim != num_layers * dim:
+        values = values.unflatten(-1, (num_layers, dim))
+    if values.ndim == 0 or values.numel() == 0 or values.ndim > 3:
+        raise GanwalkError(f"holds no matrix of directions (n, d): its shape is {tuple(matrix.values.shape)}")
+    if not torch.isfinite(values).all():
+        where = numbered("row", ~torch.isfinite(values).flatten(1).all(dim=1)) if values.ndim > 1 else "it"
+        raise GanwalkError(f"holds values that are not finite: leave out {where}, or save the directions again")
+    if values.shape[-1] != dim:
+        count, rest = divmod(values.shape[-1], dim)
+        whose = f": edits of {_whose(count)}" if layered and rest == 0 and count in _PUBLISHED else ""
+        raise GanwalkError(
+            f"has directions of {values.shape[-1]} dimensions, but {space} has {dim}{whose}; give the generator "
+            "that they are of as --generator, or their --space"
+        )
+    return values
+
+
+def _as_rows(values: Tensor, num_layers: int, *, single: bool) -> Tensor:
+    """Values as (n, d), or as (n, layers, d) where they are edits layer by layer."""
+    if single and values.ndim < 3:
+        values = values[None]
+    if values.ndim == 1:
+        values = values[None]
+    if values.ndim == 3 and values.shape[1] == 1:
+        values = values[:, 0]
+    elif values.ndim == 3 and values.shape[0] == 1 and values.shape[1] != num_layers and not single:
+        values = values[0]
+    return values
 
 
 def _whose(layers: int) -> str:

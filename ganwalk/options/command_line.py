@@ -23,10 +23,17 @@ Command = Callable[..., Any]
 _CONFIG = "config"
 
 
-class _Number(click.FloatRange):
+class Number(click.FloatRange):
     """A finite number within bounds, if there are any: click takes NaN and infinity for numbers."""
 
-    def __init__(self, low: float | None, high: float | None, *, min_open: bool, max_open: bool):
+    def __init__(
+        self,
+        low: float | None = None,
+        high: float | None = None,
+        *,
+        min_open: bool = False,
+        max_open: bool = False,
+    ):
         super().__init__(low, high, min_open, max_open)
         if low is None and high is None:
             self.name = "float"
@@ -51,6 +58,17 @@ class _Text(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return self.form.parse(value) if isinstance(value, str) else value
+
+
+def option_group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """A decorator: these options of click, which help lists in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def settings_options(
@@ -140,7 +158,7 @@ def click_option(
     elif kind is float:
         low = about.above if about.at_least is None else about.at_least
         high = about.below if about.at_most is None else about.at_most
-        settings["type"] = _Number(low, high, min_open=about.above is not None, max_open=about.below is not None)
+        settings["type"] = Number(low, high, min_open=about.above is not None, max_open=about.below is not None)
     if settings.get("multiple"):
         # click's own word for an option that was not repeated even once.
         settings["default"] = ()

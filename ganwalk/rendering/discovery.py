@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganwalk.directions import DIRECTIONS_FILE
-from ganwalk.directions_files import replace_directions
+from ganwalk.directions.files import replace_directions
 from ganwalk.discovery.results import DiscoveryResult
 from ganwalk.files import atomic_path, write_json
 from ganwalk.generators.base import Generator

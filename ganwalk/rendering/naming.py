@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganwalk.directions import DIRECTIONS_FILE, Directions
-from ganwalk.directions_files import is_directions_file
+from ganwalk.directions.files import is_directions_file
 from ganwalk.files import check_free
 
 # Characters of a name before it is cut and told apart by a hash.
@@ -29,6 +29,11 @@ def settings_name(stem: str, words: Sequence[str]) -> str:
     if len(name) <= _LONGEST:
         return name
     return f"{name[:_LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def given_words(given: Mapping[str, Any]) -> list[str]:
+    """Options and their values, as `settings_name` takes them; those that are None were not given."""
+    return [word for key, value in given.items() if value is not None for word in (key, str(value))]
 
 
 def stem_among_others(path: Path) -> str:

@@ -10,7 +10,8 @@ import ganwalk
 from ganwalk.discovery import optimisation
 from ganwalk.discovery.checkpointing import load_checkpoint
 from ganwalk.discovery.optimisation import Progress
-from ganwalk.discovery.run import run_discovery, search_space
+from ganwalk.discovery.run import run_discovery
+from ganwalk.discovery.search_space import search_space
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import View, default_layer, features, sample_latents
 from ganwalk.errors import GanwalkError

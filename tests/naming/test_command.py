@@ -9,7 +9,7 @@ import torch
 
 from ganwalk.commands import naming
 from ganwalk.directions import Directions
-from ganwalk.directions_files import save_label
+from ganwalk.directions.files import save_label
 from ganwalk.generators.loading import load_generator
 from ganwalk.labels import Label
 from ganwalk.naming import suggest

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from ganwalk.directions import Directions
-from ganwalk.edits import Move
+from ganwalk.edits import Move, format_edit, parse_edit
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.blobs import Blobs, BlobsConfig
@@ -28,7 +28,6 @@ from ganwalk.rendering.grids import (
     traversal_grid,
 )
 from ganwalk.rendering.images import from_bytes, to_bytes, traverse, unmoved_pictures
-from ganwalk.rendering.ranges import format_edit, parse_edit
 from ganwalk.rendering.saliency import heat_picture, reduced, saliency_map
 from ganwalk.samples import DrawnSamples
 from ganwalk.sheets import cell_size, save_picture

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from ganwalk.errors import GanwalkError
-from vae import codes_files
-from vae.codes_files import open_codes
-from vae.codes_sample import draw_sample
-from vae.codes_scores import score_samples
-from vae.codes_settings import CodesSettings
+from vae.codes import files as codes_files
+from vae.codes.files import open_codes
+from vae.codes.sample import draw_sample
+from vae.codes.scores import score_samples
+from vae.codes.settings import CodesSettings
 from vae.metrics import OF_CLASSES, SCORES
 
 FAST = ("--metrics", "quick", "--intervals", "none", "--no-dci", "--threads", 1, "-q")

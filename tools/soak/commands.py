@@ -72,11 +72,11 @@ COMMANDS = (
 
 def save_often() -> None:
     """Shortens the time between checkpoints, and to a first result, in this process."""
-    import ganwalk.discovery.run
+    import ganwalk.discovery.searches.steps
     import ganwalk.projection.run
     import vae.run
 
-    vars(ganwalk.discovery.run)["_SAVE_EVERY_SECONDS"] = SAVE_SECONDS
+    vars(ganwalk.discovery.searches.steps)["_SAVE_EVERY_SECONDS"] = SAVE_SECONDS
     vars(ganwalk.projection.run).update(
         _SAVE_EVERY_SECONDS=SAVE_SECONDS, _EARLY_SECONDS=SAVE_SECONDS, _BETWEEN_SECONDS=SAVE_SECONDS
     )

@@ -6,7 +6,8 @@ import torch
 from ganwalk.discovery.learned.latent_deformator import make_latent_deformator
 from ganwalk.discovery.learned.shift_predictor import CHANNELS, SIZE, Sight, small
 from ganwalk.discovery.learned.shifts import random_amounts
-from ganwalk.discovery.run import run_discovery, search_space
+from ganwalk.discovery.run import run_discovery
+from ganwalk.discovery.search_space import search_space
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import sample_latents
 from ganwalk.generators.blobs import BlobsConfig

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from ganwalk.discovery.learned.latentclr import contrast, make_latentclr
-from ganwalk.discovery.run import run_discovery, search_space
+from ganwalk.discovery.run import run_discovery
+from ganwalk.discovery.search_space import search_space
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import sample_latents
 from ganwalk.generators.base import GeneratorIdentity, broadcast_styles

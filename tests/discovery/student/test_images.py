@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ganwalk.discovery.run import search_space
+from ganwalk.discovery.search_space import search_space
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.student import images as module
 from ganwalk.discovery.student.images import draw_images

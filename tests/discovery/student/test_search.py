@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from ganwalk.directions import Directions
-from ganwalk.discovery import run as run_module
 from ganwalk.discovery.run import run_discovery
+from ganwalk.discovery.searches import on_student
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.student import search as search_module
 from ganwalk.errors import GanwalkError
@@ -50,14 +50,14 @@ def test_the_generator_makes_few_images_and_the_result_is_its_own(toy):
 
 def test_a_polish_that_does_no_good_is_not_kept(toy, monkeypatch):
     plain = run_discovery(toy, replace(FAST, polish=0))
-    original, calls = run_module.score_steps, []
+    original, calls = on_student.score_steps, []
 
     def worse_after(*arguments):
         scores = original(*arguments)
         calls.append(scores)
         return replace(scores, rtd=scores.rtd + len(calls))
 
-    monkeypatch.setattr(run_module, "score_steps", worse_after)
+    monkeypatch.setattr(on_student, "score_steps", worse_after)
     worse = run_discovery(toy, FAST)
     assert len(calls) == 2 and not worse.polish.kept and worse.polish.after > worse.polish.before
     assert torch.equal(worse.directions.vectors, plain.directions.vectors)
@@ -152,7 +152,7 @@ def test_effort_memory_and_baselines(toy):
 
 
 def test_a_student_that_explains_nothing_is_not_followed(toy, monkeypatch):
-    monkeypatch.setattr(run_module, "USABLE", 2.0)
+    monkeypatch.setattr(on_student, "USABLE", 2.0)
     direct = run_discovery(toy, replace(FAST, search="direct", scored=8))
     monkeypatch.setattr("ganwalk.discovery.settings._SMALL_NETWORK", 0)
     found = run_discovery(toy, replace(FAST, search="auto"))

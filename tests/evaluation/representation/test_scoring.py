@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from ganwalk.data_place import DataPlace
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.factors import factor_source
 from ganwalk.evaluation.representation.labelled import DataSetImages, check_data_set, encode_all, labelled_images
-from ganwalk.evaluation.representation.place import DataPlace
 from ganwalk.evaluation.representation.scoring import SHOWN, represent
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.evaluation.views import view_of

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ganwalk.errors import GanwalkError
-from vae.codes_files import CodesSource
-from vae.codes_sample import Sample, draw_sample
-from vae.codes_settings import CodesSettings
+from vae.codes.files import CodesSource
+from vae.codes.sample import Sample, draw_sample
+from vae.codes.settings import CodesSettings
 from vae.metrics import (
     LEVELS,
     OF_CLASSES,
@@ -112,19 +112,19 @@ def score_samples(
     deviations = (
         {name: float(np.std([fold[name] for fold in found], ddof=1)) for name in names} if len(found) > 1 else {}
     )
+
+    def score_half(codes: Any, factors: Any) -> dict[str, float]:
+        if settings.intervals == "all":
+            return score(_split(codes, factors, settings.test_share, settings.seed))
+        return scores_of_arrays(
+            codes, factors, settings=constants, factor_bins=settings.factor_bins, continuous=for_numbers
+        )
+
     intervals: dict[str, tuple[float, float]] = {}
     if settings.intervals != "none":
         # Of the rows that the scores are of: with a split those of the training set.
         codes, factors = (sample.codes, sample.factors) if len(splits) > 1 else splits[0][:2]
-
-        def score_half(codes: Any, factors: Any) -> dict[str, float]:
-            if settings.intervals == "all":
-                return score(_split(codes, factors, settings.test_share, settings.seed))
-            return scores_of_arrays(
-                codes, factors, settings=constants, factor_bins=settings.factor_bins, continuous=for_numbers
-            )
-
-        found_intervals = score_intervals(
+        intervals = score_intervals(
             codes,
             factors,
             score_half,
@@ -132,30 +132,39 @@ def score_samples(
             seed=settings.seed,
             on_draw=lambda done: tell("intervals", 0.5 + 0.5 * done / settings.draws),
         )
-        intervals = {name: found_intervals[name] for name in SCORES if name in found_intervals}
     estimator = "neighbours" if for_numbers else "histogram"
-    missing = dict.fromkeys(OF_CLASSES, "for classes: give --factor-bins 10") if for_numbers else {}
-    if not settings.dci:
-        missing |= {name: "left out" for name in SCORES if name.startswith("dci_") and name not in OF_CLASSES}
     whole = np.concatenate([sample.factors, test.factors]) if test is not None else sample.factors
     return CodesScores(
         scores=scores,
         deviations=deviations,
-        intervals=intervals,
-        missing=missing,
+        intervals={name: intervals[name] for name in SCORES if name in intervals},
+        missing=_missing(settings, for_numbers=for_numbers),
         kinds=_kinds(whole, continuous, settings.factor_bins),
         information=mutual_information(
             sample.codes, sample.factors, factor_bins=settings.factor_bins, estimator=estimator
         ),
-        rows={
-            "total": sample.total + (test.total if test else 0),
-            "used": len(sample.codes) + (len(test.codes) if test else 0),
-            "train": len(splits[0][0]),
-            "test": len(splits[0][2]),
-            "dropped": [*sample.dropped],
-            "dropped_of_test": [*test.dropped] if test else [],
-        },
+        rows=_counts(sample, test, splits[0]),
     )
+
+
+def _missing(settings: CodesSettings, *, for_numbers: bool) -> dict[str, str]:
+    """Why scores are missing, by their names."""
+    missing = dict.fromkeys(OF_CLASSES, "for classes: give --factor-bins 10") if for_numbers else {}
+    if not settings.dci:
+        missing |= {name: "left out" for name in SCORES if name.startswith("dci_") and name not in OF_CLASSES}
+    return missing
+
+
+def _counts(sample: Sample, test: Sample | None, split: Split) -> dict[str, Any]:
+    """How many rows there were, how many were used for what, and which were dropped."""
+    return {
+        "total": sample.total + (test.total if test else 0),
+        "used": len(sample.codes) + (len(test.codes) if test else 0),
+        "train": len(split[0]),
+        "test": len(split[2]),
+        "dropped": [*sample.dropped],
+        "dropped_of_test": [*test.dropped] if test else [],
+    }
 
 
 def _most(settings: CodesSettings) -> tuple[int, int]:

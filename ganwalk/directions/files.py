@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ganwalk.directions import DIRECTIONS_FILE, Directions
-from ganwalk.directions_words import describe
+from ganwalk.directions.artifact import DIRECTIONS_FILE, Directions
+from ganwalk.directions.words import describe
 from ganwalk.errors import GanwalkError
 from ganwalk.files import DIRECTIONS_KEY, as_timestamp, locked
 from ganwalk.labels import Label

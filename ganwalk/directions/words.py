@@ -12,7 +12,7 @@ from ganwalk.labels import Label
 from ganwalk.layers import in_words
 
 if TYPE_CHECKING:
-    from ganwalk.directions import Directions
+    from ganwalk.directions.artifact import Directions
 
 # Rows of a table; more are counted.
 _ROWS = 30

@@ -3,40 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganwalk.directions_words import as_html, as_text, describe
+from ganwalk.directions.words import as_html, as_text, describe
 from ganwalk.errors import GanwalkError
-from ganwalk.files import DIRECTIONS_KEY, check_regular, write_bytes
 from ganwalk.generators.base import SPACES, Generator, GeneratorIdentity, check_layers, space_dim
 from ganwalk.generators.channels import channel_mask, channelled
 from ganwalk.labels import Label, check_unique, find_direction
 from ganwalk.layers import Layers, is_layers, layer_mask, layers_of
 from ganwalk.reach import Reach
-from ganwalk.records import as_tuples, build_record
-from ganwalk.tensor_files import TensorFileError, open_tensors
 
 # What discover writes, and what other commands look for where no file is given.
 DIRECTIONS_FILE = "directions.safetensors"
-# The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
-KEY = DIRECTIONS_KEY
 # Rows of unit length within the first; discovered ones orthonormal within the second, imported ones are what they are.
 _UNIT_TOLERANCE = 1e-3
 _ORTHONORMAL_TOLERANCE = 1e-4
-_MAX_VALUES = 2**26
-# Of directions and of what they are made of: as many labels are read.
-_MAX_AXIS = 2**16
 _MAX_LAYERS = 999
-# Of files in which each direction has layers of its own: what knows nothing of them refuses "layers" that hold this.
-_EACH = "each"
 WPLUS = "w+"
 CHANNELS = "s"
 
@@ -292,38 +280,9 @@ class Directions:
         Raises:
             GanwalkError: the settings are no JSON, or the file cannot be written.
         """
-        from safetensors import torch as safetensors_torch
+        from ganwalk.directions.storage import save_directions
 
-        tensors = {"vectors": self.vectors, "scales": self.scales}
-        if self.effects is not None:
-            tensors["effects"] = self.effects
-        if self.reach is not None:
-            tensors |= {"reach": self.reach.ends, "pace": self.reach.pace}
-        facts: dict[str, Any] = {
-            "space": self.space,
-            "layers": {_EACH: self.own_layers} if self.own_layers else self.layers,
-            "generator": asdict(self.generator),
-            "method": self.method,
-            "settings": self.settings,
-            "seed": self.seed,
-            "version": self.version,
-        }
-        if self.oblique:
-            facts["oblique"] = True
-        if self.channels:
-            facts["channels"] = self.channels
-        if self.reach is not None:
-            facts["reach"] = {"limit": self.reach.limit, "share": self.reach.share}
-        if self.created:
-            facts["created"] = self.created
-        if any(label != Label() for label in self.labels):
-            facts["labels"] = [asdict(label) for label in self.labels]
-        try:
-            metadata = {KEY: json.dumps(facts, allow_nan=False)}
-        except (TypeError, ValueError) as error:
-            raise GanwalkError(f"the settings of directions must be JSON: {error}") from error
-        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        write_bytes(path, safetensors_torch.save(contiguous, metadata))
+        save_directions(self, path)
 
     @staticmethod
     def load(path: Path | str) -> Directions:
@@ -332,40 +291,9 @@ class Directions:
         Raises:
             GanwalkError: the file is missing, damaged, or something else.
         """
-        path = Path(path)
-        if path.is_dir():
-            raise GanwalkError(f"{path} is a folder: give the directions.safetensors in it")
-        check_regular(path)
-        try:
-            with open_tensors(path) as file:
-                metadata = file.metadata
-                if KEY not in metadata:
-                    raise GanwalkError(f"{path} {_what_else(path)}")
-                tensors = {}
-                for name in ("vectors", "scales", "effects", "reach", "pace"):
-                    if (entry := file.entries.get(name)) is not None:
-                        large = entry.size > 4 * _MAX_VALUES or max(entry.shape, default=0) > _MAX_AXIS
-                        if large or entry.kind != "F32":
-                            kind = f"{entry.kind} of shape {list(entry.shape)}"
-                            raise GanwalkError(f"{path} is damaged: {name} are {kind}")
-                        tensors[name] = file.read(name)
-            facts = json.loads(metadata[KEY])
-        except FileNotFoundError:
-            raise GanwalkError(f"{path} does not exist: run ganwalk discover first, or check the path") from None
-        except OSError as error:
-            raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
-        except TensorFileError as error:
-            raise GanwalkError(f"{path} {_what_else(path)}") from error
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, GanwalkError):
-                raise
-            raise GanwalkError(f"{path} is damaged: its description cannot be read") from error
-        try:
-            return _assemble(tensors, facts)
-        except GanwalkError as error:
-            raise GanwalkError(f"{path} is damaged: {error}") from error
-        except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
-            raise GanwalkError(f"{path} is damaged: its description cannot be read") from error
+        from ganwalk.directions.storage import load_directions
+
+        return load_directions(path)
 
 
 def shift_latents(latents: Tensor, step: Tensor, layers: Layers | None) -> Tensor:
@@ -373,70 +301,6 @@ def shift_latents(latents: Tensor, step: Tensor, layers: Layers | None) -> Tenso
     if latents.ndim == 2 or layers is None:
         return latents + step
     return latents + layer_mask(layers, latents.shape[1], latents) * step
-
-
-def _what_else(path: Path) -> str:
-    """The rest of a line about a file that `Directions.save` did not write."""
-    from ganwalk.generators.checkpoints import checkpoint_format
-
-    found = checkpoint_format(path)
-    if found is not None:
-        return f"is a checkpoint ({found}), not directions: give it as --generator"
-    return "is not a directions file, or a damaged one: make one with ganwalk discover, or from other files with import"
-
-
-def _assemble(tensors: dict[str, Tensor], facts: Any) -> Directions:
-    """Directions from the contents of a file, whose types are whatever its writer liked."""
-    identity = GeneratorIdentity(**facts["generator"])
-    for entry in fields(identity):
-        value = getattr(identity, entry.name)
-        if type(value) is not (int if entry.name == "resolution" else str):
-            raise GanwalkError(f"the generator's {entry.name} is {value!r:.40}")
-    if re.fullmatch(r"([1-9][0-9]{0,5}×[1-9][0-9]{0,5})?", identity.image_size) is None:
-        raise GanwalkError(f"the generator's image_size is {identity.image_size!r:.40}")
-    layers, own_layers = _layers(facts["layers"])
-    return Directions(
-        vectors=tensors["vectors"],
-        scales=tensors["scales"],
-        space=str(facts["space"]),
-        generator=identity,
-        layers=layers,
-        method=str(facts["method"]),
-        settings=dict(facts["settings"]),
-        seed=int(facts["seed"]),
-        version=str(facts["version"]),
-        created=str(facts.get("created", "")),
-        effects=tensors.get("effects"),
-        labels=_labels(facts.get("labels", [])),
-        oblique=facts.get("oblique", False) is True,
-        own_layers=own_layers,
-        channels=as_tuples(facts.get("channels", [])),
-        reach=_reach(tensors, facts),
-    )
-
-
-def _reach(tensors: dict[str, Tensor], facts: Any) -> Reach | None:
-    if "reach" not in tensors:
-        return None
-    how = facts["reach"]
-    return Reach(tensors["reach"], tensors["pace"], limit=float(how["limit"]), share=float(how["share"]))
-
-
-def _layers(entry: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Layers of all, and of each direction where they have their own."""
-    if not isinstance(entry, dict):
-        return as_tuples(entry), ()
-    each = entry.get(_EACH)
-    if not isinstance(each, list) or not each:
-        raise GanwalkError("its layers are no list with those of each direction")
-    return None, tuple(map(as_tuples, each))
-
-
-def _labels(entries: Any) -> tuple[Label, ...]:
-    known = isinstance(entries, list) and len(entries) <= _MAX_AXIS
-    if not known or not all(isinstance(entry, dict) for entry in entries):
-        raise GanwalkError("its labels are no list of descriptions")
-    return tuple(build_record(Label, entry) for entry in entries)
 
 
 def _orthonormal(vectors: Tensor) -> bool:

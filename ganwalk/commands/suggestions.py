@@ -1,0 +1,76 @@
+"""Commands to go on with, as they would be typed: what the last line of a command names."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from ganwalk.terminal import quoted
+
+if TYPE_CHECKING:
+    from ganwalk.commands.options import External
+    from ganwalk.generators.base import GeneratorIdentity
+
+
+def directions_again(path: Path | None) -> str:
+    """The option that names a directions file, where one was given."""
+    return f" --directions {quoted(path)}" if path else ""
+
+
+def code_again(generator: Any, name: str | None, external: External) -> str:
+    """The options without which render will not run a generator that is code."""
+    return identity_again(generator.identity, name, trusted=external["trust"])
+
+
+def identity_again(identity: GeneratorIdentity, name: str | None = None, *, trusted: bool | None = None) -> str:
+    """Likewise, where only the identity is known; what needs trust is then told by what it is."""
+    if not identity.interface:
+        return ""
+    trust = identity.architecture == "torchscript" if trusted is None else trusted
+    return f" --generator {quoted(name or identity.reference)}" + " --trust" * trust
+
+
+def external_again(external: External) -> str:
+    """The options of `external_options` as they were given."""
+    words = ["--trust"] * external["trust"]
+    if external["latent_dim"] is not None:
+        words += ["--latent-dim", str(external["latent_dim"])]
+    if external["image_range"] is not None:
+        words += ["--image-range", ",".join(f"{limit:g}" for limit in external["image_range"])]
+    return "".join(f" {word}" for word in words)
+
+
+def command_again(*, without: Collection[str]) -> str:
+    """The command that runs, as it was typed, but for some of its parameters."""
+    context = click.get_current_context()
+    words = ["ganwalk", str(context.info_name)]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name in without or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[name]
+        if isinstance(parameter, click.Argument):
+            words += map(str, value if parameter.nargs != 1 else [value])
+        elif isinstance(value, bool):
+            words.append(max(parameter.opts if value else parameter.secondary_opts, key=len))
+        else:
+            for one in value if parameter.multiple else [value]:
+                words += [max(parameter.opts, key=len), str(one)]
+    return shlex.join(words)
+
+
+@contextlib.contextmanager
+def told_how_to_continue(unfinished: Sequence[Path]) -> Iterator[None]:
+    """Ctrl-C says how to go on if one of these is left, by which --resume continues."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if any(path.exists() for path in unfinished):
+            click.echo("to continue: the same command with --resume", err=True)
+        raise
