@@ -15,10 +15,10 @@ are zero, because only an edge that closes a cycle without a common neighbour st
 kills the youngest class in it, which is then replaced by the rest of the relation wherever it occurs: that is the
 reduction of persistence, in a form where a column is a few words and most columns are empty.
 
-Once a vertex c is joined to all others in K, ψ(ij) = ψ(ic) + ψ(jc) can be absorbed into the potentials: no class is
-born any more, and only cones are left. Once no class lives either, the rest of the filtration is empty. That is so at
-the latest at the smallest α at which one vertex is joined to all others in both matrices: larger entries are not even
-sorted, and one sort serves all four terms of the symmetric divergence.
+Once any two vertices have a common neighbour in K, or are joined, and no remainder is left, no class is born any more,
+and only cones are left. Once no class lives either, the rest of the filtration is empty. That is so at the latest at
+the smallest α at which one vertex is joined to all others in both matrices. The orders of both are merged as far as the
+sweeps ask for events, and serve all four terms of the symmetric divergence.
 
 The order of equal values is of no consequence but for bars of length zero, which are left out.
 """
@@ -55,7 +55,6 @@ _EFFECTS = {
 }
 
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
-_HOT = 1 << 32
 # How many events there are at least between two looks at whether any class can still be born.
 _STEP = 64
 # Where the only bit of a word stands: the highest six bits of its product with a de Bruijn sequence tell.
@@ -161,19 +160,28 @@ def _youngest(relation, class_event):
 
 
 @jit
-def _kill(relation, event, class_event, potential, remainders, owners, n_rows, slot, nonzero, load, bars, n_bars):
+def _shift(potential, relation, marks):
+    """Adds a relation to the potentials of the vertices that are marked, with all bits of a word."""
+    for k in range(relation.size):
+        word = relation[k]
+        if word != _ZERO:
+            for i in range(marks.size):
+                potential[k, i] ^= word & marks[i]
+
+
+@jit
+def _kill(
+    relation, event, class_event, potential, marks, remainders, owners, n_rows, slot, nonzero, hot, bars, n_bars
+):  # fmt: skip
     """Kills the youngest class of a relation at an event; returns its bit and the new numbers of rows and bars."""
     bit = _youngest(relation, class_event)
     bars[n_bars, 0], bars[n_bars, 1] = class_event[bit], event
     n_bars += 1
     plane, shift = bit >> 6, np.uint64(bit & 63)
     planes, n = potential.shape
-    for step in range(planes):
-        # The plane that tells who has the class comes last.
-        k = (plane + 1 + step) % planes
-        if relation[k] != _ZERO:
-            for i in range(n):
-                potential[k, i] ^= relation[k] & (_ZERO - ((potential[plane, i] >> shift) & _ONE))
+    for i in range(n):
+        marks[i] = _ZERO - ((potential[plane, i] >> shift) & _ONE)
+    _shift(potential, relation, marks)
     row = 0
     while row < n_rows:
         if (remainders[row, plane] >> shift) & _ONE != _ZERO:
@@ -185,8 +193,8 @@ def _kill(relation, event, class_event, potential, remainders, owners, n_rows, s
                 # The last row moves into the place of the one that is gone.
                 i, j = owners[row, 0], owners[row, 1]
                 _flip(nonzero, i, j)
-                load[i] -= _HOT
-                load[j] -= _HOT
+                hot[i] -= 1
+                hot[j] -= 1
                 n_rows -= 1
                 if row < n_rows:
                     for k in range(planes):
@@ -200,13 +208,12 @@ def _kill(relation, event, class_event, potential, remainders, owners, n_rows, s
 
 
 @jit
-def _advance(event, end, events, effects, born, load, nonzero, potential, closed):
+def _advance(event, end, events, effects, born, hot, nonzero, potential, closed):
     """Carries out events as long as no class is born or dies and no remainder is in sight; the first other event.
 
     Nearly all events end here. What they do is mixed as at random: where processors would guess it, often wrongly, all
     of it is computed, and masked.
     """
-    full = born.shape[0] - 2
     last_word, planes = born.shape[1] - 1, potential.shape[0]
     births = _ZERO if closed else _ONE
     for at in range(event, end):
@@ -225,13 +232,20 @@ def _advance(event, end, events, effects, born, load, nonzero, potential, closed
             word += 1
             common = born[i, word] & born[j, word]
         lost = _ONE if different != _ZERO else _ZERO
-        busy = _ONE if max(load[i], load[j]) >= full or common == _ZERO else _ZERO
+        busy = _ONE if hot[i] + hot[j] > 0 or common == _ZERO else _ZERO
         if (zero & lost) | (birth & busy) != _ZERO:
-            return at
+            if zero & lost != _ZERO:
+                return at
+            # A remainder at one of its ends matters if a common neighbour is at the other.
+            linked, marked = _ZERO, _ZERO
+            for word in range(last_word + 1):
+                common = born[i, word] & born[j, word]
+                linked |= common
+                marked |= common & (nonzero[i, word] | nonzero[j, word])
+            if linked == _ZERO or marked != _ZERO:
+                return at
         born[i, j >> 6] ^= birth << j_bit
         born[j, i >> 6] ^= birth << i_bit
-        load[i] += np.int64(birth)
-        load[j] += np.int64(birth)
     return end
 
 
@@ -265,8 +279,8 @@ def _far(born, vertex, reached):
 
 @jit
 def _run(
-    order, w_names, w_values, v_names, v_values, limit, places, events, values, effects, state, born, load, component,
-    potential, remainders, owners, slot, nonzero, relation, common, class_event, free, bars,
+    order, w_names, w_values, v_names, v_values, limit, places, events, values, effects, state, born, hot, component,
+    potential, marks, remainders, owners, slot, nonzero, relation, common, class_event, free, bars,
 ):  # fmt: skip
     """Carries out events until nothing is left to happen, True, or a table may be too small for the next one, False.
 
@@ -280,7 +294,7 @@ def _run(
         if n_free == 0 or n_rows == owners.shape[0] or n_bars + 64 * planes >= bars.shape[0]:
             state[0], state[1], state[2], state[3], state[4], state[5] = event, end, n_rows, n_free, n_bars, far
             return False
-        event = _advance(event, end, events, effects, born, load, nonzero, potential, closed)
+        event = _advance(event, end, events, effects, born, hot, nonzero, potential, closed)
         if event == end:
             if n_rows == 0 and not closed:
                 # Where all are that near each other, every edge to come has a common neighbour, and no remainder.
@@ -317,8 +331,6 @@ def _run(
                 _add(relation, nonzero, slot, remainders, j, source)
                 remainder = _any(relation)
             _flip(born, i, j)
-            load[i] += 1
-            load[j] += 1
 
             if not linked:
                 joins = component[i] != component[j]
@@ -335,10 +347,9 @@ def _run(
                 if joins:
                     old, new = component[j], component[i]
                     for c in range(n):
-                        if component[c] == old:
-                            component[c] = new
-                            for k in range(planes):
-                                potential[k, c] ^= relation[k]
+                        marks[c] = ~_ZERO if component[c] == old else _ZERO
+                        component[c] = new if component[c] == old else component[c]
+                    _shift(potential, relation, marks)
                 else:
                     remainder = _any(relation)
             if remainder:
@@ -348,8 +359,8 @@ def _run(
                 slot[i, j] = slot[j, i] = n_rows
                 n_rows += 1
                 _flip(nonzero, i, j)
-                load[i] += _HOT
-                load[j] += _HOT
+                hot[i] += 1
+                hot[j] += 1
 
             if linked:
                 for word in range(words):
@@ -365,8 +376,8 @@ def _run(
                         _add(relation, nonzero, slot, remainders, j, c)
                         if _any(relation):
                             bit, n_rows, n_bars = _kill(
-                                relation, event, class_event, potential, remainders, owners, n_rows, slot, nonzero,
-                                load, bars, n_bars,
+                                relation, event, class_event, potential, marks, remainders, owners, n_rows, slot, nonzero,
+                                hot, bars, n_bars,
                             )  # fmt: skip
                             free[n_free] = bit
                             n_free += 1
@@ -378,22 +389,12 @@ def _run(
             _add(relation, nonzero, slot, remainders, i, j)
             if _any(relation):
                 bit, n_rows, n_bars = _kill(
-                    relation, event, class_event, potential, remainders, owners, n_rows, slot, nonzero, load, bars,
+                    relation, event, class_event, potential, marks, remainders, owners, n_rows, slot, nonzero, hot, bars,
                     n_bars,
                 )  # fmt: skip
                 free[n_free] = bit
                 n_free += 1
 
-        if not closed and (load[i] % _HOT == n - 1 or load[j] % _HOT == n - 1):
-            closed, far = True, np.int64(-1)
-            center = i if load[i] % _HOT == n - 1 else j
-            for row in range(n_rows):
-                if owners[row, 0] == center or owners[row, 1] == center:
-                    c = owners[row, 0] + owners[row, 1] - center
-                    for k in range(planes):
-                        potential[k, c] ^= remainders[row, k]
-            n_rows = 0
-            nonzero[:] = _ZERO
         if closed and n_free == 64 * planes:
             break
         event += 1
@@ -408,10 +409,11 @@ def _sweep(order, w_names, w_values, v_names, v_values, limit, places, events, v
     words = (n + 63) // 64
     planes = 1
     born = np.zeros((n, words), np.uint64)
-    # Of each vertex the number of its edges, and _HOT for each of them with a remainder.
-    load = np.zeros(n, np.int64)
+    # Of each vertex the number of edges with a remainder.
+    hot = np.zeros(n, np.int64)
     component = np.arange(n)
     potential = np.zeros((planes, n), np.uint64)
+    marks = np.empty(n, np.uint64)
     # The remainders that are not zero are rows of a table: `owners` are their edges, `slot` leads back from an edge.
     remainders = np.zeros((64, planes), np.uint64)
     owners = np.empty((64, 2), np.int64)
@@ -424,8 +426,8 @@ def _sweep(order, w_names, w_values, v_names, v_values, limit, places, events, v
     # The next event, the number of those in sight, of rows, of free bits and of bars; a vertex as `_far` returns it.
     state = np.array([0, 0, 0, free.size, 0, 0])
     while not _run(
-        order, w_names, w_values, v_names, v_values, limit, places, events, values, effects, state, born, load,
-        component, potential, remainders, owners, slot, nonzero, np.zeros(planes, np.uint64), common, class_event,
+        order, w_names, w_values, v_names, v_values, limit, places, events, values, effects, state, born, hot,
+        component, potential, marks, remainders, owners, slot, nonzero, np.zeros(planes, np.uint64), common, class_event,
         free, bars,
     ):  # fmt: skip
         if state[3] == 0:
