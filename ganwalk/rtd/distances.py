@@ -19,6 +19,8 @@ EUCLIDEAN, PRECOMPUTED = "euclidean", "precomputed"
 # Squared distances below this share of the squared norms lose too many digits in ‖x‖² + ‖y‖² - 2⟨x, y⟩.
 _CANCELLATION = 1e-2
 _CHUNK_VALUES = 2**24
+_TILE = 32
+_NOT_FINITE = "the points hold a value that is not finite"
 
 
 def distance_matrix(points: Any, metric: Metric = EUCLIDEAN) -> Any:
@@ -71,14 +73,15 @@ def gram_distances(
         ValueError: a distance is not finite.
     """
     distances, finite, i, j = _gram_distances(gram, gram.dtype.type(_CANCELLATION))
+    if not finite:
+        raise ValueError(_NOT_FINITE)
     step = max(1, _CHUNK_VALUES // max(1, dimensions))
     for start in range(0, len(i), step):
         part = slice(start, start + step)
         found = np.sqrt(squares_of(i[part], j[part]))
-        finite &= bool(np.isfinite(found).all())
+        if not np.isfinite(found).all():
+            raise ValueError(_NOT_FINITE)
         distances[i[part], j[part]] = distances[j[part], i[part]] = found
-    if not finite:
-        raise ValueError("the points hold a value that is not finite")
     return distances
 
 
@@ -87,33 +90,42 @@ def _gram_distances(gram, cancellation):
     """Distances, zero where too many digits are lost; whether all are finite; the pairs of those that are lost."""
     n = gram.shape[0]
     distances = np.empty_like(gram)
+    squares = np.empty(n, gram.dtype)
+    untold = gram.dtype.type(-1)
     finite = True
-    lost = 0
+    for i in range(n):
+        squares[i] = gram[i, i]
+        finite &= np.isfinite(squares[i])
     for i in range(n):
         distances[i, i] = 0
-        finite &= np.isfinite(gram[i, i])
         for j in range(i + 1, n):
-            total = gram[i, i] + gram[j, j]
+            total = squares[i] + squares[j]
             square = total - (gram[i, j] + gram[i, j])
-            near = square < cancellation * total
-            lost += near
-            finite &= np.isfinite(square)
-            distances[i, j] = -1 if near else np.sqrt(square)
-    first, second = np.empty(lost, np.int64), np.empty(lost, np.int64)
+            told = (square >= cancellation * total) & (square < np.inf)
+            distances[i, j] = np.sqrt(square) if told else untold
     lost = 0
+    # Tile by tile, since columns are far apart in memory.
+    for top in range(0, n, _TILE):
+        for left in range(top, n, _TILE):
+            for i in range(top, min(top + _TILE, n)):
+                for j in range(max(i + 1, left), min(left + _TILE, n)):
+                    lost += distances[i, j] == untold
+                    distances[j, i] = distances[i, j]
+    first, second = np.empty(lost, np.int64), np.empty(lost, np.int64)
     for i in range(n):
+        if lost == 0:
+            break
         for j in range(i + 1, n):
             if distances[i, j] < 0:
-                distances[i, j] = 0
+                lost -= 1
+                distances[i, j] = distances[j, i] = 0
                 first[lost], second[lost] = i, j
-                lost += 1
-            distances[j, i] = distances[i, j]
     return distances, finite, first, second
 
 
 @entry
-def laplacian(gradient, distances):
-    """What a gradient by distances (n, n) does to points: their gradient is this matrix (n, n) times the points.
+def laplacian(gradient, weight, distances):
+    """What a weighted gradient by distances (n, n) does to points: theirs is this matrix (n, n) times the points.
 
     Points at distance zero do not pull at each other.
     """
@@ -124,7 +136,7 @@ def laplacian(gradient, distances):
         for j in range(n):
             # Of most distances no bar begins or ends.
             if gradient[i, j] != 0 and distances[i, j] > 0:
-                pull = gradient[i, j] / distances[i, j]
+                pull = weight * gradient[i, j] / distances[i, j]
                 matrix[i, j] -= pull
                 matrix[j, i] -= pull
                 sums[i] += pull

@@ -102,7 +102,7 @@ def _pull_back(
 ) -> list[Tensor | None]:
     """Gradients by the sources that need one, from what `_evaluate` kept and a gradient by the divergences (b,)."""
     weights = gradient.cpu().double().tolist()
-    uses: dict[int, list[int]] = {place: [] for place in range(len(sources))}
+    uses: list[list[int]] = [[] for _ in sources]
     for k, place in enumerate(pairs):
         uses[place].append(k)
     found: list[Tensor | None] = []
@@ -110,13 +110,15 @@ def _pull_back(
         if not needed[place]:
             found.append(None)
             continue
-        first, *others = (weights[k // 2] * kept[k] for k in uses[place])
-        total = sum(others, first)
+        first, *others = uses[place]
+        by_distances, weight = kept[first], weights[first // 2]
+        if others:
+            by_distances, weight = sum((weights[k // 2] * kept[k] for k in others), weight * by_distances), 1.0
         if points:
-            found.append(_points_gradient(total, source, kept[len(pairs) + place]))
+            found.append(_points_gradient(by_distances, weight, source, kept[len(pairs) + place]))
         else:
             computed = np.float64 if source.dtype == torch.float64 else np.float32
-            found.append(torch.from_numpy(total.astype(computed)).to(source.device, source.dtype))
+            found.append(torch.from_numpy((weight * by_distances).astype(computed)).to(source.device, source.dtype))
     return found
 
 
@@ -138,7 +140,7 @@ def _(points: Tensor) -> Tensor:
 )
 def euclidean_distances_backward(gradient: Tensor, points: Tensor, distances: Tensor) -> Tensor:
     """The gradient by the points."""
-    return _points_gradient(gradient.cpu().numpy(), points, distances.cpu().numpy())
+    return _points_gradient(gradient.cpu().numpy(), 1.0, points, distances.cpu().numpy())
 
 
 @euclidean_distances_backward.register_fake
@@ -342,9 +344,9 @@ def _distances(points: Tensor) -> np.ndarray:
     return gram_distances(gram, flat.shape[1], squares_of)
 
 
-def _points_gradient(gradient: np.ndarray, points: Tensor, distances: np.ndarray) -> Tensor:
-    """The gradient by points of a gradient (n, n) by their distances."""
-    matrix = laplacian(gradient, distances)
+def _points_gradient(gradient: np.ndarray, weight: float, points: Tensor, distances: np.ndarray) -> Tensor:
+    """The gradient by points of a weighted gradient (n, n) by their distances."""
+    matrix = laplacian(gradient, weight, distances)
     flat = _flat(points.detach())
     if flat.device.type == "cpu":
         found = torch.from_numpy(matrix @ flat.numpy())

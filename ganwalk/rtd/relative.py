@@ -223,8 +223,10 @@ def _advance(event, end, events, effects, born, hot, nonzero, potential, closed)
         j = np.int64((events[at] >> _COLUMN) & _VERTEX)
         i_bit, j_bit = np.uint64(i & 63), np.uint64(j & 63)
         different = ((nonzero[i, j >> 6] >> j_bit) & _ONE) | (potential[0, i] ^ potential[0, j])
-        for plane in range(1, planes):
+        plane = 1
+        while plane < planes:
             different |= potential[plane, i] ^ potential[plane, j]
+            plane += 1
         # Without a birth, as if there were a common neighbour.
         common = (born[i, 0] & born[j, 0]) | (birth - _ONE)
         word = 0
@@ -376,8 +378,8 @@ def _run(
                         _add(relation, nonzero, slot, remainders, j, c)
                         if _any(relation):
                             bit, n_rows, n_bars = _kill(
-                                relation, event, class_event, potential, marks, remainders, owners, n_rows, slot, nonzero,
-                                hot, bars, n_bars,
+                                relation, event, class_event, potential, marks, remainders, owners, n_rows, slot,
+                                nonzero, hot, bars, n_bars,
                             )  # fmt: skip
                             free[n_free] = bit
                             n_free += 1
@@ -389,8 +391,8 @@ def _run(
             _add(relation, nonzero, slot, remainders, i, j)
             if _any(relation):
                 bit, n_rows, n_bars = _kill(
-                    relation, event, class_event, potential, marks, remainders, owners, n_rows, slot, nonzero, hot, bars,
-                    n_bars,
+                    relation, event, class_event, potential, marks, remainders, owners, n_rows, slot, nonzero, hot,
+                    bars, n_bars,
                 )  # fmt: skip
                 free[n_free] = bit
                 n_free += 1
@@ -427,8 +429,8 @@ def _sweep(order, w_names, w_values, v_names, v_values, limit, places, events, v
     state = np.array([0, 0, 0, free.size, 0, 0])
     while not _run(
         order, w_names, w_values, v_names, v_values, limit, places, events, values, effects, state, born, hot,
-        component, potential, marks, remainders, owners, slot, nonzero, np.zeros(planes, np.uint64), common, class_event,
-        free, bars,
+        component, potential, marks, remainders, owners, slot, nonzero, np.zeros(planes, np.uint64), common,
+        class_event, free, bars,
     ):  # fmt: skip
         if state[3] == 0:
             potential = np.concatenate((potential, np.zeros_like(potential)))
