@@ -76,7 +76,7 @@ def lite_barcode(w: Any, v: Any, mode: Mode = "min") -> Barcode:
 def _barcode(w: Any, v: Any, mode: Mode, engine: Engine, *, lite: bool) -> Barcode:
     check_word("mode", mode, MODES)
     w, v = as_distances(w, v)
-    (positions,) = bar_positions(w, v, [(mode, False)], engine=engine, lite=lite)
+    positions, _ = bar_positions(w, v, [(mode, False)], engine=engine, lite=lite)
     births, deaths = np.stack([w, v]).ravel()[positions]
     order = np.lexsort((births, births - deaths))
     entries = np.stack(np.unravel_index(positions[:, order], (2, *w.shape)), axis=2)[:, :, [1, 2, 0]]

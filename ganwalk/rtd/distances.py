@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ganwalk.arrays import host_array, is_tensor
 from ganwalk.compiled import entry
-from ganwalk.rtd.choices import OVER, Over, check_word
+from ganwalk.rtd.choices import Over
+from ganwalk.rtd.edges import check_points, locate_quantile, sorted_edges
 from ganwalk.rtd.given import as_numbers, as_square, check_cloud, checked_distances
-from ganwalk.rtd.relative import check_points
 
 Metric = str | Callable[[np.ndarray, np.ndarray], float]
 EUCLIDEAN, PRECOMPUTED = "euclidean", "precomputed"
@@ -20,6 +19,8 @@ EUCLIDEAN, PRECOMPUTED = "euclidean", "precomputed"
 # Squared distances below this share of the squared norms lose too many digits in ‖x‖² + ‖y‖² - 2⟨x, y⟩.
 _CANCELLATION = 1e-2
 _CHUNK_VALUES = 2**24
+_TILE = 32
+_NOT_FINITE = "the points hold a value that is not finite"
 
 
 def distance_matrix(points: Any, metric: Metric = EUCLIDEAN) -> Any:
@@ -56,7 +57,7 @@ def euclidean(points: np.ndarray) -> np.ndarray:
 
 def gram_matrix(points: np.ndarray) -> np.ndarray:
     """Inner products of points (n, d) about their mean: distances do not change with the origin, rounding does."""
-    centred = points - points.mean(axis=0)
+    centred = points - np.add.reduce(points, axis=0) / max(1, len(points))
     return centred @ centred.T
 
 
@@ -72,14 +73,15 @@ def gram_distances(
         ValueError: a distance is not finite.
     """
     distances, finite, i, j = _gram_distances(gram, gram.dtype.type(_CANCELLATION))
+    if not finite:
+        raise ValueError(_NOT_FINITE)
     step = max(1, _CHUNK_VALUES // max(1, dimensions))
     for start in range(0, len(i), step):
         part = slice(start, start + step)
         found = np.sqrt(squares_of(i[part], j[part]))
-        finite &= bool(np.isfinite(found).all())
+        if not np.isfinite(found).all():
+            raise ValueError(_NOT_FINITE)
         distances[i[part], j[part]] = distances[j[part], i[part]] = found
-    if not finite:
-        raise ValueError("the points hold a value that is not finite")
     return distances
 
 
@@ -88,50 +90,60 @@ def _gram_distances(gram, cancellation):
     """Distances, zero where too many digits are lost; whether all are finite; the pairs of those that are lost."""
     n = gram.shape[0]
     distances = np.empty_like(gram)
+    squares = np.empty(n, gram.dtype)
+    untold = gram.dtype.type(-1)
     finite = True
-    lost = 0
+    for i in range(n):
+        squares[i] = gram[i, i]
+        finite &= np.isfinite(squares[i])
     for i in range(n):
         distances[i, i] = 0
-        finite &= np.isfinite(gram[i, i])
         for j in range(i + 1, n):
-            total = gram[i, i] + gram[j, j]
+            total = squares[i] + squares[j]
             square = total - (gram[i, j] + gram[i, j])
-            near = square < cancellation * total
-            lost += near
-            finite &= np.isfinite(square)
-            distances[i, j] = -1 if near else np.sqrt(square)
-    first, second = np.empty(lost, np.int64), np.empty(lost, np.int64)
+            told = (square >= cancellation * total) & (square < np.inf)
+            distances[i, j] = np.sqrt(square) if told else untold
     lost = 0
+    # Tile by tile, since columns are far apart in memory.
+    for top in range(0, n, _TILE):
+        for left in range(top, n, _TILE):
+            for i in range(top, min(top + _TILE, n)):
+                for j in range(max(i + 1, left), min(left + _TILE, n)):
+                    lost += distances[i, j] == untold
+                    distances[j, i] = distances[i, j]
+    first, second = np.empty(lost, np.int64), np.empty(lost, np.int64)
     for i in range(n):
+        if lost == 0:
+            break
         for j in range(i + 1, n):
             if distances[i, j] < 0:
-                distances[i, j] = 0
+                lost -= 1
+                distances[i, j] = distances[j, i] = 0
                 first[lost], second[lost] = i, j
-                lost += 1
-            distances[j, i] = distances[i, j]
     return distances, finite, first, second
 
 
-def laplacian(gradient: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """What the gradient by the distances (n, n) does to points: their gradient is this matrix times the points."""
-    pull = _pull(gradient, distances)
-    sums = pull.sum(axis=1)
-    np.negative(pull, out=pull)
-    np.fill_diagonal(pull, sums)
-    return pull
-
-
 @entry
-def _pull(gradient, distances):
-    """Gradient by the distance of each pair, over that distance; zero where that is zero."""
-    n = gradient.shape[0]
-    pull = np.zeros_like(distances)
+def laplacian(gradient, weight, distances):
+    """What a weighted gradient by distances (n, n) does to points: theirs is this matrix (n, n) times the points.
+
+    Points at distance zero do not pull at each other.
+    """
+    n = distances.shape[0]
+    matrix = np.zeros_like(distances)
+    sums = np.zeros(n)
     for i in range(n):
-        for j in range(i):
-            if distances[i, j] > 0:
-                pull[i, j] = (gradient[i, j] + gradient[j, i]) / distances[i, j]
-                pull[j, i] = pull[i, j]
-    return pull
+        for j in range(n):
+            # Of most distances no bar begins or ends.
+            if gradient[i, j] != 0 and distances[i, j] > 0:
+                pull = weight * gradient[i, j] / distances[i, j]
+                matrix[i, j] -= pull
+                matrix[j, i] -= pull
+                sums[i] += pull
+                sums[j] += pull
+    for i in range(n):
+        matrix[i, i] = sums[i]
+    return matrix
 
 
 def _other_distances(cloud: Any, metric: Metric) -> Any:
@@ -157,54 +169,21 @@ def _other_distances(cloud: Any, metric: Metric) -> Any:
     return torch.from_numpy(distances).to(cloud.device)
 
 
-@dataclass(frozen=True)
-class EntryQuantile:
-    """A quantile over entries of a matrix: its value, and the entries that it is interpolated between.
-
-    Attributes:
-        value: the quantile.
-        positions: flat positions (2,).
-        weights: (2,) with sum one.
-    """
-
-    value: float
-    positions: tuple[int, int]
-    weights: tuple[float, float]
-
-
-def locate_quantile(distances: np.ndarray, q: float, over: Over = "all") -> EntryQuantile | None:
-    """The q-quantile, linearly interpolated, over all n² entries or those above the diagonal that are positive.
-
-    None if there is no entry, or the quantile is zero: such distances are taken as they are.
-    """
-    check_word("over", over, OVER)
-    flat = distances.ravel()
-    counted = flat if over == "all" else distances[np.triu_indices(len(distances), 1)]
-    if over == "positive":
-        counted = counted[counted > 0]
-    if not counted.size:
-        return None
-    position = q * (counted.size - 1)
-    low = int(position)
-    fraction = position - low
-    high = min(low + 1, counted.size - 1)
-    values = np.partition(counted, (low, high))[[low, high]]
-    first, second = (int(np.argmax(flat == value)) for value in values)
-    weights = (1 - fraction, fraction)
-    quantile = EntryQuantile(float(np.dot(values.astype(np.float64), weights)), (first, second), weights)
-    return quantile if quantile.value > 0 else None
-
-
 def normalized(distances: Any, q: float | None, over: Over = "all") -> Any:
     """Distances divided by their q-quantile (0.9 in the papers); as they are if q is None or the quantile is zero.
 
     Args:
-        distances: (n, n), a tensor, or an array or lists, which become an array.
+        distances: (n, n), or (n(n - 1)/2,) above its diagonal, a tensor, or an array or lists, which become an array;
+            symmetric: entries above the diagonal count.
         over: what the quantile is of: all n² entries, as RTD and RTD-lite take it, or the "positive" ones above the
             diagonal, as the code of SRTD does.
     """
-    matrix = as_numbers(distances, "the distances")
-    quantile = None if q is None else locate_quantile(host_array(matrix, "the distances"), q, over)
+    matrix = as_square(distances, "the matrix of distances")
+    if q is None:
+        return matrix
+    array = host_array(matrix, "the distances")
+    array = np.ascontiguousarray(array, array.dtype if array.dtype.kind == "f" else np.float64)
+    quantile = locate_quantile(sorted_edges(array), q, over)
     if quantile is None:
         return matrix
     flat = matrix.reshape(-1)

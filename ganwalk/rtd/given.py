@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ganwalk.arrays import host_array, is_tensor
-from ganwalk.rtd.relative import check_points
+from ganwalk.compiled import entry
+from ganwalk.rtd.edges import check_points
 
 # Other libraries take distances from ‖x‖² + ‖y‖² - 2⟨x, y⟩. In single precision its error, away from the origin some
 # thousand times the resolution, is that of a square: small beside large distances, and their hundredth beside zero.
@@ -182,9 +183,10 @@ def checked_distances(distances: Any, name: str) -> np.ndarray:
     """
     array = host_array(distances, name)
     matrix = np.ascontiguousarray(array, array.dtype if array.dtype.kind == "f" else np.float64)
-    if not np.isfinite(matrix).all():
+    finite, exact = _looked_at(matrix)
+    if not finite:
         raise ValueError(f"{name} holds a value that is not finite")
-    if not matrix.size or (matrix.min() >= 0 and not matrix.diagonal().any() and np.array_equal(matrix, matrix.T)):
+    if exact:
         return matrix
     bound = max(_ROUNDING, 4 * _resolution(distances))
     relative = matrix / np.abs(matrix).max()
@@ -198,6 +200,20 @@ def checked_distances(distances: Any, name: str) -> np.ndarray:
         raise ValueError(f"{name} is not symmetric, {remedy}")
     upper = np.triu(matrix, 1).clip(min=0)
     return upper + upper.T
+
+
+@entry
+def _looked_at(matrix):
+    """Whether all values are finite; and whether they are not negative, zero on the diagonal and symmetric."""
+    finite = exact = True
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            finite &= np.isfinite(matrix[i, j])
+            exact &= matrix[i, j] >= 0
+        exact &= matrix[i, i] == 0
+        for j in range(i):
+            exact &= matrix[i, j] == matrix[j, i]
+    return finite, exact
 
 
 def _resolution(values: Any) -> float:

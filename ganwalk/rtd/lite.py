@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganwalk.compiled import entry, jit
-from ganwalk.rtd.relative import check_points
+from ganwalk.rtd.edges import check_points
 
 
 def lite_positions(w: np.ndarray, v: np.ndarray, kinds: Sequence[tuple[str, bool]]) -> list[np.ndarray]:

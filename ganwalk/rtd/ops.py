@@ -85,7 +85,8 @@ def _evaluate(
     if points:
         arrays = [_distances(source) for source in sources]
     else:
-        arrays = [checked_distances(source, _name(place, pairs)) for place, source in enumerate(sources)]
+        firsts = set(pairs[::2])
+        arrays = [checked_distances(source, "w" if k in firsts else "v") for k, source in enumerate(sources)]
     values, gradients = divergences(arrays, _in_pairs(pairs), settings, gradients=differentiate)
     kept = [*gradients, *(arrays if points else [])] if differentiate else []
     return torch.tensor(values, dtype=_value_type(sources, pairs)).to(sources[pairs[0]].device), kept
@@ -101,21 +102,23 @@ def _pull_back(
 ) -> list[Tensor | None]:
     """Gradients by the sources that need one, from what `_evaluate` kept and a gradient by the divergences (b,)."""
     weights = gradient.cpu().double().tolist()
+    uses: list[list[int]] = [[] for _ in sources]
+    for k, place in enumerate(pairs):
+        uses[place].append(k)
     found: list[Tensor | None] = []
     for place, source in enumerate(sources):
         if not needed[place]:
             found.append(None)
             continue
-        total = np.zeros((len(source), len(source)))
-        for k, member in enumerate(pairs):
-            if member == place:
-                total += weights[k // 2] * kept[k]
+        first, *others = uses[place]
+        by_distances, weight = kept[first], weights[first // 2]
+        if others:
+            by_distances, weight = sum((weights[k // 2] * kept[k] for k in others), weight * by_distances), 1.0
         if points:
-            distances = kept[len(pairs) + place]
-            found.append(_points_gradient(total.astype(distances.dtype), source, distances))
+            found.append(_points_gradient(by_distances, weight, source, kept[len(pairs) + place]))
         else:
             computed = np.float64 if source.dtype == torch.float64 else np.float32
-            found.append(torch.from_numpy(total.astype(computed)).to(source.device, source.dtype))
+            found.append(torch.from_numpy((weight * by_distances).astype(computed)).to(source.device, source.dtype))
     return found
 
 
@@ -137,7 +140,7 @@ def _(points: Tensor) -> Tensor:
 )
 def euclidean_distances_backward(gradient: Tensor, points: Tensor, distances: Tensor) -> Tensor:
     """The gradient by the points."""
-    return _points_gradient(gradient.cpu().numpy(), points, distances.cpu().numpy())
+    return _points_gradient(gradient.cpu().numpy(), 1.0, points, distances.cpu().numpy())
 
 
 @euclidean_distances_backward.register_fake
@@ -341,9 +344,9 @@ def _distances(points: Tensor) -> np.ndarray:
     return gram_distances(gram, flat.shape[1], squares_of)
 
 
-def _points_gradient(gradient: np.ndarray, points: Tensor, distances: np.ndarray) -> Tensor:
-    """The gradient by points of a gradient (n, n) by their distances."""
-    matrix = laplacian(gradient, distances)
+def _points_gradient(gradient: np.ndarray, weight: float, points: Tensor, distances: np.ndarray) -> Tensor:
+    """The gradient by points of a weighted gradient (n, n) by their distances."""
+    matrix = laplacian(gradient, weight, distances)
     flat = _flat(points.detach())
     if flat.device.type == "cpu":
         found = torch.from_numpy(matrix @ flat.numpy())
@@ -355,7 +358,7 @@ def _points_gradient(gradient: np.ndarray, points: Tensor, distances: np.ndarray
 
 def _flat(points: Tensor) -> Tensor:
     """Points as rows, in the type that is computed in."""
-    flat = points.reshape(len(points), -1) if points.numel() else points.new_zeros(len(points), 1)
+    flat = points.reshape(points.shape[0], -1) if points.numel() else points.new_zeros(points.shape[0], 1)
     return flat.to(_computed(points))
 
 
@@ -370,8 +373,3 @@ def _value_type(sources: Sequence[Tensor], pairs: Sequence[int]) -> torch.dtype:
 
 def _in_pairs(flat: Sequence[int]) -> list[tuple[int, int]]:
     return list(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _name(place: int, pairs: Sequence[int]) -> str:
-    """What messages call a matrix."""
-    return "w" if place in pairs[::2] else "v"

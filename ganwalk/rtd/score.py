@@ -14,8 +14,8 @@ import numpy as np
 from ganwalk.arrays import host_array
 from ganwalk.rtd.choices import Over, Variant
 from ganwalk.rtd.distances import EUCLIDEAN, PRECOMPUTED, Metric, distance_matrix
+from ganwalk.rtd.edges import check_points
 from ganwalk.rtd.given import as_numbers, as_square, check_cloud, checked_distances
-from ganwalk.rtd.relative import check_points
 from ganwalk.rtd.settings import Settings
 from ganwalk.rtd.terms import divergences, mapped
 from ganwalk.statistics import Summary, summarise

@@ -1,19 +1,21 @@
-"""From distance matrices to divergences and their gradients, in numpy: what arrays and tensors share."""
+"""From distance matrices to divergences and their gradients: what arrays and tensors share."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
 import numpy as np
 
-from ganwalk.rtd.distances import EntryQuantile, locate_quantile
+from ganwalk.compiled import entry
+from ganwalk.rtd.edges import EntryQuantile, locate_quantile, sorted_edges
 from ganwalk.rtd.lite import lite_positions
 from ganwalk.rtd.reference import reference_positions
-from ganwalk.rtd.relative import sorted_events, terms_positions
+from ganwalk.rtd.relative import terms_positions
 from ganwalk.rtd.settings import Settings
 
 _T = TypeVar("_T")
@@ -22,8 +24,30 @@ _R = TypeVar("_R")
 _SERIAL_POINTS, _SERIAL_PAIRS = 96, 8
 
 Kinds = Sequence[tuple[str, bool]]
-# Places and slopes of entries of one matrix, and Σ slope · entry.
-_Side = tuple[np.ndarray, np.ndarray, float]
+# The entries of births and of deaths (2, k) of the bars of several terms, as `relative.terms_positions` gives them; and
+# where those of each term end.
+Bars = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A distance matrix (n, n) of a pair, and the quantile that it is divided by; None if it is taken as it is."""
+
+    matrix: np.ndarray
+    quantile: EntryQuantile | None
+
+    @property
+    def scale(self) -> float:
+        return 1.0 if self.quantile is None else self.quantile.value
+
+    @property
+    def divisor(self) -> np.floating:
+        """The scale in the type of the matrix, in which it is divided."""
+        return self.matrix.dtype.type(self.scale)
+
+    @property
+    def scaled(self) -> np.ndarray:
+        return self.matrix if self.quantile is None else self.matrix / self.divisor
 
 
 def divergences(
@@ -39,109 +63,125 @@ def divergences(
         The values; and of every pair, one after another, the gradients by w and by v: (n, n) float64, above the
         diagonal. Without `gradients`, none.
     """
-    scales = [
-        None if settings.normalize is None else locate_quantile(a, settings.normalize, settings.over) for a in arrays
-    ]
-    scaled = [
-        array if scale is None else array / array.dtype.type(scale.value)
-        for array, scale in zip(arrays, scales, strict=True)
-    ]
-    values: list[float] = []
-    found: list[np.ndarray] = []
-    for pair, positions in zip(pairs, _positions(scaled, pairs, settings), strict=True):
-        value, sides = _value_and_slopes(scaled[pair[0]], scaled[pair[1]], positions, settings)
-        values.append(value)
-        if gradients:
-            found += [
-                _gradient(side, arrays[k].shape, scales[k], settings) for k, side in zip(pair, sides, strict=True)
-            ]
-    return values, found
-
-
-def bar_positions(w: np.ndarray, v: np.ndarray, kinds: Kinds, *, engine: str, lite: bool) -> list[np.ndarray]:
-    """Bars of several terms of one pair, as `relative.terms_positions` gives them; what terms share is done once."""
-    if lite:
-        return lite_positions(w, v, kinds)
-    if engine == "relative":
-        return terms_positions(sorted_events(w, v), kinds)
-    return [reference_positions(w, v, *kind) for kind in kinds]
-
-
-def _positions(
-    arrays: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]], settings: Settings
-) -> Iterable[list[np.ndarray]]:
-    """Bars of the terms of each pair."""
-    kinds = settings.kinds
-    threads = settings.threads or os.cpu_count() or 1
-
-    def of_pair(pair: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        w, v = (arrays[k] for k in pair)
-        return (w, v) if w.dtype == v.dtype else (w.astype(np.float64), v.astype(np.float64))
-
-    def all_terms(pair: tuple[int, int]) -> list[np.ndarray]:
-        return bar_positions(*of_pair(pair), kinds, engine=settings.engine, lite=settings.lite)
-
+    threads = settings.threads or _cores()
     if len(pairs) < _SERIAL_PAIRS and all(len(array) <= _SERIAL_POINTS for array in arrays):
         threads = 1
-    if len(pairs) >= threads or settings.engine != "relative" or settings.lite:
-        return mapped(all_terms, pairs, threads)
+    swept, q = settings.engine == "relative" and not settings.lite, settings.normalize
+    edges = mapped(sorted_edges, arrays, threads) if swept or q is not None else []
+    quantiles = [None] * len(arrays) if q is None else [locate_quantile(each, q, settings.over) for each in edges]
+    sides = [_Side(array, quantile) for array, quantile in zip(arrays, quantiles, strict=True)]
     # Fewer pairs than threads share the work of their terms.
-    events = mapped(lambda pair: sorted_events(*of_pair(pair)), pairs, threads)
-    tasks = [(each, kind) for each in events for kind in kinds]
-    found = mapped(lambda task: terms_positions(task[0], [task[1]])[0], tasks, threads)
-    return [found[k : k + len(kinds)] for k in range(0, len(found), len(kinds))]
+    kinds = settings.kinds
+    size = min(len(kinds), -(-len(kinds) * len(pairs) // threads)) if swept else len(kinds)
+    tasks = [(w, v, kinds[k : k + size]) for w, v in pairs for k in range(0, len(kinds), size)]
+
+    def bars_of(task: tuple[int, int, Kinds]) -> Bars:
+        w, v, some = task
+        if swept:
+            return terms_positions(edges[w], sides[w].divisor, edges[v], sides[v].divisor, some)
+        return bar_positions(sides[w].scaled, sides[v].scaled, some, engine=settings.engine, lite=settings.lite)
+
+    parts = mapped(bars_of, tasks, threads)
+    groups = len(tasks) // len(pairs)
+
+    def divergence_of(place: int) -> tuple[float, list[np.ndarray]]:
+        w, v = pairs[place]
+        bars = _joined(parts[place * groups : (place + 1) * groups])
+        return _divergence(sides[w], sides[v], bars, settings, gradients=gradients)
+
+    found = mapped(divergence_of, range(len(pairs)), threads)
+    return [value for value, _ in found], [gradient for _, both in found for gradient in both]
 
 
-def _value_and_slopes(
-    w: np.ndarray, v: np.ndarray, terms: list[np.ndarray], settings: Settings
-) -> tuple[float, list[_Side]]:
-    """The divergence; and for each matrix the positions and slopes of its entries, and Σ slope · entry."""
-    flat = np.concatenate((w.ravel(), v.ravel()))
+def bar_positions(w: np.ndarray, v: np.ndarray, kinds: Kinds, *, engine: str, lite: bool) -> Bars:
+    """Bars of several terms of a pair of matrices (n, n)."""
+    if engine == "relative" and not lite:
+        return terms_positions(sorted_edges(w), w.dtype.type(1), sorted_edges(v), v.dtype.type(1), kinds)
+    dtype = np.result_type(w, v)
+    w, v = w.astype(dtype, copy=False), v.astype(dtype, copy=False)
+    terms = lite_positions(w, v, kinds) if lite else [reference_positions(w, v, *kind) for kind in kinds]
+    return np.concatenate(terms, axis=1), np.cumsum([term.shape[1] for term in terms])
+
+
+def _joined(parts: Sequence[Bars]) -> Bars:
+    """Bars of several groups of terms, one after another."""
+    if len(parts) == 1:
+        return parts[0]
+    before = np.cumsum([0] + [positions.shape[1] for positions, _ in parts])
+    ends = [ends + start for (_, ends), start in zip(parts, before, strict=False)]
+    return np.concatenate([positions for positions, _ in parts], axis=1), np.concatenate(ends)
+
+
+def _divergence(
+    w: _Side, v: _Side, bars: Bars, settings: Settings, *, gradients: bool
+) -> tuple[float, list[np.ndarray]]:
+    """The divergence and, if they are wanted, its gradients by both matrices before they are divided."""
+    shape = w.matrix.shape if gradients else (0, 0)
+    found = [np.zeros(shape), np.zeros(shape)]
+    sides = (
+        (side.matrix, side.divisor, 1 / side.scale, gradient) for side, gradient in zip((w, v), found, strict=True)
+    )
+    positions = _chosen(w, v, bars, settings)
+    total, *stretches = _add_up(positions, *next(sides), *next(sides), float(settings.p), settings.share, gradients)
+    if not gradients:
+        return total, []
+    if settings.scale_gradient == "exact":
+        for side, gradient, stretch in zip((w, v), found, stretches, strict=True):
+            if side.quantile is not None:
+                # Σ slope · entry / scale falls as the scale grows.
+                for at, weight in zip(side.quantile.positions, side.quantile.weights, strict=True):
+                    gradient.ravel()[at] -= weight * stretch / side.scale
+    return total, found
+
+
+@entry
+def _add_up(positions, w, w_scale, w_rate, w_gradient, v, v_scale, v_rate, v_gradient, p, share, slopes):
+    """The sum of the lengths of bars to the power p; and Σ slope · entry of w and of v.
+
+    Args:
+        w_scale, w_rate: what w is divided by, of its type, and the inverse in double precision.
+        w_gradient: (n, n), to which slopes are added.
+        slopes: whether they are wanted.
+    """
+    n = w.shape[0]
+    total = w_stretch = v_stretch = 0.0
+    ends = np.empty(2)
+    for bar in range(positions.shape[1]):
+        for end in range(2):
+            row, j = positions[end, bar] // n, positions[end, bar] % n
+            ends[end] = w[row, j] / w_scale if row < n else v[row - n, j] / v_scale
+        length = ends[1] - ends[0]
+        total += length if p == 1 else length**p
+        if slopes:
+            slope = -share if p == 1 else -share * p * length ** (p - 1)
+            for end in range(2):
+                row, j = positions[end, bar] // n, positions[end, bar] % n
+                if row < n:
+                    w_gradient[row, j] += slope * w_rate
+                    w_stretch += slope * ends[end]
+                else:
+                    v_gradient[row - n, j] += slope * v_rate
+                    v_stretch += slope * ends[end]
+                slope = -slope
+    return share * total, w_stretch, v_stretch
+
+
+def _chosen(w: _Side, v: _Side, bars: Bars, settings: Settings) -> np.ndarray:
+    """The bars (2, k) of all terms that count."""
+    positions, ends = bars
+    if settings.card is None and settings.ends == "exact":
+        return positions
+    terms = np.split(positions, ends[:-1], axis=1)
+    of_w, of_v = (side.scaled.ravel() for side in (w, v))
     if settings.card is not None:
+        flat = np.concatenate((of_w, of_v))
         terms = [_longest(term, flat, settings.card) for term in terms]
     if settings.ends == "immovable":
         terms = [
-            _immovable(term, w, v) if mode == "min" else term
+            _immovable(term, of_w < of_v) if mode == "min" else term
             for term, (mode, _) in zip(terms, settings.kinds, strict=True)
         ]
-    positions = np.concatenate(terms, axis=1)
-    births, deaths = flat[positions].astype(np.float64)
-    lengths = deaths - births
-    p, share = settings.p, settings.share
-    slopes = np.full(len(lengths), share) if p == 1 else share * p * lengths ** (p - 1)
-    value = share * float((lengths if p == 1 else lengths**p).sum())
-    positions = positions.ravel()
-    coefficients = np.concatenate((-slopes, slopes))
-    of_v = positions >= w.size
-    sides = []
-    for mine, offset, matrix in ((~of_v, 0, w), (of_v, w.size, v)):
-        at, slope = positions[mine] - offset, coefficients[mine]
-        sides.append((at, slope, float(np.dot(slope, matrix.ravel()[at]))))
-    return value, sides
-
-
-def _immovable(term: np.ndarray, w: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Positions of a min term with the deaths at entries of min(w, v) moved from w to v, as in the authors' code.
-
-    There a death is read from the second cloud wherever the reduction found it at the minimum. Where w is smaller the
-    minimum's entry in the term P→Q is L's too: it counts as the minimum's.
-    """
-    births, deaths = term
-    in_w = deaths < w.size
-    smaller = np.zeros(len(deaths), bool)
-    smaller[in_w] = (w.ravel() < v.ravel())[deaths[in_w]]
-    return np.stack((births, np.where(smaller, deaths + w.size, deaths)))
-
-
-def _gradient(side: _Side, shape: tuple[int, ...], scale: EntryQuantile | None, settings: Settings) -> np.ndarray:
-    """The gradient (n, n) by the distances before they were divided by their scale."""
-    positions, slopes, stretch = side
-    gradient = np.zeros(shape[0] * shape[1])
-    np.add.at(gradient, positions, slopes if scale is None else 1 / scale.value * slopes)
-    if scale is not None and settings.scale_gradient == "exact":
-        # Σ slope · entry / scale falls as the scale grows.
-        np.add.at(gradient, list(scale.positions), -stretch / scale.value * np.array(scale.weights))
-    return gradient.reshape(shape)
+    return np.concatenate(terms, axis=1)
 
 
 def _longest(term: np.ndarray, flat: np.ndarray, card: int) -> np.ndarray:
@@ -150,6 +190,21 @@ def _longest(term: np.ndarray, flat: np.ndarray, card: int) -> np.ndarray:
         return term
     births, deaths = flat[term]
     return term[:, np.argsort(births - deaths, kind="stable")[:card]]
+
+
+def _immovable(term: np.ndarray, smaller: np.ndarray) -> np.ndarray:
+    """A min term with the deaths at entries of min(w, v) moved from w to v, as in the authors' code.
+
+    There a death is read from the second cloud wherever the reduction found it at the minimum. Where w is smaller the
+    minimum's entry in the term P→Q is L's too: it counts as the minimum's.
+
+    Args:
+        smaller: (n²,) whether w is smaller.
+    """
+    births, deaths = term
+    return np.stack(
+        (births, deaths + np.where(smaller[deaths % smaller.size] & (deaths < smaller.size), smaller.size, 0))
+    )
 
 
 def mapped(function: Callable[[_T], _R], items: Iterable[_T], threads: int) -> list[_R]:
@@ -161,6 +216,11 @@ def mapped(function: Callable[[_T], _R], items: Iterable[_T], threads: int) -> l
     size = -(-len(items) // (4 * threads))
     parts = [items[k : k + size] for k in range(0, len(items), size)]
     return [each for part in _pool(threads).map(lambda part: [function(item) for item in part], parts) for each in part]
+
+
+@cache
+def _cores() -> int:
+    return os.cpu_count() or 1
 
 
 @cache

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ripser import ripser
 
 from ganwalk.rtd import cross_barcode
-from ganwalk.rtd.relative import sorted_events
+from ganwalk.rtd.edges import sorted_edges
 
 KINDS = ("uniform", "ties", "unrelated", "shifted", "near-equal", "duplicates", "circles")
 
@@ -149,7 +149,7 @@ def test_large_clouds_agree_with_ripser(kind):
 def test_too_many_points_are_refused():
     w = np.broadcast_to(np.float32(0), (2**14 + 1, 2**14 + 1))
     with pytest.raises(ValueError, match="at most 16384 points"):
-        sorted_events(w, w)
+        sorted_edges(w)
 
 
 def test_torch_and_numpy_and_dtypes():
