@@ -183,6 +183,10 @@ def _topology(
     term = settings.topdis
     assert term is not None
     codes = torch.stack([(one.z if term.codes == "sample" else one.mean)[: term.points] for one in source])
+    # Codes that are reconstructed are decoded already. Where gradients are taken apart the way back through a few of
+    # them would be the one through all.
+    known = term.batch == "same" and term.codes == "sample" and (term.points is None or not term.orthogonal)
+    decoded = torch.stack([one.logits[: term.points] for one in source]) if known else None  # type: ignore[index]
     # All that chance decides, in one upload.
     drawn = torch.stack([uniform(generators), uniform(generators)]).to(codes.device)
     weights = stack.latent_weights.norm(dim=1) if term.sampler == "weights" else None
@@ -191,6 +195,7 @@ def _topology(
         codes,
         dimensions=draw_dimensions(codes.shape[2], drawn[0], weights),
         signs=torch.where(drawn[1] < 0.5, 1.0, -1.0),
+        decoded=decoded,
     )
 
 

@@ -143,6 +143,7 @@ class TopDis(nn.Module):
         dimensions: Tensor,
         signs: Tensor,
         activation: Callable[[Tensor], Tensor] = torch.sigmoid,
+        decoded: Tensor | None = None,
     ) -> Tensor:
         """`divergence` of K models at once, (K,): what the CPU needs of them comes there in one transfer.
 
@@ -151,6 +152,7 @@ class TopDis(nn.Module):
             z: codes (K, n, d).
             dimensions: (K,) which coordinate moves.
             signs: (K,) which way, ±1.
+            decoded: (K, n, …) what `decode` makes of z, where that is known: the moved codes alone are decoded then.
         """
         if z.shape[1] < MIN_POINTS:
             return torch.where(z.isfinite().all(dim=(1, 2)), 0.0, math.nan).to(z.dtype)
@@ -165,7 +167,12 @@ class TopDis(nn.Module):
         start, end = (
             codes.gather(1, first[..., None].expand(-1, -1, z.shape[2])) for codes in (moved.start, moved.end)
         )
-        clouds = activation(decode(torch.cat([start, end], dim=1))).flatten(2)
+        if decoded is None:
+            both = decode(torch.cat([start, end], dim=1))
+        else:
+            models = torch.arange(len(z), device=z.device)[:, None]
+            both = torch.cat([decoded[models, first], decode(end)], dim=1)
+        clouds = activation(both).flatten(2)
         if on_cpu:
             return self._on_cpu(clouds, counts.tolist(), z.isfinite().all(dim=(1, 2)))
         return self._elsewhere(clouds, counts, z.isfinite().all(dim=(1, 2)))
