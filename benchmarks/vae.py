@@ -57,6 +57,7 @@ _TERMS: dict[str, TopDisSettings | None] = {
     "against reconstruction + KL": TopDisSettings(against="loss"),
     "32 points, against reconstruction + KL": TopDisSettings(points=32, against="loss"),
     "all three": TopDisSettings(points=32, batch="same", against="loss"),
+    "the same batch, without orthogonalisation": TopDisSettings(batch="same", orthogonal=False),
 }
 """Kinds of steps. Every k-th step, the term's share of the cost falls to 1 / k; it needs no measurement."""
 
@@ -94,7 +95,7 @@ def measure(settings: TrainingSettings, threads: int, repeats: int) -> dict[str,
         nonlocal step
         step += 1
         draws = [draw_step(data, settings.batch, seed=0, step=step)]
-        topdis = None if term is None else TopDis(term.gamma, threads=threads)
+        topdis = None if term is None else TopDis.of_settings(term, threads=threads)
         chosen = replace(settings, steps=10**6, topdis=term)
         result = compute_step(stack, [state.objective], data, draws, chosen, step=step, topdis=topdis)
         for parameter, gradient in zip(stack.parameters, result.gradients, strict=True):

@@ -84,19 +84,8 @@ class Team:
         self.settings = lanes[0].training.settings
         self.stack = Stack([lane.state.model for lane in lanes])
         self.optimizer = stacked_adam(self.stack, [lane.state.optimizer for lane in lanes])
-        self.topdis = None
-        if self.settings.topdis is not None:
-            chosen = self.settings.topdis
-            self.topdis = TopDis(
-                chosen.gamma,
-                shift=chosen.shift,
-                shift_gradient=chosen.shift_gradient,
-                scale_gradient=chosen.scale_gradient,
-                ends=chosen.ends,
-                p=chosen.p,
-                card=chosen.card,
-                threads=threads,
-            )
+        term = self.settings.topdis
+        self.topdis = None if term is None else TopDis.of_settings(term, threads=threads)
         self.sources = [lane.state.objective.source(data) for lane in lanes]
         self.window: list[dict[str, Tensor]] = []
 

@@ -20,7 +20,15 @@ from vae.data.base import ImageData
 from vae.objectives.base import Context, Encoded, Objective
 from vae.settings import TrainingSettings
 from vae.stack import Stack
-from vae.topdis import TopDis, draw_dimensions, inner_products, scaled, uniform, without_conflict
+from vae.topdis import (
+    TopDis,
+    conflicting_shares,
+    draw_dimensions,
+    inner_products,
+    scaled,
+    uniform,
+    without_conflict,
+)
 
 # Indices (K, n) of images → images (K, n, channels, resolution, resolution) in [0, 1] on the device.
 Loader = Callable[[np.ndarray], Tensor]
@@ -97,9 +105,11 @@ def compute_step(
     load = load or partial(load_images, data, device=device)
     generators = [draw.rng for draw in draws]
     batch = _encode(stack, objectives, load(np.stack([draw.first for draw in draws])), generators)
-    batch = replace(batch, logits=stack.decode(batch.z))
+    # Of each model's own codes, so that an objective can ask for the gradient of its logits by them.
+    decoded = stack.decode(torch.stack([one.z for one in batch]))
+    batch = [replace(one, logits=logits) for one, logits in zip(batch, decoded, strict=True)]
     term = settings.topdis if topdis is not None else None
-    seconds = None
+    seconds: Sequence[Encoded] | None = None
     needed = any(objective.needs_second for objective in objectives)
     if needed or (term is not None and term.batch == "second"):
         # Of codes that only the term takes, no more than it takes.
@@ -107,10 +117,10 @@ def compute_step(
         with torch.set_grad_enabled(term is not None and term.batch == "second"):
             images = load(np.stack([draw.second for draw in draws])[:, :taken])
             seconds = _encode(stack, objectives, images, generators)
-    others: Sequence[Encoded | None] = [None] * len(stack) if seconds is None else _apart(seconds)
+    others: Sequence[Encoded | None] = [None] * len(stack) if seconds is None else seconds
     contexts = [
         Context(one, other, partial(stack.decode_one, place), step, settings.steps, len(data), rng)
-        for place, (one, other, rng) in enumerate(zip(_apart(batch), others, generators, strict=True))
+        for place, (one, other, rng) in enumerate(zip(batch, others, generators, strict=True))
     ]
     reconstruction = torch.stack(
         [reconstruction_loss(one.batch.logits, one.batch.images, settings.likelihood) for one in contexts]  # type: ignore[arg-type]
@@ -150,37 +160,33 @@ def compute_step(
 
 def _encode(
     stack: Stack, objectives: Sequence[Objective], images: Tensor, generators: Sequence[torch.Generator]
-) -> Encoded:
-    """What the encoders make of images (K, n, …), each model of its own: tensors of `Encoded` with K in front."""
+) -> list[Encoded]:
+    """What each encoder makes of its images, of (K, n, …)."""
     mean, log_variance = stack.encode(images)
     noise = torch.stack([torch.randn(mean.shape[1:], generator=rng) for rng in generators]).to(mean.device)
     rows = zip(objectives, stack.models, mean, log_variance, noise, strict=True)
     latents = [objective.latent(model, *of_model) for objective, model, *of_model in rows]
-    levels = [latent.levels for latent in latents if latent.levels is not None]
-    return Encoded(
-        images,
-        torch.stack([latent.mean for latent in latents]),
-        torch.stack([latent.log_variance for latent in latents]),
-        torch.stack([latent.z for latent in latents]),
-        levels=torch.stack(levels) if levels else None,
-    )
-
-
-def _apart(batch: Encoded) -> list[Encoded]:
-    """A batch of K models, each model's of its own."""
-    models = len(batch.images)
-    parts = (batch.images, batch.mean, batch.log_variance, batch.z, batch.logits, batch.levels)
-    columns = [[None] * models if part is None else part.unbind() for part in parts]
-    return [Encoded(*row) for row in zip(*columns, strict=True)]
+    return [
+        Encoded(own, latent.mean, latent.log_variance, latent.z, levels=latent.levels)
+        for own, latent in zip(images, latents, strict=True)
+    ]
 
 
 def _topology(
-    stack: Stack, topdis: TopDis, source: Encoded, generators: Sequence[torch.Generator], settings: TrainingSettings
+    stack: Stack,
+    topdis: TopDis,
+    source: Sequence[Encoded],
+    generators: Sequence[torch.Generator],
+    settings: TrainingSettings,
 ) -> Tensor:
     """Divergences (K,) of the codes of a batch."""
     term = settings.topdis
     assert term is not None
-    codes = (source.z if term.codes == "sample" else source.mean)[:, : term.points]
+    codes = torch.stack([(one.z if term.codes == "sample" else one.mean)[: term.points] for one in source])
+    # Codes that are reconstructed are decoded already. Where gradients are taken apart the way back through a few of
+    # them would be the one through all.
+    known = term.batch == "same" and term.codes == "sample" and (term.points is None or not term.orthogonal)
+    decoded = torch.stack([one.logits[: term.points] for one in source]) if known else None  # type: ignore[index]
     # All that chance decides, in one upload.
     drawn = torch.stack([uniform(generators), uniform(generators)]).to(codes.device)
     weights = stack.latent_weights.norm(dim=1) if term.sampler == "weights" else None
@@ -189,6 +195,7 @@ def _topology(
         codes,
         dimensions=draw_dimensions(codes.shape[2], drawn[0], weights),
         signs=torch.where(drawn[1] < 0.5, 1.0, -1.0),
+        decoded=decoded,
     )
 
 
@@ -209,6 +216,6 @@ def _reconciled(guides: Sequence[Tensor], topology: Tensor, stack: Stack) -> tup
     parts.append(_gradients(topology, stack.parameters))
     averaged = iter(parallel.average([gradient for part in parts for gradient in part]))
     first, *rest, walk = [[next(averaged) for _ in stack.parameters] for _ in parts]
-    conflict = (inner_products(walk, first, len(stack)) < 0).float()
-    kept = without_conflict(walk, first, len(stack))
-    return [sum(column[1:], column[0]) for column in zip(first, *rest, kept, strict=True)], conflict  # type: ignore[misc]
+    shares = conflicting_shares(walk, first, len(stack))
+    kept = without_conflict(walk, first, shares)
+    return [sum(column[1:], column[0]) for column in zip(first, *rest, kept, strict=True)], (shares < 0).float()  # type: ignore[misc]

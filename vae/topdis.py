@@ -62,6 +62,20 @@ class TopDis(nn.Module):
         self.gamma, self.shift, self.shift_gradient = gamma, shift, shift_gradient
         self.rtd = RTDLoss(p=p, card=card, scale_gradient=scale_gradient, ends=ends, threads=threads)
 
+    @classmethod
+    def of_settings(cls, settings: TopDisSettings, *, threads: int | None = None) -> TopDis:
+        """The term of a training's settings, of which the others say where the training takes it."""
+        return cls(
+            settings.gamma,
+            shift=settings.shift,
+            shift_gradient=settings.shift_gradient,
+            scale_gradient=settings.scale_gradient,
+            ends=settings.ends,
+            p=settings.p,
+            card=settings.card,
+            threads=threads,
+        )
+
     def forward(
         self,
         decode: Callable[[Tensor], Tensor],
@@ -129,6 +143,7 @@ class TopDis(nn.Module):
         dimensions: Tensor,
         signs: Tensor,
         activation: Callable[[Tensor], Tensor] = torch.sigmoid,
+        decoded: Tensor | None = None,
     ) -> Tensor:
         """`divergence` of K models at once, (K,): what the CPU needs of them comes there in one transfer.
 
@@ -137,6 +152,7 @@ class TopDis(nn.Module):
             z: codes (K, n, d).
             dimensions: (K,) which coordinate moves.
             signs: (K,) which way, ±1.
+            decoded: (K, n, …) what `decode` makes of z, where that is known: the moved codes alone are decoded then.
         """
         if z.shape[1] < MIN_POINTS:
             return torch.where(z.isfinite().all(dim=(1, 2)), 0.0, math.nan).to(z.dtype)
@@ -147,12 +163,19 @@ class TopDis(nn.Module):
         m = int(counts.max()) if on_cpu else z.shape[1]
         if m < MIN_POINTS:
             return torch.where(z.isfinite().all(dim=(1, 2)), 0.0, math.nan).to(z.dtype)
-        first = (~moved.inside).float().argsort(dim=1, stable=True)[:, :m, None].expand(-1, -1, z.shape[2])
-        both = torch.cat([moved.start.gather(1, first), moved.end.gather(1, first)], dim=1)
-        decoded = activation(decode(both)).flatten(2)
+        first = (~moved.inside).float().argsort(dim=1, stable=True)[:, :m]
+        start, end = (
+            codes.gather(1, first[..., None].expand(-1, -1, z.shape[2])) for codes in (moved.start, moved.end)
+        )
+        if decoded is None:
+            both = decode(torch.cat([start, end], dim=1))
+        else:
+            models = torch.arange(len(z), device=z.device)[:, None]
+            both = torch.cat([decoded[models, first], decode(end)], dim=1)
+        clouds = activation(both).flatten(2)
         if on_cpu:
-            return self._on_cpu(decoded, counts.tolist(), z.isfinite().all(dim=(1, 2)))
-        return self._elsewhere(decoded, counts, z.isfinite().all(dim=(1, 2)))
+            return self._on_cpu(clouds, counts.tolist(), z.isfinite().all(dim=(1, 2)))
+        return self._elsewhere(clouds, counts, z.isfinite().all(dim=(1, 2)))
 
     def _on_cpu(self, decoded: Tensor, counts: Sequence[int], finite: Tensor) -> Tensor:
         """Divergences of clouds (K, 2m, D), of which the first `counts` of either half count."""
@@ -280,18 +303,24 @@ def scaled(shares: Tensor, gradient: Tensor) -> Tensor:
     return (shares.view(-1, *[1] * gradient.ndim) * gradient.unflatten(0, (len(shares), -1))).flatten(0, 1)
 
 
+def conflicting_shares(gradient: Sequence[Tensor | None], guide: Sequence[Tensor | None], models: int = 1) -> Tensor:
+    """How many times the guide a gradient over all parameters holds, where it works against it; else 0. (K,)"""
+    inner = inner_products(gradient, guide, models)
+    # Decided where the gradients are: the CPU is not asked.
+    return torch.where(inner < 0, inner / inner_products(guide, guide, models), 0.0)
+
+
 def without_conflict(
-    gradient: Sequence[Tensor | None], guide: Sequence[Tensor | None], models: int = 1
+    gradient: Sequence[Tensor | None], guide: Sequence[Tensor | None], shares: Tensor
 ) -> list[Tensor | None]:
     """A gradient over all parameters without what works against another one, the guide; of each of K models for itself.
 
     Where their inner product is negative, the component along the guide is removed; else nothing changes. Parameters
     that one of them does not reach have None there, which counts as zero.
+
+    Args:
+        shares: (K,) `conflicting_shares` of the two.
     """
-    inner = inner_products(gradient, guide, models)
-    norms = inner_products(guide, guide, models)
-    # Decided where the gradients are: the CPU is not asked.
-    shares = torch.where(inner < 0, inner / norms, 0.0)
     return [
         a if b is None else (-scaled(shares, b) if a is None else a - scaled(shares, b))
         for a, b in zip(gradient, guide, strict=True)

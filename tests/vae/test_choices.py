@@ -28,6 +28,25 @@ def step(settings, gamma=1.0, seed=0, data=None):
     return compute_step(Stack([state.model]), [state.objective], data, draws, settings, step=0, topdis=topdis)
 
 
+@pytest.mark.parametrize(
+    "term", [TopDisSettings(batch="same"), TopDisSettings(batch="same", orthogonal=False, points=9)]
+)
+def test_codes_of_the_same_batch_are_decoded_once(term, monkeypatch):
+    """The step is the one that decodes them again."""
+    decoded, decode, divergences = [], Stack.decode, TopDis.divergences
+    monkeypatch.setattr(Stack, "decode", lambda self, z: decoded.append(z.shape[1]) or decode(self, z))
+    once = step(replace(BASE, topdis=term))
+    assert decoded[0] == BASE.batch and len(decoded) == 2 and 3 <= decoded[1] <= (term.points or BASE.batch)
+    forget = lambda *args, decoded, **options: divergences(*args, **options)  # noqa: E731 (a method for a while)
+    monkeypatch.setattr(TopDis, "divergences", forget)
+    twice = step(replace(BASE, topdis=term))
+    assert decoded[3] == 2 * decoded[1]
+    for name, value in once.logs.items():
+        assert torch.allclose(value, twice.logs[name], rtol=1e-4)
+    for ours, theirs in zip(once.gradients, twice.gradients, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3 * float(theirs.abs().max()))
+
+
 def length(gradients):
     return float(inner_products(gradients, gradients).sqrt())
 

@@ -208,7 +208,15 @@ def test_the_model_that_fails_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("objective", "term"),
-    [("beta", None), ("beta", TopDisSettings()), ("beta-tc", None), ("control", None), ("factor", TopDisSettings())],
+    [
+        ("beta", None),
+        ("beta", TopDisSettings()),
+        ("beta-tc", None),
+        ("control", None),
+        ("factor", TopDisSettings()),
+        ("dava", None),
+        ("dava", TopDisSettings()),
+    ],
 )
 def test_a_lockstep_asks_its_device_at_most_twice(monkeypatch, objective, term):
     """Every transfer to the CPU and every question for a value waits for the device; uploads do not."""

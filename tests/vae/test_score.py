@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 
 import numpy as np
@@ -41,7 +42,7 @@ def rows_in(source, rows=10_000, **options):
     return sample.codes, sample.factors
 
 
-@pytest.mark.parametrize("kind", ["npz", "compressed npz", "npy", "csv", "tsv", "text"])
+@pytest.mark.parametrize("kind", ["npz", "compressed npz", "npy", "columns npy", "csv", "tsv", "text"])
 def test_files_of_every_kind_hold_the_same_rows(arrays, kind, tmp_path, monkeypatch):
     # Blocks that end within the rows.
     monkeypatch.setattr(codes_files, "_ROWS", 150)
@@ -49,9 +50,9 @@ def test_files_of_every_kind_hold_the_same_rows(arrays, kind, tmp_path, monkeypa
     paths = [tmp_path / f"codes.{kind.split()[-1]}"]
     if "npz" in kind:
         (np.savez_compressed if " " in kind else np.savez)(paths[0], codes=codes, factors=np.asfortranarray(factors))
-    elif kind == "npy":
+    elif "npy" in kind:
         paths.append(tmp_path / "factors.npy")
-        np.save(paths[0], codes)
+        np.save(paths[0], codes if kind == "npy" else np.asfortranarray(codes))
         np.save(paths[1], factors)
     else:
         paths = [tmp_path / f"codes.{kind.replace('text', 'csv')}"]
@@ -67,6 +68,20 @@ def test_files_of_every_kind_hold_the_same_rows(arrays, kind, tmp_path, monkeypa
         assert np.array_equal(found[1][:, 0], np.argsort(np.argsort(first))[factors[:, 0]])
         assert source.texts == ("factor_shape",)
     assert np.array_equal(found[1][:, 1], factors[:, 1])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_pair_of_arrays_that_is_cut_while_it_is_read(arrays, order, tmp_path):
+    codes, factors = arrays
+    paths = [tmp_path / "codes.npy", tmp_path / "factors.npy"]
+    np.save(paths[0], np.asarray(codes, order=order))
+    np.save(paths[1], factors)
+    source, _ = open_codes(paths)
+    os.truncate(paths[0], 1000)
+    with pytest.raises(GanwalkError, match=r"cannot read .*codes\.npy \(codes\.npy ends too early\)"):
+        rows_in(source)
+    with pytest.raises(GanwalkError, match=r"cannot read .*codes\.npy \(it ends too early\)"):
+        open_codes(paths)
 
 
 def test_parquet(arrays, tmp_path):

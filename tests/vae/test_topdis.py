@@ -1,6 +1,8 @@
 """The TopDis term against values worked out by hand, and the removal of conflicting gradients."""
 
 import math
+from dataclasses import asdict, fields
+from inspect import signature
 from statistics import NormalDist
 
 import pytest
@@ -10,13 +12,17 @@ from torch import nn
 from ganwalk.errors import GanwalkError
 from ganwalk.rtd import rtd
 from vae.settings import TopDisSettings
-from vae.topdis import TopDis, draw_dimensions, shift_codes, without_conflict
+from vae.topdis import TopDis, conflicting_shares, draw_dimensions, shift_codes, without_conflict
 
 NORMAL = NormalDist()
 
 
 def rng(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def cleaned_of(gradient, guide):
+    return without_conflict(gradient, guide, conflicting_shares(gradient, guide))
 
 
 def test_shift_by_hand():
@@ -186,20 +192,20 @@ def test_signs_and_dimensions_follow_the_seed():
 
 def test_conflict_by_hand():
     """g = (1, -2), guide (0, 1): inner product -2, so the second entry goes."""
-    (cleaned,) = without_conflict([torch.tensor([1.0, -2.0])], [torch.tensor([0.0, 1.0])])
+    (cleaned,) = cleaned_of([torch.tensor([1.0, -2.0])], [torch.tensor([0.0, 1.0])])
     assert cleaned.tolist() == [1.0, 0.0]
 
 
 def test_no_conflict_changes_nothing():
     gradient = [torch.tensor([1.0, 2.0]), None]
-    cleaned = without_conflict(gradient, [torch.tensor([0.0, 1.0]), torch.tensor([3.0])])
+    cleaned = cleaned_of(gradient, [torch.tensor([0.0, 1.0]), torch.tensor([3.0])])
     assert torch.equal(cleaned[0], gradient[0]) and cleaned[1].tolist() == [0.0]
 
 
 def test_conflict_is_taken_over_all_parameters_at_once():
     """Inner products +3 and -7 make -4; guide (1, 7)² = 50: each entry gains 4/50 of the guide."""
     gradient, guide = [torch.tensor([3.0]), torch.tensor([-1.0])], [torch.tensor([1.0]), torch.tensor([7.0])]
-    first, second = without_conflict(gradient, guide)
+    first, second = cleaned_of(gradient, guide)
     assert first.item() == pytest.approx(3 + 4 / 50) and second.item() == pytest.approx(-1 + 28 / 50)
     inner = first.item() * 1 + second.item() * 7
     assert inner == pytest.approx(0, abs=1e-5)
@@ -207,13 +213,13 @@ def test_conflict_is_taken_over_all_parameters_at_once():
 
 def test_parameters_without_a_gradient():
     """None counts as zero: on the side of the guide it adds to the norm, on the other it may gain a share."""
-    cleaned = without_conflict(
+    cleaned = cleaned_of(
         [torch.tensor([-1.0]), None, torch.tensor([5.0])], [torch.tensor([1.0]), torch.tensor([2.0]), None]
     )
     assert cleaned[0].item() == pytest.approx(-1 + 1 / 5)
     assert cleaned[1].item() == pytest.approx(2 / 5)
     assert cleaned[2].item() == 5
-    gained, nothing = without_conflict([None, None], [torch.ones(1), None])
+    gained, nothing = cleaned_of([None, None], [torch.ones(1), None])
     assert gained.tolist() == [0.0] and nothing is None
 
 
@@ -235,6 +241,24 @@ BAD = (
 def test_bad_settings_are_refused(bad):
     with pytest.raises(GanwalkError):
         TopDisSettings(**bad)
+
+
+def test_a_term_of_settings_has_all_that_they_say():
+    given = {
+        "gamma": 2.0,
+        "shift": 0.2,
+        "shift_gradient": "exact",
+        "scale_gradient": "constant",
+        "ends": "immovable",
+        "p": 2.0,
+        "card": 7,
+    }
+    term = TopDis.of_settings(TopDisSettings(**given), threads=3)
+    found = {**vars(term), **asdict(term.rtd.settings)}
+    assert {name: found[name] for name in given} == given and found["threads"] == 3
+    # An option that the term gets must be among those above.
+    shared = {field.name for field in fields(TopDisSettings)} & set(signature(TopDis).parameters)
+    assert shared == set(given)
 
 
 @pytest.mark.parametrize("bad", [{"gamma": -1}, {"shift": 1.5}, {"p": 0}, {"card": 0}])

@@ -6,11 +6,13 @@ import csv
 import fnmatch
 import itertools
 import math
+import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from ganwalk.files import check_regular
 from vae.metrics.arrays import Array
 
 Block = tuple[Array, Array]
+_T = TypeVar("_T")
 
 _ROWS = 4096
 _MISSING = ("", "na", "n/a", "nan", "null", "none")
@@ -99,23 +102,45 @@ class _Numbering:
 
 
 def _pair(codes: Path, factors: Path) -> CodesSource:
-    arrays = []
-    for path in (codes, factors):
+    paths = (codes, factors)
+    headers = []
+    for path in paths:
         try:
-            arrays.append(np.load(path, mmap_mode="r", allow_pickle=False))
+            with path.open("rb") as file:
+                shape, _, dtype = _read_header(file)
+                if os.fstat(file.fileno()).st_size < file.tell() + math.prod(shape) * dtype.itemsize:
+                    raise ValueError("it ends too early")
         except (OSError, ValueError, EOFError) as error:
             raise _damaged(path, error) from error
-        _check_kind(arrays[-1].dtype, str(path), text=path == factors)
-    shapes = [_columns(array.shape, str(path)) for array, path in zip(arrays, (codes, factors), strict=True)]
-    _check_rows([array.shape[0] for array in arrays], f"{codes} and {factors}")
+        _check_kind(dtype, str(path), text=path == factors)
+        headers.append((shape, dtype))
+    widths = [_columns(shape, str(path)) for (shape, _), path in zip(headers, paths, strict=True)]
+    _check_rows([shape[0] for shape, _ in headers], f"{codes} and {factors}")
 
     def blocks() -> Iterator[Block]:
-        number = [_Numbering() for _ in range(shapes[1])]
-        for start in range(0, len(arrays[0]), _ROWS):
-            yield tuple(_plain(np.asarray(array[start : start + _ROWS]), number) for array in arrays)  # type: ignore[misc]
+        number = [_Numbering() for _ in range(widths[1])]
+        for parts in zip(*(_told(path, partial(_file_blocks, path))() for path in paths), strict=True):
+            yield tuple(_plain(part, number) for part in parts)  # type: ignore[misc]
 
-    names = _numbered("factor", shapes[1])
-    return CodesSource(_numbered("code", shapes[0]), names, blocks, names if arrays[1].dtype.kind == "U" else ())
+    names = _numbered("factor", widths[1])
+    return CodesSource(_numbered("code", widths[0]), names, blocks, names if headers[1][1].kind == "U" else ())
+
+
+def _file_blocks(path: Path) -> Iterator[Array]:
+    """The rows of a .npy, read and not mapped: a mapped file that somebody cuts meanwhile kills the process."""
+    with path.open("rb") as file:
+        shape, by_columns, dtype = _read_header(file)
+        if not by_columns or len(shape) == 1:
+            yield from _stream_blocks(file, shape, dtype, path.name)
+            return
+        first = file.tell()
+        for start in range(0, shape[0], _ROWS):
+            rows = min(_ROWS, shape[0] - start)
+            columns = []
+            for k in range(shape[1]):
+                file.seek(first + (k * shape[0] + start) * dtype.itemsize)
+                columns.append(np.frombuffer(_exactly(file, rows * dtype.itemsize, path.name), dtype))
+            yield np.stack(columns, axis=1)
 
 
 def _archive(path: Path) -> tuple[CodesSource, CodesSource | None]:
@@ -189,18 +214,28 @@ def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 def _member_blocks(archive: zipfile.ZipFile, name: str) -> Iterator[Array]:
     with archive.open(f"{name}.npy") as stream:
         shape, by_columns, dtype = _read_header(stream)
-        row = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
         if by_columns and len(shape) > 1:
             # In Fortran's order the rows are all over the file.
-            whole = np.frombuffer(stream.read(row * shape[0]), dtype).reshape(shape, order="F")
+            size = math.prod(shape) * dtype.itemsize
+            whole = np.frombuffer(stream.read(size), dtype).reshape(shape, order="F")
             yield from (whole[start : start + _ROWS] for start in range(0, shape[0], _ROWS))
             return
-        for start in range(0, shape[0], _ROWS):
-            rows = min(_ROWS, shape[0] - start)
-            data = stream.read(rows * row)
-            if len(data) != rows * row:
-                raise ValueError(f"{name} ends too early")
-            yield np.frombuffer(data, dtype).reshape(rows, *shape[1:])
+        yield from _stream_blocks(stream, shape, dtype, name)
+
+
+def _stream_blocks(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, name: str) -> Iterator[Array]:
+    """Rows of an array in C order, of which the stream stands at the first."""
+    row = math.prod(shape[1:]) * dtype.itemsize
+    for start in range(0, shape[0], _ROWS):
+        rows = min(_ROWS, shape[0] - start)
+        yield np.frombuffer(_exactly(stream, rows * row, name), dtype).reshape(rows, *shape[1:])
+
+
+def _exactly(stream: IO[bytes], size: int, name: str) -> bytes:
+    data = stream.read(size)
+    if len(data) != size:
+        raise ValueError(f"{name} ends too early")
+    return data
 
 
 def _text(path: Path, codes: Sequence[str], factors: Sequence[str]) -> CodesSource:
@@ -341,10 +376,10 @@ def _matching(header: Sequence[str], patterns: Sequence[str]) -> list[int]:
     return [k for k, name in enumerate(header) if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
 
 
-def _told(path: Path, blocks: Callable[[], Iterator[Block]]) -> Callable[[], Iterator[Block]]:
+def _told(path: Path, blocks: Callable[[], Iterator[_T]]) -> Callable[[], Iterator[_T]]:
     """The same blocks, whose errors are said in one line."""
 
-    def read() -> Iterator[Block]:
+    def read() -> Iterator[_T]:
         try:
             yield from blocks()
         except GanwalkError:

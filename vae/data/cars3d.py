@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,9 +17,9 @@ import numpy as np
 
 from ganwalk.download import Progress
 from ganwalk.temporaries import temporary_beside
-from vae.data.mat import mapped_bytes
+from vae.data.mat import unpacked_bytes
 from vae.data.public_files import Access, PublicFile, reading
-from vae.data.stored import StoredImages, data_folder, halved, keep, kept
+from vae.data.stored import StoredImages, data_folder, halved, keep, kept, scratch
 
 FACTOR_NAMES = ("elevation", "azimuth", "object_type")
 FACTOR_SIZES = (4, 24, 183)
@@ -52,9 +51,7 @@ def _blocks(
     """One elevation and azimuth at a time. The cars change fastest on the grid, but come one after the other."""
     elevations, azimuths, cars = sizes
     shape = (cars, elevations, azimuths, resolution, resolution, 3)
-    data_folder().mkdir(parents=True, exist_ok=True)
-    with reading(path, FILE), tempfile.TemporaryFile(dir=data_folder()) as unsorted:
-        images = np.memmap(unsorted, np.uint8, "w+", 0, shape)
+    with reading(path, FILE), scratch(shape) as images:
         found: dict[str, np.ndarray] = {}
         for name, pictures in _cars(path, (_SIDE, _SIDE, 3, azimuths, elevations)):
             if name in found or len(found) == cars:
@@ -85,5 +82,5 @@ def _cars(path: Path, shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray]
             stream = archive.extractfile(member)
             assert stream is not None
             file.write_bytes(stream.read())
-            pictures = mapped_bytes(file, [shape], data_folder()).transpose(4, 3, 0, 1, 2)
+            pictures = unpacked_bytes(file, [shape], data_folder()).transpose(4, 3, 0, 1, 2)
             yield match[1], np.ascontiguousarray(pictures).reshape(-1, *shape[:3])

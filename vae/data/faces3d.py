@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vae.data.mat import mapped_bytes
+from vae.data.mat import unpacked_bytes
 from vae.data.public_files import Access, PublicFile, reading
 from vae.data.stored import StoredImages, data_folder, halved, keep, kept
 
@@ -41,7 +41,7 @@ def _blocks(path: Path, sizes: tuple[int, ...], resolution: int) -> Iterator[np.
     first, last, reversed_ = (*sizes, 64, 64), (64, 64, *sizes), (64, 64, *sizes[::-1])
     orders = {first: (0, 1, 2, 3, 4, 5), last: (2, 3, 4, 5, 0, 1), reversed_: (5, 4, 3, 2, 0, 1)}
     with reading(path, FILE):
-        array = mapped_bytes(path, orders, data_folder())
+        array = unpacked_bytes(path, orders, data_folder())
         for face in array.transpose(orders[array.shape]):
             images = face.reshape(-1, 64, 64, 1)
             yield images if resolution == 64 else halved(images)

@@ -1,4 +1,4 @@
-"""Arrays of bytes inside MATLAB .mat files of level 5 (`save -v6` and `-v7`), mapped and never loaded whole.
+"""Arrays of bytes inside MATLAB .mat files of level 5 (`save -v6` and `-v7`), unpacked and never loaded whole.
 
 Only what the caller expects is read, and nothing is allocated because a header says so. The format: "MAT-File Format"
 (The MathWorks), chapter 1.
@@ -26,13 +26,15 @@ class _Stream(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def mapped_bytes(path: Path, shapes: Collection[tuple[int, ...]], folder: Path) -> np.ndarray:
-    """The first uint8 array in the file that has one of the shapes, mapped, in MATLAB's order (first axis fastest).
+def unpacked_bytes(path: Path, shapes: Collection[tuple[int, ...]], folder: Path) -> np.ndarray:
+    """The first uint8 array in the file that has one of the shapes, in MATLAB's order (first axis fastest).
+
+    It is mapped from a copy without a name, which vanishes with the array: nobody can cut that while it is used.
 
     Args:
         path: the file.
         shapes: sizes as MATLAB's `size` gives them.
-        folder: where a compressed array is unpacked, into a file without a name, which vanishes with the array.
+        folder: where the copy is made.
     Raises:
         ValueError: there is none, or this is no such file.
     """
@@ -47,8 +49,7 @@ def mapped_bytes(path: Path, shapes: Collection[tuple[int, ...]], folder: Path) 
             if position + 8 + size > end:
                 raise ValueError("it ends too early")
             if kind == _MATRIX and (shape := _shape_of_bytes(file, order, shapes)):
-                # np.memmap refuses what reaches beyond the end of the file.
-                return np.asarray(np.memmap(path, np.uint8, "r", file.tell(), shape, order="F"))
+                return _unpacked(file, shape, folder)
             if kind == _COMPRESSED:
                 stream = _Inflated(file, size)
                 if _tag(stream, order)[0] == _MATRIX and (shape := _shape_of_bytes(stream, order, shapes)):
@@ -132,7 +133,7 @@ def _small_data(stream: _Stream, order: str, kind: int) -> bytes | None:
     return data if size % 4 == 0 or kind == _INT8 else None
 
 
-def _unpacked(stream: _Inflated, shape: tuple[int, ...], folder: Path) -> np.ndarray:
+def _unpacked(stream: _Stream, shape: tuple[int, ...], folder: Path) -> np.ndarray:
     folder.mkdir(parents=True, exist_ok=True)
     left = math.prod(shape)
     with tempfile.TemporaryFile(dir=folder) as file:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ganwalk.download import Progress
-from vae.data.npz import array_blocks, mapped_array
+from vae.data.file_rows import FileRows
+from vae.data.npz import array_blocks, rows_in_place
 from vae.data.public_files import Access, PublicFile, reading
 from vae.data.stored import StoredImages, check_once, halved, keep, kept
 
@@ -47,7 +48,7 @@ def load(name: str, resolution: int, access: Access, sizes: tuple[int, ...] | No
     return StoredImages(name, resolution, 3, FACTOR_NAMES, sizes, array)
 
 
-def _array(name: str, file: PublicFile, n: int, resolution: int, access: Access) -> np.ndarray:
+def _array(name: str, file: PublicFile, n: int, resolution: int, access: Access) -> FileRows:
     key, shape, source = f"{name}-{resolution}", (n, resolution, resolution, 3), access.path(file)
     array = kept(key, shape, source=source)
     if array is not None:
@@ -55,7 +56,7 @@ def _array(name: str, file: PublicFile, n: int, resolution: int, access: Access)
     path = access.obtain(file)
     if resolution == 64:
         with reading(path, file):
-            array = mapped_array(path, "images", shape)
+            array = rows_in_place(path, "images", shape)
         if array is not None:
             check_once(name, path, lambda: _check(path, file, n, access.progress))
             return array

@@ -1,4 +1,4 @@
-"""Arrays inside .npz files, mapped where they lie or streamed, and never unpickled.
+"""Arrays inside .npz files, read where they lie or streamed, and never unpickled.
 
 What a file says of itself is compared with what the caller expects, before anything is allocated.
 """
@@ -15,12 +15,14 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
+from vae.data.file_rows import FileRows
+
 _LOCAL_HEADER = struct.Struct("<4s22x2H")
 _MAX_HEADER = 4096
 
 
-def mapped_array(path: Path, member: str, shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> np.ndarray | None:
-    """The array of that name, mapped; None if it is compressed, so that it cannot be.
+def rows_in_place(path: Path, member: str, shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> FileRows | None:
+    """The array of that name, to be read where it lies; None if it is compressed, so that it cannot be.
 
     Raises:
         ValueError, KeyError, zipfile.BadZipFile: it is not there, or not of this shape and type.
@@ -28,7 +30,7 @@ def mapped_array(path: Path, member: str, shape: tuple[int, ...], dtype: npt.DTy
     with zipfile.ZipFile(path) as archive:
         info = archive.getinfo(f"{member}.npy")
         with archive.open(info) as stream:
-            _check_header(stream, member, shape, dtype)
+            check_header(stream, member, shape, dtype)
             start = stream.tell()
         if info.compress_type != zipfile.ZIP_STORED:
             return None
@@ -37,20 +39,19 @@ def mapped_array(path: Path, member: str, shape: tuple[int, ...], dtype: npt.DTy
     with path.open("rb") as file:
         file.seek(info.header_offset)
         magic, name_length, extra_length = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
-    if magic != b"PK\x03\x04":
-        raise ValueError("its table of contents points elsewhere")
-    # np.memmap refuses what reaches beyond the end of the file.
-    offset = info.header_offset + _LOCAL_HEADER.size + name_length + extra_length + start
-    return np.asarray(np.memmap(path, dtype, "r", offset, shape))
+        if magic != b"PK\x03\x04":
+            raise ValueError("its table of contents points elsewhere")
+        offset = info.header_offset + _LOCAL_HEADER.size + name_length + extra_length + start
+        return FileRows(file, offset, shape, dtype)
 
 
 def array_blocks(
     path: Path, member: str, shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8, rows: int = 4096
 ) -> Iterator[np.ndarray]:
-    """The rows of the array of that name, in blocks of at most `rows`, in order. Errors as of `mapped_array`."""
+    """The rows of the array of that name, in blocks of at most `rows`, in order. Errors as of `rows_in_place`."""
     dtype = np.dtype(dtype)
     with zipfile.ZipFile(path) as archive, archive.open(f"{member}.npy") as stream:
-        _check_header(stream, member, shape, dtype)
+        check_header(stream, member, shape, dtype)
         for start in range(0, shape[0], rows):
             block_shape = (min(rows, shape[0] - start), *shape[1:])
             size = math.prod(block_shape) * dtype.itemsize
@@ -63,7 +64,8 @@ def array_blocks(
             raise ValueError(f"{member} goes on beyond its shape")
 
 
-def _check_header(stream: IO[bytes], member: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+def check_header(stream: IO[bytes], member: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+    """Reads the header of a .npy; ValueError unless it is that of an array of this shape and type, in C order."""
     try:
         # Version 1.0 has headers below 64 KiB; those of later versions could be of any length.
         if np.lib.format.read_magic(stream) != (1, 0):

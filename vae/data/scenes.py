@@ -59,7 +59,7 @@ def _shadings(resolution: int) -> np.ndarray:
 
     shape = (len(geometries), resolution, resolution, 3)
     try:
-        return keep(f"scenes-{resolution}-r{_RENDERER}", shape, blocks, dtype=np.float32)
+        return keep(f"scenes-{resolution}-r{_RENDERER}", shape, blocks, dtype=np.float32)[np.arange(len(geometries))]
     except GanwalkError:
         # Without a cache the same is made in seconds.
         return np.concatenate(list(blocks()))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import gzip
 import math
 import struct
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -22,7 +21,7 @@ import numpy as np
 from ganwalk.download import Progress
 from vae.data.base import grid_indices
 from vae.data.public_files import Access, PublicFile, reading
-from vae.data.stored import StoredImages, data_folder, halved, keep, kept
+from vae.data.stored import StoredImages, halved, keep, kept, scratch
 
 FACTOR_NAMES = ("category", "instance", "elevation", "azimuth", "lighting")
 FACTOR_SIZES = (5, 10, 9, 18, 6)
@@ -75,9 +74,7 @@ def _blocks(
 ) -> Iterator[np.ndarray]:
     """The images in the order of the grid, in which the files do not have them."""
     n = math.prod(sizes)
-    data_folder().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=data_folder()) as unsorted:
-        images = np.memmap(unsorted, np.uint8, "w+", 0, (n, resolution, resolution, 1))
+    with scratch((n, resolution, resolution, 1)) as images:
         seen = np.zeros(n, bool)
         done = 0
         for k in range(len(_SETS)):
@@ -105,7 +102,7 @@ def _blocks(
             with reading(paths[0, "info"], FILES[0, "info"]):
                 raise ValueError("some combinations of factors are missing, others come twice")
         for start in range(0, n, _ROWS):
-            yield np.asarray(images[start : start + _ROWS])
+            yield images[start : start + _ROWS]
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -1,11 +1,13 @@
-"""Data sets whose images are an array, mapped from a file; and what `vae.data` keeps in the cache."""
+"""Data sets whose images are an array, in a file or in memory; and what `vae.data` keeps in the cache."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
+import math
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +20,14 @@ from ganwalk.download import Progress
 from ganwalk.errors import GanwalkError
 from ganwalk.files import cache_folder, locked, publish, write_json
 from vae.data.base import grid_positions
+from vae.data.file_rows import FileRows
+from vae.data.npz import check_header
 
 # A change of what is kept under a name needs another version.
 _VERSION = 1
 # What is read of a file to tell it from another: the table of contents of a zip, with its checksums, is at the end.
 _SAMPLES, _SAMPLE_BYTES = 16, 2**16
+_BLOCK = 2**20
 
 
 @dataclass(eq=False)
@@ -39,7 +44,7 @@ class StoredImages:
     channels: int
     factor_names: tuple[str, ...]
     factor_sizes: tuple[int, ...]
-    array: np.ndarray
+    array: np.ndarray | FileRows
     decode: Callable[[np.ndarray], np.ndarray] = np.asarray
 
     def __len__(self) -> int:
@@ -69,26 +74,23 @@ def data_folder() -> Path:
 
 def kept(
     name: str, shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8, source: Path | None = None
-) -> np.ndarray | None:
-    """The array that `keep` has kept under this name, mapped; None if there is none, or it is of another source.
+) -> FileRows | None:
+    """The array that `keep` has kept under this name; None if there is none, or it is of another source.
 
     The source may be gone by now, from the place where it was.
     """
     path = _path(name)
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if array.shape != shape or array.dtype != dtype:
-            return None
-        if source:
-            with path.open("rb") as file:
-                file.seek(array.offset + array.nbytes)
-                origin = json.loads(file.read(2**16))
-            if not _is_of(origin, source):
-                return None
-    except (OSError, ValueError, EOFError):
+        with path.open("rb") as file:
+            check_header(file, name, shape, dtype)
+            offset = file.tell()
+            if source:
+                file.seek(offset + math.prod(shape) * np.dtype(dtype).itemsize)
+                if not _is_of(json.loads(file.read(2**16)), source):
+                    return None
+            return FileRows(file, offset, shape, dtype)
+    except (OSError, ValueError):
         return None
-    # An ndarray, since every slice of a memmap pays for being one.
-    return np.asarray(array)
 
 
 def check_once(name: str, source: Path, check: Callable[[], None]) -> None:
@@ -138,8 +140,8 @@ def keep(
     dtype: npt.DTypeLike = np.uint8,
     source: Path | None = None,
     progress: Progress | None = None,
-) -> np.ndarray:
-    """An array made once and kept in the cache, mapped: there whole or not at all.
+) -> FileRows:
+    """An array made once and kept in the cache: there whole or not at all.
 
     Args:
         name: names the file.
@@ -207,6 +209,21 @@ def _write(
                 progress(total * rows // shape[0], total)
     if rows != shape[0]:
         raise ValueError(f"{rows} rows came instead of {shape[0]}")
+
+
+@contextlib.contextmanager
+def scratch(shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Zeros (…) uint8 to write to, in a file without a name beside the data sets, which goes at the end.
+
+    It is mapped: nobody can cut what has no name, and a disk without room for it is told here, by OSError.
+    """
+    data_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=data_folder()) as file:
+        left = math.prod(shape)
+        while left:
+            left -= file.write(bytes(min(left, _BLOCK)))
+        file.flush()
+        yield np.asarray(np.memmap(file, np.uint8, "r+", 0, shape))
 
 
 @contextlib.contextmanager

@@ -43,16 +43,17 @@ class Dava(Objective):
         kl = batch.kl.sum(dim=1).mean()
         distance = (kl - self.capacity) / batch.z.shape[1]
         loss = settings.capacity_weight * distance**4
-        points = 100 * float((self.accuracy - 0.5).clamp(min=0))
-        if points and settings.encoder_weight:
+        # A discriminator that is no better than chance weighs nothing; the device is not asked whether it is.
+        points = 100 * (self.accuracy - 0.5).clamp(min=0)
+        if settings.encoder_weight:
             loss = loss + self._fool_by_encoder(batch, points * settings.encoder_weight)
-        if points and settings.decoder_weight:
+        if settings.decoder_weight:
             images = context.decode(permute_dims(batch.z.detach(), context.rng)).sigmoid()
             fooled = F.softplus(-self.discriminator(images)).mean()
-            loss = loss + min(points, 1.0) * settings.decoder_weight * fooled
+            loss = loss + points.clamp(max=1) * settings.decoder_weight * fooled
         return Terms(loss, {"capacity": self.capacity.clone()})
 
-    def _fool_by_encoder(self, batch: Encoded, weight: float) -> Tensor:
+    def _fool_by_encoder(self, batch: Encoded, weight: Tensor) -> Tensor:
         """Cross-entropy of reconstructions passing for images of permuted codes; its gradient leaves the decoder out.
 
         At the codes it is never longer than the gradient of the reconstruction. The authors clip both, each in an

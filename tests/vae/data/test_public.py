@@ -19,6 +19,8 @@ from tests.weights_server import WeightsServer, cut_after
 from vae.data import DATASETS, cars3d, celeba, dsprites, faces3d, load_dataset, mpi3d, shapes3d, smallnorb, stored
 from vae.data.base import grid_indices
 from vae.data.public_files import Access
+from vae.settings import TrainingSettings
+from vae.training import train
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +215,8 @@ def test_what_is_kept_serves_where_nothing_can_be_written(monkeypatch):
 
     monkeypatch.setattr(stored, "locked", refuse)
     monkeypatch.setattr(stored.Path, "mkdir", refuse)
-    assert np.array_equal(stored.keep("small", (2, 3), lambda: pytest.fail("made again")), made)
+    found = stored.keep("small", (2, 3), lambda: pytest.fail("made again"))
+    assert np.array_equal(found[np.arange(2)], made)
 
 
 def test_a_killed_conversion_leaves_no_half_file(folder):
@@ -261,6 +264,52 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch, folder):
     monkeypatch.setenv("GANWALK_CACHE", str(tmp_path / dsprites.FILE.name))
     with pytest.raises(GanwalkError, match="choose another folder with GANWALK_CACHE"):
         load_dsprites(root=tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_is_cut_while_it_is_used(kind, folder):
+    """Where it was mapped, this was the end of the process."""
+    file, write, load, _ = KINDS[kind]
+    everything = np.arange(len(write(folder / file.name)))
+    data = load(64)
+    data.images(everything)
+    (used,) = list(folder.glob("*.npy")) or [folder / file.name]
+    os.truncate(used, 200)
+    with pytest.raises(GanwalkError, match=r"has become shorter while it was in use: start again") as caught:
+        data.images(everything)
+    assert str(used) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_training_whose_file_is_cut(folder, tmp_path):
+    small_files.mpi3d(folder / "mpi3d_toy.npz")
+    settings = TrainingSettings(dataset="mpi3d-toy", resolution=64, steps=4, batch=8, hidden=8, topdis=None)
+
+    def cut(state):
+        if state.step == 2:
+            os.truncate(folder / "mpi3d_toy.npz", 1000)
+
+    with pytest.raises(GanwalkError, match=r"mpi3d_toy\.npz has become shorter while it was in use"):
+        train(settings, load_mpi3d(), tmp_path, threads=1, on_step=cut)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_faces_that_are_cut_while_they_are_converted(folder, compressed):
+    """Their array is in memory's order, not the grid's, so it is copied before it is used."""
+    path = folder / faces3d.FILE.name
+    expected = small_files.faces3d(path, compressed=compressed)
+    blocks = faces3d._blocks(path, small_files.FACES3D, 64)
+    first = next(blocks)
+    os.truncate(path, 200)
+    assert np.array_equal(np.concatenate([first, *blocks]), expected)
+
+
+def test_room_for_a_conversion_is_taken_before_it_begins(folder, monkeypatch):
+    """On a disk that is full a page of a sparse mapped file would end the process."""
+    with stored.scratch((3, 2**19)) as array:
+        assert not array.any()
+        array[2] = 7
+        assert (array[2] == 7).all() and not array[:2].any()
+    assert list(folder.iterdir()) == []
 
 
 # Hostile and wrong files

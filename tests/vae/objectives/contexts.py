@@ -7,7 +7,7 @@ import torch
 from vae.models import VAE, ModelConfig
 from vae.objectives.base import Context, Encoded, Objective
 from vae.stack import Stack
-from vae.step import _apart, _encode
+from vae.step import _encode
 
 
 def model_context(z_dim=4, channels=1, resolution=32, n=8, seed=0, step=0, steps=10, objective=None):
@@ -19,7 +19,7 @@ def model_context(z_dim=4, channels=1, resolution=32, n=8, seed=0, step=0, steps
         model = VAE(ModelConfig(resolution, channels, z_dim, hidden=16, levels=levels))
     rng = torch.Generator().manual_seed(1000 * seed + step)
     images = (torch.rand(n, channels, resolution, resolution, generator=rng)[None] for _ in "ab")
-    batch, second = (_apart(_encode(Stack([model]), [objective], found, [rng]))[0] for found in images)
+    batch, second = (_encode(Stack([model]), [objective], found, [rng])[0] for found in images)
     batch = replace(batch, logits=model.decode(batch.z))
     return model, Context(batch, second, model.decode, step, steps, 1000, rng)
 
