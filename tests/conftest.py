@@ -3,15 +3,13 @@
 import signal
 
 import pytest
-import torch
 
 from ganwalk.commands import main
-from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.generators.loading import load_generator
-from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from tests.bounded import measure  # noqa: F401 (a fixture)
 from tests.browser import browser, new_page  # noqa: F401 (fixtures)
 from tests.explorer import open_page  # noqa: F401 (a fixture)
+from tests.small import make_toy, shorten_local, shorten_student
 
 
 def pytest_configure():
@@ -36,20 +34,19 @@ def blobs():
 @pytest.fixture
 def toy():
     """A random StyleGAN2 of 16 px with z of 8 and w of 12 dimensions."""
-    torch.manual_seed(0)
-    config = StyleGAN2Config(img_resolution=16, z_dim=8, w_dim=12, mapping_layers=2, channel_base=128, channel_max=8)
-    generator = StyleGAN2(config).eval().requires_grad_(False)
-    generator.identity = GeneratorIdentity("toy", "0" * 64, "stylegan2", 16)
-    return generator
+    return make_toy()
 
 
 @pytest.fixture
 def quick_local(monkeypatch):
     """`--method local` from few derivatives and in few steps, for tests of what is around it."""
-    from ganwalk.discovery.local import overlap, search
+    shorten_local(monkeypatch)
 
-    for module, name, value in ((search, "SAMPLES", 2), (search, "BASIS", 12), (overlap, "_STEPS", 5)):
-        monkeypatch.setattr(module, name, value)
+
+@pytest.fixture
+def quick_student(monkeypatch):
+    """Students that are small, and fitted once, in few steps, for tests of what is around them."""
+    shorten_student(monkeypatch)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The flow goes one way: imports, also those inside of functions, make no circle between rooms."""
 
 import ast
+import functools
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -15,6 +16,7 @@ FILES = {module_name(path): path for package in ("ganwalk", "vae") for path in (
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
 
 
+@functools.cache
 def imports(name):
     """Modules of ours whose names a module imports; a package's face, which hands names on, stands for their homes."""
     if "_HOMES" in vars_of(name):

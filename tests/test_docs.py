@@ -54,20 +54,26 @@ def test_pages_and_search_need_no_network(site):
         assert not re.search(r"url\([\"']?(?:https?:)?//|@import", sheet.read_text()), sheet
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        "[a page](missing.md)",
-        "[a heading](index.md#missing)",
-        "![a picture](missing.png)",
-        ":::{eval-rst}\n:class:`ganwalk.Missing`\n:::",
-    ],
-)
-def test_what_leads_nowhere_fails(wrong, tmp_path):
+# Texts, and what is said to be missing.
+WRONG = {
+    "page": ("[a page](missing.md)", "missing.md"),
+    "heading": ("[a heading](index.md#missing)", "'missing'"),
+    "picture": ("![a picture](missing.png)", "missing.png"),
+    "reference": ("```{eval-rst}\n:class:`ganwalk.Missing`\n```", "ganwalk.Missing"),
+}
+
+
+def test_what_leads_nowhere_fails(tmp_path, capfd):
     source = tmp_path / "docs"
     source.mkdir()
     shutil.copy(ROOT / "docs" / "conf.py", source)
-    (source / "index.md").write_text("# First\n\nRight.\n")
-    assert build_site(source, tmp_path / "right") == 0
-    (source / "index.md").write_text(f"# First\n\n{wrong}\n")
-    assert build_site(source, tmp_path / "wrong") == 1
+    pages = {"right": "[a page](index.md)"} | {name: text for name, (text, _) in WRONG.items()}
+    listed = "\n".join(pages)
+    (source / "index.md").write_text(f"# First\n\n```{{toctree}}\n{listed}\n```\n")
+    for name, text in pages.items():
+        (source / f"{name}.md").write_text(f"# {name}\n\n{text}\n")
+    assert build_site(source, tmp_path / "site") == 1
+    said = capfd.readouterr().err.splitlines()
+    for name, (_, missing) in WRONG.items():
+        assert [line for line in said if f"/{name}.md:" in line and missing in line], name
+    assert [line for line in said if "/right.md:" in line] == []

@@ -1,5 +1,7 @@
 """What the tests of vae share."""
 
+import os
+
 import pytest
 
 from vae.evaluate import main as evaluate_main
@@ -9,7 +11,11 @@ from vae.train import main as train_main
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+    """Of all workers of pytest-xdist, whose own folders lie in one; the cache has locks."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(autouse=True)

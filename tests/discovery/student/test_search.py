@@ -22,15 +22,21 @@ from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.timing import Watched
 from tests.discovery.student.test_images import Counted
+from tests.small import make_toy, shorten_student
 
 ROOT = Path(__file__).parents[3]
 FAST = DiscoverySettings(n_directions=4, search="student", images=256, polish=3, steps=6, batch=12, scored=8)
 
 
-@pytest.fixture(autouse=True)
-def shorter(monkeypatch):
-    monkeypatch.setattr("ganwalk.discovery.student.fitting._STEPS", (60, 60))
-    monkeypatch.setattr(search_module, "_DOUBLINGS", 0)
+pytestmark = pytest.mark.usefixtures("quick_student")
+
+
+@pytest.fixture(scope="module")
+def usual():
+    """What `FAST` finds."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        shorten_student(monkeypatch)
+        return run_discovery(make_toy(), FAST)
 
 
 def test_the_generator_makes_few_images_and_the_result_is_its_own(toy):
@@ -118,9 +124,8 @@ def test_a_run_stopped_among_its_images_continues_with_them(toy, tmp_path, monke
         {"search": "direct"},
     ],
 )
-def test_options_of_the_student_change_the_result(toy, change):
-    usual, changed = (run_discovery(toy, settings) for settings in (FAST, replace(FAST, **change)))
-    vectors = changed.directions.vectors
+def test_options_of_the_student_change_the_result(toy, usual, change):
+    vectors = run_discovery(toy, replace(FAST, **change)).directions.vectors
     assert vectors.shape != usual.directions.vectors.shape or not torch.allclose(vectors, usual.directions.vectors)
 
 
