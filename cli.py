@@ -1,6 +1,6 @@
 """The command line from a checkout: `python cli.py discover --generator scenes`."""
 
-from ganwalk.commands import main
+from ganwalk.__main__ import main
 
 if __name__ == "__main__":
     main()

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import check_regular, open_regular
 from ganwalk.options import TextForm
 from ganwalk.temporaries import PREFIX
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 # What is opened beside JPEGs: the formats of photographs. Others of Pillow's, such as PostScript, run programs.
@@ -81,6 +80,7 @@ class Photo:
 
     def image(self, channels: int = 3) -> Tensor:
         """The picture (1, channels, h, w) in [-1, 1]: grey, by its luma, for one channel."""
+        import numpy as np
         import torch
         from PIL import Image
 
@@ -134,6 +134,7 @@ def read_photo(
     Raises:
         GanwalkError: the file is missing, no picture, damaged or too large, or the crop does not lie in it.
     """
+    import numpy as np
     from PIL import Image
 
     height, width = (size, size) if isinstance(size, int) else size
@@ -283,6 +284,7 @@ def _box(
 
 def _of_8_bits(image: Any) -> Any:
     """A picture whose wide greys, which a conversion would cut off at 255, are of 8 bits."""
+    import numpy as np
     from PIL import Image
 
     if image.mode != "F" and not image.mode.startswith("I"):

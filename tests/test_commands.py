@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ganwalk import __main__
 from ganwalk.commands import group
 from ganwalk.commands.discover import _remedy
 from ganwalk.directions import Directions
@@ -291,10 +293,20 @@ def test_ctrl_c_keeps_the_best_so_far():
     assert len(Directions.load("out/directions.safetensors")) == 4
 
 
+def test_ctrl_c_while_the_command_line_is_loaded(monkeypatch, capsys):
+    class Interrupted(types.ModuleType):
+        def __getattr__(self, name):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "ganwalk.commands", Interrupted("ganwalk.commands"))
+    with pytest.raises(SystemExit) as caught:
+        __main__.main(["--help"])
+    assert caught.value.code == 130 and capsys.readouterr().err == "ganwalk: interrupted\n"
+
+
 def test_help_is_light_and_has_examples(run):
-    code = (
-        "import sys, ganwalk.commands; print([m for m in ('torch', 'numba', 'matplotlib', 'PIL') if m in sys.modules])"
-    )
+    heavy = ["torch", "numpy", "numba", "matplotlib", "PIL"]
+    code = f"import sys, ganwalk.commands; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     for name in group.commands:

@@ -20,7 +20,7 @@ else:
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = {
-    "ganwalk": "ganwalk.commands:main",
+    "ganwalk": "ganwalk.__main__:main",
     "ganwalk-vae-train": "vae.train:main",
     "ganwalk-vae-evaluate": "vae.evaluate:main",
     "ganwalk-vae-score": "vae.score:main",
