@@ -72,9 +72,13 @@ def gram_distances(
     Raises:
         ValueError: a distance is not finite.
     """
-    distances, finite, i, j = _gram_distances(gram, gram.dtype.type(_CANCELLATION))
+    distances = np.empty(gram.shape, gram.dtype)
+    finite, lost = _gram_distances(gram, gram.dtype.type(_CANCELLATION), distances)
     if not finite:
         raise ValueError(_NOT_FINITE)
+    if not lost:
+        return distances
+    i, j = np.nonzero(np.triu(distances) < 0)
     step = max(1, _CHUNK_VALUES // max(1, dimensions))
     for start in range(0, len(i), step):
         part = slice(start, start + step)
@@ -86,10 +90,9 @@ def gram_distances(
 
 
 @entry
-def _gram_distances(gram, cancellation):
-    """Distances, zero where too many digits are lost; whether all are finite; the pairs of those that are lost."""
+def _gram_distances(gram, cancellation, distances):
+    """Writes distances, negative where too many digits are lost; whether all are finite, and whether some are lost."""
     n = gram.shape[0]
-    distances = np.empty_like(gram)
     squares = np.empty(n, gram.dtype)
     untold = gram.dtype.type(-1)
     finite = True
@@ -111,16 +114,7 @@ def _gram_distances(gram, cancellation):
                 for j in range(max(i + 1, left), min(left + _TILE, n)):
                     lost += distances[i, j] == untold
                     distances[j, i] = distances[i, j]
-    first, second = np.empty(lost, np.int64), np.empty(lost, np.int64)
-    for i in range(n):
-        if lost == 0:
-            break
-        for j in range(i + 1, n):
-            if distances[i, j] < 0:
-                lost -= 1
-                distances[i, j] = distances[j, i] = 0
-                first[lost], second[lost] = i, j
-    return distances, finite, first, second
+    return finite, lost > 0
 
 
 @entry

@@ -162,7 +162,9 @@ def _interpolate(lengths, names, n, q, positive):
     # The diagonal comes first, and then every edge twice.
     count, before, times = n * n, n, 2
     if positive:
-        zeros = np.searchsorted(lengths, 0, side="right")
+        zeros = 0
+        while lengths[zeros] == 0:
+            zeros += 1
         count, before, times = size - zeros, -zeros, 1
     if count == 0:
         return 0.0, 0, 0, 0.0
@@ -172,9 +174,11 @@ def _interpolate(lengths, names, n, q, positive):
     places = ((low - before) // times, (min(low + 1, count - 1) - before) // times)
     values, positions = np.zeros(2), np.zeros(2, np.int64)
     for end in range(2):
-        if places[end] >= 0 and lengths[places[end]] > 0:
-            values[end] = lengths[places[end]]
+        place = places[end]
+        if place >= 0 and lengths[place] > 0:
+            values[end] = lengths[place]
             # Of equal ones the first, row after row; of zeros that is on the diagonal.
-            name = names[np.searchsorted(lengths, lengths[places[end]])]
-            positions[end] = np.int64(name >> _ROW) * n + np.int64((name >> _COLUMN) & _VERTEX)
+            while place > 0 and lengths[place - 1] == lengths[place]:
+                place -= 1
+            positions[end] = np.int64(names[place] >> _ROW) * n + np.int64((names[place] >> _COLUMN) & _VERTEX)
     return values[0] * (1 - fraction) + values[1] * fraction, positions[0], positions[1], fraction

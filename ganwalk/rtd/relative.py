@@ -148,13 +148,13 @@ def _any(vector):
 @jit
 def _youngest(relation, class_event):
     """The bit of a relation, which is not zero, whose class was born last."""
-    youngest = -1
+    youngest, latest = -1, -1
     for plane in range(relation.size):
         word = relation[plane]
         while word != _ZERO:
-            bit = plane * 64 + _lowest(word)
-            if youngest < 0 or class_event[bit] > class_event[youngest]:
-                youngest = bit
+            bit = _lowest(word)
+            if class_event[plane, bit] > latest:
+                youngest, latest = plane * 64 + bit, class_event[plane, bit]
             word &= word - _ONE
     return youngest
 
@@ -175,7 +175,7 @@ def _kill(
 ):  # fmt: skip
     """Kills the youngest class of a relation at an event; returns its bit and the new numbers of rows and bars."""
     bit = _youngest(relation, class_event)
-    bars[n_bars, 0], bars[n_bars, 1] = class_event[bit], event
+    bars[n_bars, 0], bars[n_bars, 1] = class_event[bit >> 6, bit & 63], event
     n_bars += 1
     plane, shift = bit >> 6, np.uint64(bit & 63)
     planes, n = potential.shape
@@ -208,13 +208,13 @@ def _kill(
 
 
 @jit
-def _advance(event, end, events, effects, born, hot, nonzero, potential, closed):
+def _advance(event, end, events, effects, born, hot, nonzero, potential, planes, closed):
     """Carries out events as long as no class is born or dies and no remainder is in sight; the first other event.
 
     Nearly all events end here. What they do is mixed as at random: where processors would guess it, often wrongly, all
-    of it is computed, and masked.
+    of it is computed, and masked. Of potentials only the first planes are looked at.
     """
-    last_word, planes = born.shape[1] - 1, potential.shape[0]
+    last_word = born.shape[1] - 1
     births = _ZERO if closed else _ONE
     for at in range(event, end):
         effect = effects[events[at] & _KIND]
@@ -282,7 +282,7 @@ def _far(born, vertex, reached):
 @jit
 def _run(
     order, w_names, w_values, v_names, v_values, limit, places, events, values, effects, state, born, hot, component,
-    potential, marks, remainders, owners, slot, nonzero, relation, common, class_event, free, bars,
+    potential, marks, remainders, owners, slot, nonzero, relation, common, class_event, taken, bars,
 ):  # fmt: skip
     """Carries out events until nothing is left to happen, True, or a table may be too small for the next one, False.
 
@@ -290,19 +290,23 @@ def _run(
     """
     n, words = born.shape
     planes = potential.shape[0]
-    event, end, n_rows, n_free, n_bars, far = state[0], state[1], state[2], state[3], state[4], state[5]
+    event, end, n_rows, n_live, n_bars, far = state[0], state[1], state[2], state[3], state[4], state[5]
     closed = far < 0
+    used = planes
     while True:
-        if n_free == 0 or n_rows == owners.shape[0] or n_bars + 64 * planes >= bars.shape[0]:
-            state[0], state[1], state[2], state[3], state[4], state[5] = event, end, n_rows, n_free, n_bars, far
+        if n_live == 64 * planes or n_rows == owners.shape[0] or n_bars + 64 * planes >= bars.shape[0]:
+            state[0], state[1], state[2], state[3], state[4], state[5] = event, end, n_rows, n_live, n_bars, far
             return False
-        event = _advance(event, end, events, effects, born, hot, nonzero, potential, closed)
+        # Classes take the first bits that are free: most planes are soon empty again.
+        while used > 1 and taken[used - 1] == _ZERO:
+            used -= 1
+        event = _advance(event, end, events, effects, born, hot, nonzero, potential, used, closed)
         if event == end:
             if n_rows == 0 and not closed:
                 # Where all are that near each other, every edge to come has a common neighbour, and no remainder.
                 far = _far(born, far, common)
                 closed = far < 0
-            if closed and n_free == 64 * planes:
+            if closed and n_live == 0:
                 break
             end += _STEP + n * n // _STEP
             if places[2] < end:
@@ -338,11 +342,16 @@ def _run(
                 joins = component[i] != component[j]
                 if effect == _BIRTH:
                     # The class is that of e + φ(i) + φ(j): as young as e, and written with one bit.
-                    n_free -= 1
-                    bit = free[n_free]
-                    class_event[bit] = event
+                    plane = 0
+                    while taken[plane] == ~_ZERO:
+                        plane += 1
+                    bit = _lowest(~taken[plane])
+                    class_event[plane, bit] = event
                     relation[:] = _ZERO
-                    relation[bit >> 6] = _ONE << np.uint64(bit & 63)
+                    relation[plane] = _ONE << np.uint64(bit)
+                    taken[plane] |= relation[plane]
+                    used = max(used, plane + 1)
+                    n_live += 1
                 else:
                     for k in range(planes):
                         relation[k] = potential[k, i] ^ potential[k, j]
@@ -381,8 +390,8 @@ def _run(
                                 relation, event, class_event, potential, marks, remainders, owners, n_rows, slot,
                                 nonzero, hot, bars, n_bars,
                             )  # fmt: skip
-                            free[n_free] = bit
-                            n_free += 1
+                            taken[bit >> 6] ^= _ONE << np.uint64(bit & 63)
+                            n_live -= 1
 
         # A cone, or an edge that is zero from the start; that of an edge without a common neighbour holds already.
         if effect == _CONE or (effect == _ZERO_BIRTH and (linked or closed)):
@@ -394,10 +403,10 @@ def _run(
                     relation, event, class_event, potential, marks, remainders, owners, n_rows, slot, nonzero, hot,
                     bars, n_bars,
                 )  # fmt: skip
-                free[n_free] = bit
-                n_free += 1
+                taken[bit >> 6] ^= _ONE << np.uint64(bit & 63)
+                n_live -= 1
 
-        if closed and n_free == 64 * planes:
+        if closed and n_live == 0:
             break
         event += 1
     state[4] = n_bars
@@ -422,30 +431,37 @@ def _sweep(order, w_names, w_values, v_names, v_values, limit, places, events, v
     slot = np.empty((n, n), np.int32)
     nonzero = np.zeros((n, words), np.uint64)
     common = np.zeros(words, np.uint64)
-    class_event = np.zeros(64 * planes, np.int64)
-    free = np.arange(64 * planes)[::-1].copy()
+    class_event = np.zeros((planes, 64), np.int64)
+    # The bits of living classes.
+    taken = np.zeros(planes, np.uint64)
     bars = np.empty((256, 2), np.int64)
-    # The next event, the number of those in sight, of rows, of free bits and of bars; a vertex as `_far` returns it.
-    state = np.array([0, 0, 0, free.size, 0, 0])
+    # The next event, the number of those in sight, of rows, of living classes and of bars; a vertex of `_far`.
+    state = np.zeros(6, np.int64)
     while not _run(
         order, w_names, w_values, v_names, v_values, limit, places, events, values, effects, state, born, hot,
         component, potential, marks, remainders, owners, slot, nonzero, np.zeros(planes, np.uint64), common,
-        class_event, free, bars,
+        class_event, taken, bars,
     ):  # fmt: skip
-        if state[3] == 0:
-            potential = np.concatenate((potential, np.zeros_like(potential)))
-            wider = np.zeros((remainders.shape[0], 2 * planes), np.uint64)
-            wider[:, :planes] = remainders
-            remainders = wider
-            free = np.concatenate((np.arange(64 * planes, 128 * planes)[::-1].copy(), free))
-            class_event = np.concatenate((class_event, np.zeros_like(class_event)))
-            state[3] = 64 * planes
+        if state[3] == 64 * planes:
+            taken = np.zeros(2 * planes, np.uint64)
+            taken[:planes] = ~_ZERO
             planes *= 2
-        if state[2] == owners.shape[0]:
-            remainders = np.concatenate((remainders, np.zeros_like(remainders)))
-            owners = np.concatenate((owners, np.empty_like(owners)))
-        bars = np.concatenate((bars, np.empty((64 * planes + bars.shape[0], 2), np.int64)))
-    return bars[: state[4]]
+            potential = _enlarged(potential, planes, n)
+            class_event = _enlarged(class_event, planes, 64)
+        rows = 2 * owners.shape[0] if state[2] == owners.shape[0] else owners.shape[0]
+        remainders, owners = _enlarged(remainders, rows, planes), _enlarged(owners, rows, 2)
+        bars = _enlarged(bars, 2 * bars.shape[0] + 64 * planes, 2)
+    return _enlarged(bars, state[4], 2)
+
+
+@jit
+def _enlarged(table, rows, columns):
+    """A table of other sizes, with what there is of one, as far as there is room, and zeros."""
+    found = np.zeros((rows, columns), table.dtype)
+    for i in range(min(rows, table.shape[0])):
+        for j in range(min(columns, table.shape[1])):
+            found[i, j] = table[i, j]
+    return found
 
 
 @entry
@@ -465,9 +481,7 @@ def _positions(order, w_names, w_values, v_names, v_values, limit, effects, whic
     for term in range(effects.shape[0]):
         bars = _sweep(order, w_names, w_values, v_names, v_values, limit, places, events, values, effects[term])
         if positions.shape[1] < size + bars.shape[0]:
-            longer = np.empty((2, 2 * (size + bars.shape[0])), np.int64)
-            longer[:, :size] = positions[:, :size]
-            positions = longer
+            positions = _enlarged(positions, 2, 2 * (size + bars.shape[0]))
         for bar in range(bars.shape[0]):
             if values[bars[bar, 0]] == values[bars[bar, 1]]:
                 continue

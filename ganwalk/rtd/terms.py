@@ -117,21 +117,19 @@ def _divergence(
 ) -> tuple[float, list[np.ndarray]]:
     """The divergence and, if they are wanted, its gradients by both matrices before they are divided."""
     shape = w.matrix.shape if gradients else (0, 0)
-    found = [np.zeros(shape), np.zeros(shape)]
-    sides = (
-        (side.matrix, side.divisor, 1 / side.scale, gradient) for side, gradient in zip((w, v), found, strict=True)
-    )
+    by_w, by_v = np.zeros(shape), np.zeros(shape)
+    of_w, of_v = (w.matrix, w.divisor, 1 / w.scale, by_w), (v.matrix, v.divisor, 1 / v.scale, by_v)
     positions = _chosen(w, v, bars, settings)
-    total, *stretches = _add_up(positions, *next(sides), *next(sides), float(settings.p), settings.share, gradients)
+    total, w_stretch, v_stretch = _add_up(positions, *of_w, *of_v, float(settings.p), settings.share, gradients)
     if not gradients:
         return total, []
     if settings.scale_gradient == "exact":
-        for side, gradient, stretch in zip((w, v), found, stretches, strict=True):
+        for side, gradient, stretch in ((w, by_w, w_stretch), (v, by_v, v_stretch)):
             if side.quantile is not None:
                 # Σ slope · entry / scale falls as the scale grows.
                 for at, weight in zip(side.quantile.positions, side.quantile.weights, strict=True):
                     gradient.ravel()[at] -= weight * stretch / side.scale
-    return total, found
+    return total, [by_w, by_v]
 
 
 @entry
