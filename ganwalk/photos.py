@@ -22,8 +22,8 @@ from ganwalk.temporaries import PREFIX
 if TYPE_CHECKING:
     from torch import Tensor
 
-# What is opened: the formats of photographs. Others of Pillow's, such as PostScript, run programs.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "MPO", "AVIF", "JPEG2000", "PPM")
+# What is opened beside JPEGs: the formats of photographs. Others of Pillow's, such as PostScript, run programs.
+_FORMATS = ("PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
 _SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".jp2", ".ppm", ".pgm", ".pnm")
 )
@@ -32,9 +32,12 @@ _HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc")
 # A few bytes can hold a picture of one colour, of any size. Pictures are in memory twice while they are turned or
 # cropped; of what is left, no network sees more than this.
 _MAX_PIXELS, _ENOUGH = 2**26, 2**24
+# Of a JPEG, which is decoded at a half, a quarter or an eighth of its size where that is larger: those of telephones
+# have 200 megapixels. Bytes of its coefficients, which lie in memory if they come in several scans.
+_MAX_JPEG_PIXELS, _MAX_COEFFICIENTS = 2**28, 2**29
 # Pixels of all scans of a progressive JPEG, each of which is as much work as the picture.
-_MAX_SCANNED = 2**30
-_SCAN = b"\xff\xda"
+_MAX_SCANNED = 3 * 2**29
+_JPEG, _SCAN = b"\xff\xd8\xff", b"\xff\xda"
 _MAX_BYTES = 2**29
 _SHRINKABLE = frozenset(("L", "LA", "La", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr"))
 _GIVE = "give a JPEG or PNG file"
@@ -164,31 +167,86 @@ def _part(path: Path, crop: Crop | None, proportions: tuple[int, int]) -> tuple[
     with warnings.catch_warnings():
         # Twice Pillow's limit is refused; what lies below that is read, if slowly.
         warnings.simplefilter("ignore")
-        with open_regular(path) as file, Image.open(file, formats=formats) as opened:
+        with open_regular(path) as file, _opened(file, formats) as opened:
             _check_size(path, file, opened)
-            # To count them takes as long as there are many. A telephone's MPO holds the photo and what belongs to it.
-            several = getattr(opened, "is_animated", False) and opened.format != "MPO"
-            notes = ("the first of its frames",) if several else ()
+            # To count them takes as long as there are many.
+            notes = ("the first of its frames",) if getattr(opened, "is_animated", False) else ()
+            width, height = opened.size
+            factor = _draft(opened)
+            if factor > 1:
+                notes = (*notes, f"{width}×{height} pixels: read at 1/{factor} of its size")
+            drafted = opened.size
             # In place: a copy would take the memory of a large picture once more.
             ImageOps.exif_transpose(opened, in_place=True)
-            part = _enough(path, opened.crop(_box(path, opened.size, crop, proportions)))
+            measures = (width, height) if opened.size == drafted else (height, width)
+            box = _box(path, measures, crop, proportions)
+            part = _enough(path, opened.crop(_shrunk(box, factor)))
             return _on_paper(_in_srgb(_of_8_bits(part), opened.info.get("icc_profile"))), notes
+
+
+def _opened(file: BinaryIO, formats: list[str]) -> Any:
+    """The picture in a file, not yet decoded.
+
+    A JPEG is opened as such: Pillow by itself refuses those of 200 megapixels, and looks for further pictures, which a
+    telephone's MPO holds beside the photo.
+    """
+    from PIL import Image, JpegImagePlugin
+
+    head = file.read(len(_JPEG))
+    file.seek(0)
+    return JpegImagePlugin.JpegImageFile(file) if head == _JPEG else Image.open(file, formats=formats)
 
 
 def _check_size(path: Path, file: BinaryIO, opened: Any) -> None:
     """Raises GanwalkError if to decode a picture would take very much memory or time."""
     pixels = opened.width * opened.height
-    if pixels > _MAX_PIXELS:
-        raise _too_large(path, _MAX_PIXELS)
-    if opened.format in ("JPEG", "MPO"):
-        if os.fstat(file.fileno()).st_size > _MAX_BYTES:
-            raise GanwalkError(f"{path} is larger than {_MAX_BYTES >> 20} MB: make it smaller first")
-        place = file.tell()
-        file.seek(0)
-        scans = file.read().count(_SCAN)
-        file.seek(place)
-        if scans * pixels > _MAX_SCANNED:
-            raise GanwalkError(f"{path} has {scans} scans, too many for its size: save it as a plain JPEG")
+    if opened.format != "JPEG":
+        if pixels > _MAX_PIXELS:
+            raise _too_large(path, _MAX_PIXELS)
+        return
+    if pixels > _MAX_JPEG_PIXELS:
+        raise _too_large(path, _MAX_JPEG_PIXELS, "make it smaller first")
+    if os.fstat(file.fileno()).st_size > _MAX_BYTES:
+        raise GanwalkError(f"{path} is larger than {_MAX_BYTES >> 20} MB: make it smaller first")
+    place = file.tell()
+    file.seek(0)
+    data = file.read()
+    file.seek(place)
+    # Thumbnails among them.
+    scans = data.count(_SCAN)
+    too_large = not _in_one_scan(opened, data[:place]) and _bytes_of_coefficients(opened) > _MAX_COEFFICIENTS
+    if too_large or scans * pixels > _MAX_SCANNED:
+        raise GanwalkError(f"{path} has {scans} scans, too many for its size: save it as a plain JPEG")
+
+
+def _in_one_scan(opened: Any, head: bytes) -> bool:
+    """Whether the first scan of a JPEG, whose header ends the bytes before it, is of all colours and the only one."""
+    layers, length = opened.layers, 6 + 2 * opened.layers
+    header = _SCAN + length.to_bytes(2, "big") + bytes([layers])
+    return "progressive" not in opened.info and head[-2 - length :].startswith(header)
+
+
+def _bytes_of_coefficients(opened: Any) -> float:
+    """Two for each; colours may be sampled less densely."""
+    across, down = ([layer[axis] for layer in opened.layer] for axis in (1, 2))
+    per_pixel = sum(a * d for a, d in zip(across, down, strict=True)) / (max(across) * max(down))
+    return 2 * per_pixel * opened.width * opened.height
+
+
+def _draft(opened: Any) -> int:
+    """Has a JPEG of too many pixels decoded at a part of its size; the denominator of that part."""
+    factor = 1
+    while opened.width * opened.height > _MAX_PIXELS * factor**2:
+        factor *= 2
+    if factor > 1:
+        opened.draft(None, (opened.width // factor, opened.height // factor))
+    return factor
+
+
+def _shrunk(box: tuple[int, int, int, int], factor: int) -> tuple[int, int, int, int]:
+    """The corners of a part in a picture that is smaller by a factor; it has a pixel at least."""
+    x, y, right, bottom = (corner // factor for corner in box)
+    return x, y, max(right, x + 1), max(bottom, y + 1)
 
 
 def _enough(path: Path, part: Any) -> Any:
@@ -201,8 +259,8 @@ def _enough(path: Path, part: Any) -> Any:
     return part.reduce(math.ceil(math.sqrt(pixels / _ENOUGH)))
 
 
-def _too_large(path: Path, pixels: int) -> GanwalkError:
-    return GanwalkError(f"{path} is larger than {pixels} pixels: make it smaller first")
+def _too_large(path: Path, pixels: int, remedy: str = "make it smaller, or save it as a JPEG") -> GanwalkError:
+    return GanwalkError(f"{path} is larger than {pixels / 1e6:.3g} megapixels: {remedy}")
 
 
 def _box(
