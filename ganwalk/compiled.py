@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from functools import wraps
+from types import FrameType
 from typing import Any
 
 import numba
@@ -22,26 +26,33 @@ def jit(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
 
 
 def entry(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """`jit` of what Python calls: Ctrl-C meanwhile is a KeyboardInterrupt. Other compiled functions cannot call it.
+    """`jit` of what Python calls: Ctrl-C meanwhile counts when it ends. Other compiled functions cannot call it.
 
-    To return several arrays, numba calls Python as the last thing it does, and turns an interrupt that waits there into
-    a SystemError.
+    While numba compiles, an interrupt would be lost; and as it makes the arrays that are returned, it would become a
+    SystemError.
     """
     kernel = jit(function, **options)
 
     @wraps(function)
     def call(*arguments: Any) -> Any:
-        try:
+        with _interrupts_held():
             return kernel(*arguments)
-        except SystemError as error:
-            if _interrupted(error):
-                raise KeyboardInterrupt from None
-            raise
 
     return call
 
 
-def _interrupted(error: BaseException | None) -> bool:
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__
-    return error is not None
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """SIGINT meanwhile is handled at the end. Only the main thread handles signals, and nothing is to do elsewhere."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    held: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            handler(*held[0])
