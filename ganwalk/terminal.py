@@ -87,6 +87,8 @@ def _run(command: click.Command, name: str, arguments: list[str] | None) -> None
     except OSError as error:
         if error.errno == errno.EPIPE:
             sys.exit(1)
+        if error.errno == errno.ENOENT and error.filename:
+            _fail(name, f"{error.filename} does not exist: check the path", 2)
         place = f" ({error.filename})" if error.filename else ""
         _fail(name, f"{error.strerror or error}{place}: check the path and the free space", 2)
 

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,39 @@ except KeyboardInterrupt:
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+
+
+def test_an_interrupt_is_not_lost_while_numba_compiles(tmp_path):
+    # LLVM hands over what is compiled by a callback, in which ctypes drops whatever is raised.
+    (tmp_path / "loop.py").write_text(MODULE.format(decorator="entry", turns=10))
+    code = """
+import os, signal
+import numpy
+from numba.core.codegen import CPUCodeLibrary
+signal.signal(signal.SIGINT, signal.default_int_handler)
+hook = CPUCodeLibrary._object_compiled_hook
+
+def interrupted(*arguments):
+    os.kill(os.getpid(), signal.SIGINT)
+    hook(*arguments)
+
+CPUCodeLibrary._object_compiled_hook = interrupted
+import loop
+try:
+    loop.total(numpy.ones(1, int))
+except KeyboardInterrupt:
+    print("interrupted", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted True\n", "")
+
+
+def test_an_interrupt_that_is_ignored_stays_so():
+    kept = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert doubled_and_one(np.float64(1)) == 3 and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, kept)
 
 
 def decorator_of(function):

@@ -128,6 +128,17 @@ run_command(command, "example", [])
     assert done.stderr == f"example: {missing} is not installed: pip install {package}\n"
 
 
+def test_a_file_that_is_not_there_is_named_with_what_to_check(tmp_path, capsys):
+    @click.command()
+    def command():
+        (tmp_path / "none.npy").read_bytes()
+
+    with pytest.raises(SystemExit) as ended:
+        run_command(command, "example", [])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"example: {tmp_path / 'none.npy'} does not exist: check the path\n"
+
+
 def test_a_missing_module_of_others_is_no_matter_of_ours():
     @click.command()
     def command():

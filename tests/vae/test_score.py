@@ -84,6 +84,14 @@ def test_a_pair_of_arrays_that_is_cut_while_it_is_read(arrays, order, tmp_path):
         open_codes(paths)
 
 
+def test_how_pickles_are_loaded_is_not_what_is_advised(tmp_path):
+    for name in ("c.npy", "f.npy"):
+        (tmp_path / name).write_text("no array")
+    with pytest.raises(GanwalkError, match=r"cannot read .*c.npy \(damaged, or Python objects\): give") as caught:
+        open_codes([tmp_path / "c.npy", tmp_path / "f.npy"])
+    assert "allow_pickle" not in str(caught.value)
+
+
 def test_parquet(arrays, tmp_path):
     reason = "tables need the extra [tables]: pip install '.[tables]'"
     pyarrow, parquet = (pytest.importorskip(name, reason=reason) for name in ("pyarrow", "pyarrow.parquet"))
@@ -201,8 +209,14 @@ def test_folds_and_a_test_set_of_the_file(arrays, tmp_path):
         (
             lambda p: (p / "c.csv").write_text("a,factor_b\n1,2\nx,3\n"),
             ("c.csv",),
-            "column a has 'x' in row 1, which is no number",
+            r"column a has 'x' in row 1 \(counted from 0\), which is no number",
         ),
+        (
+            lambda p: (p / "c.csv").write_text("a;factor_b\n1,5;2\n"),
+            ("c.csv", "--factors", "factor_b"),
+            "has columns between ';': save it with commas",
+        ),
+        (lambda p: (p / "c.tsv").write_text("a,factor_b\n1,2\n"), ("c.tsv",), "between ',': .* as .tsv with tabs"),
         (lambda p: (p / "c.csv").write_text("a,a\n1,2\n"), ("c.csv",), "two columns 'a'"),
         (
             lambda p: (p / "c.csv").write_text("a,b\n1,2\n"),

@@ -27,6 +27,8 @@ _ROWS = 4096
 _MISSING = ("", "na", "n/a", "nan", "null", "none")
 # Of a table's columns, those that are factors if nobody names them.
 _FACTORS = ("factor*",)
+# Where spreadsheets write a decimal comma, and in a table of the other kind.
+_OTHER_MARKS = (";", "\t", ",")
 # numpy's own bound for the header of a file that nobody vouches for.
 _MAX_HEADER, _MAX_NAMES = 10_000, 2**24
 _SUFFIXES = ".npz, .csv, .tsv or .parquet, or two of .npy"
@@ -296,8 +298,8 @@ def _parsed(cells: Sequence[str], name: str, start: int, path: Path) -> Array:
             values[k] = np.nan if cell.strip().lower() in _MISSING else float(cell)
         except ValueError:
             raise GanwalkError(
-                f"{path}: column {name} has {one_line(cell, 40)!r} in row {start + k}, which is no number: "
-                "repair it, or leave the column out with --codes"
+                f"{path}: column {name} has {one_line(cell, 40)!r} in row {start + k} (counted from 0), which is no "
+                "number: repair it, or leave the column out with --codes"
             ) from None
     return values
 
@@ -358,6 +360,8 @@ def _chosen(
     if len(set(header)) < len(header):
         twice = next(name for name in header if list(header).count(name) > 1)
         raise GanwalkError(f"{path} has two columns {twice!r}: rename one of them")
+    if len(header) == 1 and (mark := next((mark for mark in _OTHER_MARKS if mark in header[0]), None)):
+        raise GanwalkError(f"{path} has columns between {mark!r}: save it with commas, or as .tsv with tabs")
     asked = [pattern for pattern in (*codes, *factors) if not fnmatch.filter(header, pattern)]
     if asked:
         raise GanwalkError(f"{path} has no column {asked[0]}: its columns are {one_line(', '.join(header), 300)}")
@@ -391,7 +395,9 @@ def _told(path: Path, blocks: Callable[[], Iterator[_T]]) -> Callable[[], Iterat
 
 
 def _damaged(path: Path, error: Exception) -> GanwalkError:
-    reason = one_line(str(error) or type(error).__name__, 200)
+    # numpy takes whatever it does not know for a pickle, and says how such may be loaded all the same; or it shows bytes.
+    foreign = any(word in str(error) for word in ("pickle", "magic string"))
+    reason = "damaged, or Python objects" if foreign else one_line(str(error) or type(error).__name__, 200)
     return GanwalkError(f"cannot read {path} ({reason}): give {_SUFFIXES}, of numbers and never pickled")
 
 

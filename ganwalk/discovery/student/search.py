@@ -95,7 +95,7 @@ def search_on_students(
             shifts,
             count,
             kept,
-            lambda done, most=most: tell("images", min(1.0, done / most), f"{done} images"),  # type: ignore[misc]
+            lambda done, most=most: tell("images", min(1.0, done / most), str(done)),  # type: ignore[misc]
             stop,
         ).reduced()
         tell("student", 0.0, "")
