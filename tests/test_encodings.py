@@ -38,7 +38,7 @@ NAMES = {
 # Everything is imported once; each command, as if it were typed, is a fork with streams of the process.
 PROGRAM = """
 import json, os, runpy, sys
-import ganwalk.directions_files, vae.evaluate, vae.train
+import ganwalk.directions.files, vae.evaluate, vae.train
 
 for name in ("vae.evaluate", "vae.train"):
     del sys.modules[name]

@@ -27,7 +27,7 @@ def blobs_here(tmp_path, monkeypatch):
 
 
 def test_the_reach_is_measured_kept_and_drawn(run, blobs_here, monkeypatch):
-    code, out, err = run("reach", "--samples", 6, "--steps", 4)
+    code, out, err = run("reach", "--samples", 6, "--steps", 4, "-q")
     found = Directions.load(FILE)
     assert code == 0 and err == ""
     assert found.reach is not None and found.labels[0].name == "x"
