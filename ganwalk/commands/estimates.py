@@ -9,8 +9,15 @@ _SHORT = 60
 
 
 def announce(what: str, seconds: float, remedy: str, quiet: bool) -> None:
-    """Says on stderr that something takes longer than a minute, roughly how long, and what makes it shorter."""
-    if quiet or seconds <= _SHORT:
-        return
+    """Says `announcement` on stderr."""
+    text = announcement(what, seconds, remedy)
+    if text and not quiet:
+        click.echo(text, err=True)
+
+
+def announcement(what: str, seconds: float, remedy: str) -> str:
+    """That something takes longer than a minute, roughly how long, and what makes it shorter; of less, nothing."""
+    if seconds <= _SHORT:
+        return ""
     minutes = round(seconds / 60)
-    click.echo(f"{what} takes about {minutes} minute{'s' * (minutes != 1)} on this machine: {remedy}", err=True)
+    return f"{what} takes about {minutes} minute{'s' * (minutes != 1)} on this machine: {remedy}"
