@@ -175,7 +175,7 @@ def _part(path: Path, crop: Crop | None, proportions: tuple[int, int]) -> tuple[
             width, height = opened.size
             factor = _draft(opened)
             if factor > 1:
-                notes = (*notes, f"{width}×{height} pixels: read at 1/{factor} of its size")
+                notes = (*notes, f"{width}×{height} pixels, read at 1/{factor} of its size")
             drafted = opened.size
             # In place: a copy would take the memory of a large picture once more.
             ImageOps.exif_transpose(opened, in_place=True)

@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -178,3 +178,14 @@ def set_up_torch(device: str, threads: int | None) -> None:
 def quoted(path: Path | str) -> str:
     """A path as a shell takes it, for the command to run next."""
     return shlex.quote(str(path))
+
+
+@contextlib.contextmanager
+def told_how_to_continue(unfinished: Sequence[Path]) -> Iterator[None]:
+    """Ctrl-C says how to go on if one of these is left, by which --resume continues."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if any(path.exists() for path in unfinished):
+            click.echo("to continue: the same command with --resume", err=True)
+        raise

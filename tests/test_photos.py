@@ -161,7 +161,7 @@ def test_jpegs_beyond_the_limit_are_read_at_a_part_of_their_size(tmp_path, monke
     Image.fromarray(halves()).save(path, quality=100, subsampling=0, exif=exif)
     monkeypatch.setattr("ganwalk.photos._MAX_PIXELS", pixels)
     photo = read_photo(path, 4)
-    part = (f"60×40 pixels: read at 1/{factor} of its size",) if factor > 1 else ()
+    part = (f"60×40 pixels, read at 1/{factor} of its size",) if factor > 1 else ()
     assert photo.notes == part
     # A quarter turn clockwise has the black half on the right.
     assert np.abs(photo.pixels[..., 0].astype(int) - DOWN[::-1]).max() <= 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,14 +14,15 @@ import click
 
 from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
+from ganwalk.estimates import announcement
 from ganwalk.files import owned_folder
 from ganwalk.ledger import Placement, SharesMissing
 from ganwalk.ledger.command_line import ledger_options
 from ganwalk.options import Option, TextForm, options_of
 from ganwalk.options.command_line import click_option, field_options
 from ganwalk.options.words import shown_default
-from ganwalk.progress import progress_bar
-from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch
+from ganwalk.progress import progress_bar, say
+from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch, told_how_to_continue
 from vae.grid import Making, members, parse_arms, parse_seeds, run_grid
 from vae.objectives import OBJECTIVES, check_options
 from vae.presets import PRESETS, presets_help, unknowns_help
@@ -41,6 +43,8 @@ _RUNS = Path("vae-runs")
 _PROGRAM = "python -m vae.train"
 # Of the progress of a run: how much is done when the steps are, and where each part begins that follows them.
 _PARTS, _TRAINED = 1000, 850
+# Seconds of steps that tell how long all of them take.
+_TRIED = 5.0
 _AFTER = {"drawing": 850, "encoding": 870, "reconstructing": 880, "scoring": 890}
 
 
@@ -210,7 +214,9 @@ def _train_one(
                 metrics=making.metrics,  # type: ignore[arg-type]
                 look_every=making.look_every,
                 tensorboard=tensorboard,
-                on_share=lambda share, note: advance(int(_TRAINED * share), f"training, {note}".rstrip(", ")),
+                on_share=_announced(
+                    lambda share, note: advance(int(_TRAINED * share), f"training, {note}".rstrip(", ")), silent
+                ),
                 on_progress=lambda what: advance(_AFTER.get(what, _TRAINED), what),
             )
     if leader:
@@ -242,7 +248,8 @@ def _train_several(
         load_data(trainings[0], making.data.watched(on_bytes))
     arms = ["plain" if one.topdis is None else "topdis" for one in trainings]
     titles = list(dict.fromkeys(arms))
-    with progress_bar(_PARTS, "training", quiet) as advance:
+    folders = [making.root / run_name(one) for one in trainings]
+    with told_how_to_continue(folders), progress_bar(_PARTS, "training", quiet) as advance:
         try:
             scores = run_grid(
                 trainings,
@@ -261,7 +268,30 @@ def _train_several(
     for line in score_table(means, titles, deviations):
         click.echo(line)
     click.echo(f"wrote {len(trainings)} runs into {making.root}/")
-    click.echo(f"next: python -m vae.evaluate {' '.join(quoted(making.root / run_name(one)) for one in trainings)}")
+    click.echo(f"next: python -m vae.evaluate {' '.join(map(quoted, folders))}")
+
+
+def _announced(
+    on_share: Callable[[float, str], None], quiet: bool, clock: Callable[[], float] = time.monotonic
+) -> Callable[[float, str], None]:
+    """`on_share` that also says, once some steps tell it, how long the rest of them takes if that is long."""
+    began: tuple[float, float] | None = None
+    said = quiet
+
+    def told(share: float, note: str) -> None:
+        nonlocal began, said
+        on_share(share, note)
+        if said:
+            return
+        # The first step is slower than others: what it needs is compiled in it.
+        first, start = began = began or (share, clock())
+        if (spent := clock() - start) >= _TRIED and share > first:
+            said = True
+            seconds = spent * (1 - share) / (share - first)
+            if text := announcement("the training", seconds, "fewer --steps shorten it"):
+                say(text)
+
+    return told
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganwalk.animation.settings import AnimationSettings
-from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     AMPLITUDE,
     PATH,
@@ -26,13 +25,14 @@ from ganwalk.commands.options import (
     plain_amplitude_option,
     seed_style_option,
 )
-from ganwalk.commands.suggestions import code_again, directions_again, external_again, told_how_to_continue
+from ganwalk.commands.suggestions import code_again, directions_again, external_again
 from ganwalk.errors import GanwalkError
+from ganwalk.estimates import announce
 from ganwalk.options.command_line import settings_options
 from ganwalk.options.words import command_words
 from ganwalk.progress import progress_bar
 from ganwalk.ranges import SEED_STYLES
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import download_watch, quoted, set_up_torch, told_how_to_continue
 
 if TYPE_CHECKING:
     from ganwalk.animation.frames import Walk

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     DEFAULT_OUT,
     PATH,
@@ -23,14 +22,15 @@ from ganwalk.commands.options import (
     force_option,
     with_what_there_is,
 )
-from ganwalk.commands.suggestions import code_again, directions_again, told_how_to_continue
+from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.discovery.settings import ON_STUDENT, OPTIMISED, SUPERVISED, DiscoverySettings
 from ganwalk.errors import GanwalkError
+from ganwalk.estimates import announce
 from ganwalk.options import options_of
 from ganwalk.options.command_line import settings_options
 from ganwalk.options.fields import shown_name
 from ganwalk.progress import say
-from ganwalk.terminal import download_watch, set_up_torch
+from ganwalk.terminal import download_watch, set_up_torch, told_how_to_continue
 
 if TYPE_CHECKING:
     from ganwalk.discovery.results import DiscoveryResult

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     PATH,
     External,
@@ -26,6 +25,7 @@ from ganwalk.commands.options import (
 )
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.estimates import announce
 from ganwalk.evaluation.settings import OF_REPRESENTATION, EvaluationSettings
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import late_bar

@@ -9,7 +9,6 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     PATH,
     External,
@@ -20,6 +19,7 @@ from ganwalk.commands.options import (
 )
 from ganwalk.commands.suggestions import code_again, command_again, directions_again, identity_again
 from ganwalk.errors import GanwalkError
+from ganwalk.estimates import announce
 from ganwalk.labels import Label
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.options.command_line import settings_options

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import PATH, External, common_options, external_options, force_option
-from ganwalk.commands.suggestions import code_again, told_how_to_continue
+from ganwalk.commands.suggestions import code_again
 from ganwalk.errors import GanwalkError
+from ganwalk.estimates import announce
 from ganwalk.options.command_line import settings_options
 from ganwalk.photos import find_photos, parse_crop
 from ganwalk.progress import progress_bar, say
 from ganwalk.projection.settings import ProjectionSettings
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import download_watch, quoted, set_up_torch, told_how_to_continue
 
 if TYPE_CHECKING:
     from ganwalk.photos import Photo

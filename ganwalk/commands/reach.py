@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from ganwalk.calibration.settings import ReachSettings
-from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     External,
     common_options,
@@ -19,6 +18,7 @@ from ganwalk.commands.options import (
     open_directions,
 )
 from ganwalk.commands.suggestions import code_again, directions_again
+from ganwalk.estimates import announce
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, set_up_torch

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     AMPLITUDE,
     PATH,
@@ -34,6 +33,7 @@ from ganwalk.commands.options import (
 )
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError
+from ganwalk.estimates import announce
 from ganwalk.progress import progress_bar
 from ganwalk.ranges import SEED_STYLES
 from ganwalk.terminal import download_watch, set_up_torch

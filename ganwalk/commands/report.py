@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from ganwalk.commands.estimates import announce
 from ganwalk.commands.options import (
     PATH,
     External,
@@ -20,6 +19,7 @@ from ganwalk.commands.options import (
     percent,
 )
 from ganwalk.commands.suggestions import code_again, directions_again
+from ganwalk.estimates import announce
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import late_bar, progress_bar

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,14 +62,3 @@ def command_again(*, without: Collection[str]) -> str:
             for one in value if parameter.multiple else [value]:
                 words += [max(parameter.opts, key=len), str(one)]
     return shlex.join(words)
-
-
-@contextlib.contextmanager
-def told_how_to_continue(unfinished: Sequence[Path]) -> Iterator[None]:
-    """Ctrl-C says how to go on if one of these is left, by which --resume continues."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if any(path.exists() for path in unfinished):
-            click.echo("to continue: the same command with --resume", err=True)
-        raise

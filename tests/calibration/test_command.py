@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganwalk.commands import estimates
+from ganwalk import estimates
 from ganwalk.directions import Directions
 from ganwalk.generators.loading import load_generator
 from ganwalk.labels import Label

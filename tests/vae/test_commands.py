@@ -24,6 +24,7 @@ from vae.grid import members, parse_arms, parse_seeds
 from vae.models import VAE, ModelConfig
 from vae.run_folder import load_model, save_model
 from vae.settings import TrainingSettings, to_json
+from vae.train import _announced
 from vae.training import Rhythm, train_together
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -463,3 +464,25 @@ def test_seeds_and_arms_train_in_lockstep_and_continue(vae_run, tmp_path):
         assert (grid / "sprites-beta-topdis-seed2" / name).read_bytes() == (alone / name).read_bytes()
     code, _, err = vae_run("train", *options, "--resume", "--lr", 0.5)
     assert code == 2 and "other options" in err
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.5, ""), (1.5, "the training takes about 2 minutes on this machine")])
+def test_a_long_training_says_how_long_once(capsys, seconds, said):
+    told = []
+    on_share = _announced(lambda share, note: told.append(share), False, lambda: len(told) * seconds)
+    for step in range(1, 101):
+        on_share(step / 100, "")
+    assert told == [step / 100 for step in range(1, 101)]
+    text = capsys.readouterr().err
+    assert text.startswith(said) and len(text.splitlines()) == bool(said)
+
+
+def test_an_interrupted_grid_says_how_to_continue(vae_run, monkeypatch, tmp_path):
+    def interrupted(trainings, making, *rest, **options):
+        (making.root / "sprites-beta-seed1").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vae.train.run_grid", interrupted)
+    monkeypatch.setattr("vae.train.run_name", lambda settings: f"sprites-beta-seed{settings.seed}")
+    code, _, err = vae_run("train", *BARE, "--seeds", "1-2", "--out", tmp_path / "runs")
+    assert code == 130 and "to continue: the same command with --resume" in err

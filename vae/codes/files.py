@@ -395,7 +395,7 @@ def _told(path: Path, blocks: Callable[[], Iterator[_T]]) -> Callable[[], Iterat
 
 
 def _damaged(path: Path, error: Exception) -> GanwalkError:
-    # numpy takes whatever it does not know for a pickle, and says how such may be loaded all the same; or it shows bytes.
+    # numpy takes what it does not know for a pickle, and says how such may be loaded all the same; or it shows bytes.
     foreign = any(word in str(error) for word in ("pickle", "magic string"))
     reason = "damaged, or Python objects" if foreign else one_line(str(error) or type(error).__name__, 200)
     return GanwalkError(f"cannot read {path} ({reason}): give {_SUFFIXES}, of numbers and never pickled")
