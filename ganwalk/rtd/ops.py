@@ -89,7 +89,8 @@ def _evaluate(
         arrays = [checked_distances(source, "w" if k in firsts else "v") for k, source in enumerate(sources)]
     values, gradients = divergences(arrays, _in_pairs(pairs), settings, gradients=differentiate)
     kept = [*gradients, *(arrays if points else [])] if differentiate else []
-    return torch.tensor(values, dtype=_value_type(sources, pairs)).to(sources[pairs[0]].device), kept
+    numbers = np.array(values, np.float64 if _value_type(sources, pairs) == torch.float64 else np.float32)
+    return torch.from_numpy(numbers).to(sources[pairs[0]].device), kept
 
 
 def _pull_back(
@@ -101,7 +102,7 @@ def _pull_back(
     needed: Sequence[bool],
 ) -> list[Tensor | None]:
     """Gradients by the sources that need one, from what `_evaluate` kept and a gradient by the divergences (b,)."""
-    weights = gradient.cpu().double().tolist()
+    weights = gradient.cpu().tolist()
     uses: list[list[int]] = [[] for _ in sources]
     for k, place in enumerate(pairs):
         uses[place].append(k)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ripser import ripser
 
 from ganwalk.rtd import cross_barcode
-from ganwalk.rtd.edges import sorted_edges
+from ganwalk.rtd.edges import COLUMN, MAX_POINTS, ROW, sorted_edges
 
 KINDS = ("uniform", "ties", "unrelated", "shifted", "near-equal", "duplicates", "circles")
 
@@ -144,6 +144,20 @@ def test_large_clouds_agree_with_ripser(kind):
     matrix[150:, 150:], matrix[150:, :150], matrix[:150, 150:] = np.minimum(w, v), w, w.T
     expected = ripser(matrix, maxdim=1, distance_matrix=True)["dgms"][1]
     assert np.array_equal(sorted_bars(cross_barcode(w, v)), expected[np.lexsort(expected.T)])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["uniform", "ties", "duplicates"])
+def test_edges_are_sorted_row_after_row_where_they_are_equal(kind, dtype):
+    w = matrices(kind, 20, 4)[0].astype(dtype)
+    w[w == 0] = -0.0
+    edges = sorted_edges(w)
+    i, j = np.triu_indices(20, 1)
+    order = np.argsort(w[i, j], kind="stable")
+    assert np.array_equal(edges.lengths[:-1], w[i, j][order]) and edges.lengths[-1] == np.inf
+    assert np.array_equal(edges.names[:-1] >> ROW, i[order])
+    assert np.array_equal((edges.names[:-1] >> COLUMN) % MAX_POINTS, j[order])
+    assert np.array_equal(edges.farthest, w.max(axis=1))
 
 
 def test_too_many_points_are_refused():

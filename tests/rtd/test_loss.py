@@ -126,6 +126,18 @@ def test_a_batch_of_clouds_equals_its_pairs(threads):
     assert all(torch.allclose(a, b) for a, b in zip(gradients, expected, strict=True))
 
 
+def test_bits_are_the_same_for_any_number_of_threads():
+    # So many points that terms of one pair are shared among threads.
+    leaves = [cloud.requires_grad_() for cloud in clouds(n=100)]
+    others = [leaves[1], 2 * leaves[1].detach() + leaves[0].detach()]
+    found = []
+    for threads in (1, 2, 3, 16):
+        values = RTDLoss(threads=threads)(leaves[0], others)
+        found.append([values, *torch.autograd.grad(values.sum(), leaves)])
+    for each in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(each, found[0], strict=True))
+
+
 def test_stacked_clouds_and_sequences_of_pairs_equal_their_pairs():
     P, Q = clouds(n=12)
     others = torch.stack([Q, 2 * Q + P, P]).requires_grad_()
