@@ -6,7 +6,7 @@ from ganwalk.commands import main
 from ganwalk.generators.loading import load_generator
 from tests.bounded import measure  # noqa: F401 (a fixture)
 from tests.browser import browser, new_page  # noqa: F401 (fixtures)
-from tests.explorer import open_page  # noqa: F401 (a fixture)
+from tests.explorer import forks, open_page, serve  # noqa: F401 (fixtures)
 from tests.small import make_toy, shorten_local, shorten_student
 
 
