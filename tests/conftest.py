@@ -1,4 +1,6 @@
-"""Generators that the tests share."""
+"""What the tests share, and the order of their files."""
+
+from collections import Counter
 
 import pytest
 
@@ -12,10 +14,12 @@ from tests.small import make_toy, shorten_local, shorten_student
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Whatever needs a browser is slow."""
+    """Whatever needs a browser is slow; files with many slow tests come first, so that no worker is left with one."""
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture
