@@ -41,7 +41,7 @@ def quick_local(monkeypatch):
 
 @pytest.fixture
 def quick_student(monkeypatch):
-    """Students that are small, and fitted once, in few steps, for tests of what is around them."""
+    """Students that are small, fitted once, in few steps, and followed anyhow, for tests of what is around them."""
     shorten_student(monkeypatch)
 
 
