@@ -186,6 +186,8 @@ class Scope:
     steps: int = 4000
     metrics: str = "full"
     precision: str = _BASE.precision
+    batch: int = _BASE.batch
+    z_dim: int = _BASE.z_dim
 
 
 _WHOLE = Scope()
@@ -198,6 +200,8 @@ _QUICK = Scope(
     4,
     "quick",
     "float32",
+    8,
+    3,
 )
 
 
@@ -236,7 +240,8 @@ def trainings(scope: Scope, part: str | None = None) -> list[Training]:
 
 
 def _training(scope: Scope, dataset: str, objective: str, kind: str, seed: int) -> Training:
-    changed = {"steps": scope.steps, "precision": scope.precision, **KINDS[kind].training}
+    sizes = {"steps": scope.steps, "precision": scope.precision, "batch": scope.batch, "z_dim": scope.z_dim}
+    changed = {**sizes, **KINDS[kind].training}
     settings = replace(
         _BASE,
         dataset=dataset,
@@ -533,7 +538,7 @@ def main() -> None:
         except GanwalkError as error:
             sys.exit(f"\n{error}")
     if arguments.part in (None, "gradients"):
-        measure_gradients(scope, arguments.work, results, 3 if arguments.quick else 150)
+        measure_gradients(scope, arguments.work, results, 1 if arguments.quick else 150)
     if arguments.part in (None, "figures"):
         draw(scope, arguments.work, results, pictures)
 

@@ -133,7 +133,7 @@ for line in sys.stdin:
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def measure(tmp_path_factory):
     """Reads one file in a fork of a process that has everything imported."""
     folder = tmp_path_factory.mktemp("bounds")

@@ -1,6 +1,7 @@
-"""Generators that the tests share, and where these run."""
+"""What the tests share, where they run, and the order of their files."""
 
 import signal
+from collections import Counter
 
 import pytest
 
@@ -8,7 +9,7 @@ from ganwalk.commands import main
 from ganwalk.generators.loading import load_generator
 from tests.bounded import measure  # noqa: F401 (a fixture)
 from tests.browser import browser, new_page  # noqa: F401 (fixtures)
-from tests.explorer import open_page  # noqa: F401 (a fixture)
+from tests.explorer import forks, open_page, serve  # noqa: F401 (fixtures)
 from tests.small import make_toy, shorten_local, shorten_student
 
 
@@ -20,10 +21,12 @@ def pytest_configure():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Whatever needs a browser is slow."""
+    """Whatever needs a browser is slow; files with many slow tests come first, so that no worker is left with one."""
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def quick_local(monkeypatch):
 
 @pytest.fixture
 def quick_student(monkeypatch):
-    """Students that are small, and fitted once, in few steps, for tests of what is around them."""
+    """Students that are small, fitted once, in few steps, and followed anyhow, for tests of what is around them."""
     shorten_student(monkeypatch)
 
 

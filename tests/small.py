@@ -24,8 +24,10 @@ def shorten_local(monkeypatch):
 
 
 def shorten_student(monkeypatch):
-    """Students that are small, and fitted once, in few steps."""
+    """Students that are small, fitted once, in few steps, and followed however little they explain."""
+    from ganwalk.discovery import run
     from ganwalk.discovery.student import fitting, search
 
     for module, name, value in ((fitting, "_STEPS", (60, 60)), (fitting, "_WIDTH", 48), (search, "_DOUBLINGS", 0)):
         monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(run, "USABLE", float("-inf"))

@@ -85,9 +85,9 @@ def names():
 
 
 @pytest.fixture
-def short(monkeypatch):
+def short(monkeypatch, quick_student):
     """The text of a block is run as it stands, but what takes long there takes less of it."""
-    monkeypatch.setitem(vars(ganwalk), "discover", functools.partial(ganwalk.discover, steps=2, batch=8))
+    monkeypatch.setitem(vars(ganwalk), "discover", functools.partial(ganwalk.discover, steps=2, batch=8, images=256))
     monkeypatch.setattr(metrics, "score_codes", functools.partial(metrics.score_codes, level="quick"))
 
 

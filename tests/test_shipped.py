@@ -28,13 +28,14 @@ def read(predicted):
 
 def test_the_predictor_reads_renderings(predictor):
     factors = scene_renderer.sample_factors(60, seed=77)
-    predicted = predictor.predict(pictures(factors))
+    rendered = pictures(factors)
+    predicted = predictor.predict(rendered)
     gap = np.abs(predicted.hues.numpy() - factors[:, :3])
     assert np.minimum(gap, 1 - gap).max() < 0.02
     error = np.abs(scene_renderer.from_unit(read(predicted)) - factors).mean(axis=0)
     assert error[3] < 0.01 and error[5] < 1
     assert (predicted.shape.argmax(dim=1).numpy() == factors[:, 4]).all()
-    assert prediction_loss(predictor(pictures(factors)), torch.from_numpy(scene_renderer.to_unit(factors))) < 0.01
+    assert prediction_loss(predictor(rendered), torch.from_numpy(scene_renderer.to_unit(factors))) < 0.01
     assert FACTOR_NAMES == scene_renderer.FACTOR_NAMES
 
 

@@ -129,7 +129,7 @@ RUNS = {
     ),
     "animate": (["new"], ["animate", *GIVEN, "--seconds", 0.5, "--fps", 4, *FEW, "--out", "new/a.gif"]),
     "render": (["new"], ["render", *GIVEN, "--seeds", 0, "--steps", 2, *FEW, "--out", "new/a.png"]),
-    "report": (["new"], ["report", *GIVEN[:2], "--out", "new/report.html", "-q", "--threads", 1]),
+    "report": (["new"], ["report", *GIVEN[:2], "--no-evaluate", "--out", "new/report.html", "-q", "--threads", 1]),
     "reach": (["found"], ["reach", *GIVEN[:2], "--samples", 8, "-q", "--threads", 1]),
     "name": (["found"], ["name", 0, "left", *GIVEN[:2]]),
     "export": (["new"], ["export", "new/a.npz", *GIVEN[:2]]),

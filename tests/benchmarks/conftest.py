@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,3 +22,18 @@ def load(monkeypatch):
         return module
 
     return call
+
+
+@pytest.fixture
+def main_of(load, monkeypatch, capsys):
+    """Runs a benchmark with these arguments, in this process, and returns what it printed."""
+    threads = torch.get_num_threads()
+
+    def call(name, *arguments):
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+        load(name).main()
+        return capsys.readouterr()
+
+    yield call
+    torch.set_num_threads(threads)

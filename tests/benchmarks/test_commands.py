@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.slow
 def test_the_benchmark_of_jobs_finds_equal_tables(tmp_path):
-    options = ["--seeds", "1", "--repeats", "1", "--results", str(tmp_path)]
+    options = ["--quick", "--seeds", "1", "--repeats", "1", "--results", str(tmp_path)]
     ran = subprocess.run([sys.executable, "benchmarks/jobs.py", *options], cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert json.loads((tmp_path / "jobs.json").read_text())["seeds"]["1"]["equal"] is True

@@ -1,7 +1,6 @@
 """The benchmark of whole discoveries: in its quick mode, and its peers by what they compute."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -32,17 +31,14 @@ def bench(benchmark, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_benchmark_of_discoveries_runs_and_continues(tmp_path):
+def test_the_benchmark_of_discoveries_runs_and_continues(main_of, tmp_path):
     kinds = ["discover", "explore", "ganspace", "loop"]
-    command = [sys.executable, "benchmarks/discovery.py", "--quick", "--work", str(tmp_path), "--threads", "1"]
-    command += ["--sizes", "64"]
-    first = subprocess.run([*command, "--cases", kinds[0]], cwd=ROOT, capture_output=True, text=True)
-    assert first.returncode == 0, first.stderr
+    options = ["--quick", "--work", tmp_path, "--threads", "1", "--sizes", "64", "--cases"]
+    main_of("discovery", *options, kinds[0])
     text = (tmp_path / "quick" / "discovery.json").read_text()
-    then = subprocess.run([*command, "--cases", *kinds], cwd=ROOT, capture_output=True, text=True)
-    assert then.returncode == 0, then.stderr
-    assert then.stderr.splitlines() == ["explore-64 …", "ganspace-64 …", "loop-64 …"]
-    assert "| plain loop for RTD, 64 px | " in then.stdout and "(extrapolated from 2 steps)" in then.stdout
+    then = main_of("discovery", *options, *kinds)
+    assert then.err.splitlines() == ["explore-64 …", "ganspace-64 …", "loop-64 …"]
+    assert "| plain loop for RTD, 64 px | " in then.out and "(extrapolated from 2 steps)" in then.out
     document = json.loads((tmp_path / "quick" / "discovery.json").read_text())
     rows = document["rows"]
     assert list(rows) == [f"{kind}-64" for kind in kinds]

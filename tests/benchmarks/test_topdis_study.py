@@ -1,31 +1,38 @@
 """The study of TopDis, in its quick mode and with the results that are kept."""
 
-import subprocess
-import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ganwalk.errors import GanwalkError
 from ganwalk.ledger import Placement
+from vae.train import main as train
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def train_here(command, **options):
+    """`python -m vae.train`, without a process of its own, which would have everything to import."""
+    assert command[1:3] == ["-m", "vae.train"]
+    with pytest.raises(SystemExit) as ended:
+        train(command[3:])
+    return SimpleNamespace(returncode=ended.value.code or 0, stderr="")
+
+
 @pytest.mark.slow
-def test_the_study_of_topdis_runs_and_continues(tmp_path):
-    command = [sys.executable, "benchmarks/topdis_study.py", "--quick", "--work", str(tmp_path)]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    assert "| beta, without | 1 |" in ran.stdout and "| beta, TopDis, constant shifts | 1 |" in ran.stdout
+def test_the_study_of_topdis_runs_and_continues(main_of, tmp_path, monkeypatch):
+    monkeypatch.setattr("subprocess.run", train_here)
+    printed = main_of("topdis_study", "--quick", "--work", tmp_path).out
+    assert "| beta, without | 1 |" in printed and "| beta, TopDis, constant shifts | 1 |" in printed
     results = tmp_path / "results"
     names = {path.name for path in results.iterdir()}
     assert {"report.md", "study-vae-scores.png", "study-vae-curves.png", "study-vae-traversals.png"} <= names
     assert {
         f"sprites-beta-{kind}-11.{end}" for kind in ("plain", "exact", "constant", "late") for end in ("json", "csv")
     } <= names
-    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert "MIG 0." not in again.stdout and "| beta, without | 1 |" in again.stdout
+    again = main_of("topdis_study", "--quick", "--work", tmp_path).out
+    assert "MIG 0." in printed and "MIG 0." not in again and "| beta, without | 1 |" in again
 
 
 def test_trainings_that_are_kept_count_for_their_settings_only(load, tmp_path):

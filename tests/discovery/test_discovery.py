@@ -18,8 +18,15 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.blobs import BlobsConfig
 from ganwalk.generators.loading import make_blobs
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from tests.small import make_toy
 
 FAST = DiscoverySettings(n_directions=4, steps=6, batch=12, evaluate_every=3)
+
+
+@pytest.fixture(scope="module")
+def usual():
+    """What `FAST` finds."""
+    return run_discovery(make_toy(), FAST)
 
 
 def alignment(vectors, axes):
@@ -35,8 +42,10 @@ def alignment(vectors, axes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", ["independent", "dead"])
-@pytest.mark.parametrize(("start", "enough"), [("jacobian", 0.99), ("random", 0.85)])
+@pytest.mark.parametrize(
+    ("variant", "start", "enough"),
+    [("independent", "jacobian", 0.99), ("independent", "random", 0.85), ("dead", "jacobian", 0.99)],
+)
 def test_the_true_axes_of_blobs_are_found(variant, start, enough):
     blobs = make_blobs(BlobsConfig(variant=variant, resolution=16))
     settings = DiscoverySettings(n_directions=6, start=start, steps=120, batch=48, directions_per_step=6, seed=1)
@@ -68,19 +77,31 @@ def test_directions_are_orthonormal_sorted_and_described(toy):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_result(toy):
-    first, again = (run_discovery(toy, FAST).directions.vectors for _ in range(2))
+def test_the_same_seed_gives_the_same_result(toy, usual):
+    first, again = (result.directions.vectors for result in (usual, run_discovery(toy, FAST)))
     other = run_discovery(toy, replace(FAST, seed=1)).directions.vectors
     assert torch.equal(first, again) and not torch.allclose(first, other)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """By `equalize`, what a run finds that nobody stops, and its checkpoint."""
+    path = tmp_path_factory.mktemp("undisturbed") / "checkpoint.pt"
+    found = {}
+    for equalize in (True, False):
+        found[equalize] = (
+            run_discovery(make_toy(), replace(FAST, equalize=equalize), checkpoint=path),
+            path.read_bytes(),
+        )
+    return found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [1, 3, 5])
 @pytest.mark.parametrize("equalize", [True, False])
-def test_a_stopped_run_continues_bit_for_bit(toy, tmp_path, stop_at, equalize):
-    settings = replace(FAST, equalize=equalize)
-    undisturbed, checkpoint = tmp_path / "undisturbed.pt", tmp_path / "checkpoint.pt"
-    whole = run_discovery(toy, settings, checkpoint=undisturbed)
+def test_a_stopped_run_continues_bit_for_bit(toy, undisturbed, tmp_path, stop_at, equalize):
+    settings, checkpoint = replace(FAST, equalize=equalize), tmp_path / "checkpoint.pt"
+    whole, written = undisturbed[equalize]
 
     def stop(progress):
         if progress.step == stop_at:
@@ -91,13 +112,12 @@ def test_a_stopped_run_continues_bit_for_bit(toy, tmp_path, stop_at, equalize):
     resumed = run_discovery(toy, settings, checkpoint=checkpoint, resume=True)
     assert torch.equal(resumed.directions.vectors, whole.directions.vectors)
     assert resumed.history == whole.history and resumed.metrics() == whole.metrics()
-    assert checkpoint.read_bytes() == undisturbed.read_bytes()
+    assert checkpoint.read_bytes() == written
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["evaluation", "step"])
-def test_an_interrupt_anywhere_finds_a_step_whole_or_not_done(toy, tmp_path, monkeypatch, where):
-    whole = run_discovery(toy, FAST)
+def test_an_interrupt_anywhere_finds_a_step_whole_or_not_done(toy, usual, tmp_path, monkeypatch, where):
     checkpoint = tmp_path / "checkpoint.pt"
     if where == "evaluation":
         name, at = "equalize", 2
@@ -118,7 +138,7 @@ def test_an_interrupt_anywhere_finds_a_step_whole_or_not_done(toy, tmp_path, mon
         stopped = run_discovery(toy, FAST, checkpoint=checkpoint)
     assert 0 < stopped.steps_done < FAST.steps
     resumed = run_discovery(toy, FAST, checkpoint=checkpoint, resume=True)
-    assert torch.equal(resumed.directions.vectors, whole.directions.vectors) and resumed.history == whole.history
+    assert torch.equal(resumed.directions.vectors, usual.directions.vectors) and resumed.history == usual.history
 
 
 @pytest.mark.slow
@@ -173,9 +193,8 @@ def test_a_checkpoint_of_another_run_is_refused(toy, tmp_path):
         {"steps": 0},
     ],
 )
-def test_every_option_runs_and_changes_the_result(toy, change):
-    usual, changed = (run_discovery(toy, settings) for settings in (FAST, replace(FAST, **change)))
-    vectors = changed.directions.vectors
+def test_every_option_runs_and_changes_the_result(toy, usual, change):
+    vectors = run_discovery(toy, replace(FAST, **change)).directions.vectors
     assert torch.allclose(vectors @ vectors.T, torch.eye(len(vectors)), atol=1e-5)
     if "chunk" in change:
         # Only the memory changes.
@@ -262,14 +281,14 @@ def test_the_function_for_people(toy):
 
 
 @pytest.mark.slow
-def test_an_interrupt_leaves_the_basis_as_it_stands(toy):
+def test_an_interrupt_leaves_the_basis_as_it_stands(toy, usual):
     def stop(progress):
         if progress.step == 4:
             raise KeyboardInterrupt
 
     stopped = run_discovery(toy, FAST, on_step=stop)
     assert stopped.steps_done == 4
-    assert not torch.allclose(stopped.directions.vectors, run_discovery(toy, FAST).directions.vectors)
+    assert not torch.allclose(stopped.directions.vectors, usual.directions.vectors)
 
 
 def test_large_networks_are_synthesised_in_small_chunks(toy):

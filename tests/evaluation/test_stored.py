@@ -1,6 +1,7 @@
 """Stored scores: they are read back if they are about these directions, and damage is one line."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -13,13 +14,22 @@ from ganwalk.generators.loading import load_generator
 from tests.evaluation.known import axes_of
 
 
-@pytest.fixture
-def written(tmp_path):
-    """Directions, the file of their scores, and what it holds."""
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """Directions, the folder of their scores, and what these are."""
+    folder = tmp_path_factory.mktemp("evaluated")
     generator = load_generator("blobs")
     directions = axes_of(generator).select([0, 1])
     evaluation = evaluate(generator, directions, samples=8, reconstructor=False)
-    write_outputs(evaluation, tmp_path)
+    write_outputs(evaluation, folder)
+    return directions, folder, evaluation
+
+
+@pytest.fixture
+def written(evaluated, tmp_path):
+    """Directions, a file of their scores for one test, and what it holds."""
+    directions, folder, evaluation = evaluated
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     return directions, evaluation_beside(tmp_path / "directions.safetensors"), evaluation.to_json()
 
 

@@ -165,8 +165,8 @@ def test_a_photo_is_projected_while_the_page_is_used(open_page, small, address):
     until(lambda: np.array_equal(pixels(page), truth_of(small, latents)[0]))
 
 
-def test_a_projection_is_stopped_and_others_are_served_meanwhile(open_page, small, tmp_path):
-    with serving(small[0], "--generator", "small.safetensors", program=ENDLESS) as (address, _):
+def test_a_projection_is_stopped_and_others_are_served_meanwhile(open_page, small, tmp_path, serve):
+    with serve(small[0], "--generator", "small.safetensors", program=ENDLESS) as (address, _):
         page, other = open_page(address), open_page(address)
         give(page, "room.png", photo_of(small[1], 31))
         own = page.locator(".own")
@@ -217,11 +217,11 @@ def test_files_are_taken_from_pages_only_and_in_bounds(address):
     assert post("drop/nobody", bytes(MAX_BYTES + 1)) == 413
 
 
-def test_latents_are_given_to_the_command(open_page, small):
+def test_latents_are_given_to_the_command(open_page, small, serve):
     folder, generator, _ = small
     latents = styles_of(generator, 41, 42)
     (folder / "given.npz").write_bytes(packed(w=latents.numpy()))
-    with serving(folder, "--generator", "small.safetensors", "--latents", "given.npz") as (address, _):
+    with serve(folder, "--generator", "small.safetensors", "--latents", "given.npz") as (address, _):
         page = open_page(f"{address}?a=0=2")
         until(lambda: np.array_equal(pixels(page), truth_of(small, latents, [Move(0, 2.0)])[0]))
         assert "latents" not in page.url

@@ -306,7 +306,7 @@ def test_hostile_names_are_text(open_page, served):
     directions.save(path)
 
 
-def test_a_hostile_file_is_text_from_its_title_to_its_scores(open_page, tmp_path):
+def test_a_hostile_file_is_text_from_its_title_to_its_scores(open_page, tmp_path, serve):
     code = "</title></style><script>window.broken=1</script><img src=x onerror=window.broken=1>{{7*7}}"
     blobs = load_generator("blobs")
     identity = replace(blobs.identity, reference=f"{code}/{code}")
@@ -323,7 +323,7 @@ def test_a_hostile_file_is_text_from_its_title_to_its_scores(open_page, tmp_path
     facts["directions"][0]["factor"] = code
     facts["effects"]["names"] = [code] * len(facts["effects"]["names"])
     (tmp_path / "evaluation.json").write_text(json.dumps(facts))
-    with serving(tmp_path, "--generator", "blobs", "--against", "directions.safetensors") as (address, _):
+    with serve(tmp_path, "--generator", "blobs", "--against", "directions.safetensors") as (address, _):
         page = open_page(address)
         expect(page.locator(".panel")).to_contain_text(code[:20])
         expect(page.get_by_role("table", name="Effects on factors")).to_contain_text(code[:20])
@@ -545,10 +545,10 @@ def test_the_page_can_be_used_by_everybody(open_page, served, scheme, width):
     assert faults == []
 
 
-def test_rows_in_view_have_small_pictures_of_what_they_do(open_page, scenes, tmp_path):
+def test_rows_in_view_have_small_pictures_of_what_they_do(open_page, scenes, tmp_path, serve):
     directions = Directions(torch.eye(scenes.w_dim)[:30], torch.ones(30), "w", scenes.identity)
     directions.save(tmp_path / "directions.safetensors")
-    with serving(tmp_path) as (address, _):
+    with serve(tmp_path) as (address, _):
         page = open_page(f"{address}?a=0=2", viewport={"width": 1280, "height": 700})
         # At the end of the picture is the end of the walk, from the sample as it is: other edits do not count.
         first = page.locator(".walk img").first
@@ -639,8 +639,8 @@ def blobs_folder(tmp_path):
     return tmp_path
 
 
-def test_scores_can_be_measured_on_the_page(open_page, blobs_folder):
-    with serving(blobs_folder) as (address, _):
+def test_scores_can_be_measured_on_the_page(open_page, blobs_folder, serve):
+    with serve(blobs_folder) as (address, _):
         page = open_page(address)
         expect(page.get_by_label("Last layer of direction 0")).to_have_count(0)
         page.get_by_role("button", name="Measure").click()
@@ -648,7 +648,7 @@ def test_scores_can_be_measured_on_the_page(open_page, blobs_folder):
     assert (blobs_folder / "evaluation.json").exists()
 
 
-def test_a_long_measurement_holds_up_nobody_and_can_be_cancelled(open_page, blobs_folder):
+def test_a_long_measurement_holds_up_nobody_and_can_be_cancelled(open_page, blobs_folder, serve):
     program = """
 import itertools, time
 from ganwalk.commands import main
@@ -662,7 +662,7 @@ def measure(self, side, on_progress):
 Studio.measure = measure
 main()
 """
-    with serving(blobs_folder, program=program) as (address, _):
+    with serve(blobs_folder, program=program) as (address, _):
         page = open_page(address)
         cancel = page.get_by_role("button", name="Cancel")
         expect(cancel).not_to_be_visible()
@@ -675,9 +675,9 @@ main()
         expect(cancel).not_to_be_visible()
 
 
-def test_previews_come_first_and_whole_pictures_at_the_end(open_page, found, scenes, tmp_path):
+def test_previews_come_first_and_whole_pictures_at_the_end(open_page, found, scenes, tmp_path, serve):
     found[0].save(tmp_path / "directions.safetensors")
-    with serving(tmp_path, "--preview", "always") as (address, _):
+    with serve(tmp_path, "--preview", "always") as (address, _):
         page = open_page(address)
         slider = amplitude(page, 0)
         box = slider.bounding_box()
@@ -692,7 +692,7 @@ def test_previews_come_first_and_whole_pictures_at_the_end(open_page, found, sce
         until(lambda: np.array_equal(pixels(page), truth(scenes, found[0], edit, 1)))
 
 
-def test_classes_are_chosen(open_page, tmp_path):
+def test_classes_are_chosen(open_page, tmp_path, serve):
     torch.manual_seed(0)
     config = StyleGAN2Config(img_resolution=16, z_dim=8, w_dim=12, c_dim=3, channel_base=128, channel_max=8)
     network = StyleGAN2(config).eval()
@@ -700,7 +700,7 @@ def test_classes_are_chosen(open_page, tmp_path):
     generator = load_generator(tmp_path / "classes.safetensors")
     directions = Directions(torch.eye(12)[:2], torch.ones(2), "w", generator.identity)
     directions.save(tmp_path / "directions.safetensors")
-    with serving(tmp_path, "--generator", "classes.safetensors") as (address, _):
+    with serve(tmp_path, "--generator", "classes.safetensors") as (address, _):
         page = open_page(address)
         chosen = page.get_by_label("Class")
         chosen.fill("2")
@@ -712,7 +712,9 @@ def test_classes_are_chosen(open_page, tmp_path):
         until(lambda: np.array_equal(pixels(page), truth(generator, directions, [], 1)))
 
 
-def test_other_directions_and_generators_are_opened_from_the_page(open_page, blobs_folder, found, scenes, tmp_path):
+def test_other_directions_and_generators_are_opened_from_the_page(
+    open_page, blobs_folder, found, scenes, tmp_path, serve
+):
     (blobs_folder / "other").mkdir()
     found[0].labelled(1, Label("smile")).save(blobs_folder / "other" / "scenes.safetensors")
     torch.jit.script(torch.nn.Identity()).save(str(blobs_folder / "program.ts"))
@@ -726,7 +728,7 @@ def test_other_directions_and_generators_are_opened_from_the_page(open_page, blo
         dialog.get_by_role("button", name="Open").click()
         expect(dialog).to_have_count(0)
 
-    with serving(blobs_folder) as (address, process):
+    with serve(blobs_folder) as (address, process):
         page, other = open_page(f"{address}?a=0=2"), open_page(address)
         for texts, words in (
             ({"Directions": "nowhere.safetensors"}, "nowhere.safetensors does not exist"),
@@ -760,19 +762,19 @@ def test_other_directions_and_generators_are_opened_from_the_page(open_page, blo
     ]
 
 
-def test_many_directions_are_shown_in_parts(open_page, scenes, tmp_path):
+def test_many_directions_are_shown_in_parts(open_page, scenes, tmp_path, serve):
     n = scenes.w_dim
     directions = Directions(torch.eye(n), torch.ones(n), "w", scenes.identity)
     directions.save(tmp_path / "directions.safetensors")
-    with serving(tmp_path) as (address, _):
+    with serve(tmp_path) as (address, _):
         page = open_page(f"{address}?direction=60")
         expect(page.locator(".row-of-direction")).to_have_count(41)
         page.get_by_role("button", name="Show all").click()
         expect(page.locator(".row-of-direction")).to_have_count(n)
 
 
-def test_other_machines_need_the_token(open_page, blobs_folder):
-    with serving(blobs_folder, "--host", "0.0.0.0") as (printed, _):
+def test_other_machines_need_the_token(open_page, blobs_folder, serve):
+    with serve(blobs_folder, "--host", "0.0.0.0") as (printed, _):
         port, token = re.search(r":(\d+)/\?token=([\w-]{20,})$", printed).groups()
         address = f"http://127.0.0.1:{port}/"
         for query in ("", "?token=wrong", f"?token={token[:-1]}"):
@@ -788,11 +790,11 @@ def test_other_machines_need_the_token(open_page, blobs_folder):
         expect(page).to_have_url(re.compile("a=0=5"))
 
 
-def test_pictures_that_are_not_square_keep_their_proportions(tmp_path, open_page):
+def test_pictures_that_are_not_square_keep_their_proportions(tmp_path, open_page, serve):
     generator = load_generator(GOLDEN / "sghuman_v2_32x16.pkl")
     settings = DiscoverySettings(n_directions=2, method="random", batch=4, equalize=False)
     run_discovery(generator, settings).directions.save(tmp_path / "directions.safetensors")
-    with serving(tmp_path) as (address, _):
+    with serve(tmp_path) as (address, _):
         page = open_page(address)
         for place, proportions in ((".pictures img", 0.5), (".strip .where img", 0.5), (".walk", 2.5)):
             expect(page.locator(f"{place}[src]" if "img" in place else f"{place} img[src]").first).to_be_visible()
@@ -802,11 +804,11 @@ def test_pictures_that_are_not_square_keep_their_proportions(tmp_path, open_page
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_an_interrupt_ends_it_and_says_what_is_next(browser, blobs_folder, named):
+def test_an_interrupt_ends_it_and_says_what_is_next(browser, blobs_folder, named, serve):
     path = blobs_folder / "directions.safetensors"
     if not named:
         replace(Directions.load(path), labels=()).save(path)
-    with serving(blobs_folder) as (address, process), browser.new_page() as page:
+    with serve(blobs_folder) as (address, process), browser.new_page() as page:
         # Not by `open_page`: a page whose server is gone has errors in its console.
         page.goto(address)
         expect(page.locator("[data-state=full]")).to_be_visible()
@@ -817,12 +819,12 @@ def test_an_interrupt_ends_it_and_says_what_is_next(browser, blobs_folder, named
     assert output.strip().splitlines() == said
 
 
-def test_the_reach_is_marked_and_sliders_can_keep_an_even_pace(open_page, found, tmp_path):
+def test_the_reach_is_marked_and_sliders_can_keep_an_even_pace(open_page, found, tmp_path, serve):
     directions = found[0].select([0])
     ends = torch.tensor([[2.0, 4.0]])
     pace = ends[..., None] * torch.tensor([0.25, 1.0])
     replace(directions, reach=Reach(ends, pace, limit=8.0, share=0.25)).save(tmp_path / "directions.safetensors")
-    with serving(tmp_path) as (address, _):
+    with serve(tmp_path) as (address, _):
         page = open_page(address)
         slider, marks = page.get_by_label("Amplitude of direction 0"), page.locator(".mark")
         expect(marks).to_have_count(2)

@@ -20,6 +20,16 @@ from ganwalk.rendering.images import to_bytes
 QUICK = ("-g", "scenes", "--steps", "3", "--candidates", "4", "--threads", "1", "-q")
 
 
+# A checkpoint after every step, so that a short projection can be caught in the middle.
+PROGRAM = """
+from ganwalk.commands import main
+from ganwalk.projection import run
+
+run._SAVE_EVERY_SECONDS = 0.0
+main()
+"""
+
+
 @pytest.fixture(scope="module")
 def scenes():
     return load_generator("scenes")
@@ -99,8 +109,8 @@ def test_a_damaged_photo_among_many_is_told_before_the_first_is_projected(run, p
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
 def test_killed_and_resumed_it_is_as_if_it_had_not_been(run, photo, tmp_path):
-    options = ["-g", "scenes", "--steps", "200", "--candidates", "4", "--threads", "1", "-q"]
-    command = [sys.executable, "-m", "ganwalk", "project", str(photo), *options]
+    options = ["-g", "scenes", "--steps", "60", "--candidates", "4", "--threads", "1", "-q"]
+    command = [sys.executable, "-c", PROGRAM, "project", str(photo), *options]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL)
     checkpoint = photo.with_name("photo.checkpoint.pt")
     deadline = time.monotonic() + 120

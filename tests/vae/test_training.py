@@ -166,8 +166,7 @@ def test_younger_objectives_train_with_and_without_topology(tmp_path, objective,
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_resume_is_bit_for_bit(tmp_path, objective):
-    options = {"width": 8} if objective in ("factor", "dava") else {}
-    settings = replace(SHORT, objective=objective, options=options, batch=8, hidden=16)
+    settings = replace(SHORT, objective=objective, options={"width": 8} if objective == "factor" else {})
     looks = []
     whole = train(settings, Squares(), tmp_path, rhythm=OFTEN, on_look=lambda state: looks.append(state.step) or {})
     assert looks == [4, 8, 12]
