@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from vae.run import Plan
 
 ARMS = ("plain", "topdis")
+# How much of the time of a run is over when its steps are done.
+TRAINED = 0.85
 # Beside the folders of the runs, out of the way of vae-runs/*.
 _JOBS = ".jobs"
 
@@ -144,6 +146,13 @@ def _train(group: Sequence[TrainingSettings], making: Making, turn: Turn) -> lis
             if not begun:
                 claim_folder(folder, settings, overwrite=True)
             plans.append(Plan(settings, folder, begun))
+        begins = iter(range(len(plans)))
+
+        def finishing(what: str) -> None:
+            # Models are drawn and scored one after another.
+            if what == "drawing":
+                turn.on_share(TRAINED + (1 - TRAINED) * next(begins) / len(plans))
+
         runs = run_together(
             plans,
             data,
@@ -151,6 +160,7 @@ def _train(group: Sequence[TrainingSettings], making: Making, turn: Turn) -> lis
             threads=turn.threads,
             metrics=making.metrics,  # type: ignore[arg-type]
             look_every=making.look_every,
-            on_share=lambda share, _: turn.on_share(share),
+            on_share=lambda share, _: turn.on_share(TRAINED * share),
+            on_progress=finishing,
         )
     return [dict(run.scores) for run in runs]

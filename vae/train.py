@@ -23,7 +23,7 @@ from ganwalk.options.command_line import click_option, field_options
 from ganwalk.options.words import shown_default
 from ganwalk.progress import progress_bar, say
 from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch, told_how_to_continue
-from vae.grid import Making, members, parse_arms, parse_seeds, run_grid
+from vae.grid import TRAINED, Making, members, parse_arms, parse_seeds, run_grid
 from vae.objectives import OBJECTIVES, check_options
 from vae.presets import PRESETS, presets_help, unknowns_help
 from vae.settings import (
@@ -41,10 +41,11 @@ from vae.settings import (
 _PATH = click.Path(path_type=Path)
 _RUNS = Path("vae-runs")
 _PROGRAM = "python -m vae.train"
-# Of the progress of a run: how much is done when the steps are, and where each part begins that follows them.
-_PARTS, _TRAINED = 1000, 850
 # Seconds of steps that tell how long all of them take.
 _TRIED = 5.0
+# Of the progress of a run: how much is done when the steps are, and where each part begins that follows them.
+_PARTS = 1000
+_TRAINED = int(_PARTS * TRAINED)
 _AFTER = {"drawing": 850, "encoding": 870, "reconstructing": 880, "scoring": 890}
 
 

@@ -19,8 +19,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from ganwalk.files import write_json
+from ganwalk.ledger import Placement
 from vae.comparison import holds_other_comparison
-from vae.grid import members, parse_arms, parse_seeds
+from vae.grid import Making, members, parse_arms, parse_seeds, run_grid
 from vae.models import VAE, ModelConfig
 from vae.run_folder import load_model, save_model
 from vae.settings import TrainingSettings, to_json
@@ -431,6 +432,31 @@ def test_bad_grids_end_in_one_line(vae_run, tmp_path, monkeypatch, arguments, wo
     code, _, err = vae_run("train", "--steps", 1, *arguments)
     assert code == 2 and words in err and len(err.splitlines()) == 1
     assert not list(tmp_path.glob("**/config.json"))
+
+
+def test_a_grid_is_not_done_before_it_is_scored(tmp_path, monkeypatch):
+    def together(plans, data, *, on_share, on_progress, **_):
+        for share in (0.5, 1.0):
+            on_share(share, "")
+        for _ in plans:
+            for what in ("drawing", "scoring"):
+                on_progress(what)
+        return [types.SimpleNamespace(scores={"mig": 0.5}) for _ in plans]
+
+    monkeypatch.setattr("vae.run.run_together", together)
+    told = []
+    settings = [replace(TrainingSettings(steps=2), seed=seed) for seed in (1, 2)]
+    scores = run_grid(
+        settings,
+        Making(tmp_path),
+        Placement(),
+        resume=False,
+        overwrite=False,
+        on_progress=lambda _, share: told.append(share),
+    )
+    assert scores == [{"mig": 0.5}] * 2
+    assert told == sorted(told) and told[-1] == 1
+    assert [share for share in told if 0 < share < 1] == pytest.approx([0.425, 0.85, 0.85, 0.925])
 
 
 def test_grids_are_seeds_of_arms():
