@@ -38,8 +38,8 @@ _GAP = 4
 _ACCENT = COLOURS[0]
 # Rows of a history up to which each is a dot: a line of one row would be nothing.
 _DOTTED = 20
-# Of lines, where colours begin anew.
-_STYLES = ("-", "--", ":")
+# Lines, and dots of few points, where colours begin anew.
+_STYLES = (("-", "o"), ("--", "s"), (":", "^"))
 _CURVES: Mapping[str, str] = {
     "reconstruction": LABELS["bce"],
     "kl": LABELS["kl"],
@@ -161,8 +161,9 @@ def draw_history(history: Sequence[Mapping[str, float]], folder: Path) -> list[P
     if scored:
         axis = figure.add_subplot(grid[rows, :])
         for place, name in enumerate(scored):
-            style = _STYLES[place // len(COLOURS) % len(_STYLES)]
-            _plot(axis, history, name, color=COLOURS[place % len(COLOURS)], ls=style, lw=1.4, label=SCORES[name[6:]])
+            line, dot = _STYLES[place // len(COLOURS) % len(_STYLES)]
+            style = {"color": COLOURS[place % len(COLOURS)], "ls": line, "lw": 1.4}
+            _plot(axis, history, name, dot, label=SCORES[name[6:]], **style)
         axis.set_title("quick scores", fontsize=10, color=INK)
         axis.set_ylim(-0.02, 1.02)
         axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -213,10 +214,10 @@ def draw_information(scores: ModelScores, factor_names: Sequence[str], path: Pat
     )
 
 
-def _plot(axis: Any, history: Sequence[Mapping[str, float]], name: str, **style: Any) -> None:
-    """A column over the steps; rows without a finite value are left out."""
+def _plot(axis: Any, history: Sequence[Mapping[str, float]], name: str, dot: str = "o", **style: Any) -> None:
+    """A column over the steps, with dots if they are few; rows without a finite value are left out."""
     rows = [(row["step"], row[name]) for row in history if math.isfinite(row.get(name, math.nan))]
-    marker = {"marker": "o", "ms": 3} if len(rows) <= _DOTTED else {}
+    marker = {"marker": dot, "ms": 4} if len(rows) <= _DOTTED else {}
     axis.plot([step for step, _ in rows], [value for _, value in rows], **marker, **style)
 
 
