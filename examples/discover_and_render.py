@@ -13,8 +13,8 @@ from ganwalk.sheets import save_picture
 
 def main() -> None:
     generator = ganwalk.load_generator("scenes")  # or a path of your checkpoint
-    # 200 steps of 64 images are the default, and worth their time.
-    directions = ganwalk.discover(generator, n_directions=4, steps=10, batch=16)
+    # 200 steps of 64 images and normal effort are the default, and worth their time.
+    directions = ganwalk.discover(generator, n_directions=4, steps=10, batch=16, effort="quick")
     directions.save("directions.safetensors")
     for index, effect in enumerate(directions.effects):
         print(f"direction {index} changes the image by {effect:.3f}")

@@ -16,7 +16,7 @@ from ganwalk.terminal import set_up_torch
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
     "ganwalk": ["discover", "-g", "blobs", "-n", "3", "--steps", "6", "--batch", "64"],
-    "vae.train": ["--steps", "10", "--batch", "64", "--metrics", "quick", "--look-every", "0"],
+    "vae.train": ["--steps", "10", "--batch", "64", "--metrics", "quick", "--look-every", "0", "--z-dim", "3"],
 }
 
 

@@ -1,8 +1,6 @@
 """The study of directions, in its quick mode and with the results that are kept."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,19 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
-def test_the_study_of_directions_runs(tmp_path):
-    command = [
-        sys.executable,
-        "benchmarks/directions.py",
-        "--quick",
-        "--work",
-        str(tmp_path),
-        "--threads",
-        "1",
-    ]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    assert "| curved |" in ran.stdout and "| random start |" in ran.stdout and "| features of 16 px |" in ran.stdout
+def test_the_study_of_directions_runs(main_of, tmp_path):
+    printed = main_of("directions", "--quick", "--work", tmp_path, "--threads", "1").out
+    assert "| curved |" in printed and "| random start |" in printed and "| features of 16 px |" in printed
     out = tmp_path / "quick"
     assert {"blobs.json", "ablations.json", "study-blobs.png", "study-ablations.png"} <= {p.name for p in out.iterdir()}
     assert len(json.loads((out / "blobs.json").read_text())) == 10
