@@ -25,9 +25,9 @@ def shorten_local(monkeypatch):
 
 def shorten_student(monkeypatch):
     """Students that are small, fitted once, in few steps, and followed however little they explain."""
-    from ganwalk.discovery import run
+    from ganwalk.discovery.searches import on_student
     from ganwalk.discovery.student import fitting, search
 
     for module, name, value in ((fitting, "_STEPS", (60, 60)), (fitting, "_WIDTH", 48), (search, "_DOUBLINGS", 0)):
         monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr(run, "USABLE", float("-inf"))
+    monkeypatch.setattr(on_student, "USABLE", float("-inf"))

@@ -244,9 +244,10 @@ COMMAND = ["discover", "-g", "blobs", "-n", "4", "--batch", "32", "--threads", "
 # A checkpoint after every step, so that a short run can be caught in the middle.
 PROGRAM = """
 from ganwalk.commands import main
-from ganwalk.discovery import run
+from ganwalk.discovery.searches import steps
 
-run._SAVE_EVERY_SECONDS = 0.0
+assert steps._SAVE_EVERY_SECONDS > 0
+steps._SAVE_EVERY_SECONDS = 0.0
 main()
 """
 

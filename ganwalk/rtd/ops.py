@@ -353,12 +353,17 @@ def _points_gradient(gradient: np.ndarray, weight: float, points: Tensor, distan
         found = torch.from_numpy(matrix @ flat.numpy())
     else:
         found = torch.from_numpy(matrix).to(flat.device) @ flat
+    if found.shape == points.shape and found.dtype == points.dtype:
+        return found
     found = found if points.numel() else found[:, :0]
     return found.to(points.dtype).reshape(points.shape)
 
 
 def _flat(points: Tensor) -> Tensor:
     """Points as rows, in the type that is computed in."""
+    # Of few points, torch's answer that there is nothing to do takes as long as doing it.
+    if points.ndim == 2 and points.dtype == _computed(points) and points.numel():
+        return points
     flat = points.reshape(points.shape[0], -1) if points.numel() else points.new_zeros(points.shape[0], 1)
     return flat.to(_computed(points))
 
