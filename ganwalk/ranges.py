@@ -18,7 +18,7 @@ def parse_seeds(text: str) -> list[int]:
     """Seeds in the order given; GanwalkError if the text is no list of numbers and ranges."""
     seeds: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,12})(?:-(\d{1,12}))?\s*", part)
+        match = re.fullmatch(r"\s*(\d{1,18})(?:-(\d{1,18}))?\s*", part)
         if match is None:
             raise GanwalkError(f"--seeds {text!r} is not a list such as 1-6 or 3,8,20-22")
         first = int(match[1])
@@ -26,7 +26,7 @@ def parse_seeds(text: str) -> list[int]:
         if last < first:
             raise GanwalkError(f"--seeds {part.strip()!r} runs backwards: write {last}-{first}")
         if last - first + len(seeds) >= _MAX_SEEDS:
-            raise GanwalkError(f"--seeds {text!r} are more than {_MAX_SEEDS} samples")
+            raise GanwalkError(f"--seeds {text!r} are more than {_MAX_SEEDS}")
         seeds.extend(range(first, last + 1))
     return seeds
 

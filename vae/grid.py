@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,17 +53,6 @@ class Making:
     device: str = "cpu"
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds from "11-18", "1,2,5" or both; GanwalkError if the text is no such list."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        found = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", part.strip())
-        if found is None or (found[2] and not 0 <= int(found[2]) - int(found[1]) < 10_000):
-            raise GanwalkError(f"--seeds takes numbers and ranges, such as 11-18 or 1,2,5, not {text!r}")
-        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
-    return tuple(dict.fromkeys(seeds))
-
-
 def parse_arms(text: str) -> tuple[str, ...]:
     """Arms from "plain,topdis"; GanwalkError if there is no such arm."""
     arms = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
@@ -78,7 +66,7 @@ def members(settings: TrainingSettings, seeds: Sequence[int], arms: Sequence[str
     """The settings of the trainings, one arm after the other: "plain" without the term, "topdis" with it."""
     terms = {"plain": None, "topdis": settings.topdis or TopDisSettings()}
     chosen = [replace(settings, topdis=terms[arm]) for arm in arms] or [settings]
-    return [replace(one, seed=seed) for one in chosen for seed in (seeds or (settings.seed,))]
+    return [replace(one, seed=seed) for one in chosen for seed in dict.fromkeys(seeds or (settings.seed,))]
 
 
 def run_grid(

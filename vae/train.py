@@ -22,8 +22,9 @@ from ganwalk.options import Option, TextForm, options_of
 from ganwalk.options.command_line import click_option, field_options
 from ganwalk.options.words import shown_default
 from ganwalk.progress import progress_bar, say
+from ganwalk.ranges import parse_seeds
 from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch, told_how_to_continue
-from vae.grid import TRAINED, Making, members, parse_arms, parse_seeds, run_grid
+from vae.grid import TRAINED, Making, members, parse_arms, run_grid
 from vae.objectives import OBJECTIVES, check_options
 from vae.presets import PRESETS, presets_help, unknowns_help
 from vae.settings import (
@@ -126,7 +127,7 @@ def command(
     overwrite: bool,
     metrics: str,
     look_every: int | None,
-    seeds: tuple[int, ...] | None,
+    seeds: Sequence[int] | None,
     arms: tuple[str, ...] | None,
     together: int | None,
     where: Placement,
