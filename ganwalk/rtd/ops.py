@@ -119,7 +119,9 @@ def _pull_back(
             found.append(_points_gradient(by_distances, weight, source, kept[len(pairs) + place]))
         else:
             computed = np.float64 if source.dtype == torch.float64 else np.float32
-            found.append(torch.from_numpy((weight * by_distances).astype(computed)).to(source.device, source.dtype))
+            own = torch.from_numpy(np.multiply(by_distances, weight, dtype=computed, casting="same_kind"))
+            same = own.dtype == source.dtype and source.device.type == "cpu"
+            found.append(own if same else own.to(source.device, source.dtype))
     return found
 
 
