@@ -181,11 +181,11 @@ def quoted(path: Path | str) -> str:
 
 
 @contextlib.contextmanager
-def told_how_to_continue(unfinished: Sequence[Path]) -> Iterator[None]:
+def told_how_to_continue(unfinished: Sequence[Path], how: str = "the same command with --resume") -> Iterator[None]:
     """Ctrl-C says how to go on if one of these is left, by which --resume continues."""
     try:
         yield
     except KeyboardInterrupt:
         if any(path.exists() for path in unfinished):
-            click.echo("to continue: the same command with --resume", err=True)
+            click.echo(f"to continue: {how}", err=True)
         raise

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ _TRIED = 5.0
 # Of the progress of a run: how much is done when the steps are, and where each part begins that follows them.
 _PARTS = 1000
 _TRAINED = int(_PARTS * TRAINED)
-_AFTER = {"drawing": 850, "encoding": 870, "reconstructing": 880, "scoring": 890}
+_AFTER = {"drawing": _TRAINED, "encoding": 870, "reconstructing": 880, "scoring": 890}
 
 
 def _objective_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -197,7 +197,7 @@ def _train_one(
     device = parallel.own_device(making.device)
     set_up_torch(device, threads)
     with (
-        _told_how_to_continue(folder),
+        told_how_to_continue([folder / CHECKPOINT_FILE], f"{_PROGRAM} --resume --out {quoted(folder)}"),
         parallel.process_group(torch.device(device)),
         owned_folder(folder) if parallel.rank() == 0 else contextlib.nullcontext(),
     ):
@@ -294,17 +294,6 @@ def _announced(
                 say(text)
 
     return told
-
-
-@contextlib.contextmanager
-def _told_how_to_continue(folder: Path) -> Iterator[None]:
-    """Ctrl-C names the command that continues from the last checkpoint."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if (folder / CHECKPOINT_FILE).exists():
-            click.echo(f"to continue: {_PROGRAM} --resume --out {quoted(folder)}", err=True)
-        raise
 
 
 def _base(config: Path | None, preset: str | None) -> TrainingSettings:
