@@ -162,11 +162,13 @@ def download_watch(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
 
 
 def set_up_torch(device: str, threads: int | None) -> None:
-    """Checks the device, and bounds the threads of all numerical libraries while the command runs."""
+    """Checks the device, bounds the threads of all numerical libraries while the command runs, keeps freed memory."""
     import torch
 
+    from ganwalk.allocation import keep_freed_memory
     from ganwalk.threads import threads_limited
 
+    keep_freed_memory()
     click.get_current_context().with_resource(threads_limited(threads))
     try:
         # Reading a value back refuses devices that hold none, such as meta.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ganwalk.allocation import keep_freed_memory
 from ganwalk.ledger.jobs import Job, Ledger
 from ganwalk.ledger.turns import Board, take_turns
 from ganwalk.threads import threads_limited
@@ -96,6 +97,7 @@ def _listen(process: Any, link: Connection, board: Board) -> None:
 def _work(link: Connection, modules: Sequence[str], threads: int | None) -> None:
     """What a process does."""
     signal.signal(signal.SIGINT, _interrupted_once)
+    keep_freed_memory()
     try:
         with threads_limited(threads):
             for name in modules:

@@ -19,6 +19,18 @@ def test_the_benchmark_of_jobs_finds_equal_tables(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone is told")
+def test_the_benchmark_of_allocation_compares_processes(tmp_path):
+    options = ["--quick", "--results", str(tmp_path)]
+    ran = subprocess.run(
+        [sys.executable, "benchmarks/allocation.py", *options], cwd=ROOT, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    (case,) = json.loads((tmp_path / "allocation.json").read_text())["cases"].values()
+    assert case["as usual"]["seconds"] > 0 and case["kept / as usual"]["MiB"] < 2
+
+
+@pytest.mark.slow
 def test_the_benchmark_of_metrics_names_what_it_lacks(tmp_path):
     command = [sys.executable, "benchmarks/metrics.py", "--reference", str(tmp_path)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
