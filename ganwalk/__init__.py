@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ganwalk.faces import names_from
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Directions": "ganwalk.directions",
