@@ -16,8 +16,8 @@ from ganwalk.terminal import quoted, run_command
 from vae.codes.settings import CodesSettings
 
 if TYPE_CHECKING:
-    from vae.codes.files import CodesSource
     from vae.codes.scores import CodesScores
+    from vae.codes.source import CodesSource
 
 _PATH = click.Path(path_type=Path)
 _PROGRAM = "python -m vae.score"

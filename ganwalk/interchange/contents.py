@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,12 +22,12 @@ from ganwalk.generators.checkpoints.native import KEY
 from ganwalk.generators.checkpoints.numpy_values import plain_number, stored_array
 from ganwalk.generators.checkpoints.pickle_reader import PickleError, Record
 from ganwalk.generators.checkpoints.stored import StoredTensor
+from ganwalk.npy_files import START as NPY_START
+from ganwalk.npy_files import read_npy_header
 from ganwalk.tensor_files import TensorFileError, open_tensors
 
 # Ten thousand styles of 18 layers, as float32.
 MAX_VALUES = 2**27
-# Headers of numpy's format are as long as their shape is.
-_MAX_HEADER = 10_000
 _PIECE = 2**20
 _MAX_DEPTH = 8
 _MAX_ENTRIES = 20_000
@@ -37,7 +36,6 @@ _MAX_LOOKED_AT = 500_000
 _MAX_NAME = 200
 # Where pickled modules of torch's keep what state dicts name without them.
 _LEVELS = ("_modules", "_parameters", "_buffers")
-_NPY_START = b"\x93NUMPY"
 _DAMAGED = "is damaged, or no file of directions"
 
 
@@ -93,7 +91,7 @@ def one_line_errors(path: Path, *, missing: str, holds: str = "directions") -> I
 
 def is_contents(head: bytes) -> bool:
     """Whether a file that begins so is of a kind that `read_contents` knows, sound or not."""
-    return head.startswith((_NPY_START, *PICKLE_STARTS, ZIP_START)) or head[8:9] == b"{"
+    return head.startswith((NPY_START, *PICKLE_STARTS, ZIP_START)) or head[8:9] == b"{"
 
 
 def read_contents(path: Path) -> Contents:
@@ -105,7 +103,7 @@ def read_contents(path: Path) -> Contents:
     """
     with open_regular(path) as file:
         head = file.read(64)
-    if head.startswith(_NPY_START):
+    if head.startswith(NPY_START):
         return Contents("npy", {"": _npy(path)})
     if head[8:9] == b"{":
         return Contents("safetensors", _safetensors(path))
@@ -208,10 +206,8 @@ def _array(opened: Callable[[], contextlib.AbstractContextManager[IO[bytes]]], s
 
     try:
         with opened() as file:
-            shape, fortran, dtype, start = _header(file)
-        count = math.prod(shape)
-        impossible = min(shape, default=0) < 0 or max(shape, default=0) > MAX_VALUES
-        if impossible or count * dtype.itemsize != size - start:
+            header = read_npy_header(file)
+        if max(header.shape, default=0) > MAX_VALUES or header.size != size - header.start:
             raise ValueError("it announces another size than it has")
     except OSError:
         raise
@@ -220,14 +216,14 @@ def _array(opened: Callable[[], contextlib.AbstractContextManager[IO[bytes]]], s
         raise GanwalkError(_DAMAGED) from error
 
     def read() -> Tensor:
-        if dtype.kind not in "fiu":
-            raise GanwalkError(f"holds no directions: they must be numbers, not {dtype}")
-        _check_size(shape, dtype.itemsize)
-        values = np.empty(count, dtype)
+        if header.dtype.kind not in "fiu":
+            raise GanwalkError(f"holds no directions: they must be numbers, not {header.dtype}")
+        _check_size(header.shape, header.dtype.itemsize)
+        values = np.empty(math.prod(header.shape), header.dtype)
         parts: Any = values.view(np.uint8)
         try:
             with opened() as file:
-                file.read(start)
+                file.read(header.start)
                 done = 0
                 while part := file.read(min(_PIECE, len(parts) - done)):
                     parts[done : done + len(part)] = np.frombuffer(part, np.uint8)
@@ -238,28 +234,10 @@ def _array(opened: Callable[[], contextlib.AbstractContextManager[IO[bytes]]], s
             raise GanwalkError(_DAMAGED) from error
         if done != len(parts):
             raise GanwalkError(_DAMAGED)
-        ordered = values.reshape(shape, order="F" if fortran else "C")
+        ordered = values.reshape(header.shape, order="F" if header.by_columns else "C")
         return torch.from_numpy(ordered.astype(np.float32, copy=False))
 
-    return Array(shape, read)
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, Any, int]:
-    """Shape, whether columns come first, and type of an array in numpy's format, and where its values begin."""
-    import numpy as np
-
-    head = file.read(12)
-    first = head.startswith(_NPY_START + b"\x01")
-    length = int.from_bytes(head[8:10] if first else head[8:12], "little")
-    # numpy would read as much as a header announces before it looks at its length.
-    if not head.startswith(_NPY_START) or length > _MAX_HEADER:
-        raise ValueError("no header")
-    start = (10 if first else 12) + length
-    stream = io.BytesIO(head + file.read(start - 12))
-    version = np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
-    return shape, fortran, dtype, start
+    return Array(header.shape, read)
 
 
 def _check_size(shape: Sequence[int], itemsize: int = 4) -> None:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from ganwalk.errors import GanwalkError
-from vae.codes import files as codes_files
+from vae.codes import arrays as codes_arrays
+from vae.codes import tables as codes_tables
 from vae.codes.files import open_codes
 from vae.codes.sample import draw_sample
 from vae.codes.scores import score_samples
@@ -45,7 +46,8 @@ def rows_in(source, rows=10_000, **options):
 @pytest.mark.parametrize("kind", ["npz", "compressed npz", "npy", "columns npy", "csv", "tsv", "text"])
 def test_files_of_every_kind_hold_the_same_rows(arrays, kind, tmp_path, monkeypatch):
     # Blocks that end within the rows.
-    monkeypatch.setattr(codes_files, "_ROWS", 150)
+    for module in (codes_arrays, codes_tables):
+        monkeypatch.setattr(module, "ROWS", 150)
     codes, factors = arrays
     paths = [tmp_path / f"codes.{kind.split()[-1]}"]
     if "npz" in kind:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganwalk.errors import GanwalkError
-from vae.codes.files import CodesSource
+from vae.codes.source import CodesSource
 from vae.metrics.arrays import Array
 
 # Rows that a message names.

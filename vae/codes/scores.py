@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ganwalk.errors import GanwalkError
-from vae.codes.files import CodesSource
 from vae.codes.sample import Sample, draw_sample
 from vae.codes.settings import CodesSettings
+from vae.codes.source import CodesSource
 from vae.metrics import (
     LEVELS,
     OF_CLASSES,

@@ -15,10 +15,10 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
+from ganwalk.npy_files import read_npy_header
 from vae.data.file_rows import FileRows
 
 _LOCAL_HEADER = struct.Struct("<4s22x2H")
-_MAX_HEADER = 4096
 
 
 def rows_in_place(path: Path, member: str, shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> FileRows | None:
@@ -67,16 +67,12 @@ def array_blocks(
 def check_header(stream: IO[bytes], member: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
     """Reads the header of a .npy; ValueError unless it is that of an array of this shape and type, in C order."""
     try:
-        # Version 1.0 has headers below 64 KiB; those of later versions could be of any length.
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError("unknown version")
-        found = np.lib.format.read_array_header_1_0(stream, max_header_size=_MAX_HEADER)
-    except Exception as error:
-        # numpy's parser raises more than it says, such as tokenize.TokenError.
+        found = read_npy_header(stream)
+    except ValueError as error:
         raise ValueError(f"the header of {member} cannot be read") from error
-    order = " in Fortran order" if found[1] else ""
-    if found != (shape, False, np.dtype(dtype)):
+    order = " in Fortran order" if found.by_columns else ""
+    if (found.shape, found.by_columns, found.dtype) != (shape, False, np.dtype(dtype)):
         raise ValueError(
-            f"{member} has shape {found[0]}{order} and type {found[2]}, not {shape}{order and ' in C order'} and "
+            f"{member} has shape {found.shape}{order} and type {found.dtype}, not {shape}{order and ' in C order'} and "
             f"{np.dtype(dtype)}"
         )
