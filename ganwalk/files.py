@@ -10,6 +10,7 @@ import os
 import socket
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
@@ -129,8 +130,11 @@ def check_writable(path: Path) -> None:
     place = next(place for place in (path.parent.absolute(), *path.parent.absolute().parents) if place.exists())
     if not place.is_dir():
         raise _cannot_write(path, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
-    if not os.access(place, os.W_OK):
-        raise _cannot_write(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    try:
+        # Permissions say nothing of folders where nobody can make a file, such as those of /proc.
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
 
 def timestamp() -> str:

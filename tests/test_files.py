@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import (
     as_timestamp,
     atomic_path,
+    check_free,
     locked,
     owned_folder,
     timestamp,
@@ -68,6 +70,14 @@ def test_folders_devices_and_long_names_are_refused(tmp_path):
     with pytest.raises(GanwalkError, match="File name too long"):
         write_bytes(tmp_path / ("n" * 300), b"x")
     assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a folder where root can make no file")
+def test_a_place_where_nobody_can_write_is_refused_beforehand(tmp_path):
+    with pytest.raises(GanwalkError, match=r"cannot write /proc/scores/scores\.json"):
+        check_free(Path("/proc/scores/scores.json"), force=False)
+    check_free(tmp_path / "new" / "er" / "scores.json", force=False)
+    assert os.listdir(tmp_path) == []
 
 
 def test_missing_folders_are_made_and_a_failure_leaves_none(tmp_path):

@@ -31,7 +31,7 @@ from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings
 from ganwalk.ledger.command_line import ledger_options
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import progress_bar
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import download_watch, quoted, set_up_torch, told_how_to_continue
 
 if TYPE_CHECKING:
     from ganwalk.data_place import DataPlace
@@ -104,7 +104,7 @@ def compare(
     # Shares of one comparison are one run in several places.
     owned = contextlib.nullcontext() if where.shard is not None else owned_folder(out)
     try:
-        with owned, progress_bar(1000, "comparing", quiet) as advance:
+        with owned, told_how_to_continue([out / "runs"]), progress_bar(1000, "comparing", quiet) as advance:
             comparison = run_comparison(
                 generator,
                 settings,
@@ -124,9 +124,6 @@ def compare(
     except SharesMissing as missing:
         click.echo(str(missing))
         return
-    except KeyboardInterrupt:
-        click.echo("stopped; continue: the same command with --resume", err=True)
-        raise
     if all(run.refusal for run in comparison.runs):
         raise GanwalkError(f"no method can serve this generator: {comparison.runs[0].refusal}")
     written = write_comparison(comparison, out)
