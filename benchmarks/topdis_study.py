@@ -324,6 +324,10 @@ def _show(what: str, share: float) -> None:
     print(f"\r{what}: {100 * share:.0f} %   ", end="", file=sys.stderr)
 
 
+# Of `draw_changes`.
+_DRAWN = ("mig", "dci_disentanglement", "factor_vae", "irs")
+
+
 def load(scope: Scope, results: Path) -> dict[str, dict[str, Any]]:
     """Results by name of their job, those that exist."""
     wanted = [training for part in (None, *scope.parts) for training in trainings(scope, part)]
@@ -355,21 +359,24 @@ def table(found: Mapping[str, Any], scope: Scope) -> str:
     return "\n".join(lines)
 
 
+def changes(found: Mapping[str, Any], kind: str) -> dict[str, np.ndarray]:
+    """What a kind changes of every score, (pairs,): each run against the one of the same seed without the term."""
+    against = KINDS[kind].against
+    runs = {name: run for name, run in found.items() if f"-{kind}-" in name and kind != against}
+    pairs = [(run, found.get(name.replace(f"-{kind}-", f"-{against}-"))) for name, run in runs.items()]
+    known = [(run["scores"], plain["scores"]) for run, plain in pairs if plain is not None]
+    return {name: np.array([run[name] - plain[name] for run, plain in known]) for name in SHARES} if known else {}
+
+
 def differences(found: Mapping[str, Any]) -> str:
     """Markdown: what the term changes against the run of the same seed without it, over all pairs there are."""
     lines = ["### With the term against without, same seed", ""]
     lines += [f"| | pairs | {' | '.join(LABELS[n] for n in SHARES)} |", "|---" * (len(SHARES) + 2) + "|"]
     for kind, about in KINDS.items():
-        runs = {name: run for name, run in found.items() if f"-{kind}-" in name and kind != about.against}
-        pairs = [(run, found.get(name.replace(f"-{kind}-", f"-{about.against}-"))) for name, run in runs.items()]
-        known = [(run["scores"], plain["scores"]) for run, plain in pairs if plain is not None]
-        if not known:
-            continue
-        cells = []
-        for name in SHARES:
-            changes = np.array([run[name] - plain[name] for run, plain in known])
-            cells.append(f"{changes.mean():+.3f}, up in {(changes > 0).sum()}")
-        lines.append(f"| {about.label} | {len(known)} | {' | '.join(cells)} |")
+        by_score = changes(found, kind)
+        if by_score:
+            cells = [f"{values.mean():+.3f}, up in {(values > 0).sum()}" for values in by_score.values()]
+            lines.append(f"| {about.label} | {len(by_score['mig'])} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
@@ -399,6 +406,29 @@ def draw_scores(found: Mapping[str, Any], scope: Scope, path: Path) -> None:
         axis.set_xticks(range(len(SHARES)), [LABELS[n].replace(" ", "\n") for n in SHARES], fontsize=7)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False, fontsize=8, ncols=2)
+    _save(figure, path)
+
+
+def draw_changes(found: Mapping[str, Any], path: Path) -> None:
+    """What every kind of term changes of some scores: a dot for each pair of runs of one seed, a bar for their mean."""
+    rows = [(kind, by_score) for kind in KINDS if (by_score := changes(found, kind))]
+    if not rows:
+        return
+    figure = Figure(figsize=(11, 0.9 + 0.32 * len(rows)), layout="constrained")
+    axes: Any = figure.subplots(1, len(_DRAWN), sharey=True)
+    for axis, name in zip(axes, _DRAWN, strict=True):
+        for place, (_, by_score) in enumerate(rows):
+            values = by_score[name]
+            axis.plot(values, [place] * len(values), ".", color="#1f4e9c", alpha=0.55, ms=6, mec="none")
+            axis.plot([values.mean()] * 2, [place - 0.35, place + 0.35], color="#c2571a", lw=2)
+        axis.axvline(0, color="#18202c", lw=0.8)
+        axis.set_title(f"change of {LABELS[name]}", fontsize=9)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=7)
+        axis.grid(axis="y", color="#e4e8ee", lw=0.6)
+        axis.set_axisbelow(True)
+    axes[0].set_yticks(range(len(rows)), [f"{KINDS[kind].label} ({len(b['mig'])})" for kind, b in rows], fontsize=7)
+    axes[0].set_ylim(len(rows) - 0.5, -0.5)
     _save(figure, path)
 
 
@@ -508,6 +538,7 @@ def draw(scope: Scope, work: Path, results: Path, pictures: Path) -> None:
     write_text(results / "report.md", text)
     pictures.mkdir(parents=True, exist_ok=True)
     draw_scores(found, scope, pictures / "study-vae-scores.png")
+    draw_changes(found, pictures / "study-vae-changes.png")
     draw_curves(results, found, scope, pictures / "study-vae-curves.png")
     draw_traversals(work, scope, pictures / "study-vae-traversals.png")
 

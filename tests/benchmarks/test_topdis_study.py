@@ -27,7 +27,8 @@ def test_the_study_of_topdis_runs_and_continues(main_of, tmp_path, monkeypatch):
     assert "| beta, without | 1 |" in printed and "| beta, TopDis, constant shifts | 1 |" in printed
     results = tmp_path / "results"
     names = {path.name for path in results.iterdir()}
-    assert {"report.md", "study-vae-scores.png", "study-vae-curves.png", "study-vae-traversals.png"} <= names
+    assert {"report.md", "study-vae-scores.png", "study-vae-changes.png", "study-vae-curves.png"} <= names
+    assert "study-vae-traversals.png" in names
     assert {
         f"sprites-beta-{kind}-11.{end}" for kind in ("plain", "exact", "constant", "late") for end in ("json", "csv")
     } <= names
