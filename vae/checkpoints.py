@@ -51,9 +51,9 @@ def load_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings
     """Brings a new state to what was saved; GanwalkError if there is nothing, or another training's."""
     if not path.exists():
         raise GanwalkError(f"nothing to resume: {path} does not exist; run without --resume")
-    device = next(state.model.parameters()).device
     try:
-        values: dict[str, Any] = read_checkpoint(path, device)
+        # Adam counts its steps on the CPU, and would ask a device for them; load_state_dict moves everything else.
+        values: dict[str, Any] = read_checkpoint(path)
         saved = to_json(from_json(json.loads(values["settings"]), path, written=True))
     except Exception as error:
         raise GanwalkError(f"{path} is not a checkpoint of vae.train: run without --resume") from error

@@ -113,7 +113,8 @@ def compute_step(
     needed = any(objective.needs_second for objective in objectives)
     if needed or (term is not None and term.batch == "second"):
         # Of codes that only the term takes, no more than it takes.
-        taken = None if needed or term is None else term.points
+        whole = needed or any(objective.of_pairs for objective in objectives)
+        taken = None if whole or term is None else term.points
         with torch.set_grad_enabled(term is not None and term.batch == "second"):
             images = load(np.stack([draw.second for draw in draws])[:, :taken])
             seconds = _encode(stack, objectives, images, generators)

@@ -21,6 +21,8 @@ from vae.settings import TopDisSettings
 
 # A cycle needs three points.
 MIN_POINTS = 3
+# Devices on which torch has no kernel for it.
+_WITHOUT_NDTRI = ("mps",)
 
 
 class TopDis(nn.Module):
@@ -260,18 +262,28 @@ def move_codes(z: Tensor, dimensions: Tensor, shifts: Tensor, *, gradient: str =
     thousands of times that of the others. With the gradient "constant" the displacement z' - z is not differentiated.
     """
     coordinate = z.gather(2, dimensions[:, None, None].expand(-1, z.shape[1], 1))[..., 0]
+    # Half precision has no place for probabilities near 1.
+    coordinate = coordinate.to(torch.promote_types(z.dtype, torch.float32))
     x = coordinate if gradient == "exact" else coordinate.detach()
     mean, variance = x.mean(dim=1, keepdim=True), x.var(dim=1, keepdim=True)
-    varies = variance > torch.finfo(z.dtype).tiny
+    varies = variance > torch.finfo(x.dtype).tiny
     # Where there is no number there is no gradient either that a zero after it could undo: it is kept from arising.
     deviation = torch.where(varies, variance, 1.0).sqrt()
     target = torch.special.ndtr((x - mean) / deviation) + shifts[:, None]
     inside = (target > 0) & (target < 1) & varies
-    moved = torch.special.ndtri(torch.where(inside, target, 0.5)) * deviation + mean
+    moved = normal_quantile(torch.where(inside, target, 0.5)) * deviation + mean
     if gradient == "constant":
         moved = coordinate + (moved - x)
     column = torch.arange(z.shape[2], device=z.device) == dimensions[:, None, None]
-    return Moved(z, torch.where(column, moved[..., None], z), inside)
+    return Moved(z, torch.where(column, moved[..., None].to(z.dtype), z), inside)
+
+
+def normal_quantile(probabilities: Tensor) -> Tensor:
+    """Φ⁻¹ of probabilities in (0, 1)."""
+    if probabilities.device.type in _WITHOUT_NDTRI:
+        # Less precise where probabilities are small.
+        return math.sqrt(2) * torch.erfinv(2 * probabilities - 1)
+    return torch.special.ndtri(probabilities)
 
 
 def shift_codes(z: Tensor, dimension: int, shift: float, *, gradient: str = "constant") -> tuple[Tensor, Tensor] | None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from ganwalk.errors import GanwalkError
 from ganwalk.rtd import rtd
+from vae import topdis
 from vae.settings import TopDisSettings
 from vae.topdis import TopDis, conflicting_shares, draw_dimensions, shift_codes, without_conflict
 
@@ -38,6 +39,28 @@ def test_shift_by_hand():
     assert kept.tolist() == z[:3].tolist()
     assert moved[:, 0].tolist() == pytest.approx(expected)
     assert moved[:, 1].tolist() == [5.0, 6.0, 7.0]
+
+
+def test_devices_without_the_quantile_have_it_by_the_error_function(monkeypatch):
+    z = torch.randn(200, 2, generator=rng(), dtype=torch.float64)
+    expected = shift_codes(z, 0, 1 / 8)
+    monkeypatch.setattr(topdis, "_WITHOUT_NDTRI", ("cpu",))
+    monkeypatch.delattr(torch.special, "ndtri")
+    for found, known in zip(shift_codes(z, 0, 1 / 8), expected, strict=True):
+        torch.testing.assert_close(found, known)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("gradient", ["exact", "constant"])
+def test_decoders_in_half_precision_get_codes_of_it(half, gradient):
+    decode = nn.Linear(3, 20).to(half)
+    z = torch.randn(32, 3, generator=rng()).to(half).requires_grad_()
+    term = TopDis(shift_gradient=gradient)
+    found = term(decode, z, dimension=0, sign=1)
+    found.backward()
+    assert z.grad.dtype == half and decode.weight.grad.isfinite().all() and decode.weight.grad.any()
+    wide = TopDis()(decode.float(), z.detach().float(), dimension=0, sign=1)
+    assert found.item() == pytest.approx(wide.item(), rel=0.1)
 
 
 def test_shift_downwards_mirrors():

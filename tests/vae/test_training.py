@@ -14,6 +14,7 @@ from ganwalk import parallel
 from ganwalk.errors import GanwalkError
 from ganwalk.options import options_of
 from tests.vae.squares import Squares
+from vae.checkpoints import load_checkpoint
 from vae.objectives import OBJECTIVES
 from vae.settings import CHECKPOINT_FILE, TopDisSettings, TrainingSettings
 from vae.stack import Stack
@@ -31,6 +32,17 @@ def same(first, second):
     return all(
         torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
     )
+
+
+@pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")
+def test_a_continued_training_counts_its_steps_on_the_cpu(tmp_path):
+    """Adam asks a device for them twice per parameter and step."""
+    train(SINGLE, Squares(), tmp_path)
+    state = new_state(SINGLE, Squares(), "meta")
+    load_checkpoint(tmp_path / CHECKPOINT_FILE, state, SINGLE)
+    moments = list(state.optimizer.state.values())
+    assert {moment["step"].device.type for moment in moments} == {"cpu"} and len(moments) > 10
+    assert {moment["exp_avg"].device.type for moment in moments} == {"meta"}
 
 
 def flat(gradients):

@@ -9,6 +9,8 @@ from ganwalk.errors import GanwalkError
 from vae.metrics.arrays import Array, Labelled, labelled, told_apart
 
 ESTIMATORS = ("histogram", "neighbours")
+# Nats that are rounding: less than one row in a million tells, and far more than differences of entropies are off.
+_ROUNDING = 1e-12
 
 
 def mutual_information(
@@ -55,8 +57,9 @@ def information_of(given: Labelled, bins: int) -> Array:
         joint = np.bincount((offsets * size + labels[:, None]).ravel(), minlength=d * bins * size)
         factor_entropy = _entropy(np.bincount(labels, minlength=size), n)
         columns.append(code_entropies + factor_entropy - _entropy(joint.reshape(d, -1), n))
-    # Rounding would make the information with a constant code a little less than 0.
-    return np.maximum(np.stack(columns, axis=1), 0.0)
+    found = np.stack(columns, axis=1)
+    # Of what does not vary, and of what is independent, rounding leaves a little more or less than nothing.
+    return np.where(found < _ROUNDING, 0.0, found)
 
 
 def factor_entropies(given: Labelled) -> Array:

@@ -20,6 +20,8 @@ class AdaGvae(Objective):
     the middle of the smallest and the largest of the pair.
     """
 
+    of_pairs = True
+
     def __init__(self, settings: AdaGvaeSettings, z_dim: int, image_shape: tuple[int, int, int]):
         super().__init__()
         self.settings = settings

@@ -94,9 +94,14 @@ class Objective(nn.Module):
 
     Networks of its own are submodules, and what it must remember from step to step are buffers: both are saved in
     checkpoints, and so is the state of `optimizer`, which trains the networks.
+
+    Attributes:
+        needs_second: whether a step takes a second batch.
+        of_pairs: whether `latent` takes rows of a batch together, so that none may be left out.
     """
 
     needs_second: ClassVar[bool] = False
+    of_pairs: ClassVar[bool] = False
     optimizer: torch.optim.Optimizer | None = None
 
     def forward(self, context: Context) -> Terms:

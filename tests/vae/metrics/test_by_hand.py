@@ -59,6 +59,16 @@ def test_mutual_information_counts():
     np.testing.assert_allclose(mutual_information(codes, factors, bins=2), [[math.log(2), 0], [0, 0]], atol=1e-12)
 
 
+@pytest.mark.parametrize("rows", [1000, 5000, 15_000])
+def test_a_code_that_does_not_vary_knows_nothing(rows):
+    """Rounding of entropies is no information: of modularity it would make a perfect code."""
+    rng = np.random.default_rng(rows)
+    factors = np.stack([rng.integers(size, size=rows) for size in (3, 6, 7, 32)], axis=1)
+    codes = np.stack([factors[:, 0].astype(float), np.full(rows, 0.3)], axis=1)
+    assert mutual_information(codes, factors)[1].tolist() == [0.0] * 4
+    assert modularity(codes, factors) == pytest.approx(modularity(codes[:, :1], factors) / 2)
+
+
 def test_a_factor_in_two_codes_lowers_mig_and_completeness_only(grid):
     codes = grid[:, [0, 0, 1, 2]].astype(float)
     assert mig(codes, grid) == pytest.approx(2 / 3)

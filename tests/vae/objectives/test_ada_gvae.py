@@ -10,7 +10,9 @@ from ganwalk.errors import GanwalkError
 from tests.vae.squares import Squares
 from vae.data.pairs import Pairs
 from vae.objectives import make_objective
-from vae.objectives.ada_gvae import averaged
+from vae.objectives.ada_gvae import AdaGvae, averaged
+from vae.settings import TopDisSettings, TrainingSettings
+from vae.training import train
 
 
 def test_pairs_share_all_factors_but_some():
@@ -28,6 +30,23 @@ def test_pairs_share_all_factors_but_some():
     assert np.array_equal(
         Pairs(data).draw(10, np.random.default_rng(1)), Pairs(data).draw(10, np.random.default_rng(1))
     )
+
+
+@pytest.mark.parametrize("points", [5, 6, None])
+def test_few_points_of_the_term_are_of_whole_pairs(points, tmp_path, monkeypatch):
+    """The second batch too is averaged in the pairs that it was drawn in."""
+    term = TopDisSettings(points=points, delay=0.0)
+    settings = TrainingSettings(steps=1, batch=16, objective="ada-gvae", topdis=term)
+    rows = []
+    latent = AdaGvae.latent
+
+    def noted(self, model, mean, log_variance, noise):
+        rows.append(len(mean))
+        return latent(self, model, mean, log_variance, noise)
+
+    monkeypatch.setattr(AdaGvae, "latent", noted)
+    train(settings, Squares(), tmp_path)
+    assert rows == [16, 16]
 
 
 def test_what_has_no_pairs_is_refused():
