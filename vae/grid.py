@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -81,30 +83,47 @@ def run_grid(
 ) -> list[dict[str, float]]:
     """Scores of the trainings, in their order, each of which leaves a run's folder in `making.root`.
 
+    Folders and results of other shares stay as they are.
+
     Raises:
         GanwalkError: a folder holds a training that is neither to be continued nor replaced, or a training failed.
         ganwalk.ledger.SharesMissing: this share is done, and others are not.
     """
+    from vae.run_folder import MODEL_FILE
+
     count = making.together or len(trainings)
     groups = [trainings[start : start + count] for start in range(0, len(trainings), count)]
     ledger = Ledger(making.root / _JOBS)
     jobs = [
         Job(
-            run_name(group[0]) + (f"-and-{len(group) - 1}" if len(group) > 1 else ""),
+            _job_name(group),
             {"settings": [to_json(one) for one in group], "metrics": making.metrics},
             functools.partial(_train, tuple(group), making),
         )
         for group in groups
     ]
-    for job, group in zip(jobs, groups, strict=True):
-        for one in group:
-            _check(making.root / run_name(one), one, resume=resume, overwrite=overwrite)
-        if not resume and overwrite:
+    for job, group in where.share(list(zip(jobs, groups, strict=True))):
+        folders = [making.root / run_name(one) for one in group]
+        for folder, one in zip(folders, group, strict=True):
+            _check(folder, one, resume=resume, overwrite=overwrite)
+        # A result without its models, which somebody has removed, is none.
+        if not (resume and all((folder / MODEL_FILE).exists() for folder in folders)):
             ledger.open(job, resume=False)
-            for one in group:
-                (making.root / run_name(one) / CHECKPOINT_FILE).unlink(missing_ok=True)
+        if overwrite and not resume:
+            with ledger.claim(job) as mine:
+                for folder in folders if mine else ():
+                    (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     found = run_jobs(ledger, jobs, where=where, resume=True, threads=threads, on_progress=on_progress)
     return [scores for group in found for scores in group]
+
+
+def _job_name(group: Sequence[TrainingSettings]) -> str:
+    """Of one training its folder's; of several the first one's, with a mark of all."""
+    first = run_name(group[0])
+    if len(group) == 1:
+        return first
+    mark = hashlib.sha256(json.dumps([to_json(one) for one in group]).encode()).hexdigest()[:8]
+    return f"{first}-and-{len(group) - 1}-{mark}"
 
 
 def _check(folder: Path, settings: TrainingSettings, *, resume: bool, overwrite: bool) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ganwalk.errors import GanwalkError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ganwalk.ledger.workers import Workers
 
 CLUSTERS = ("slurm", "local")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class Placement:
             raise GanwalkError(f"unknown cluster {self.cluster!r}: choose {' or '.join(CLUSTERS)}")
         elif self.shard is not None:
             raise GanwalkError("--cluster gives each job its own machine: leave out --shard")
+
+    def share(self, jobs: Sequence[_T]) -> Sequence[_T]:
+        """Those of all jobs that are this share's."""
+        return jobs if self.shard is None else jobs[self.shard[0] - 1 :: self.shard[1]]
 
     @property
     def elsewhere(self) -> bool:

@@ -46,7 +46,7 @@ def run_jobs(
         SharesMissing: `where` is a share, and results of others are not there.
     """
     where = where or Placement()
-    mine = jobs if where.shard is None else jobs[where.shard[0] - 1 :: where.shard[1]]
+    mine = where.share(jobs)
     for job in mine:
         ledger.open(job, resume=resume)
     board = Board([job.name for job in mine], on_progress)

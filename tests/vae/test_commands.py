@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,13 +19,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from ganwalk.errors import GanwalkError
 from ganwalk.files import write_json
 from ganwalk.ledger import Placement
 from vae.comparison import holds_other_comparison
 from vae.grid import Making, members, parse_arms, run_grid
 from vae.models import VAE, ModelConfig
-from vae.run_folder import load_model, save_model
-from vae.settings import TrainingSettings, to_json
+from vae.run_folder import MODEL_FILE, load_model, save_model
+from vae.settings import CHECKPOINT_FILE, TrainingSettings, to_json
 from vae.train import _announced
 from vae.training import Rhythm, train_together
 
@@ -457,6 +459,51 @@ def test_a_grid_is_not_done_before_it_is_scored(tmp_path, monkeypatch):
     assert scores == [{"mig": 0.5}] * 2
     assert told == sorted(told) and told[-1] == 1
     assert [share for share in told if 0 < share < 1] == pytest.approx([0.425, 0.85, 0.85, 0.925])
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Seeds that `run_grid` trains, which takes no time and leaves what a training leaves."""
+    seeds = []
+
+    def together(plans, data, **_):
+        for plan in plans:
+            seeds.append(plan.settings.seed)
+            for name in (CHECKPOINT_FILE, MODEL_FILE):
+                (plan.folder / name).touch()
+        return [types.SimpleNamespace(scores={"mig": plan.settings.seed / 10}) for plan in plans]
+
+    monkeypatch.setattr("vae.run.run_together", together)
+    return seeds
+
+
+def grid_of(root, shard=None, steps=2, **options):
+    settings = [replace(TrainingSettings(steps=steps), seed=seed) for seed in (1, 2)]
+    chosen = {"resume": False, "overwrite": False, **options}
+    return run_grid(settings, Making(root, together=1), Placement(shard=shard), **chosen)
+
+
+def test_shares_that_replace_leave_those_of_others(trained, tmp_path):
+    grid_of(tmp_path)
+    trained.clear()
+    for share in ((1, 2), (2, 2)):
+        assert grid_of(tmp_path, share, overwrite=True) == [{"mig": 0.1}, {"mig": 0.2}]
+    assert trained == [1, 2]
+    assert all((tmp_path / f"sprites-beta-topdis-seed{seed}" / CHECKPOINT_FILE).exists() for seed in (1, 2))
+    with pytest.raises(GanwalkError, match="seed1 holds a training"):
+        grid_of(tmp_path, (1, 2))
+
+
+def test_runs_that_were_removed_are_trained_again(trained, tmp_path):
+    for options in ({}, {"steps": 3}, {"steps": 3, "resume": True}):
+        for folder in tmp_path.glob("sprites-*"):
+            shutil.rmtree(folder)
+        trained.clear()
+        grid_of(tmp_path, **options)
+        assert trained == [1, 2]
+    trained.clear()
+    grid_of(tmp_path, steps=3, resume=True)
+    assert trained == []
 
 
 def test_grids_are_seeds_of_arms():
