@@ -85,6 +85,7 @@ def command(
             sample,
             test_sample,
             settings,
+            texts=[name in source.texts for name in source.factor_names],
             threads=threads,
             on_progress=lambda what, share: advance(_READ + int((_PARTS - _READ) * share), what),
         )
@@ -119,6 +120,8 @@ def _facts(found: CodesScores, source: CodesSource, files: tuple[Path, ...], set
         "deviations": {name: round(value, 6) for name, value in found.deviations.items()},
         "intervals": {name: [round(end, 6) for end in ends] for name, ends in found.intervals.items()},
         "missing": found.missing,
+        "without_intervals": found.without_intervals or None,
+        "numberings": list(source.numberings),
         "mutual_information": found.information.round(6).tolist(),
     }
 
@@ -138,6 +141,11 @@ def _report(found: CodesScores, source: CodesSource) -> list[str]:
         names = [name for name, own in zip(source.factor_names, found.kinds, strict=True) if own == kind]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         lines.append(f"factors, {kind}: {', '.join(names[:_NAMED])}{more}")
+    if source.numberings:
+        named = ", ".join(repr(name) for name in source.numberings)
+        lines.append(f"left out, as it numbers the rows: {named} (name it with --codes if it is a code)")
+    if found.without_intervals:
+        lines.append(f"no intervals: {found.without_intervals}")
     return lines + scores_with_intervals(found.scores, found.intervals, found.deviations, found.missing)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import re
 
@@ -92,6 +93,55 @@ def test_how_pickles_are_loaded_is_not_what_is_advised(tmp_path):
     with pytest.raises(GanwalkError, match=r"cannot read .*c.npy \(damaged, or Python objects\): give") as caught:
         open_codes([tmp_path / "c.npy", tmp_path / "f.npy"])
     assert "allow_pickle" not in str(caught.value)
+
+
+@pytest.mark.parametrize("index", ["", "Unnamed: 0", "__index_level_0__"])
+def test_an_index_that_pandas_writes_is_no_code(vae_run, tmp_path, index):
+    rng = np.random.default_rng(0)
+    lines = [f"{index},z0,z1,factor"]
+    lines += [f"{row},{a:.3f},{b:.3f},{row // 100}" for row, (a, b) in enumerate(rng.normal(size=(400, 2)))]
+    (tmp_path / "codes.csv").write_text("\n".join(lines))
+    code, out, err = vae_run("score", tmp_path / "codes.csv", "--out", tmp_path / "o", *FAST)
+    assert code == 0 and "2 codes" in out and f"left out, as it numbers the rows: {index!r}" in out, err
+    facts = json.loads((tmp_path / "o" / "scores.json").read_text())
+    assert facts["codes"] == ["z0", "z1"] and facts["numberings"] == [index] and facts["scores"]["mig"] < 0.1
+    source, _ = open_codes([tmp_path / "codes.csv"], codes=["*"])
+    assert source.code_names == (index, "z0", "z1") and source.numberings == ()
+
+
+def test_texts_are_classes_whatever_the_ranges_of_numbers(vae_run, tmp_path):
+    rng = np.random.default_rng(0)
+    places, angles = rng.integers(20, size=600), rng.uniform(size=600)
+    rows = [f"{p + 0.01 * a:.3f},{a:.4f},place {p},{a:.5f}" for p, a in zip(places, angles, strict=True)]
+    found = []
+    for order in (range(600), rng.permutation(600)):
+        text = "\n".join(["z0,z1,factor_place,factor_angle", *(rows[k] for k in order)])
+        (tmp_path / "codes.csv").write_text(text)
+        options = (*FAST, "--factor-bins", 10, "--force")
+        code, _, err = vae_run("score", tmp_path / "codes.csv", "--out", tmp_path / "o", *options)
+        assert code == 0, err
+        found.append(json.loads((tmp_path / "o" / "scores.json").read_text()))
+        assert [factor["kind"] for factor in found[-1]["factors"]] == ["classes", "binned"]
+    first, second = (np.array(facts["mutual_information"]) for facts in found)
+    # In nats: of 20 places more than ten ranges could hold.
+    np.testing.assert_allclose(first, second, atol=1e-5)
+    assert math.log(10) < first[0, 0] < math.log(20) and first[1, 1] > 2 > first[0, 1]
+
+
+def test_scores_do_not_depend_on_whether_halves_can_be_scored(vae_run, tmp_path):
+    """Of 500 rows 183 values repeat; of half of the rows that are for training they hardly do."""
+    rng = np.random.default_rng(0)
+    factors = np.stack([rng.integers(183, size=500), rng.integers(3, size=500)], axis=1)
+    np.savez(tmp_path / "codes.npz", codes=factors + 0.1 * rng.normal(size=(500, 2)), factors=factors)
+    facts = {}
+    for kind in ("none", "arrays"):
+        options = ("--metrics", "quick", "--no-dci", "--threads", 1, "-q", "--intervals", kind)
+        code, out, err = vae_run("score", tmp_path / "codes.npz", "--out", tmp_path / kind, *options)
+        assert code == 0, err
+        facts[kind] = json.loads((tmp_path / kind / "scores.json").read_text())
+    assert facts["arrays"]["scores"] == facts["none"]["scores"] and facts["arrays"]["intervals"] == {}
+    assert "no intervals: in half of the rows only" in out
+    assert "share a value of factor 0" in facts["arrays"]["without_intervals"]
 
 
 def test_parquet(arrays, tmp_path):

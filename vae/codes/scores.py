@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +42,7 @@ class CodesScores:
         kinds: of each factor: classes, continuous, binned or constant.
         information: (D, F) mutual information in nats.
         rows: how many there were, how many were used for what, and which were dropped.
+        without_intervals: why there are none, though they were asked for.
     """
 
     scores: dict[str, float]
@@ -51,6 +52,7 @@ class CodesScores:
     kinds: tuple[str, ...]
     information: Array
     rows: dict[str, Any]
+    without_intervals: str = ""
 
 
 def read_samples(
@@ -78,11 +80,14 @@ def score_samples(
     test: Sample | None,
     settings: CodesSettings,
     *,
+    texts: Sequence[bool] | None = None,
     threads: int | None = None,
     on_progress: Tell | None = None,
 ) -> CodesScores:
     """Every score of these rows, on the test set, a random split or folds.
 
+    Args:
+        texts: which factors number texts, and are never cut into ranges; None for none.
     Raises:
         GanwalkError: too few rows, or what the metrics refuse.
     """
@@ -90,6 +95,14 @@ def score_samples(
     continuous = continuous_factors(sample.factors)
     for_numbers = bool(continuous.any()) and settings.factor_bins is None
     constants = _constants(settings)
+    kinds = _kinds(sample, test, continuous, settings.factor_bins, texts)
+    if any(texts or ()) and "binned" in kinds:
+        binned = [kind == "binned" for kind in kinds]
+        assert settings.factor_bins is not None
+        edges = [_edges(column, settings.factor_bins) for column in sample.factors.T]
+        sample = replace(sample, factors=_cut(sample.factors, edges, binned))
+        test = None if test is None else replace(test, factors=_cut(test.factors, edges, binned))
+        settings = replace(settings, factor_bins=None)
     splits = _splits(sample, test, settings)
 
     def score(split: Split) -> dict[str, float]:
@@ -121,29 +134,34 @@ def score_samples(
         )
 
     intervals: dict[str, tuple[float, float]] = {}
+    without = ""
     if settings.intervals != "none":
         # Of the rows that the scores are of: with a split those of the training set.
         codes, factors = (sample.codes, sample.factors) if len(splits) > 1 else splits[0][:2]
-        intervals = score_intervals(
-            codes,
-            factors,
-            score_half,
-            draws=settings.draws,
-            seed=settings.seed,
-            on_draw=lambda done: tell("intervals", 0.5 + 0.5 * done / settings.draws),
-        )
+        try:
+            intervals = score_intervals(
+                codes,
+                factors,
+                score_half,
+                draws=settings.draws,
+                seed=settings.seed,
+                on_draw=lambda done: tell("intervals", 0.5 + 0.5 * done / settings.draws),
+            )
+        except GanwalkError as error:
+            # Of half of the rows a factor may hardly repeat, or not vary.
+            without = f"in half of the rows {error}"
     estimator = "neighbours" if for_numbers else "histogram"
-    whole = np.concatenate([sample.factors, test.factors]) if test is not None else sample.factors
     return CodesScores(
         scores=scores,
         deviations=deviations,
         intervals={name: intervals[name] for name in SCORES if name in intervals},
         missing=_missing(settings, for_numbers=for_numbers),
-        kinds=_kinds(whole, continuous, settings.factor_bins),
+        kinds=kinds,
         information=mutual_information(
             sample.codes, sample.factors, factor_bins=settings.factor_bins, estimator=estimator
         ),
         rows=_counts(sample, test, splits[0]),
+        without_intervals=without,
     )
 
 
@@ -209,12 +227,26 @@ def _parted(codes: Array, factors: Array, tested: Array) -> Split:
     return codes[~held], factors[~held], codes[held], factors[held]
 
 
-def _kinds(factors: Array, continuous: Array, factor_bins: int | None) -> tuple[str, ...]:
+def _kinds(
+    sample: Sample, test: Sample | None, continuous: Array, factor_bins: int | None, texts: Sequence[bool] | None
+) -> tuple[str, ...]:
+    factors = sample.factors if test is None else np.concatenate([sample.factors, test.factors])
     kinds = []
-    for column, is_continuous in zip(factors.T, continuous, strict=True):
+    for column, is_continuous, text in zip(factors.T, continuous, texts or [False] * factors.shape[1], strict=True):
         values = len(np.unique(column))
-        binned = factor_bins is not None and values > factor_bins
+        binned = factor_bins is not None and values > factor_bins and not text
         kinds.append(
             "constant" if values == 1 else "binned" if binned else "continuous" if is_continuous else "classes"
         )
     return tuple(kinds)
+
+
+def _edges(column: Array, bins: int) -> Array:
+    """The edges between ranges of equal width from the least to the greatest value."""
+    return np.linspace(column.min(), column.max(), bins + 1)[1:-1]
+
+
+def _cut(factors: Array, edges: Sequence[Array], chosen: Sequence[bool]) -> Array:
+    """Factors, those that are chosen as the numbers of their ranges."""
+    columns = zip(factors.T, edges, chosen, strict=True)
+    return np.stack([np.searchsorted(e, c, side="right") if cut else c for c, e, cut in columns], axis=1)

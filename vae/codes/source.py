@@ -32,12 +32,14 @@ class CodesSource:
         code_names, factor_names: of the D and F columns.
         blocks: codes (n, D) and factors (n, F), block by block; missing values are NaN, text is numbered by value.
         texts: names of the factors that are text.
+        numberings: names of columns that number the rows, and are no codes unless they are asked for.
     """
 
     code_names: tuple[str, ...]
     factor_names: tuple[str, ...]
     blocks: Callable[[], Iterator[Block]]
     texts: tuple[str, ...] = ()
+    numberings: tuple[str, ...] = ()
 
 
 @dataclass

@@ -17,6 +17,8 @@ from vae.metrics.arrays import Array
 
 # Of a table's columns, those that are factors if nobody names them.
 _FACTORS = ("factor*",)
+# What pandas calls an index that it writes into a table, or reads back from one.
+_NUMBERINGS = ("", "Unnamed: *", "__index_level_*__", "level_0", "index")
 # Where spreadsheets write a decimal comma, and in a table of the other kind.
 _OTHER_MARKS = (";", "\t", ",")
 
@@ -66,7 +68,8 @@ def open_text(path: Path, codes: Sequence[str], factors: Sequence[str]) -> Codes
             done += len(rows)
 
     names = [tuple(header[k] for k in which) for which in chosen]
-    return CodesSource(names[0], names[1], told(path, blocks), tuple(header[k] for k in texts))
+    numberings = () if codes else _ids(header)
+    return CodesSource(names[0], names[1], told(path, blocks), tuple(header[k] for k in texts), numberings)
 
 
 def _parsed(cells: Sequence[str], name: str, start: int, path: Path) -> Array:
@@ -127,7 +130,8 @@ def open_parquet(path: Path, codes: Sequence[str], factors: Sequence[str]) -> Co
                     np.stack([_of_arrow(columns[name], number.get(name)) for name in part], axis=1) for part in names
                 )
 
-    return CodesSource(names[0], names[1], told(path, blocks), tuple(texts))
+    numberings = () if codes else _ids(schema.names)
+    return CodesSource(names[0], names[1], told(path, blocks), tuple(texts), numberings)
 
 
 def _of_arrow(column: Any, number: Numbering | None) -> Array:
@@ -153,10 +157,16 @@ def _chosen(
         raise GanwalkError(
             f"{path}: name its columns of factors with --factors A,B; it has {one_line(', '.join(header), 300)}"
         )
-    rest = [k for k in (_matching(header, codes) if codes else range(len(header))) if k not in found]
+    others = _matching(header, codes) if codes else [k for k in range(len(header)) if header[k] not in _ids(header)]
+    rest = [k for k in others if k not in found]
     if not rest:
         raise GanwalkError(f"{path}: no column is left for codes; name fewer with --factors")
     return rest, found
+
+
+def _ids(header: Sequence[str]) -> tuple[str, ...]:
+    """Columns that number the rows: where these lie in an order, their number knows every factor."""
+    return tuple(header[k] for k in _matching(header, _NUMBERINGS))
 
 
 def _matching(header: Sequence[str], patterns: Sequence[str]) -> list[int]:
