@@ -108,8 +108,8 @@ class VAE(nn.Module):
     logits are float32; convolutions run in `precision`.
 
     Args:
-        initialisation: "kaiming"; or "normal" for N(0, 0.02), where the transposed convolutions keep torch's own
-            initialisation, as in the code that TopDis' authors released.
+        initialisation: "kaiming"; or, where the transposed convolutions keep torch's own initialisation as in the code
+            that TopDis' authors released, "kaiming-convolutions" or "normal" for N(0, 0.02).
     """
 
     def __init__(self, config: ModelConfig, precision: torch.dtype = torch.float32, initialisation: str = "kaiming"):
@@ -135,12 +135,13 @@ class VAE(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 transposed = isinstance(module, nn.ConvTranspose2d)
-                if initialisation == "kaiming":
-                    nn.init.kaiming_normal_(module.weight, mode="fan_out" if transposed else "fan_in")
-                elif not transposed:
+                if transposed and initialisation != "kaiming":
+                    continue
+                if initialisation == "normal":
                     nn.init.normal_(module.weight, 0, _DEVIATION)
-                if initialisation == "kaiming" or not transposed:
-                    nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+                else:
+                    nn.init.kaiming_normal_(module.weight, mode="fan_out" if transposed else "fan_in")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:

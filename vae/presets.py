@@ -79,7 +79,7 @@ _ROWS: Mapping[str, _Row] = {
     ),
     "control": _Row(
         "control",
-        training={"initialisation": "kaiming"},
+        training={"initialisation": "kaiming-convolutions"},
         options={"capacity_until": 0.585},
         term=_APART,
         weights=("layers", "options.capacity", "topdis.gamma", *_FLAGS),
@@ -89,7 +89,11 @@ _ROWS: Mapping[str, _Row] = {
         "dava",
         training={"batch": 128, "steps": 150_000, "clip": 1.0},
         term=_APART,
-        unknown=("options.width", "topdis.gamma", *_FLAGS),
+        # The defaults of their script and the command of the code that it goes back to say different ones.
+        unknown=(
+            *(f"options.{name}" for name in ("width", "capacity_weight", "encoder_weight", "decoder_weight")),
+            *("topdis.gamma", *_FLAGS),
+        ),
     ),
 }
 

@@ -116,8 +116,8 @@ class TrainingSettings:
     )
     initialisation: str = option(
         "kaiming",
-        "Weights by Kaiming's rule, or N(0, 0.02) with torch's own for transposed convolutions.",
-        choices=("kaiming", "normal"),
+        "Weights by Kaiming's rule; or by it, or as N(0, 0.02), with torch's own for transposed convolutions.",
+        choices=("kaiming", "kaiming-convolutions", "normal"),
     )
     likelihood: str = option(
         "bernoulli",

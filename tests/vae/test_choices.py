@@ -79,16 +79,19 @@ def test_hidden_layers_of_grey_images(settings, width):
 
 def test_normal_initialisation_leaves_transposed_convolutions_to_torch():
     data = Squares()
-    normal, usual = (
-        new_state(TrainingSettings(initialisation=how), data, "cpu").model for how in ("normal", "kaiming")
+    normal, usual, mixed = (
+        new_state(TrainingSettings(initialisation=how), data, "cpu").model
+        for how in ("normal", "kaiming", "kaiming-convolutions")
     )
     for place in (2, 4, 6, 8):
         assert float(normal.encoder[place].weight.detach().std()) == pytest.approx(0.02, rel=0.05)
         assert not normal.encoder[place].bias.any() and float(usual.encoder[place].weight.detach().std()) > 0.025
     # Torch draws them uniformly, within 1/√(fan in).
-    transposed = normal.decoder[4]
-    assert float(transposed.weight.detach().abs().max()) == pytest.approx((64 * 16) ** -0.5, rel=0.01)
-    assert transposed.bias.any() and not usual.decoder[4].bias.any()
+    for model in (normal, mixed):
+        transposed = model.decoder[4]
+        assert float(transposed.weight.detach().abs().max()) == pytest.approx((64 * 16) ** -0.5, rel=0.01)
+        assert transposed.bias.any() and not usual.decoder[4].bias.any()
+    assert torch.equal(mixed.encoder[0].weight, usual.encoder[0].weight) and not mixed.encoder[0].bias.any()
 
 
 def test_gaussian_likelihood_is_the_squared_error_of_the_decoded_images():

@@ -12,7 +12,7 @@ mig(codes, factors, *, bins=20) -> float · mig_sup(…, *, bins=20, active=0.01
 irs(…, *, quantile=0.99) · sap_continuous(…)
 factor_vae_score(…, *, batch=64, train_votes=10_000, eval_votes=5_000, min_std=0.05, seed=0)
 beta_vae_score(…, *, batch=64, train_points=10_000, eval_points=5_000, seed=0)
-dcimig(…, *, bins=20) · med(…, *, bins=20) · info_mc(…, *, neighbours=3) -> InfoMC · info_e(…)
+dcimig(…, *, bins=20) · med(…, *, bins=20) · info_mc(…, *, neighbours=3, inactive=1/8) -> InfoMC · info_e(…)
 of training and test arrays:
 sap(…, *, C=0.01) -> float · explicitness(…) -> float
 dci(…, *, rounds=100, seed=0, threads=None) -> DCI · dci_es(…, *, trees=100, …) -> ExplicitnessAndSize

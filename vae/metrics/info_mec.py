@@ -12,9 +12,6 @@ from vae.metrics.arrays import Array, ToldApart, told_apart
 from vae.metrics.information import factor_entropies
 from vae.metrics.neighbours import information_by_neighbours, most_with_numbers
 
-# Codes whose range is no more than this share of the widest one's are inactive (the authors' rule).
-_INACTIVE = 1 / 8
-
 
 @dataclass(frozen=True)
 class InfoMC:
@@ -34,20 +31,25 @@ def info_mc(
     factors: ArrayLike,
     *,
     neighbours: int = 3,
+    inactive: float = 1 / 8,
     factor_bins: int | None = None,
     continuous: bool = False,
 ) -> InfoMC:
     """Shares of the largest information in the sum, over each active code and each factor; both in [0, 1].
 
     A share s of n parts counts (s - 1/n) / (1 - 1/n). Information is that of nearest neighbours, where a code's values
-    do not repeat, and else counted, as the authors recommend. Codes whose range is at most an eighth of the widest
-    one's are inactive. What informs of nothing is left out of InfoM and counts 0 in InfoC; where one factor varies
-    InfoM is 1, where one code is active InfoC.
+    do not repeat, and else counted, as the authors recommend. What informs of nothing is left out of InfoM and counts 0
+    in InfoC; where one factor varies InfoM is 1, where one code is active InfoC.
+
+    Defaults are those of the code behind the paper (kylehkhsu/disentangle). The file that the authors gave out later
+    (infomec.py in kylehkhsu/latent_quantization) has 10 neighbours and 1/20, counts every quantised code that varies,
+    and gives InfoE such codes as one-hot vectors, not as numbers.
 
     Args:
         codes: (N, D).
         factors: (N, F).
         neighbours: k of the estimators.
+        inactive: codes whose range is at most this share of the widest one's do not count.
         factor_bins, continuous: of a continuous factor; see `vae.metrics`. As its entropy is infinite, the most that
             the estimator can find in N rows takes its place.
     """
@@ -59,7 +61,7 @@ def info_mc(
     matrix /= entropies
     varying = np.sort(np.concatenate([given.classes.columns, given.columns]))
     ranges = np.ptp(given.classes.codes, axis=0)
-    counted = matrix[ranges > _INACTIVE * ranges.max()][:, varying]
+    counted = matrix[ranges > inactive * ranges.max()][:, varying]
     if not counted.size or not counted.any():
         return InfoMC(0.0, 0.0, matrix)
     informative = counted.sum(axis=1) > 0

@@ -103,6 +103,7 @@ def test_codes_without_information_score_nothing(grid):
 def test_narrow_codes_are_inactive(grid):
     codes = np.concatenate([grid.astype(float), 0.1 * grid[:, :1]], axis=1)
     assert info_mc(codes, grid).compactness == pytest.approx(1)
+    assert info_mc(codes, grid, inactive=1 / 30).compactness < 0.9
     codes[:, 3] *= 20
     assert info_mc(codes, grid).compactness == pytest.approx((2.5 / 3 - 1 / 4) / (1 - 1 / 4))
 
