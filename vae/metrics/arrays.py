@@ -57,6 +57,9 @@ class Labelled:
         labels = np.empty((len(checked), len(self.values)), np.int64)
         for k, (column, values, edges) in enumerate(zip(self.columns, self.values, self.edges, strict=True)):
             found = _binned(columns[column], edges)
+            if {values.dtype, found.dtype} == {np.dtype(np.float32), np.dtype(np.float64)}:
+                # The same value is another number in another precision.
+                values, found = values.astype(np.float32), found.astype(np.float32)
             at = np.searchsorted(values, found).clip(max=len(values) - 1)
             labels[:, k] = np.where(values[at] == found, at, -1)
         return checked, labels

@@ -24,6 +24,7 @@ from vae.metrics import (
     sap_continuous,
     udr,
 )
+from vae.metrics.arrays import labelled
 from vae.metrics.dci import disentanglement
 
 FEW = {"train_votes": 200, "eval_votes": 100}
@@ -67,6 +68,14 @@ def test_a_code_that_does_not_vary_knows_nothing(rows):
     codes = np.stack([factors[:, 0].astype(float), np.full(rows, 0.3)], axis=1)
     assert mutual_information(codes, factors)[1].tolist() == [0.0] * 4
     assert modularity(codes, factors) == pytest.approx(modularity(codes[:, :1], factors) / 2)
+
+
+def test_factors_of_a_test_set_in_another_precision_are_the_same_values():
+    factors = np.repeat(np.linspace(0, 1, 8), 50)[:, None]
+    codes = factors + 0.0
+    for first, second in ((np.float32, np.float64), (np.float64, np.float32)):
+        given = labelled(codes, factors.astype(first))
+        assert given.test(codes, factors.astype(second))[1].tolist() == given.labels.tolist()
 
 
 def test_a_factor_in_two_codes_lowers_mig_and_completeness_only(grid):
