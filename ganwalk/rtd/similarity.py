@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ganwalk.arrays import is_tensor
 from ganwalk.rtd.barcode import as_distances
 from ganwalk.rtd.distances import EUCLIDEAN, Metric, distance_matrix
 from ganwalk.rtd.given import as_numbers, check_cloud
@@ -54,8 +55,7 @@ def linear_cka(P: Any, Q: Any) -> Any:
         check_cloud(cloud)
     if len(clouds[0]) != len(clouds[1]):
         raise ValueError(f"the clouds have different numbers of points: {len(clouds[0])} and {len(clouds[1])}")
-    x, y = (cloud.reshape(len(cloud), -1) for cloud in clouds)
-    x, y = (flat - flat.mean(0) for flat in (x, y))
+    x, y = (_centred(cloud.reshape(len(cloud), -1)) for cloud in clouds)
     # Of whatever is smaller: products of coordinates, or of points.
     if len(x) < max(x.shape[1], y.shape[1]):
         x, y = x @ x.T, y @ y.T
@@ -64,7 +64,21 @@ def linear_cka(P: Any, Q: Any) -> Any:
         cross, own, other = (((a.T @ b) ** 2).sum() for a, b in ((y, x), (x, x), (y, y)))
     # Of points that are all one it is zero by zero: a tensor's is NaN by itself, as is its gradient.
     with np.errstate(invalid="ignore"):
-        return cross / (own * other) ** 0.5
+        return cross / (own**0.5 * other**0.5)
+
+
+def _centred(flat: Any) -> Any:
+    """Points (n, d) about their mean, in the units of their largest coordinate, whose fourth powers no type holds."""
+    if is_tensor(flat):
+        import torch
+
+        flat = flat.to(torch.promote_types(flat.dtype, torch.float32))
+        flat = flat - flat.mean(0)
+        largest = float(flat.detach().abs().max()) if flat.numel() else 0.0
+    else:
+        flat = flat - flat.mean(0)
+        largest = float(np.abs(flat).max(initial=0.0))
+    return flat / largest if largest > 0 else flat
 
 
 def _edges_of_both(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -225,3 +225,8 @@ def _cores() -> int:
 def _pool(threads: int) -> ThreadPoolExecutor:
     """One pool for each number of threads: starting threads costs more than a small barcode."""
     return ThreadPoolExecutor(threads, thread_name_prefix="rtd")
+
+
+# A forked process has the pools, and none of their threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

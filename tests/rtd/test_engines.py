@@ -1,5 +1,10 @@
 """Our engine against the independent reference, and against known barcodes."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -213,3 +218,23 @@ def test_negative_zero_sorts_as_zero():
     w = np.array([[0, -0.0, 1], [-0.0, 0, 1], [1, 1, 0]])
     v = np.array([[0, 0.5, 1], [0.5, 0, 1], [1, 1, 0]])
     assert np.array_equal(sorted_bars(cross_barcode(w, v, "max")), sorted_bars(cross_barcode(np.abs(w), v, "max")))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_threads_of_its_own(tmp_path):
+    """Python has it as the default on Linux up to 3.13: what has computed before must not make the children wait."""
+    script = tmp_path / "forks.py"
+    script.write_text(
+        "import multiprocessing, numpy as np\n"
+        "from ganwalk.rtd import rtd\n"
+        "P, Q = np.random.default_rng(0).normal(size=(2, 128, 3))\n"
+        "def run(_):\n"
+        "    return rtd(P, Q, threads=2)\n"
+        "if __name__ == '__main__':\n"
+        "    own = run(0)\n"
+        "    with multiprocessing.get_context('fork').Pool(2) as pool:\n"
+        "        assert pool.map_async(run, range(2)).get(timeout=120) == [own, own]\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    ran = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr

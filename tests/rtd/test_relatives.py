@@ -190,6 +190,22 @@ def test_similarities_by_their_definitions(clouds):
     assert np.isnan(nts_e(P[:2], Q[:2])) and np.isnan(nts_m(np.eye(4), np.eye(4)))
 
 
+@pytest.mark.parametrize("scale", [1e-12, 1e9])
+@pytest.mark.parametrize("shape", [(40, 3000), (3000, 40)])
+def test_linear_cka_has_no_scale(scale, shape):
+    """Fourth powers of pixels, summed, are beyond single precision."""
+    P = np.random.default_rng(0).uniform(size=shape).astype(np.float32) * np.float32(scale)
+    assert linear_cka(P, P) == pytest.approx(1) == linear_cka(torch.from_numpy(P), 2 * torch.from_numpy(P)).item()
+
+
+def test_linear_cka_of_bytes_and_half_precision():
+    pixels = torch.randint(256, (30, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    others = pixels.roll(1, 0)
+    expected = linear_cka(pixels.numpy(), others.numpy())
+    assert linear_cka(pixels, others).item() == pytest.approx(expected, rel=1e-5)
+    assert linear_cka(pixels.half(), others.bfloat16()).item() == pytest.approx(expected, rel=1e-2)
+
+
 def test_linear_cka_of_tensors_and_of_more_coordinates_than_points(clouds):
     P, Q = (torch.from_numpy(cloud).requires_grad_() for cloud in clouds)
     assert torch.autograd.gradcheck(linear_cka, (P, Q))
