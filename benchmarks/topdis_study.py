@@ -324,6 +324,7 @@ def _show(what: str, share: float) -> None:
     print(f"\r{what}: {100 * share:.0f} %   ", end="", file=sys.stderr)
 
 
+_CHANGED = (*SHARES, "bce")
 # Of `draw_changes`.
 _DRAWN = ("mig", "dci_disentanglement", "factor_vae", "irs")
 
@@ -365,13 +366,13 @@ def changes(found: Mapping[str, Any], kind: str) -> dict[str, np.ndarray]:
     runs = {name: run for name, run in found.items() if f"-{kind}-" in name and kind != against}
     pairs = [(run, found.get(name.replace(f"-{kind}-", f"-{against}-"))) for name, run in runs.items()]
     known = [(run["scores"], plain["scores"]) for run, plain in pairs if plain is not None]
-    return {name: np.array([run[name] - plain[name] for run, plain in known]) for name in SHARES} if known else {}
+    return {name: np.array([run[name] - plain[name] for run, plain in known]) for name in _CHANGED} if known else {}
 
 
 def differences(found: Mapping[str, Any]) -> str:
     """Markdown: what the term changes against the run of the same seed without it, over all pairs there are."""
     lines = ["### With the term against without, same seed", ""]
-    lines += [f"| | pairs | {' | '.join(LABELS[n] for n in SHARES)} |", "|---" * (len(SHARES) + 2) + "|"]
+    lines += [f"| | pairs | {' | '.join(LABELS[n] for n in _CHANGED)} |", "|---" * (len(_CHANGED) + 2) + "|"]
     for kind, about in KINDS.items():
         by_score = changes(found, kind)
         if by_score:
