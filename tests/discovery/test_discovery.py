@@ -298,3 +298,16 @@ def test_large_networks_are_synthesised_in_small_chunks(toy):
     chunks = [DiscoverySettings(n_directions=2, layer=layer).resolve(large).chunk for layer in (2, 6, 13)]
     assert chunks == [64, 16, 1]
     assert DiscoverySettings(n_directions=2, chunk=5).resolve(large).chunk == 5
+
+
+def test_memory_bounds_the_chunk_of_small_networks_too():
+    with torch.device("meta"):
+        small = StyleGAN2(StyleGAN2Config(img_resolution=128))
+    chunks = [DiscoverySettings(n_directions=2, memory=memory).resolve(small).chunk for memory in (1e8, 3e9, 1e11)]
+    # 208 to 237 MB of an image's gradient, of which two thirds of the memory hold as many.
+    assert chunks == [1, 8, 64]
+
+
+@pytest.mark.parametrize("name", ["blobs", "scenes"])
+def test_what_ships_fits_in_one_piece(name):
+    assert DiscoverySettings(n_directions=2).resolve(ganwalk.load_generator(name)).chunk == 64
