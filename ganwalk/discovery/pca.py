@@ -13,7 +13,7 @@ from torch import Tensor
 from ganwalk.discovery.sketch import Sketch
 from ganwalk.discovery.spectra import check_count, leading_eigenvectors_of, with_fixed_signs
 from ganwalk.discovery.subspace import latent_subspace
-from ganwalk.discovery.view import View, features, sample_latents
+from ganwalk.discovery.view import View, code_labels, features, sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 
@@ -55,9 +55,12 @@ def _sampled_features(
     """Sketched features (samples, values) float32 on the CPU, in bounded memory."""
     rows = []
     sketch = Sketch(seed)
+    labels = code_labels(generator, view, len(latents), seed)
     with torch.no_grad():
         for start in range(0, len(latents), view.chunk):
-            rows.append(sketch(features(generator, view, latents[start : start + view.chunk], seed + start)))
+            part = slice(start, start + view.chunk)
+            own = None if labels is None else labels[part]
+            rows.append(sketch(features(generator, view, latents[part], seed + start, own)))
             if on_share is not None:
                 on_share(min(1.0, (start + view.chunk) / len(latents)))
     return torch.cat(rows)

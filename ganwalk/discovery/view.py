@@ -130,11 +130,20 @@ def sample_latents(generator: Generator, view: View, n: int, seed: int) -> Tenso
         return channelled(generator).channel_styles(styles) if view.space == "s" else styles
 
 
-def latent_styles(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
-    """What the synthesis takes of latents from `sample_latents`: themselves, or the styles that codes z map to."""
+def code_labels(generator: Generator, view: View, n: int, seed: int) -> Tensor | None:
+    """Labels (n, c_dim) of a batch of codes z; None without classes, and in other spaces, whose latents hold them."""
+    return sample_labels(generator, n, view.class_index, seed) if view.space == "z" else None
+
+
+def latent_styles(generator: Generator, view: View, latents: Tensor, seed: int, labels: Tensor | None = None) -> Tensor:
+    """What the synthesis takes of latents from `sample_latents`: themselves, or the styles that codes z map to.
+
+    Args:
+        labels: of the codes, where these are a part of the batch whose labels the seed draws; None draws them.
+    """
     if view.space != "z":
         return latents
-    c = sample_labels(generator, len(latents), view.class_index, seed)
+    c = code_labels(generator, view, len(latents), seed) if labels is None else labels
     return view.styles(generator, latents, c)
 
 
@@ -147,11 +156,14 @@ def style_features(generator: Generator, view: View, styles: Tensor, seed: int) 
     return made.float()
 
 
-def features(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
-    """Images or features (n, …) of latents; bounded memory, forwards and backwards."""
+def features(generator: Generator, view: View, latents: Tensor, seed: int, labels: Tensor | None = None) -> Tensor:
+    """Images or features (n, …) of latents; bounded memory, forwards and backwards. `labels` as in `latent_styles`."""
+    # Of the whole batch, so that the memory decides nothing but the memory.
+    labels = code_labels(generator, view, len(latents), seed) if labels is None else labels
 
     def synthesise(part: Tensor, start: int) -> Tensor:
-        return style_features(generator, view, latent_styles(generator, view, part, seed + start), seed + start)
+        own = None if labels is None else labels[start : start + len(part)]
+        return style_features(generator, view, latent_styles(generator, view, part, seed, own), seed + start)
 
     if len(latents) <= view.chunk:
         return synthesise(latents, 0)

@@ -7,14 +7,16 @@ import pytest
 import torch
 
 import ganwalk
-from ganwalk.discovery import optimisation
+from ganwalk.discovery import jacobian, optimisation, pca
 from ganwalk.discovery.checkpointing import load_checkpoint
+from ganwalk.discovery.factors import Factor, read_factors
 from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.search_space import search_space
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import View, default_layer, features, sample_latents
 from ganwalk.errors import GanwalkError
+from ganwalk.generators.base import sample_labels
 from ganwalk.generators.blobs import BlobsConfig
 from ganwalk.generators.loading import make_blobs
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -227,13 +229,44 @@ def test_chunks_change_neither_features_nor_gradients(toy):
         assert torch.allclose(value, results[0][0], atol=1e-4) and torch.allclose(gradient, results[0][1], rtol=1e-3)
 
 
-def test_class_conditional_generators():
+@pytest.fixture
+def conditional():
+    """A StyleGAN2 of 8 px and three classes."""
     torch.manual_seed(0)
     config = StyleGAN2Config(
         img_resolution=8, z_dim=6, w_dim=8, c_dim=3, mapping_layers=1, channel_base=64, channel_max=8
     )
     generator = StyleGAN2(config).eval().requires_grad_(False)
     generator.identity = None
+    return generator
+
+
+class Read:
+    """Reads the first coordinate of the last style."""
+
+    factors, needs_images, identity = (Factor("first"),), False, "first"
+
+    def read(self, styles, images):
+        return [styles[:, -1, 0]]
+
+
+def test_classes_of_a_batch_do_not_depend_on_the_chunk(conditional):
+    whole = View("z", None, 3, "const", 1.0, None, 4000)
+    parts = replace(whole, chunk=300)
+    z = sample_latents(conditional, whole, 700, 3)
+    styles = conditional.mapping(z, sample_labels(conditional, 700, None, 3))
+    for view in (whole, parts):
+        assert torch.allclose(features(conditional, view, z, 3), conditional.synthesis(styles), atol=1e-5)
+        (read,) = read_factors(conditional, Read(), view, z, 3)
+        assert torch.allclose(read, styles[:, -1, 0], atol=1e-5)
+    for find in (pca.find_directions, jacobian.find_directions):
+        few = parts if find is pca.find_directions else replace(parts, chunk=5)
+        first, second = (find(conditional, view, 2, seed=0) for view in (whole, few))
+        assert torch.allclose(first, second, atol=1e-4)
+
+
+def test_class_conditional_generators(conditional):
+    generator = conditional
     view = View("w", None, generator.num_layers - 1, "const", 1.0, 2, 8)
     assert sample_latents(generator, view, 5, 0).shape == (5, 4, 8)
     with pytest.raises(GanwalkError, match="classes are 0 to 2"):
