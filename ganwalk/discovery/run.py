@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ganwalk.discovery.checkpointing import with_stored_chunk
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.held_scores import score_vectors
 from ganwalk.discovery.learned.training import Training
@@ -63,10 +64,13 @@ def run_discovery(
     Raises:
         GanwalkError: settings that do not fit the generator or the method, or nothing to resume.
     """
+    chosen = settings.chunk is not None
     settings = settings.resolve(generator)
     method = method_of(settings.method)
     if resume and (method.find or method.fit):
         raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
+    if resume and checkpoint is not None and not chosen:
+        settings = with_stored_chunk(settings, checkpoint)
     run = Run(
         generator,
         settings,

@@ -118,6 +118,40 @@ def test_a_stopped_run_continues_bit_for_bit(toy, undisturbed, tmp_path, stop_at
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("space", ["w", "z"])
+def test_a_run_out_of_memory_continues_with_less(toy, tmp_path, space):
+    settings, less = replace(FAST, steps=3, space=space), 1e5
+    assert replace(settings, memory=less).resolve(toy).chunk < FAST.batch < settings.resolve(toy).chunk
+
+    def stop(progress):
+        if progress.step == 1:
+            raise KeyboardInterrupt
+
+    found = {}
+    for name, before, after in (
+        ("same", {}, {}),
+        ("less", {}, {"memory": less}),
+        ("more", {"memory": less}, {}),
+        ("little", {"memory": less}, {"memory": less}),
+    ):
+        checkpoint = tmp_path / name / "checkpoint.pt"
+        run_discovery(toy, replace(settings, **before), checkpoint=checkpoint, on_step=stop)
+        found[name] = run_discovery(toy, replace(settings, **after), checkpoint=checkpoint, resume=True)
+    vectors = {name: result.directions.vectors for name, result in found.items()}
+    chunks = {name: result.settings.chunk for name, result in found.items()}
+    # A run goes on as it began; with less memory, in smaller pieces, unless its space hangs on them.
+    assert chunks["more"] == chunks["little"] and torch.equal(vectors["more"], vectors["little"])
+    assert chunks["less"] == (chunks["little"] if space == "w" else chunks["same"])
+    assert torch.allclose(vectors["less"], vectors["same"], atol=1e-3)
+    if space == "w":
+        typed = run_discovery(toy, replace(settings, chunk=7), checkpoint=checkpoint, resume=True)
+        assert typed.settings.chunk == 7
+    else:
+        with pytest.raises(GanwalkError, match="another chunk"):
+            run_discovery(toy, replace(settings, chunk=7), checkpoint=checkpoint, resume=True)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["evaluation", "step"])
 def test_an_interrupt_anywhere_finds_a_step_whole_or_not_done(toy, usual, tmp_path, monkeypatch, where):
     checkpoint = tmp_path / "checkpoint.pt"
