@@ -15,7 +15,7 @@ from ganwalk.discovery.spectra import check_count, leading_eigenvectors_of, with
 from ganwalk.discovery.subspace import latent_subspace
 from ganwalk.discovery.view import View, code_labels, features, sample_latents
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator
+from ganwalk.generators.base import Generator, space_dim
 
 _SAMPLES = 2000
 _SAMPLES_PER_DIMENSION = 8
@@ -36,17 +36,22 @@ def find_directions(
     Raises:
         GanwalkError: n is above the dimension of the space, or the features vary along fewer components.
     """
-    d = check_count(generator, view, n)
+    check_count(generator, view, n)
     if view.space == "w":
         subspace = latent_subspace(generator, "w", n, class_index=view.class_index, seed=seed)
         return subspace.components
-    latents = sample_latents(generator, view, max(_SAMPLES, _SAMPLES_PER_DIMENSION * d), seed)
+    latents = sample_latents(generator, view, passes(generator, view), seed)
     coordinates = _component_coordinates(
         _sampled_features(generator, view, latents, seed, on_share), n, seed, view.layer
     )
     # Coordinates of different components are uncorrelated: the least squares of z on them are its products with each.
     regressed = coordinates @ latents.cpu().double()
     return with_fixed_signs(torch.linalg.qr(regressed.T).Q.T)
+
+
+def passes(generator: Generator, view: View) -> int:
+    """Latents whose features are made: in w, none."""
+    return 0 if view.space == "w" else max(_SAMPLES, _SAMPLES_PER_DIMENSION * space_dim(generator, view.space))
 
 
 def _sampled_features(
