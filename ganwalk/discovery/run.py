@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -110,10 +109,10 @@ def _compared(run: Run, result: DiscoveryResult) -> DiscoveryResult:
     if settings.equalize:
         target = target or float(found.effects.square().mean().sqrt())
     subspace = latent_statistics(run.generator, settings)
-    bases = list(result.bases)
+    bases, notices = list(result.bases), list(result.notices)
     for name in names:
         # A baseline that cannot serve this generator is no reason to lose the result.
-        with contextlib.suppress(GanwalkError):
+        try:
             vectors = closed_form(run.generator, settings, name)
             bases.append(
                 score_vectors(
@@ -127,4 +126,6 @@ def _compared(run: Run, result: DiscoveryResult) -> DiscoveryResult:
                     on_share=run.sharing(f"baseline {name}"),
                 )
             )
-    return replace(result, bases=tuple(bases))
+        except GanwalkError as error:
+            notices.append(f"{name} has no scores: {error}")
+    return replace(result, bases=tuple(bases), notices=tuple(notices))

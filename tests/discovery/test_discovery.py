@@ -63,6 +63,13 @@ def test_z_with_dead_dimensions_is_searched_where_the_image_changes():
     assert (blobs.axes.double() @ subspace.components.T).square().sum() == pytest.approx(6, abs=0.05)
 
 
+def test_a_baseline_that_cannot_serve_says_so(toy):
+    settings = replace(FAST, method="jacobian", space="z", compared=("sefa", "jacobian", "random"))
+    result = run_discovery(toy, settings)
+    assert [basis.name for basis in result.bases] == ["jacobian", "random"]
+    assert len(result.notices) == 1 and "sefa has no scores: sefa factorises the weights that w" in result.notices[0]
+
+
 def test_directions_are_orthonormal_sorted_and_described(toy):
     result = run_discovery(toy, replace(FAST, compared=("pca", "random")))
     directions = result.directions
