@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -47,6 +47,20 @@ def save_checkpoint(path: Path, progress: Progress | Training, run: str, polishi
     write_checkpoint(path, {"fingerprint": run, "progress": state, "polishing": polish})
 
 
+def with_stored_chunk(settings: DiscoverySettings, path: Path) -> DiscoverySettings:
+    """Resolved settings, whose chunk nobody chose, with that of the run to resume; a smaller one if the memory is less.
+
+    In w the chunk decides nothing but the rounding. In z the search space is estimated chunk by chunk: it keeps that of
+    the run. What cannot be read `load_checkpoint` will refuse.
+    """
+    try:
+        stored = int(json.loads(read_checkpoint(path)["fingerprint"])["chunk"])
+    except Exception:
+        return settings
+    assert settings.chunk is not None
+    return replace(settings, chunk=stored if settings.space == "z" else min(stored, settings.chunk))
+
+
 def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage, Polishing | None]:
     """The progress saved at `path`, of the kind that the run's method makes.
 
@@ -68,7 +82,8 @@ def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage, Pol
     if before["scored"] is None:
         # Before there were these settings.
         before |= {"scored": before["batch"], "precision": "float32"}
-    changed = sorted(key for key in {*before, *now} - {*APART} if before.get(key) != now.get(key))
+    free = {*APART} if now.get("space") == "z" else {*APART, "chunk"}
+    changed = sorted(key for key in {*before, *now} - free if before.get(key) != now.get(key))
     if changed:
         raise GanwalkError(
             f"{path} belongs to a run with another {', '.join(changed)}: "

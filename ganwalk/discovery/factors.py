@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from ganwalk.discovery.view import View, latent_styles
+from ganwalk.discovery.view import View, code_labels, latent_styles
 from ganwalk.generators.base import Generator
 
 Kind = Literal["linear", "circular", "categorical"]
@@ -67,8 +67,10 @@ def read_factors(
         on_share: called with the share of the latents that is done.
     """
     parts = []
+    labels = code_labels(generator, view, len(latents), seed)
     for start in range(0, len(latents), view.chunk):
-        styles = latent_styles(generator, view, latents[start : start + view.chunk], seed + start)
+        part = slice(start, start + view.chunk)
+        styles = latent_styles(generator, view, latents[part], seed, None if labels is None else labels[part])
         images = generator.synthesis(styles, noise=view.noise).clamp(-1, 1) if reader.needs_images else None
         parts.append(reader.read(styles, images))
         if on_share is not None:

@@ -20,7 +20,7 @@ from torch.autograd import forward_ad
 
 from ganwalk.directions import shift_latents
 from ganwalk.discovery.spectra import check_count, leading_eigenvectors, with_fixed_signs
-from ganwalk.discovery.view import View, features, sample_latents
+from ganwalk.discovery.view import View, code_labels, features, sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.seeds import rng_of
@@ -128,8 +128,11 @@ def _probed(
 class _Chunk:
     """Derivatives of the features of a few latents by a shift that they share, or by one shift for each."""
 
-    def __init__(self, generator: Generator, view: View, latents: Tensor, seed: int, shared: bool):
-        self._generator, self._view, self._latents, self._seed = generator, view, latents, seed
+    def __init__(
+        self, generator: Generator, view: View, latents: Tensor, seed: int, labels: Tensor | None, shared: bool
+    ):
+        self._generator, self._view, self._latents = generator, view, latents
+        self._seed, self._labels = seed, labels
         shape = latents.shape[-1:] if shared else (len(latents), *[1] * (latents.ndim - 2), latents.shape[-1])
         self._shift = latents.new_zeros(shape, requires_grad=True)
         self._features = self._shifted(self._shift)
@@ -139,8 +142,10 @@ class _Chunk:
         cls, generator: Generator, view: View, latents: Tensor, seed: int, *, shared: bool = True
     ) -> Iterator[_Chunk]:
         """The latents by chunks of the view's size, with the labels and noise that `features` gives them as a whole."""
+        labels = code_labels(generator, view, len(latents), seed)
         for start in range(0, len(latents), view.chunk):
-            yield cls(generator, view, latents[start : start + view.chunk], seed + start, shared)
+            part = slice(start, start + view.chunk)
+            yield cls(generator, view, latents[part], seed + start, None if labels is None else labels[part], shared)
 
     def random_signs(self, rng: torch.Generator) -> Tensor:
         """-1 or 1 for every value of the features; the same on every device."""
@@ -166,7 +171,7 @@ class _Chunk:
         # Gradients on, whatever the caller set: without, layers overwrite their input, and tangents with it.
         with torch.enable_grad():
             latents = shift_latents(self._latents, shift, self._view.layers)
-            return features(self._generator, self._view, latents, self._seed)
+            return features(self._generator, self._view, latents, self._seed, self._labels)
 
     def push_forward(self, direction: Tensor) -> Tensor:
         """J·direction, shaped as the features: forward mode, or twice backwards where an operation lacks it."""

@@ -13,9 +13,9 @@ from torch import Tensor
 from ganwalk.discovery.sketch import Sketch
 from ganwalk.discovery.spectra import check_count, leading_eigenvectors_of, with_fixed_signs
 from ganwalk.discovery.subspace import latent_subspace
-from ganwalk.discovery.view import View, features, sample_latents
+from ganwalk.discovery.view import View, code_labels, features, sample_latents
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator
+from ganwalk.generators.base import Generator, space_dim
 
 _SAMPLES = 2000
 _SAMPLES_PER_DIMENSION = 8
@@ -36,11 +36,11 @@ def find_directions(
     Raises:
         GanwalkError: n is above the dimension of the space, or the features vary along fewer components.
     """
-    d = check_count(generator, view, n)
+    check_count(generator, view, n)
     if view.space == "w":
         subspace = latent_subspace(generator, "w", n, class_index=view.class_index, seed=seed)
         return subspace.components
-    latents = sample_latents(generator, view, max(_SAMPLES, _SAMPLES_PER_DIMENSION * d), seed)
+    latents = sample_latents(generator, view, passes(generator, view), seed)
     coordinates = _component_coordinates(
         _sampled_features(generator, view, latents, seed, on_share), n, seed, view.layer
     )
@@ -49,15 +49,23 @@ def find_directions(
     return with_fixed_signs(torch.linalg.qr(regressed.T).Q.T)
 
 
+def passes(generator: Generator, view: View) -> int:
+    """Latents whose features are made: in w, none."""
+    return 0 if view.space == "w" else max(_SAMPLES, _SAMPLES_PER_DIMENSION * space_dim(generator, view.space))
+
+
 def _sampled_features(
     generator: Generator, view: View, latents: Tensor, seed: int, on_share: Callable[[float], None] | None
 ) -> Tensor:
     """Sketched features (samples, values) float32 on the CPU, in bounded memory."""
     rows = []
     sketch = Sketch(seed)
+    labels = code_labels(generator, view, len(latents), seed)
     with torch.no_grad():
         for start in range(0, len(latents), view.chunk):
-            rows.append(sketch(features(generator, view, latents[start : start + view.chunk], seed + start)))
+            part = slice(start, start + view.chunk)
+            own = None if labels is None else labels[part]
+            rows.append(sketch(features(generator, view, latents[part], seed + start, own)))
             if on_share is not None:
                 on_share(min(1.0, (start + view.chunk) / len(latents)))
     return torch.cat(rows)

@@ -6,12 +6,13 @@ import time
 
 import torch
 
+from ganwalk.discovery import local, pca
 from ganwalk.discovery.jacobian import PROBES, SKETCH_SAMPLES
-from ganwalk.discovery.local import passes, seen_layers
 from ganwalk.discovery.methods import method_of
 from ganwalk.discovery.ranges import ranges_of_layers
 from ganwalk.discovery.searches.on_student import polish_settings
 from ganwalk.discovery.settings import DiscoverySettings
+from ganwalk.discovery.student.search import SHIFTED_COMPONENTS
 from ganwalk.discovery.view import features, sample_latents
 from ganwalk.generators.base import Generator
 from ganwalk.generators.timing import seconds_per_latent
@@ -72,7 +73,11 @@ def _search(generator: Generator, settings: DiscoverySettings, forward: float) -
     if method.cost is not None:
         plain, shifted = method.cost(settings.batch, n)
         step = plain * forward + shifted * _seconds_with_gradient(generator, settings) + _NETWORK_STEP
-        phases += [Phase("steps", settings.steps * step), Phase("scores", 2 * effects + scores)]
+        phases += [
+            Phase("start", _space_seconds(generator, settings, forward)),
+            Phase("steps", settings.steps * step),
+            Phase("scores", 2 * effects + scores),
+        ]
     elif method.fit is not None:
         assert settings.images is not None
         each = seconds_per_latent(generator, batch=_PROBE)
@@ -85,7 +90,9 @@ def _search(generator: Generator, settings: DiscoverySettings, forward: float) -
     elif settings.search == "direct":
         both = _seconds_with_gradient(generator, settings)
         held = (settings.steps // settings.evaluate_every + 1) * 2 * n * settings.batch * forward
-        starting = settings.batch * n * (both + 2 * forward) if settings.start == "jacobian" else 0.0
+        starting = _space_seconds(generator, settings, forward)
+        if settings.start == "jacobian":
+            starting += settings.batch * n * (both + 2 * forward)
         phases += [
             Phase("start", starting),
             Phase("steps", _seconds_of_steps(settings, forward, both) + held),
@@ -94,6 +101,7 @@ def _search(generator: Generator, settings: DiscoverySettings, forward: float) -
     else:
         assert settings.images is not None and settings.polish is not None
         phases += [
+            Phase("start", _space_seconds(generator, settings, forward, SHIFTED_COMPONENTS)),
             Phase("images", settings.images * forward),
             Phase("student", _FIT),
             Phase("search", settings.steps * _SEARCH_STEP),
@@ -114,17 +122,30 @@ def _seconds_of_steps(settings: DiscoverySettings, forward: float, both: float) 
     return settings.steps * settings.batch * (forward + settings.directions_per_step * (both + again))
 
 
+def _space_seconds(generator: Generator, settings: DiscoverySettings, forward: float, least: int = 1) -> float:
+    """Of the subspace of at least so many dimensions: in z its components are those that change the image."""
+    assert settings.subspace_dim is not None
+    partial = settings.space == "z" and max(settings.subspace_dim, least) < generator.z_dim
+    return _jacobian_seconds(forward) if partial else 0.0
+
+
+def _jacobian_seconds(forward: float) -> float:
+    return forward * SKETCH_SAMPLES * (1 + PROBES * _BACKWARD)
+
+
 def _closed_form_seconds(name: str, generator: Generator, settings: DiscoverySettings, forward: float) -> float:
+    view, n = settings.view(), settings.n_directions
     if name == "local":
-        view = settings.view()
         each = {
             layer: seconds_per_latent(generator, layer, batch=min(_PROBE, view.chunk))
-            for layer in seen_layers(generator, view)
+            for layer in local.seen_layers(generator, view)
         }
-        return _ROTATION + passes(generator, view, settings.n_directions) * sum(each.values())
-    if name != "jacobian":
-        return 2.0
-    return forward * SKETCH_SAMPLES * (1 + PROBES * _BACKWARD)
+        partial = view.space == "z" and local.components_for(generator, view, n) < generator.z_dim
+        basis = _jacobian_seconds(forward) if partial else 0.0
+        return _ROTATION + basis + local.passes(generator, view, n) * sum(each.values())
+    if name == "jacobian":
+        return _jacobian_seconds(forward)
+    return 2.0 + (pca.passes(generator, view) * forward if name in ("pca", "random") else 0.0)
 
 
 def _seconds_with_gradient(generator: Generator, settings: DiscoverySettings) -> float:

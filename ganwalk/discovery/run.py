@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ganwalk.discovery.checkpointing import with_stored_chunk
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.held_scores import score_vectors
 from ganwalk.discovery.learned.training import Training
@@ -63,10 +63,13 @@ def run_discovery(
     Raises:
         GanwalkError: settings that do not fit the generator or the method, or nothing to resume.
     """
+    chosen = settings.chunk is not None
     settings = settings.resolve(generator)
     method = method_of(settings.method)
     if resume and (method.find or method.fit):
         raise GanwalkError(f"nothing to resume: {settings.method} has a closed form; run without --resume")
+    if resume and checkpoint is not None and not chosen:
+        settings = with_stored_chunk(settings, checkpoint)
     run = Run(
         generator,
         settings,
@@ -106,10 +109,10 @@ def _compared(run: Run, result: DiscoveryResult) -> DiscoveryResult:
     if settings.equalize:
         target = target or float(found.effects.square().mean().sqrt())
     subspace = latent_statistics(run.generator, settings)
-    bases = list(result.bases)
+    bases, notices = list(result.bases), list(result.notices)
     for name in names:
         # A baseline that cannot serve this generator is no reason to lose the result.
-        with contextlib.suppress(GanwalkError):
+        try:
             vectors = closed_form(run.generator, settings, name)
             bases.append(
                 score_vectors(
@@ -123,4 +126,6 @@ def _compared(run: Run, result: DiscoveryResult) -> DiscoveryResult:
                     on_share=run.sharing(f"baseline {name}"),
                 )
             )
-    return replace(result, bases=tuple(bases))
+        except GanwalkError as error:
+            notices.append(f"{name} has no scores: {error}")
+    return replace(result, bases=tuple(bases), notices=tuple(notices))

@@ -20,6 +20,9 @@ DEFAULT_CHUNK = 64
 # 1024 px network takes some 2 GB.
 DEFAULT_MEMORY = 3 * 10**9
 _CHUNK_VALUES = 2**23
+# Share of the memory that gradients of small networks may take.
+_KEPT = 2 / 3
+_WIDEST = 512
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,26 @@ def default_chunk(generator: Generator, layer: int, memory: float = DEFAULT_MEMO
         memory: bytes that the process may take, gradients included.
     """
     if generator.resolution <= IMAGE_DISTANCE_LIMIT:
-        return DEFAULT_CHUNK
+        return max(1, min(DEFAULT_CHUNK, int(_KEPT * memory / _kept_bytes(generator, layer))))
     size = generator.layer_resolutions[layer]
-    channels = max(1, min(512, 2**15 // size))
+    channels = max(1, min(_WIDEST, 2**15 // size))
     values = int(_CHUNK_VALUES * memory / DEFAULT_MEMORY)
     return max(1, min(DEFAULT_CHUNK, values // (channels * size**2)))
+
+
+def _kept_bytes(generator: Generator, layer: int) -> int:
+    """Bytes that the gradient of one image of a small network holds, roughly: of StyleGAN2 at 128 px, 237 MB.
+
+    Two maps of a layer, and of networks with styles the weights, which each image may have for itself. Of networks that
+    hide theirs, channels are the most that published ones have.
+    """
+    # Wrappers hand it on; what is no module has none.
+    weights = [weight for weight in getattr(generator, "parameters", tuple)() if weight.ndim >= 4]
+    widest = max((max(weight.shape[-4:-2]) for weight in weights), default=_WIDEST)
+    sizes = generator.layer_resolutions[: layer + 1]
+    maps = sum(max(1, min(widest, _WIDEST, 2**15 // size)) * size**2 for size in sizes)
+    own = sum(weight.numel() for weight in weights) if generator.style_based else 0
+    return 4 * (2 * maps + own)
 
 
 def default_precision(generator: Generator) -> str:
@@ -112,11 +130,20 @@ def sample_latents(generator: Generator, view: View, n: int, seed: int) -> Tenso
         return channelled(generator).channel_styles(styles) if view.space == "s" else styles
 
 
-def latent_styles(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
-    """What the synthesis takes of latents from `sample_latents`: themselves, or the styles that codes z map to."""
+def code_labels(generator: Generator, view: View, n: int, seed: int) -> Tensor | None:
+    """Labels (n, c_dim) of a batch of codes z; None without classes, and in other spaces, whose latents hold them."""
+    return sample_labels(generator, n, view.class_index, seed) if view.space == "z" else None
+
+
+def latent_styles(generator: Generator, view: View, latents: Tensor, seed: int, labels: Tensor | None = None) -> Tensor:
+    """What the synthesis takes of latents from `sample_latents`: themselves, or the styles that codes z map to.
+
+    Args:
+        labels: of the codes, where these are a part of the batch whose labels the seed draws; None draws them.
+    """
     if view.space != "z":
         return latents
-    c = sample_labels(generator, len(latents), view.class_index, seed)
+    c = code_labels(generator, view, len(latents), seed) if labels is None else labels
     return view.styles(generator, latents, c)
 
 
@@ -129,11 +156,14 @@ def style_features(generator: Generator, view: View, styles: Tensor, seed: int) 
     return made.float()
 
 
-def features(generator: Generator, view: View, latents: Tensor, seed: int) -> Tensor:
-    """Images or features (n, …) of latents; bounded memory, forwards and backwards."""
+def features(generator: Generator, view: View, latents: Tensor, seed: int, labels: Tensor | None = None) -> Tensor:
+    """Images or features (n, …) of latents; bounded memory, forwards and backwards. `labels` as in `latent_styles`."""
+    # Of the whole batch, so that the memory decides nothing but the memory.
+    labels = code_labels(generator, view, len(latents), seed) if labels is None else labels
 
     def synthesise(part: Tensor, start: int) -> Tensor:
-        return style_features(generator, view, latent_styles(generator, view, part, seed + start), seed + start)
+        own = None if labels is None else labels[start : start + len(part)]
+        return style_features(generator, view, latent_styles(generator, view, part, seed, own), seed + start)
 
     if len(latents) <= view.chunk:
         return synthesise(latents, 0)

@@ -7,14 +7,16 @@ import pytest
 import torch
 
 import ganwalk
-from ganwalk.discovery import optimisation
+from ganwalk.discovery import jacobian, optimisation, pca
 from ganwalk.discovery.checkpointing import load_checkpoint
+from ganwalk.discovery.factors import Factor, read_factors
 from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.search_space import search_space
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import View, default_layer, features, sample_latents
 from ganwalk.errors import GanwalkError
+from ganwalk.generators.base import sample_labels
 from ganwalk.generators.blobs import BlobsConfig
 from ganwalk.generators.loading import make_blobs
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -59,6 +61,13 @@ def test_z_with_dead_dimensions_is_searched_where_the_image_changes():
     blobs = make_blobs(BlobsConfig(variant="dead"))
     subspace = search_space(blobs, DiscoverySettings(n_directions=6).resolve(blobs))
     assert (blobs.axes.double() @ subspace.components.T).square().sum() == pytest.approx(6, abs=0.05)
+
+
+def test_a_baseline_that_cannot_serve_says_so(toy):
+    settings = replace(FAST, method="jacobian", space="z", compared=("sefa", "jacobian", "random"))
+    result = run_discovery(toy, settings)
+    assert [basis.name for basis in result.bases] == ["jacobian", "random"]
+    assert len(result.notices) == 1 and "sefa has no scores: sefa factorises the weights that w" in result.notices[0]
 
 
 def test_directions_are_orthonormal_sorted_and_described(toy):
@@ -113,6 +122,40 @@ def test_a_stopped_run_continues_bit_for_bit(toy, undisturbed, tmp_path, stop_at
     assert torch.equal(resumed.directions.vectors, whole.directions.vectors)
     assert resumed.history == whole.history and resumed.metrics() == whole.metrics()
     assert checkpoint.read_bytes() == written
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("space", ["w", "z"])
+def test_a_run_out_of_memory_continues_with_less(toy, tmp_path, space):
+    settings, less = replace(FAST, steps=3, space=space), 1e5
+    assert replace(settings, memory=less).resolve(toy).chunk < FAST.batch < settings.resolve(toy).chunk
+
+    def stop(progress):
+        if progress.step == 1:
+            raise KeyboardInterrupt
+
+    found = {}
+    for name, before, after in (
+        ("same", {}, {}),
+        ("less", {}, {"memory": less}),
+        ("more", {"memory": less}, {}),
+        ("little", {"memory": less}, {"memory": less}),
+    ):
+        checkpoint = tmp_path / name / "checkpoint.pt"
+        run_discovery(toy, replace(settings, **before), checkpoint=checkpoint, on_step=stop)
+        found[name] = run_discovery(toy, replace(settings, **after), checkpoint=checkpoint, resume=True)
+    vectors = {name: result.directions.vectors for name, result in found.items()}
+    chunks = {name: result.settings.chunk for name, result in found.items()}
+    # A run goes on as it began; with less memory, in smaller pieces, unless its space hangs on them.
+    assert chunks["more"] == chunks["little"] and torch.equal(vectors["more"], vectors["little"])
+    assert chunks["less"] == (chunks["little"] if space == "w" else chunks["same"])
+    assert torch.allclose(vectors["less"], vectors["same"], atol=1e-3)
+    if space == "w":
+        typed = run_discovery(toy, replace(settings, chunk=7), checkpoint=checkpoint, resume=True)
+        assert typed.settings.chunk == 7
+    else:
+        with pytest.raises(GanwalkError, match="another chunk"):
+            run_discovery(toy, replace(settings, chunk=7), checkpoint=checkpoint, resume=True)
 
 
 @pytest.mark.slow
@@ -227,13 +270,44 @@ def test_chunks_change_neither_features_nor_gradients(toy):
         assert torch.allclose(value, results[0][0], atol=1e-4) and torch.allclose(gradient, results[0][1], rtol=1e-3)
 
 
-def test_class_conditional_generators():
+@pytest.fixture
+def conditional():
+    """A StyleGAN2 of 8 px and three classes."""
     torch.manual_seed(0)
     config = StyleGAN2Config(
         img_resolution=8, z_dim=6, w_dim=8, c_dim=3, mapping_layers=1, channel_base=64, channel_max=8
     )
     generator = StyleGAN2(config).eval().requires_grad_(False)
     generator.identity = None
+    return generator
+
+
+class Read:
+    """Reads the first coordinate of the last style."""
+
+    factors, needs_images, identity = (Factor("first"),), False, "first"
+
+    def read(self, styles, images):
+        return [styles[:, -1, 0]]
+
+
+def test_classes_of_a_batch_do_not_depend_on_the_chunk(conditional):
+    whole = View("z", None, 3, "const", 1.0, None, 4000)
+    parts = replace(whole, chunk=300)
+    z = sample_latents(conditional, whole, 700, 3)
+    styles = conditional.mapping(z, sample_labels(conditional, 700, None, 3))
+    for view in (whole, parts):
+        assert torch.allclose(features(conditional, view, z, 3), conditional.synthesis(styles), atol=1e-5)
+        (read,) = read_factors(conditional, Read(), view, z, 3)
+        assert torch.allclose(read, styles[:, -1, 0], atol=1e-5)
+    for find in (pca.find_directions, jacobian.find_directions):
+        few = parts if find is pca.find_directions else replace(parts, chunk=5)
+        first, second = (find(conditional, view, 2, seed=0) for view in (whole, few))
+        assert torch.allclose(first, second, atol=1e-4)
+
+
+def test_class_conditional_generators(conditional):
+    generator = conditional
     view = View("w", None, generator.num_layers - 1, "const", 1.0, 2, 8)
     assert sample_latents(generator, view, 5, 0).shape == (5, 4, 8)
     with pytest.raises(GanwalkError, match="classes are 0 to 2"):
@@ -298,3 +372,16 @@ def test_large_networks_are_synthesised_in_small_chunks(toy):
     chunks = [DiscoverySettings(n_directions=2, layer=layer).resolve(large).chunk for layer in (2, 6, 13)]
     assert chunks == [64, 16, 1]
     assert DiscoverySettings(n_directions=2, chunk=5).resolve(large).chunk == 5
+
+
+def test_memory_bounds_the_chunk_of_small_networks_too():
+    with torch.device("meta"):
+        small = StyleGAN2(StyleGAN2Config(img_resolution=128))
+    chunks = [DiscoverySettings(n_directions=2, memory=memory).resolve(small).chunk for memory in (1e8, 3e9, 1e11)]
+    # 208 to 237 MB of an image's gradient, of which two thirds of the memory hold as many.
+    assert chunks == [1, 8, 64]
+
+
+@pytest.mark.parametrize("name", ["blobs", "scenes"])
+def test_what_ships_fits_in_one_piece(name):
+    assert DiscoverySettings(n_directions=2).resolve(ganwalk.load_generator(name)).chunk == 64

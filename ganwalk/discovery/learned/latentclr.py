@@ -71,7 +71,8 @@ def contrast(changes: Tensor) -> Tensor:
 def make_latentclr(generator: Generator, settings: DiscoverySettings, subspace: Subspace) -> LatentCLR:
     """The learner of resolved settings: of their layer or, where that is the image, of one in the middle."""
     view = settings.view()
-    if view.layer == generator.num_layers - 1:
+    # Code of others may make nothing but images.
+    if view.layer == generator.num_layers - 1 and getattr(generator, "stops", True):
         first = 0 if view.layers is None else hull_of(view.layers)[0]
         view = replace(view, layer=max(first, generator.num_layers // 2))
     return LatentCLR(generator, view)

@@ -69,10 +69,14 @@ def samples_for(generator: Generator) -> tuple[int, int]:
     return (LARGE_BASIS, LARGE_SAMPLES) if large else (BASIS, SAMPLES)
 
 
+def components_for(generator: Generator, view: View, n: int) -> int:
+    """Components that derivatives are taken along."""
+    return min(space_dim(generator, view.space), max(n, samples_for(generator)[0]))
+
+
 def passes(generator: Generator, view: View, n: int) -> int:
     """Latents that are synthesised up to each of the layers."""
-    components, samples = samples_for(generator)
-    return 2 * samples * min(space_dim(generator, view.space), max(n, components))
+    return 2 * samples_for(generator)[1] * components_for(generator, view, n)
 
 
 def search_basis(generator: Generator, view: View, n: int, seed: int) -> Subspace:
@@ -80,7 +84,7 @@ def search_basis(generator: Generator, view: View, n: int, seed: int) -> Subspac
     d = check_count(generator, view, n)
     if n > _MOST:
         raise GanwalkError(f"local finds at most {_MOST} directions, not {n}: ask for fewer, or use --method rtd")
-    k = min(d, max(n, samples_for(generator)[0]))
+    k = components_for(generator, view, n)
     subspace = latent_subspace(generator, view.space, k, class_index=view.class_index, seed=seed)
     if view.space == "w" or k == d:
         return subspace

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from ganwalk.directions import shift_latents
 from ganwalk.discovery.objectives.base import HELD_SEED, HeldScores, Timing, check_finite
@@ -19,15 +20,22 @@ from ganwalk.seeds import rng_of
 # Random sign vectors per batch, as in the papers, and of the held one.
 _PROBES = 2
 _HELD_PROBES = 8
+# Syntheses of a batch whose gradients a penalty takes together, at most: the latents, and both ways along each vector.
+_TOGETHER = 1 + 2 * _PROBES
 
 
 class Synthesis:
-    """Features of shifted latents in one view."""
+    """Features of shifted latents in one view; bounded memory, though a penalty needs several before its gradient."""
 
     def __init__(self, generator: Generator, settings: DiscoverySettings, seed: int):
         self.generator, self.view, self.seed = generator, settings.view(), seed
 
     def __call__(self, latents: Tensor, step: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and len(latents) <= self.view.chunk < _TOGETHER * len(latents):
+            return checkpoint(self._made, latents, step, use_reentrant=False, preserve_rng_state=False)
+        return self._made(latents, step)
+
+    def _made(self, latents: Tensor, step: Tensor) -> Tensor:
         own = step[:, None] if step.ndim == 2 and latents.ndim == 3 else step
         return features(self.generator, self.view, shift_latents(latents, own, self.view.layers), self.seed)
 

@@ -17,11 +17,11 @@ def search_directly(run: Run, notices: tuple[str, ...] = ()) -> DiscoveryResult:
     generator, settings = run.generator, run.settings
     make = method_of(settings.method).objective
     assert make is not None
+    run.on_phase("start", 0.0, "")
     subspace = search_space(generator, settings)
     if run.resume and run.checkpoint is not None:
         progress, _ = load_checkpoint(run.checkpoint, run.fingerprint, Progress)
     else:
-        run.on_phase("start", 0.0, "")
         progress = start(generator, settings, subspace)
     ended = run_steps(run, "steps", settings, subspace, progress)
     vectors = progress.rotation() @ subspace.components

@@ -42,6 +42,7 @@ def search_on_student(run: Run) -> DiscoveryResult:
     assert settings.space is not None and settings.subspace_dim is not None
     dim = settings.subspace_dim
     shifted = max(dim, min(SHIFTED_COMPONENTS, space_dim(generator, settings.space)))
+    run.on_phase("start", 0.0, "")
     wide = search_space(generator, replace(settings, subspace_dim=shifted))
     subspace = wide.first(dim)
     if run.resume and run.checkpoint is not None and run.checkpoint.exists():

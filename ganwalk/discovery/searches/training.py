@@ -20,8 +20,8 @@ def search_by_training(run: Run) -> DiscoveryResult:
     generator, settings = run.generator, run.settings
     make = method_of(settings.method).learner
     assert make is not None and settings.steps is not None
-    subspace = search_space(generator, settings)
     run.on_phase("start", 0.0, "")
+    subspace = search_space(generator, settings)
     learner = make(generator, settings, subspace)
     if run.resume and run.checkpoint is not None:
         training, _ = load_checkpoint(run.checkpoint, run.fingerprint, Training)

@@ -26,7 +26,7 @@ from ganwalk.tensor_files import TensorFileError, open_tensors
 
 IMAGES_FILE = "images.safetensors"
 _KEY = "ganwalk-images-1"
-# Images whose principal components the coordinates are; their sketches are kept until there are as many.
+# Images whose principal components the coordinates are; their sketches are kept, for whoever wants fewer.
 _PILOT = 16 * BLOCK
 _SAVE_EVERY_SECONDS = 15.0
 
@@ -37,7 +37,7 @@ class Images:
 
     Attributes:
         inputs: (n, d) of the student.
-        sketches: (n, p) of the features, as long as there are fewer than the pilot; else empty.
+        sketches: (n, p) of the features, or (pilot, p); empty from files of versions that kept none beside coordinates.
         coordinates: (n, k) once there are as many; else empty.
         reduction: sketches → coordinates; None before.
         values: of the features of one image.
@@ -64,19 +64,22 @@ class Images:
         return replace(self, coordinates=coordinates, reduction=reduction, captured=float(captured))
 
     def first(self, count: int) -> Images:
-        """The first `count` of them."""
+        """The first `count` of them, as if there had never been others, where their sketches are known."""
+        fewer = replace(self, inputs=self.inputs[:count], coordinates=self.coordinates[:count])
+        if count >= _PILOT or not len(self.sketches):
+            return fewer
         return replace(
-            self, inputs=self.inputs[:count], sketches=self.sketches[:count], coordinates=self.coordinates[:count]
+            fewer, sketches=self.sketches[:count], coordinates=self.coordinates[:0], reduction=None, captured=0.0
         )
 
     def extended(self, inputs: Tensor, sketches: Tensor, values: int) -> Images:
-        """These and further ones; the sketches go once their components are known."""
+        """These and further ones; of sketches, those that the components are of stay."""
         joined = _joined(self.inputs, inputs)
         if self.reduction is not None:
             coordinates = torch.cat([self.coordinates, self.reduction(sketches)])
             return replace(self, inputs=joined, coordinates=coordinates)
         grown = replace(self, inputs=joined, sketches=_joined(self.sketches, sketches), values=values)
-        return grown if len(joined) < _PILOT else replace(grown.reduced(), sketches=grown.sketches[:0])
+        return grown if len(joined) < _PILOT else replace(grown.reduced(), sketches=grown.sketches[:_PILOT])
 
 
 def draw_images(
@@ -175,9 +178,9 @@ def _save(kept: Path | None, images: Images, facts: dict[str, Any]) -> None:
     from safetensors import torch as safetensors_torch
 
     tensors = {"inputs": images.inputs}
-    if images.reduction is None:
+    if len(images.sketches):
         tensors["sketches"] = images.sketches
-    else:
+    if images.reduction is not None:
         tensors |= {
             "coordinates": images.coordinates,
             "mean": images.reduction.mean,
@@ -203,7 +206,7 @@ def _load(kept: Path | None, facts: dict[str, Any]) -> Images:
         reduction = Reduction(tensors["mean"], tensors["components"]) if "mean" in tensors else None
         images = Images(
             tensors["inputs"],
-            tensors["sketches"] if reduction is None else empty,
+            tensors["sketches"] if reduction is None else tensors.get("sketches", empty),
             empty if reduction is None else tensors["coordinates"],
             reduction,
             int(rest["values"]),
@@ -211,6 +214,7 @@ def _load(kept: Path | None, facts: dict[str, Any]) -> Images:
         )
         lengths = {len(images.inputs), len(images.sketches if reduction is None else images.coordinates)}
         sound = len(lengths) == 1 and len(images) % BLOCK == 0 and images.inputs.ndim == 2
+        sound &= reduction is None or len(images.sketches) in (0, _PILOT)
         sound &= all(tensor.dtype == torch.float32 for tensor in tensors.values())
         return images if sound and all(torch.isfinite(tensor).all() for tensor in tensors.values()) else none
     except (OSError, TensorFileError, KeyError, ValueError, TypeError, AttributeError, RecursionError):

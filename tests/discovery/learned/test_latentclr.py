@@ -12,6 +12,8 @@ from ganwalk.discovery.search_space import search_space
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import sample_latents
 from ganwalk.generators.base import GeneratorIdentity, broadcast_styles
+from ganwalk.generators.calls import Interface
+from ganwalk.generators.external import adapt
 
 
 class Linear(nn.Module):
@@ -58,6 +60,30 @@ def test_features_of_the_middle_stand_for_the_image(toy):
         resolved = DiscoverySettings(n_directions=2, method="latentclr", **change).resolve(toy)
         layers[name] = make_latentclr(toy, resolved, search_space(toy, resolved)).view.layer
     assert layers == {"image": 3, "given": 1, "shifted late": 4}
+
+
+class Pictures(nn.Module):
+    """Code of somebody's that makes pictures of styles of three layers, and stops nowhere before."""
+
+    num_layers = 3
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(6, 3 * 8 * 8)
+
+    def mapping(self, z):
+        return z.tanh()
+
+    def synthesis(self, w):
+        return self.layer(w.sum(dim=1)).tanh().view(-1, 3, 8, 8)
+
+
+def test_code_without_features_is_searched_by_its_pictures():
+    pictures = adapt(Pictures(), Interface(6), "cpu", "pictures")
+    pictures.identity = GeneratorIdentity("pictures", "0" * 64, "test", 8)
+    settings = DiscoverySettings(n_directions=2, method="latentclr", steps=2, batch=6, scored=4)
+    assert len(run_discovery(pictures, settings).directions) == 2
 
 
 def test_memory_is_bounded_by_the_chunk_without_a_change(toy):

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from ganwalk.discovery.search_space import search_space
 from ganwalk.discovery.settings import DiscoverySettings
@@ -84,7 +86,7 @@ def test_sketches_become_coordinates_once_there_are_enough(toy, tmp_path, monkey
         images = draw_images(toy, shifts, count * BLOCK, kept)
         assert (images.reduction is None) == (count == 1)
     whole = draw_images(toy, shifts, 4 * BLOCK)
-    assert torch.equal(images.coordinates, whole.coordinates) and images.sketches.numel() == 0
+    assert torch.equal(images.coordinates, whole.coordinates) and len(images.sketches) == 2 * BLOCK
     assert 0.9 < images.captured <= 1.0001
     # Distances are those of the features.
     styles = torch.cat([shifts.styles(toy, k) for k in range(4)])
@@ -92,6 +94,30 @@ def test_sketches_become_coordinates_once_there_are_enough(toy, tmp_path, monkey
         features = style_features(toy, shifts.view, styles, 0).flatten(1)
     expected, found = torch.cdist(features, features), torch.cdist(images.coordinates, images.coordinates)
     assert torch.allclose(found, expected, rtol=0.05, atol=0.05 * float(expected.mean()))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_images_do_not_depend_on_those_that_a_file_has_beside_them(toy, tmp_path, monkeypatch, count):
+    monkeypatch.setattr(module, "_PILOT", 3 * BLOCK)
+    shifts, kept = shifts_of(toy), tmp_path / "images.safetensors"
+    draw_images(toy, shifts, 5 * BLOCK, kept)
+    alone, among = (draw_images(toy, shifts, count * BLOCK, file).reduced() for file in (None, kept))
+    assert torch.equal(alone.inputs, among.inputs) and torch.equal(alone.coordinates, among.coordinates)
+    assert alone.captured == pytest.approx(among.captured, abs=1e-6)
+
+
+def test_a_file_without_sketches_beside_coordinates_serves_on(counted, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_PILOT", 3 * BLOCK)
+    shifts, kept = shifts_of(counted), tmp_path / "images.safetensors"
+    written = draw_images(counted, shifts, 4 * BLOCK, kept)
+    with safe_open(kept, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys() if name != "sketches"}  # noqa: SIM118
+        save_file(tensors, kept, file.metadata())
+    counted.images = 0
+    for blocks in (1, 4):
+        images = draw_images(counted, shifts, blocks * BLOCK, kept)
+        assert torch.equal(images.coordinates, written.coordinates[: blocks * BLOCK]) and images.reduction is not None
+    assert counted.images == 0 and len(draw_images(counted, shifts, 5 * BLOCK, kept)) == counted.images + 4 * BLOCK
 
 
 @pytest.mark.parametrize("damage", [b"", b"no safetensors", None])
