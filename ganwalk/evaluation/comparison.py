@@ -17,6 +17,7 @@ from ganwalk.directions import DIRECTIONS_FILE
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.run import run_discovery
+from ganwalk.discovery.searches.over_ranges import CHECKPOINT_FILE, CHECKPOINT_FILES, remove_checkpoints
 from ganwalk.discovery.settings import APART, OPTIMISED, DiscoverySettings
 from ganwalk.discovery.student.images import IMAGES_FILE
 from ganwalk.errors import GanwalkError
@@ -33,7 +34,6 @@ from ganwalk.statistics import Summary, summarise
 
 # What runs share: the generator and what reads factors off its images, if it is not the generator's own.
 Scored = tuple[Generator, FactorReader | None]
-_CHECKPOINT = "checkpoint.pt"
 # Shares of a run at the start and the end of its longest phases; its evaluation follows.
 _PHASES = {
     "images": (0.0, 0.4),
@@ -186,7 +186,7 @@ def compare(
     with contextlib.ExitStack() as stack:
         root = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         results = run_jobs(
-            Ledger(root, leaves=(_CHECKPOINT, DIRECTIONS_FILE), upgrade=_as_today),
+            Ledger(root, leaves=(CHECKPOINT_FILES, DIRECTIONS_FILE), upgrade=_as_today),
             jobs,
             where=where,
             resume=resume,
@@ -217,7 +217,7 @@ def _scored_run(
 ) -> dict[str, Any]:
     generator, reader = turn.loaded
     method = METHODS[settings.method]
-    checkpoint = turn.folder / _CHECKPOINT
+    checkpoint = turn.folder / CHECKPOINT_FILE
 
     def on_phase(phase: str, share: float, note: str) -> None:
         if phase in _PHASES:
@@ -248,7 +248,7 @@ def _scored_run(
     matrix = None if effects is None else [[round(value, 5) for value in row] for row in effects.matrix.tolist()]
     run = Run(settings.method, settings.seed, round(seconds, 3), scored.summary(), matrix)
     result.directions.save(turn.folder / DIRECTIONS_FILE)
-    checkpoint.unlink(missing_ok=True)
+    remove_checkpoints(turn.folder)
     return {"factors": () if effects is None else tuple(effects.factors), "run": asdict(run)}
 
 

@@ -68,7 +68,7 @@ class Ledger:
 
     Attributes:
         root: where these folders are.
-        leaves: names of the files that jobs write into their folders; starting anew removes them.
+        leaves: files that jobs write into their folders, as patterns of names; starting anew removes them in order.
         upgrade: turns a document {"facts", "result"} of an earlier version into today's: other layouts, and facts that
             it lacks, which mean what their absence meant then.
     """
@@ -130,8 +130,9 @@ class Ledger:
             self.find(job)
         if self.folder(job).exists():
             with self.claim(job) as mine:
-                for name in ((_ERROR,) if resume else (_ERROR, _FILE, *self.leaves)) if mine else ():
-                    (self.folder(job) / name).unlink(missing_ok=True)
+                for pattern in ((_ERROR,) if resume else (_ERROR, _FILE, *self.leaves)) if mine else ():
+                    for path in sorted(self.folder(job).glob(pattern)):
+                        path.unlink(missing_ok=True)
 
     def fail(self, job: Job, error: Exception) -> str:
         """Keeps why the job failed, for the other processes that would try it, and returns it in one line."""
