@@ -33,6 +33,11 @@ class Turn:
     on_share: Callable[[float], None]
 
 
+def anything(result: Any) -> bool:
+    """Whether a result suffices where every one does."""
+    return True
+
+
 @dataclass(frozen=True)
 class Job:
     """One result that is wanted.
@@ -42,11 +47,13 @@ class Job:
         facts: everything that the result depends on, as JSON can hold it.
         work: makes the result, JSON-able. Other processes are sent it by pickle: a function of a module, or a
             `functools.partial` of one.
+        suffices: tells a stored result that is taken from one that `work` has to continue; sent like it.
     """
 
     name: str
     facts: Mapping[str, Any]
     work: Callable[[Turn], Any]
+    suffices: Callable[[Any], bool] = anything
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class Ledger:
         return self.root / job.name
 
     def find(self, job: Job) -> Stored | None:
-        """The job's finished result, or None.
+        """The job's result, or None where there is none that suffices.
 
         Raises:
             GanwalkError: it was made with other facts, which are named, or its file is damaged.
@@ -100,7 +107,7 @@ class Ledger:
             raise GanwalkError(
                 f"{path} was made with another {', '.join(changed)}: resume with its options, or run without --resume"
             )
-        return stored
+        return stored if job.suffices(stored.result) else None
 
     def store(self, job: Job, result: Any) -> None:
         """Keeps the job's result."""
