@@ -53,6 +53,12 @@ def test_a_finished_discovery_is_replaced_on_request_only(run):
     assert Directions.load("ganwalk-out/directions-named-1.safetensors").labels[0].name == "smile"
 
 
+def test_a_method_that_is_none_is_refused_before_anything_is_loaded_or_looked_at(run):
+    found().save(Path("ganwalk-out", DIRECTIONS_FILE))
+    code, _, text = run("discover", "-g", "gone.pkl", "-m", "pcb")
+    assert code == 2 and "unknown method 'pcb'" in text
+
+
 def test_what_cannot_be_read_is_not_replaced_either(run):
     Path("ganwalk-out").mkdir()
     Path("ganwalk-out", DIRECTIONS_FILE).write_bytes(b"of somebody")

@@ -80,6 +80,7 @@ def discover(
     device = parallel.own_device(device)
     set_up_torch(device, threads)
     from ganwalk.directions import DIRECTIONS_FILE
+    from ganwalk.discovery.methods import method_of
     from ganwalk.discovery.run import run_discovery
     from ganwalk.discovery.searches.over_ranges import CHECKPOINT_FILE, remove_checkpoints
     from ganwalk.discovery.student.images import IMAGES_FILE
@@ -89,6 +90,8 @@ def discover(
     from ganwalk.generators.loading import load_generator
     from ganwalk.rendering.discovery import sheet_of, sheet_seconds, write_outputs
 
+    # A name that is none costs no download.
+    method_of(settings.method)
     checkpoint = out / CHECKPOINT_FILE
     # What --resume would continue: until this run begins, the files may be another's.
     unfinished = [checkpoint, out / IMAGES_FILE] if resume else []

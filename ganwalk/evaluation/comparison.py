@@ -135,6 +135,14 @@ class Comparison:
         return sum(run.budget is not None for run in self.runs if run.method == method)
 
 
+def check_methods(methods: Sequence[str]) -> None:
+    """Raises GanwalkError unless methods of these names can be compared with one another."""
+    for name in methods:
+        method_of(name)
+    if not methods or len(set(methods)) < len(methods):
+        raise GanwalkError(f"methods must be different ones of {', '.join(METHODS)}")
+
+
 def compare(
     generator: Generator,
     settings: DiscoverySettings,
@@ -171,10 +179,7 @@ def compare(
             folder that was made with other settings, or runs that failed.
         SharesMissing: `where` is a share, and runs of others are not in the folder.
     """
-    for name in methods:
-        method_of(name)
-    if not methods or len(set(methods)) < len(methods):
-        raise GanwalkError(f"methods must be different ones of {', '.join(METHODS)}")
+    check_methods(methods)
     if not seeds:
         raise GanwalkError("a comparison needs at least one seed")
     if where is not None and where.elsewhere and load is None:

@@ -325,6 +325,19 @@ def test_the_command_takes_a_classifier(run):
     assert json.loads(Path("ganwalk-comparison/comparison.json").read_text())["factors"] == ["left", "right"]
 
 
+def test_what_is_typed_is_checked_before_anything_is_loaded_or_looked_at(run):
+    Path("out").mkdir()
+    Path("out/comparison.json").write_text("{}")
+    for arguments, message in (
+        (["--methods", "rtd,pcb"], "unknown method 'pcb'"),
+        (["--methods", "rtd,rtd"], "must be different"),
+        (["--classifier", "no.ts"], "no.ts does not exist: check --classifier"),
+        ([], "out holds a comparison"),
+    ):
+        code, text = run("compare", "-g", "gone.pkl", "-o", "out", *arguments)
+        assert code == 2 and message in text, text
+
+
 def test_the_command_refuses_in_one_line(run):
     Path("file").write_text("")
     for arguments, message in (
