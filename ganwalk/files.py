@@ -97,6 +97,8 @@ def made_folder(folder: Path) -> Iterator[None]:
 def owned_folder(folder: Path) -> Iterator[None]:
     """Makes a folder for the results of one run, which has it for itself; a run that leaves nothing leaves no folder.
 
+    On a file system without locks, as `try_locked`.
+
     Raises:
         GanwalkError: another run writes into it, or it cannot be made.
     """
@@ -287,7 +289,14 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[No
 
 @contextlib.contextmanager
 def try_locked(path: Path) -> Iterator[bool]:
-    """Holds the lock of `locked` if it is free, and tells whether it was."""
+    """Holds the lock of `locked` if it is free, and tells whether it was.
+
+    On a file system without locks it always is: a file that stands for one would outlive a killed process, and stop
+    all later ones. Then two that make the same thing at once both do, and what is whole last stays.
+
+    Raises:
+        OSError: the lock's file cannot be made or locked.
+    """
     lock = _lock_of(path)
     file = _open_locked(lock)
     if file is None:
@@ -323,14 +332,21 @@ def _lock_of(path: Path) -> Path:
 def _open_locked(lock: Path) -> BinaryIO | None:
     """The lock's file, locked, or None while another process holds it."""
     while True:
-        file = lock.open("ab")
-        if not try_lock(file.fileno()):
-            file.close()
-            return None
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
-                return file
-        file.close()
+        made = not lock.exists()
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(lock.open("ab"))
+            try:
+                free = try_lock(file.fileno())
+            except OSError:
+                if made:
+                    lock.unlink(missing_ok=True)
+                raise
+            if free is False:
+                return None
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                    stack.pop_all()
+                    return file
 
 
 def _umask() -> int:

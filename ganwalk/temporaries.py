@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
@@ -13,13 +14,16 @@ from typing import BinaryIO
 # No other program's files are called so.
 PREFIX = ".ganwalk-"
 _LONGEST = 40
+# What file systems answer that have no locks, such as Lustre as it is mounted by default, or some of FUSE.
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
 @contextlib.contextmanager
 def temporary_beside(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new empty file in the folder of `path`, with its suffix, which goes at the end unless it was renamed.
 
-    As long as the handle that comes with it is open, no other process takes the file for abandoned.
+    As long as the handle that comes with it is open, no other process takes the file for abandoned. Where there are no
+    locks, none ever does, and what killed processes left stays.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -44,8 +48,14 @@ def remove_abandoned(folder: Path) -> None:
                     _remove_abandoned(Path(entry.path))
 
 
-def try_lock(descriptor: int) -> bool:
-    """Locks a file until it is closed or its process ends; False if another process, or handle, has locked it."""
+def try_lock(descriptor: int) -> bool | None:
+    """Locks a file until it is closed or its process ends.
+
+    Returns:
+        False if another process, or handle, has locked it; None if its file system has no locks.
+    Raises:
+        OSError: it cannot be locked for another reason.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -57,6 +67,10 @@ def try_lock(descriptor: int) -> bool:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return None
+        raise
     return True
 
 
@@ -66,9 +80,14 @@ def _held(path: Path) -> tuple[Path, BinaryIO]:
             prefix=f"{PREFIX}{path.stem[:_LONGEST]}-", suffix=path.suffix, dir=path.parent
         )
         handle = os.fdopen(descriptor, "r+b")
-        # Windows removes no open file, and a lock would keep out those who write it.
-        if sys.platform == "win32" or (try_lock(descriptor) and _is_at(handle, Path(name))):
-            return Path(name), handle
+        try:
+            # Windows removes no open file, and a lock would keep out those who write it.
+            if sys.platform == "win32" or (try_lock(descriptor) is not False and _is_at(handle, Path(name))):
+                return Path(name), handle
+        except OSError:
+            handle.close()
+            Path(name).unlink(missing_ok=True)
+            raise
         # Another process took it for abandoned before it was locked.
         handle.close()
 
@@ -78,7 +97,7 @@ def _remove_abandoned(path: Path) -> None:
         path.unlink()
         return
     with path.open("r+b") as handle:
-        # It may have been published meanwhile.
+        # It may have been published meanwhile. Without locks, nobody knows whether somebody writes it.
         if try_lock(handle.fileno()) and _is_at(handle, path):
             path.unlink()
 

@@ -228,6 +228,8 @@ def test_a_full_disk(run, refused, monkeypatch):
     assert "No space left on device" in refused("render", "-d", "0", "--gif", "--seeds", "1", "-q")
     shutil.copy(CHECKPOINT, "net.pkl")
     assert "No space left on device" in refused("convert", "net.pkl", "out.safetensors")
+    # With --force, the run that is replaced is not to be continued any more.
+    before.remove("checkpoint.pt")
     assert sorted(os.listdir("ganwalk-out")) == before and not Path("out.safetensors").exists()
 
 

@@ -22,6 +22,7 @@ from ganwalk.files import (
     write_json,
     write_text,
 )
+from ganwalk.ledger import Job, Ledger
 
 
 def test_success_replaces_and_leaves_nothing_else(tmp_path):
@@ -164,6 +165,37 @@ def test_a_lock_is_held_once_and_leaves_nothing(tmp_path):
             pass
     assert waited and os.listdir(tmp_path) == []
     with locked(path):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no flock")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_where_there_are_no_locks_everything_is_free(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    ledger, job = Ledger(tmp_path / "runs"), Job("rtd-0", {}, print)
+    with owned_folder(tmp_path / "out"), locked(tmp_path / "a.txt"), ledger.claim(job) as mine:
+        assert mine
+        ledger.store(job, 1)
+        write_text(tmp_path / "out" / "a.txt", "whole")
+        with try_locked(tmp_path / "a.txt") as again:
+            assert again
+    assert ledger.find(job).result == 1 and (tmp_path / "out" / "a.txt").read_text() == "whole"
+    assert not [path for path in tmp_path.rglob("*") if path.suffix == ".lock"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no flock")
+def test_what_cannot_be_locked_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("fcntl.flock", fail)
+    with pytest.raises(GanwalkError, match="choose another place"):
+        write_text(tmp_path / "new" / "a.txt", "x")
+    with pytest.raises(GanwalkError, match="choose another place"), owned_folder(tmp_path / "new"):
         pass
     assert os.listdir(tmp_path) == []
 

@@ -13,7 +13,9 @@ import torch
 from ganwalk import files
 from ganwalk.directions import DIRECTIONS_FILE, Directions
 from ganwalk.directions.files import newest_directions, replace_directions, save_label
+from ganwalk.discovery.searches import direct
 from ganwalk.errors import GanwalkError
+from ganwalk.generators import loading
 from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.generators.loading import load_generator
 from ganwalk.labels import Label
@@ -49,6 +51,12 @@ def test_a_finished_discovery_is_replaced_on_request_only(run):
     assert code == 0 and "directions-named-1.safetensors" in out
     assert Directions.load(path).labels == (Label(), Label())
     assert Directions.load("ganwalk-out/directions-named-1.safetensors").labels[0].name == "smile"
+
+
+def test_a_method_that_is_none_is_refused_before_anything_is_loaded_or_looked_at(run):
+    found().save(Path("ganwalk-out", DIRECTIONS_FILE))
+    code, _, text = run("discover", "-g", "gone.pkl", "-m", "pcb")
+    assert code == 2 and "unknown method 'pcb'" in text
 
 
 def test_what_cannot_be_read_is_not_replaced_either(run):
@@ -269,6 +277,27 @@ def test_an_unfinished_run_is_not_begun_again_without_a_word(run):
     code, _, text = run(*DISCOVER, "-n", 2)
     assert code == 2 and "was not finished" in text and "--resume" in text and "--force" in text
     assert run(*DISCOVER, "-n", 2, "--resume")[0] == 0
+
+
+def test_a_run_that_starts_anew_has_no_checkpoint_of_the_last_one(run, monkeypatch):
+    assert run(*DISCOVER, "-n", 2)[0] == 0
+    Path("ganwalk-out/checkpoint-1.pt").touch()
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loading, "load_generator", stop)
+        code, _, text = run(*DISCOVER, "-n", 2, "--seed", 1, "--force")
+        assert code == 130 and "to continue" not in text and Path("ganwalk-out/checkpoint.pt").exists()
+        patch.undo()
+        patch.setattr(direct, "start", stop)
+        Path("ganwalk-out/images.safetensors").touch()
+        code, _, text = run(*DISCOVER, "-n", 2, "--seed", 1, "--force")
+    assert code == 130 and "to continue" not in text
+    assert not list(Path("ganwalk-out").glob("checkpoint*.pt"))
+    code, _, text = run(*DISCOVER, "-n", 2, "--seed", 1, "--resume")
+    assert code == 2 and "nothing to resume" in text
 
 
 def test_nothing_of_another_kind_replaces_directions(run):

@@ -1,5 +1,7 @@
 """What a killed process was writing goes with the next write into its folder; what a live one is writing stays."""
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -106,6 +108,21 @@ def test_a_file_that_was_taken_for_abandoned_before_it_was_locked_is_made_anew(t
     monkeypatch.setattr(temporaries, "try_lock", slow)
     write_text(tmp_path / "a", "whole")
     assert [path.name for path in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_text() == "whole"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no flock")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_where_there_are_no_locks_nothing_is_taken_for_abandoned(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    left = abandoned(tmp_path)
+    with atomic_path(tmp_path / "a") as live:
+        live.write_text("first")
+        write_text(tmp_path / "b", "b")
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", left.name}
+    assert (tmp_path / "a").read_text() == "first"
 
 
 def test_pictures_that_are_being_written_are_no_photos(tmp_path):

@@ -87,17 +87,20 @@ def compare(
     check_data_root(scoring, data)
     set_up_torch(device, threads)
     from ganwalk.directions import DIRECTIONS_FILE
+    from ganwalk.evaluation.comparison import check_methods
     from ganwalk.evaluation.comparison import compare as run_comparison
     from ganwalk.evaluation.comparison_outputs import as_table, ranked, write_comparison
     from ganwalk.files import owned_folder
     from ganwalk.ledger import SharesMissing
 
+    methods = [method.strip() for method in methods_text.split(",")]
+    check_methods(methods)
+    if not (resume or force):
+        _check_runs(out, shared=where.shard is not None)
     load = functools.partial(_load_scored, name, device, external, make_reader, settings.class_index)
     with download_watch(quiet) as on_bytes:
         generator, reader = load(on_bytes)
     settings = with_what_there_is(settings, generator, quiet)
-    if not (resume or force):
-        _check_runs(out, shared=where.shard is not None)
     # Directions are scored on batches like those that they were found on.
     shared = {name: getattr(settings, name) for name in ("chunk", *OF_BATCHES)}
     scoring = replace(scoring, **shared)
@@ -108,7 +111,7 @@ def compare(
             comparison = run_comparison(
                 generator,
                 settings,
-                [method.strip() for method in methods_text.split(",")],
+                methods,
                 range(seeds),
                 evaluation=scoring,
                 reader=reader,

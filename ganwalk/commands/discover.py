@@ -35,8 +35,6 @@ from ganwalk.terminal import download_watch, set_up_torch, told_how_to_continue
 if TYPE_CHECKING:
     from ganwalk.discovery.results import DiscoveryResult
 
-_CHECKPOINT = "checkpoint.pt"
-
 
 @click.command(epilog="Example: ganwalk discover --generator ffhq.pkl --n-directions 20")
 @click.option(
@@ -82,7 +80,9 @@ def discover(
     device = parallel.own_device(device)
     set_up_torch(device, threads)
     from ganwalk.directions import DIRECTIONS_FILE
+    from ganwalk.discovery.methods import method_of
     from ganwalk.discovery.run import run_discovery
+    from ganwalk.discovery.searches.over_ranges import CHECKPOINT_FILE, remove_checkpoints
     from ganwalk.discovery.student.images import IMAGES_FILE
     from ganwalk.discovery.watching import watched
     from ganwalk.evaluation.factors import factor_reader
@@ -90,7 +90,11 @@ def discover(
     from ganwalk.generators.loading import load_generator
     from ganwalk.rendering.discovery import sheet_of, sheet_seconds, write_outputs
 
-    unfinished = [out / name for name in (IMAGES_FILE, _CHECKPOINT)]
+    # A name that is none costs no download.
+    method_of(settings.method)
+    checkpoint = out / CHECKPOINT_FILE
+    # What --resume would continue: until this run begins, the files may be another's.
+    unfinished = [checkpoint, out / IMAGES_FILE] if resume else []
     with (
         parallel.process_group(torch.device(device)),
         _ended_with_others(out),
@@ -110,6 +114,10 @@ def discover(
         reader = None
         if settings.method in SUPERVISED:
             reader = make_reader(generator, settings.class_index) or factor_reader(generator)
+        if leader and not resume:
+            remove_checkpoints(out)
+        on_student = settings.method in ON_STUDENT and resolved.search != "direct"
+        unfinished[:] = [checkpoint, out / IMAGES_FILE] if on_student else [checkpoint]
         # What draws the pictures of early results draws those of the last.
         sheet = functools.cache(functools.partial(sheet_of, generator))
 
@@ -129,7 +137,7 @@ def discover(
                 generator,
                 settings,
                 threads=threads,
-                checkpoint=out / _CHECKPOINT,
+                checkpoint=checkpoint,
                 resume=resume,
                 on_phase=on_phase,
                 on_early=write_early if leader else None,
@@ -171,6 +179,7 @@ def _check_unfinished(out: Path) -> None:
     """Refuses to run where directions are that somebody may want to keep."""
     from ganwalk.directions import DIRECTIONS_FILE, Directions
     from ganwalk.directions.words import describe
+    from ganwalk.discovery.searches.over_ranges import CHECKPOINT_FILE
 
     if (out / DIRECTIONS_FILE).exists():
         try:
@@ -181,7 +190,7 @@ def _check_unfinished(out: Path) -> None:
             f"{out} holds {held}: replace them with --force, continue their run with --resume, "
             "or choose another folder with --out"
         )
-    if (out / _CHECKPOINT).exists():
+    if (out / CHECKPOINT_FILE).exists():
         raise GanwalkError(
             f"{out} holds a run that was not finished: continue it with --resume, start anew with --force, "
             "or choose another folder with --out"

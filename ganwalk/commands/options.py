@@ -139,11 +139,13 @@ def classifier_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, classifier: Path | None, attributes_text: str | None, **kwargs: Any) -> Any:
-        from ganwalk.evaluation.factors import parse_attributes
+        from ganwalk.evaluation.factors import check_classifier, parse_attributes
 
         if attributes_text is not None and classifier is None:
             raise GanwalkError("--attributes names the outputs of a classifier: give it with --classifier FILE")
         names = None if attributes_text is None else parse_attributes(attributes_text)
+        if classifier is not None:
+            check_classifier(classifier, trust=kwargs["external"]["trust"])
 
         # Other processes are sent it by pickle.
         make_reader = functools.partial(_make_reader, classifier, kwargs["external"]["trust"], names)

@@ -16,7 +16,9 @@ from ganwalk.data_place import DataPlace
 from ganwalk.directions import DIRECTIONS_FILE
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.methods import METHODS, method_of
+from ganwalk.discovery.results import DiscoveryResult
 from ganwalk.discovery.run import run_discovery
+from ganwalk.discovery.searches.over_ranges import CHECKPOINT_FILE, CHECKPOINT_FILES, remove_checkpoints
 from ganwalk.discovery.settings import APART, OPTIMISED, DiscoverySettings
 from ganwalk.discovery.student.images import IMAGES_FILE
 from ganwalk.errors import GanwalkError
@@ -33,7 +35,6 @@ from ganwalk.statistics import Summary, summarise
 
 # What runs share: the generator and what reads factors off its images, if it is not the generator's own.
 Scored = tuple[Generator, FactorReader | None]
-_CHECKPOINT = "checkpoint.pt"
 # Shares of a run at the start and the end of its longest phases; its evaluation follows.
 _PHASES = {
     "images": (0.0, 0.4),
@@ -55,6 +56,7 @@ class Run:
         scores: by name, as `Evaluation.summary` has them; empty if the method cannot serve the generator.
         effects: (n, f) effect matrix as lists, where there are factors.
         refusal: why the method cannot serve the generator; empty if it can.
+        budget: seconds, where these ended the search before it was through; None elsewhere.
     """
 
     method: str
@@ -63,6 +65,7 @@ class Run:
     scores: dict[str, float | None]
     effects: list[list[float]] | None = None
     refusal: str = ""
+    budget: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,18 @@ class Comparison:
         """Why a method has no scores, or an empty text."""
         return next((run.refusal for run in self.runs if run.method == method and run.refusal), "")
 
+    def cut_short(self, method: str) -> int:
+        """How many runs of a method their budget ended before they were through."""
+        return sum(run.budget is not None for run in self.runs if run.method == method)
+
+
+def check_methods(methods: Sequence[str]) -> None:
+    """Raises GanwalkError unless methods of these names can be compared with one another."""
+    for name in methods:
+        method_of(name)
+    if not methods or len(set(methods)) < len(methods):
+        raise GanwalkError(f"methods must be different ones of {', '.join(METHODS)}")
+
 
 def compare(
     generator: Generator,
@@ -156,7 +171,7 @@ def compare(
         reader: what reads factors off the images; None takes the generator's own.
         data: as of `run_evaluation`.
         folder: keeps each run's directions and scores, and what an interrupted run needs.
-        resume: take runs from the folder that are there already.
+        resume: take runs from the folder that are there already, and continue those that another budget cut short.
         where: the runs run; by default here, one after the other.
         load: makes the generator and the reader anew where other processes run them; sent there by pickle.
     Raises:
@@ -164,10 +179,7 @@ def compare(
             folder that was made with other settings, or runs that failed.
         SharesMissing: `where` is a share, and runs of others are not in the folder.
     """
-    for name in methods:
-        method_of(name)
-    if not methods or len(set(methods)) < len(methods):
-        raise GanwalkError(f"methods must be different ones of {', '.join(METHODS)}")
+    check_methods(methods)
     if not seeds:
         raise GanwalkError("a comparison needs at least one seed")
     if where is not None and where.elsewhere and load is None:
@@ -182,11 +194,12 @@ def compare(
         for seed in seeds:
             chosen = replace(settings, method=method, seed=seed, compared=())
             facts = _facts(generator, chosen.of_method(), evaluation, reader)
-            jobs.append(Job(f"{method}-{seed}", facts, functools.partial(_run, chosen, evaluation, data)))
+            work = functools.partial(_run, chosen, evaluation, data)
+            jobs.append(Job(f"{method}-{seed}", facts, work, functools.partial(_suffices, settings.budget)))
     with contextlib.ExitStack() as stack:
         root = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         results = run_jobs(
-            Ledger(root, leaves=(_CHECKPOINT, DIRECTIONS_FILE), upgrade=_as_today),
+            Ledger(root, leaves=(CHECKPOINT_FILES, DIRECTIONS_FILE), upgrade=_as_today),
             jobs,
             where=where,
             resume=resume,
@@ -199,6 +212,11 @@ def compare(
     runs = tuple(Run(**result["run"]) for result in results)
     axes = len(getattr(generator, "axes", ())) if any("mean_cosine" in run.scores for run in runs) else 0
     return Comparison(generator.identity.reference, settings.n_directions, factors, runs, command, axes)
+
+
+def _suffices(budget: float | None, result: dict[str, Any]) -> bool:
+    """Whether a stored run is whole, or as short as the wanted one may be; before there was a word of it, all were."""
+    return result["run"].get("budget") in (None, budget)
 
 
 def _run(
@@ -217,7 +235,7 @@ def _scored_run(
 ) -> dict[str, Any]:
     generator, reader = turn.loaded
     method = METHODS[settings.method]
-    checkpoint = turn.folder / _CHECKPOINT
+    checkpoint = turn.folder / CHECKPOINT_FILE
 
     def on_phase(phase: str, share: float, note: str) -> None:
         if phase in _PHASES:
@@ -246,10 +264,19 @@ def _scored_run(
     scored = run_evaluation(generator, result.directions, evaluation, reader=reader, data=data, threads=turn.threads)
     effects = scored.effects
     matrix = None if effects is None else [[round(value, 5) for value in row] for row in effects.matrix.tolist()]
-    run = Run(settings.method, settings.seed, round(seconds, 3), scored.summary(), matrix)
+    # A checkpoint would continue with the student of too few images; the images are kept, and a new run takes them.
+    few_images = settings.budget is not None and _has_few_images(result)
+    budget = settings.budget if few_images or result.ended == "budget" else None
+    run = Run(settings.method, settings.seed, round(seconds, 3), scored.summary(), matrix, budget=budget)
     result.directions.save(turn.folder / DIRECTIONS_FILE)
-    checkpoint.unlink(missing_ok=True)
+    if few_images or result.ended != "budget":
+        remove_checkpoints(turn.folder)
     return {"factors": () if effects is None else tuple(effects.factors), "run": asdict(run)}
+
+
+def _has_few_images(result: DiscoveryResult) -> bool:
+    """Whether a search rests on a student that was fitted to fewer images than were wanted."""
+    return result.student is not None and result.student.images < (result.settings.images or 0)
 
 
 def _facts(

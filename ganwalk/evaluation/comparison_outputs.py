@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,9 @@ def as_markdown(comparison: Comparison, figure: str) -> str:
     lines += _who_is_first(standings, seeds)
     refusals = [(method, comparison.refusal(method)) for method in order if comparison.refusal(method)]
     lines += [f"- `{method}` has no result: {one_line(why, 300)}" for method, why in refusals]
-    lines += [""] * bool(refusals)
+    cut = _cut_short(comparison, "`")
+    lines += [f"- {what}" for what in cut]
+    lines += [""] * bool(refusals or cut)
     lines += ["## What the columns say", ""]
     # A bar would end a cell in some readers.
     meanings = {name: OF_ALL[name].meaning.replace("|", "\\|") for name in columns}
@@ -152,6 +155,7 @@ def as_table(comparison: Comparison) -> str:
     found = comparison.standing(score) if score else None
     if score and found is not None:
         lines.append(f"by {score.replace('_', ' ')}, {found.first} is first, {how_sure(found)}")
+    lines += [f"note: {what}" for what in _cut_short(comparison)]
     return "\n".join(lines)
 
 
@@ -210,6 +214,19 @@ def _cell(summary: Summary | None) -> str:
 
 def _end(best: dict[str, tuple[float, str]], score: str) -> str:
     return f"{best[score][0]:.3f}" if score in best else "–"
+
+
+def _cut_short(comparison: Comparison, quote: str = "") -> list[str]:
+    """Says which methods a budget has cut short, and what continues them; nothing if none."""
+    counts = Counter(run.method for run in comparison.runs)
+    cut = [
+        f"{quote}{method}{quote} ({comparison.cut_short(method)} of {counts[method]})"
+        for method in ranked(comparison)
+        if comparison.cut_short(method)
+    ]
+    if not cut:
+        return []
+    return [f"--budget cut short runs of {', '.join(cut)}: the same command without it, with --resume, continues them"]
 
 
 def _standings(comparison: Comparison) -> dict[str, Standing]:

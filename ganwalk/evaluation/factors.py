@@ -158,6 +158,23 @@ def _answer(network: nn.Module, images: Tensor, path: Path) -> Tensor:
     return found
 
 
+def check_classifier(path: Path, *, trust: bool) -> None:
+    """Refuses what `load_classifier` would, as far as that can be known before there is a generator.
+
+    Raises:
+        GanwalkError: the file is no program or not trusted.
+    """
+    if not path.exists():
+        raise GanwalkError(f"the classifier {path} does not exist: check --classifier")
+    check_regular(path)
+    if not is_program(path):
+        raise GanwalkError(
+            f"{path} is not a TorchScript program: save the classifier by torch.jit.script(network).save"
+        )
+    if not trust:
+        raise GanwalkError(f"{path} is a TorchScript program, which runs only on your word: add --trust")
+
+
 def load_classifier(
     path: Path,
     generator: Generator,
@@ -175,15 +192,7 @@ def load_classifier(
     Raises:
         GanwalkError: the file is no program or not trusted, or does not return what it should.
     """
-    if not path.exists():
-        raise GanwalkError(f"the classifier {path} does not exist: check --classifier")
-    check_regular(path)
-    if not is_program(path):
-        raise GanwalkError(
-            f"{path} is not a TorchScript program: save the classifier by torch.jit.script(network).save"
-        )
-    if not trust:
-        raise GanwalkError(f"{path} is a TorchScript program, which runs only on your word: add --trust")
+    check_classifier(path, trust=trust)
     network = load_script(path, device_of(generator)).eval()
     with torch.no_grad():
         z = sample_z(generator, 2, 0)

@@ -49,7 +49,7 @@ def submit_jobs(
                 job = waiting.pop(0)
                 attempts[job.name] += 1
                 board.note(job.name, 0.0)
-                running.append((job, executor.submit(_work, ledger, job, load, threads)))
+                running.append((job, _submitted(executor, where, _work, ledger, job, load, threads)))
             board.show()
             time.sleep(_POLL_SECONDS)
             for entry in [entry for entry in running if entry[1].done()]:
@@ -82,6 +82,18 @@ def _executor(ledger: Ledger, where: Placement) -> Any:
             "or use --cluster local"
         ) from error
     return executor
+
+
+def _submitted(executor: Any, where: Placement, work: Callable[..., Any], *arguments: Any) -> Any:
+    """The submission of a call; GanwalkError if the cluster takes none."""
+    try:
+        return executor.submit(work, *arguments)
+    # All that submitit raises is one: what sbatch wrote, or that it wrote something else than a job's number.
+    except RuntimeError as error:
+        reason = one_line(" ".join(str(error).split()), 300)
+        raise GanwalkError(
+            f"{where.cluster} refuses the job ({reason}): check --partition and --cluster-option"
+        ) from error
 
 
 def _work(ledger: Ledger, job: Job, load: Callable[[], Any] | None, threads: int | None) -> str | None:

@@ -33,6 +33,11 @@ class Turn:
     on_share: Callable[[float], None]
 
 
+def anything(result: Any) -> bool:
+    """Whether a result suffices where every one does."""
+    return True
+
+
 @dataclass(frozen=True)
 class Job:
     """One result that is wanted.
@@ -42,11 +47,13 @@ class Job:
         facts: everything that the result depends on, as JSON can hold it.
         work: makes the result, JSON-able. Other processes are sent it by pickle: a function of a module, or a
             `functools.partial` of one.
+        suffices: tells a stored result that is taken from one that `work` has to continue; sent like it.
     """
 
     name: str
     facts: Mapping[str, Any]
     work: Callable[[Turn], Any]
+    suffices: Callable[[Any], bool] = anything
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class Ledger:
 
     Attributes:
         root: where these folders are.
-        leaves: names of the files that jobs write into their folders; starting anew removes them.
+        leaves: files that jobs write into their folders, as patterns of names; starting anew removes them in order.
         upgrade: turns a document {"facts", "result"} of an earlier version into today's: other layouts, and facts that
             it lacks, which mean what their absence meant then.
     """
@@ -82,7 +89,7 @@ class Ledger:
         return self.root / job.name
 
     def find(self, job: Job) -> Stored | None:
-        """The job's finished result, or None.
+        """The job's result, or None where there is none that suffices.
 
         Raises:
             GanwalkError: it was made with other facts, which are named, or its file is damaged.
@@ -100,7 +107,7 @@ class Ledger:
             raise GanwalkError(
                 f"{path} was made with another {', '.join(changed)}: resume with its options, or run without --resume"
             )
-        return stored
+        return stored if job.suffices(stored.result) else None
 
     def store(self, job: Job, result: Any) -> None:
         """Keeps the job's result."""
@@ -130,8 +137,9 @@ class Ledger:
             self.find(job)
         if self.folder(job).exists():
             with self.claim(job) as mine:
-                for name in ((_ERROR,) if resume else (_ERROR, _FILE, *self.leaves)) if mine else ():
-                    (self.folder(job) / name).unlink(missing_ok=True)
+                for pattern in ((_ERROR,) if resume else (_ERROR, _FILE, *self.leaves)) if mine else ():
+                    for path in sorted(self.folder(job).glob(pattern)):
+                        path.unlink(missing_ok=True)
 
     def fail(self, job: Job, error: Exception) -> str:
         """Keeps why the job failed, for the other processes that would try it, and returns it in one line."""

@@ -72,6 +72,7 @@ def take_turns(
     for job in jobs:
         if job.name in skip:
             continue
+        reason = None
         try:
             if ledger.find(job) is None:
                 with ledger.claim(job) as mine:
@@ -79,19 +80,25 @@ def take_turns(
                         held.append(job)
                         continue
                     reason = ledger.failure(job)
-                    if reason is not None:
-                        tell(job.name, reason)
-                        continue
-                    # Another process may have ended it since the first look.
-                    if ledger.find(job) is None:
-                        tell(job.name, 0.0)
-                        turn = Turn(ledger.folder(job), loaded, threads, functools.partial(tell, job.name))
-                        ledger.store(job, job.work(turn))
+                    if reason is None:
+                        reason = _attempt(ledger, job, loaded, threads, tell)
         except Exception as error:
-            tell(job.name, ledger.fail(job, error))
-        else:
-            tell(job.name, 1.0)
+            reason = ledger.fail(job, error)
+        tell(job.name, 1.0 if reason is None else reason)
     return held
+
+
+def _attempt(ledger: Ledger, job: Job, loaded: Any, threads: int | None, tell: Tell) -> str | None:
+    """Runs a claimed job and keeps its result, or why it failed, which others look for as soon as the claim ends."""
+    try:
+        # Another process may have ended it before it was claimed.
+        if ledger.find(job) is None:
+            tell(job.name, 0.0)
+            turn = Turn(ledger.folder(job), loaded, threads, functools.partial(tell, job.name))
+            ledger.store(job, job.work(turn))
+    except Exception as error:
+        return ledger.fail(job, error)
+    return None
 
 
 def peek(ledger: Ledger, job: Job) -> Any:

@@ -124,6 +124,8 @@ def test_a_search_that_was_stopped_in_a_range_continues_there(toy, tmp_path, sto
     first = run_discovery(toy, settings, checkpoint=checkpoint, on_step=stop)
     assert first.ended == "interrupt" and checkpoint.exists()
     assert (tmp_path / "checkpoint-1.pt").exists() == (stopped_at > 3)
+    # Of an earlier run, on students.
+    (tmp_path / "images-2.safetensors").touch()
     phases = []
     second = run_discovery(
         toy, settings, checkpoint=checkpoint, resume=True, on_phase=lambda *told: phases.append(told)

@@ -1,5 +1,6 @@
 """Comparisons: every method and seed once, statistics by hand, resumption, and a report that says what came out."""
 
+import functools
 import json
 import shutil
 from dataclasses import replace
@@ -10,6 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from ganwalk.discovery import run as discovery_run
+from ganwalk.discovery.searches import direct
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation import comparison as comparison_module
@@ -127,6 +130,36 @@ def test_an_interrupted_run_continues_to_the_same_result(blobs, tmp_path):
     assert (tmp_path / "rtd-0" / "checkpoint.pt").exists()
     resumed = compare(blobs, settings, ["rtd"], [0], folder=tmp_path, resume=True)
     assert resumed.runs[0].scores == whole.runs[0].scores
+
+
+def test_runs_that_a_budget_cut_short_are_called_so_and_continue_without_it(blobs, tmp_path, monkeypatch):
+    settings = replace(FAST, steps=5)
+    whole = compare(blobs, settings, ["rtd", "pca"], [0])
+    assert "budget" not in as_table(whole) + as_markdown(whole, "x.png")
+    short = replace(settings, budget=1e-9)
+    # The budget is asked for before each step, and may not be spent before the second.
+    with monkeypatch.context() as patch:
+        patch.setattr(discovery_run.Run, "out_of", lambda run, share: functools.partial(next, iter([False, True])))
+        cut = compare(blobs, short, ["rtd", "pca"], [0], folder=tmp_path)
+    assert [run.budget for run in cut.runs] == [1e-9, None] and cut.runs[0].scores != whole.runs[0].scores
+    said = "cut short runs of {} (1 of 1): the same command without it, with --resume, continues them"
+    assert said.format("rtd") in as_table(cut) and said.format("`rtd`") in as_markdown(cut, "x.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(comparison_module, "run_discovery", None)
+        assert compare(blobs, short, ["rtd", "pca"], [0], folder=tmp_path, resume=True) == cut
+    monkeypatch.setattr(direct, "start", None)
+    again = compare(blobs, settings, ["rtd", "pca"], [0], folder=tmp_path, resume=True)
+    assert [run.scores for run in again.runs] == [run.scores for run in whole.runs]
+    assert again.runs[0].budget is None and not (tmp_path / "rtd-0" / "checkpoint.pt").exists()
+
+
+@pytest.mark.slow
+def test_a_student_that_a_budget_left_with_few_images_is_fitted_anew_without_it(toy, tmp_path):
+    settings = replace(FAST, n_directions=3, search="student", images=1024, polish=1, scored=8, layers=(0, 5), layer=5)
+    cut = compare(toy, replace(settings, budget=1e-9), ["rtd"], [0], folder=tmp_path)
+    assert cut.runs[0].budget == 1e-9 and (tmp_path / "images.safetensors").exists()
+    again = compare(toy, settings, ["rtd"], [0], folder=tmp_path, resume=True)
+    assert again.runs[0].scores == compare(toy, settings, ["rtd"], [0]).runs[0].scores
 
 
 def test_the_report_ranks_methods_and_tells_what_is_clear():
@@ -290,6 +323,19 @@ def test_the_command_takes_a_classifier(run):
     code, text = run(*COMMAND, *options)
     assert code == 0, text
     assert json.loads(Path("ganwalk-comparison/comparison.json").read_text())["factors"] == ["left", "right"]
+
+
+def test_what_is_typed_is_checked_before_anything_is_loaded_or_looked_at(run):
+    Path("out").mkdir()
+    Path("out/comparison.json").write_text("{}")
+    for arguments, message in (
+        (["--methods", "rtd,pcb"], "unknown method 'pcb'"),
+        (["--methods", "rtd,rtd"], "must be different"),
+        (["--classifier", "no.ts"], "no.ts does not exist: check --classifier"),
+        ([], "out holds a comparison"),
+    ):
+        code, text = run("compare", "-g", "gone.pkl", "-o", "out", *arguments)
+        assert code == 2 and message in text, text
 
 
 def test_the_command_refuses_in_one_line(run):

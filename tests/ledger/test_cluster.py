@@ -52,6 +52,31 @@ def test_what_cannot_be_submitted_is_one_line(tmp_path, monkeypatch):
         run_jobs(Ledger(tmp_path), [work.job(0, work.square)], where=LOCAL)
 
 
+def test_a_refusal_by_the_cluster_is_one_line_and_cancels_the_rest(tmp_path, monkeypatch):
+    utils = pytest.importorskip("submitit.core.utils")
+    cancelled, submissions = [], []
+
+    class Submission:
+        def done(self):
+            return False
+
+        def cancel(self, check):
+            cancelled.append(check)
+
+    class Executor:
+        def submit(self, work, *arguments):
+            if submissions:
+                raise utils.FailedJobError("sbatch: invalid partition: gpus\nsbatch: failed\n")
+            submissions.append(Submission())
+            return submissions[0]
+
+    monkeypatch.setattr(cluster, "_executor", lambda ledger, where: Executor())
+    refusal = r"slurm refuses the job \(sbatch: invalid partition: gpus sbatch: failed\): check --partition"
+    with pytest.raises(GanwalkError, match=refusal):
+        run_jobs(Ledger(tmp_path), [work.job(k, work.square) for k in range(2)], where=Placement(cluster="slurm"))
+    assert cancelled == [False]
+
+
 def test_ctrl_c_cancels_what_was_submitted(tmp_path):
     pytest.importorskip("submitit")
     running = start(tmp_path, 'Placement(processes=2, cluster="local")')

@@ -58,9 +58,9 @@ def test_older_documents_are_upgraded(tmp_path):
 
 
 def test_opening_anew_removes_what_jobs_leave_and_nothing_else(tmp_path):
-    ledger = Ledger(tmp_path, leaves=("checkpoint.pt",))
+    ledger = Ledger(tmp_path, leaves=("checkpoint*.pt",))
     ledger.store(JOB, 1)
-    for name in ("checkpoint.pt", "notes.txt"):
+    for name in ("checkpoint.pt", "checkpoint-1.pt", "notes.txt"):
         (tmp_path / "rtd-3" / name).write_text("")
     ledger.open(JOB, resume=True)
     assert ledger.find(JOB).result == 1

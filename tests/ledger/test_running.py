@@ -66,6 +66,21 @@ def test_failures_are_told_once_the_others_are_done(tmp_path):
     assert len(work.lines(tmp_path)) == 2 and not list(tmp_path.rglob("error.txt"))
 
 
+def test_why_a_job_failed_is_kept_before_another_may_take_it(tmp_path, monkeypatch):
+    ledger, jobs, claimed = Ledger(tmp_path), squares(2, work.odd_ones_fail), []
+    fail = Ledger.fail
+
+    def watched(self, job, error):
+        with self.claim(job) as mine:
+            claimed.append(not mine)
+        return fail(self, job, error)
+
+    monkeypatch.setattr(Ledger, "fail", watched)
+    with pytest.raises(GanwalkError, match=r"1 of 2 jobs failed \(job-1: one is odd\)"):
+        run_jobs(ledger, jobs)
+    assert claimed == [True]
+
+
 def test_a_process_that_dies_is_a_failed_job(tmp_path):
     jobs = squares(2, work.kill_other)
     with pytest.raises(GanwalkError, match=r"1 of 2 jobs failed \(job-1: its process died \(signal 9"):

@@ -19,6 +19,9 @@ from ganwalk.discovery.scores import image_changes
 from ganwalk.discovery.searches.base import Run
 from ganwalk.layers import Layers, in_words
 
+# The checkpoint of a run, and the pattern of it and of those beside it, of the ranges of layers after the first.
+CHECKPOINT_FILE = "checkpoint.pt"
+CHECKPOINT_FILES = "checkpoint*.pt"
 _ALL_LAYERS = "all layers"
 
 
@@ -84,6 +87,15 @@ def search_ranges(run: Run, find: Callable[[Run], DiscoveryResult]) -> Discovery
     )
 
 
+def remove_checkpoints(folder: Path) -> None:
+    """Removes the checkpoints of a run, which a new one with other options would take for its own.
+
+    The first goes last: as long as it is there, `--resume` knows whose they are.
+    """
+    for path in sorted(folder.glob(CHECKPOINT_FILES)):
+        path.unlink(missing_ok=True)
+
+
 def _within(run: Run, layers: Layers | None, number: int, count: int) -> Run:
     """The part of a discovery that searches in one range of layers, with files of its own beside the whole one's."""
     settings = run.settings
@@ -92,14 +104,15 @@ def _within(run: Run, layers: Layers | None, number: int, count: int) -> Run:
     def own(path: Path | None) -> Path | None:
         return path if path is None or number == 0 else path.with_stem(f"{path.stem}-{number}")
 
-    checkpoint, images = own(run.checkpoint), own(run.images)
-    begun = any(path is not None and path.exists() for path in (checkpoint, images))
+    checkpoint = own(run.checkpoint)
+    # Images say nothing of a beginning: other runs leave them, too, and a search that wants them takes them anyway.
+    begun = checkpoint is not None and checkpoint.exists()
     return replace(
         run,
         settings=replace(settings, layers=layers, budget=budget),
         started=time.monotonic(),
         checkpoint=checkpoint,
-        images=images,
+        images=own(run.images),
         resume=run.resume and (begun or number == 0),
         on_phase=lambda phase, share, note: run.on_phase(f"{in_words(layers)}: {phase}", share, note),
         on_early=None,
