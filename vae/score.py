@@ -76,8 +76,8 @@ def command(
     from vae.codes.scores import check_texts, read_samples, score_samples
 
     target = out / "scores.json"
-    check_free(target, overwrite)
     source, test = open_codes(files, codes=_listed(code_names), factors=_listed(factor_names))
+    check_free(target, overwrite)
     with progress_bar(_PARTS, "reading", quiet) as advance:
         sample, test_sample = read_samples(source, test, settings, drop_missing=drop_missing)
         check_texts(source, sample)

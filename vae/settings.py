@@ -38,7 +38,7 @@ class TopDisSettings:
         "Take the codes of a second, independent batch, or those of the batch that is reconstructed.",
         choices=("second", "same"),
     )
-    points: int | None = option(None, "Codes of its batch that it takes.", at_least=3, shown="all")
+    points: int | None = option(None, "How many codes of its batch the term uses.", at_least=3, shown="all")
     shift_gradient: str = option(
         "constant",
         "Differentiate the move as a function of the code, or take it as a constant displacement.",

@@ -197,7 +197,7 @@ def _train_one(
     device = parallel.own_device(making.device)
     set_up_torch(device, threads)
     with (
-        told_how_to_continue([folder / CHECKPOINT_FILE], f"{_PROGRAM} --resume --out {quoted(folder)}"),
+        told_how_to_continue([folder / CHECKPOINT_FILE], _again(folder, making, tensorboard, threads)),
         parallel.process_group(torch.device(device)),
         owned_folder(folder) if parallel.rank() == 0 else contextlib.nullcontext(),
     ):
@@ -225,9 +225,24 @@ def _train_one(
         for line in score_table([result.scores]):
             click.echo(line)
         click.echo(f"wrote {folder}/: {', '.join(path.name for path in result.written)}")
-        root = making.data.root
-        source = "" if root is None else f" --data-root {quoted(root)}"
-        click.echo(f"next: python -m vae.evaluate {quoted(folder)}{source}")
+        click.echo(f"next: python -m vae.evaluate {quoted(folder)}{_data_root(making)}")
+
+
+def _again(folder: Path, making: Making, tensorboard: bool, threads: int | None) -> str:
+    """The command that continues a run, with what its configuration does not hold."""
+    words = [f"{_PROGRAM} --resume --out {quoted(folder)}{_data_root(making)}"]
+    words += ["--no-download"] * (not making.data.download)
+    words += [f"--device {making.device}"] * (making.device != "cpu")
+    words += [f"--metrics {making.metrics or 'none'}"] * (making.metrics != "full")
+    words += [f"--look-every {making.look_every}"] * (making.look_every is not None)
+    words += ["--tensorboard"] * tensorboard
+    words += [f"--threads {threads}"] * (threads is not None)
+    return " ".join(words)
+
+
+def _data_root(making: Making) -> str:
+    """The option that says where the data set lies, if it was said."""
+    return "" if making.data.root is None else f" --data-root {quoted(making.data.root)}"
 
 
 def _train_several(
@@ -270,7 +285,7 @@ def _train_several(
     for line in score_table(means, titles, deviations):
         click.echo(line)
     click.echo(f"wrote {len(trainings)} runs into {making.root}/")
-    click.echo(f"next: python -m vae.evaluate {' '.join(map(quoted, folders))}")
+    click.echo(f"next: python -m vae.evaluate {' '.join(map(quoted, folders))}{_data_root(making)}")
 
 
 def _announced(

@@ -69,9 +69,9 @@ def discover(
 
     Writes directions.safetensors, metrics.json, loss.png, barcodes.png and preview.png into --out; on large networks
     first ones within a minute or two, while the search goes on. What was synthesised stays in images.safetensors, so
-    that another run on the same generator takes seconds. The options of the optimisation (--search to --resume) serve
-    rtd, and in part other methods that go step by step: the rest has a closed form. torchrun shares the work among
-    processes.
+    that another run on the same generator takes seconds. --start, --steps, --batch, --per-step, --lr, --search,
+    --images, --polish and --budget serve rtd, and in part other methods that go step by step: the rest has a closed
+    form. torchrun shares the work among processes.
     """
     import torch
 
@@ -186,10 +186,8 @@ def _check_unfinished(out: Path) -> None:
             held = describe(Directions.load(out / DIRECTIONS_FILE))
         except GanwalkError:
             held = f"a {DIRECTIONS_FILE} that cannot be read"
-        raise GanwalkError(
-            f"{out} holds {held}: replace them with --force, continue their run with --resume, "
-            "or choose another folder with --out"
-        )
+        ways = ", continue their run with --resume" if (out / CHECKPOINT_FILE).exists() else ""
+        raise GanwalkError(f"{out} holds {held}: choose another folder with --out{ways}, or replace them with --force")
     if (out / CHECKPOINT_FILE).exists():
         raise GanwalkError(
             f"{out} holds a run that was not finished: continue it with --resume, start anew with --force, "

@@ -57,6 +57,8 @@ def encode(
 
     for picture in pictures:
         check_regular(picture)
+        if not picture.exists():
+            raise GanwalkError(f"{picture} does not exist: give files of pictures")
     if out is not None:
         if out.suffix.lower() not in (".csv", ".npz"):
             raise GanwalkError(f"{out} must end in .csv or .npz")

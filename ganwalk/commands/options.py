@@ -130,7 +130,11 @@ def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return option_group(
         click.option("--trust", is_flag=True, help="Run the program in a TorchScript file."),
         click.option("--latent-dim", type=click.IntRange(1), help="Latent size of a generator that is code."),
-        click.option("--image-range", metavar="LOW,HIGH", help="Black and white of a generator that is code."),
+        click.option(
+            "--image-range",
+            metavar="LOW,HIGH",
+            help="Values of black and white in the images of a generator that is code, such as -1,1 or 0,255.",
+        ),
     )(wrapped)
 
 

@@ -36,7 +36,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
 from ganwalk.progress import progress_bar
 from ganwalk.ranges import SEED_STYLES
-from ganwalk.terminal import download_watch, set_up_torch
+from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -132,7 +132,7 @@ def render(
     latents = [read_latents(one) for one in latents_paths]
     path, directions = open_directions(directions_path, quiet)
     if amplitude is None and directions.reach is None:
-        raise GanwalkError(f"the reach of {path} was not measured: run ganwalk reach first")
+        raise GanwalkError(f"the reach of {path} was not measured: run ganwalk reach --directions {quoted(path)}")
     seeds = None if seeds_text is None else tuple(parse_seeds(seeds_text))
     layers = parse_layers(layers_text) if layers_text else None
     drawing = _drawing_of(directions, direction, combine, amplitude, layers)

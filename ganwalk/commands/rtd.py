@@ -71,6 +71,9 @@ def rtd(
         raise GanwalkError("give two files or more: a divergence is between representations")
     if metric == "precomputed" and id_name is not None:
         raise GanwalkError("--metric precomputed takes rows and columns in their order: leave out --id")
+    for path in files:
+        if not path.exists():
+            raise GanwalkError(f"{path} does not exist: give files of points, one row for each")
     if out is not None:
         for name in (_TABLE, _HEAT_MAP, _BARCODES):
             check_free(out / name, force)

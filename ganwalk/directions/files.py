@@ -78,7 +78,9 @@ def newest_directions(folder: Path = Path()) -> Opened:
     """
     paths = sorted([*folder.glob(DIRECTIONS_FILE), *folder.glob(f"*/{DIRECTIONS_FILE}")])
     if not paths:
-        raise GanwalkError("no directions here: run ganwalk discover first, or give --directions FILE")
+        raise GanwalkError(
+            "no directions here: run ganwalk discover --generator scenes first, or give --directions FILE"
+        )
     found, refusals = [], []
     for path in paths:
         try:

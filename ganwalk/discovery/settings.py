@@ -95,7 +95,7 @@ class DiscoverySettings:
     layers: tuple[int, int] | tuple[tuple[int, int], ...] | None = option(
         None,
         "Shift only these layers' styles. auto: search in all, in early, in middle and in late ones, and keep the "
-        "directions that change the least beside; takes four times as long.",
+        "directions that change least else in the picture; takes four times as long.",
         text=LAYERS_OR_AUTO,
         shown="all",
     )

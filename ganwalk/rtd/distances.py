@@ -150,7 +150,9 @@ def _other_distances(cloud: Any, metric: Metric) -> Any:
     try:
         condensed = pdist(array.reshape(len(array), -1).astype(np.float64), metric)
     except ValueError as error:
-        raise ValueError(f"metric {metric!r} of scipy's pdist: {error}") from error
+        raise ValueError(
+            f"metric {metric!r} of scipy's pdist: {error}; take euclidean, cosine, cityblock or another of scipy's"
+        ) from error
     if not np.isfinite(condensed).all():
         raise ValueError(f"metric {metric!r} is not defined for some of the points, or they hold a value not finite")
     # Rounding may leave what is below zero, as of equal points by "cosine".

@@ -49,7 +49,7 @@ def test_the_reach_is_measured_kept_and_drawn(run, blobs_here, monkeypatch):
 
 def test_pictures_go_to_the_reach(run, blobs_here):
     code, _, err = run("render", "--direction", "all", "--amplitude", "reach", "-q")
-    assert code == 2 and "was not measured: run ganwalk reach first" in err
+    assert code == 2 and "was not measured: run ganwalk reach --directions" in err
     replace(blobs_here, reach=reach_of_sizes(2)).save(FILE)
     for arguments, words in (
         (("--combine", "0=1"), "leave out --amplitude"),

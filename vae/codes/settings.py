@@ -17,7 +17,9 @@ class CodesSettings:
     rows: int | None = option(
         None, "The most rows that are used; of more, so many are drawn.", at_least=40, shown="15000, or 4500 of quick"
     )
-    test_share: float = option(1 / 3, "Of the rows, for testing what is fitted to the others.", above=0, below=1)
+    test_share: float = option(
+        1 / 3, "Of the rows, for testing what is fitted to the others.", above=0, below=1, shown="a third"
+    )
     folds: int | None = option(
         None, "Test on each of so many parts in turn, and give means and deviations.", at_least=2, shown="one split"
     )

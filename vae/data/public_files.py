@@ -60,7 +60,10 @@ class Access:
             return path
         if self.download and file.url:
             return obtain(file.url, path, sha256=file.sha256, progress=self.progress, limits=_LIMITS)
-        raise GanwalkError(f"{path} is not there: get {file.name} from {file.url or file.page} and put it there")
+        raise GanwalkError(
+            f"{path} is not there: get {file.name} from {file.url or file.page} and put it there, "
+            "or say where it lies with --data-root"
+        )
 
 
 @contextlib.contextmanager
