@@ -423,7 +423,7 @@ def draw_changes(found: Mapping[str, Any], path: Path) -> None:
             axis.plot(values, [place] * len(values), ".", color="#1f4e9c", alpha=0.55, ms=6, mec="none")
             axis.plot([values.mean()] * 2, [place - 0.35, place + 0.35], color="#c2571a", lw=2)
         axis.axvline(0, color="#18202c", lw=0.8)
-        axis.set_title(f"change of {LABELS[name]}", fontsize=9)
+        axis.set_title(f"change of\n{LABELS[name]}", fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
         axis.tick_params(labelsize=7)
         axis.grid(axis="y", color="#e4e8ee", lw=0.6)

@@ -180,7 +180,7 @@ def test_bad_paths_and_names(refused):
     assert "unknown generator 'ffhq'" in refused("discover", "-g", "ffhq")
     Path("file").write_text("")
     assert "is a file: choose another folder" in refused("discover", "-g", "blobs", "--out", "file")
-    assert "run ganwalk discover first" in refused("render", "-d", "0")
+    assert "run ganwalk discover --generator scenes first" in refused("render", "-d", "0")
     assert "does not exist" in refused("render", "-d", "0", "--directions", "no.safetensors")
     assert "device 'nowhere'" in refused("discover", "-g", "blobs", "--device", "nowhere")
     assert os.listdir() == ["file"]

@@ -127,6 +127,7 @@ def test_rows_are_matched_by_ids(files, run, clouds):
         (["named.csv", "named.csv", "--id", "name"], "has no column 'name' for --id: it has file, x"),
         (["named.csv", "other.csv", "--id", "file"], "1 ids are in all files"),
         (["a.npy", "objects.npy"], "holds Python objects"),
+        (["a.npy", "none.npy", "-o", "."], "none.npy does not exist"),
         (["a.npy", "a.txt"], "must end in .npy, .npz or .csv"),
         (["a.npy", "nan.npy"], "nan.npy holds a value that is not finite"),
         (["a.npy", "b.npy", "--metric", "far"], "metric 'far' of scipy's pdist"),
@@ -138,6 +139,7 @@ def test_mistakes_of_the_command_end_in_one_line(files, run, arguments, message)
     np.save("few.npy", np.eye(3))
     np.save("nan.npy", np.full((60, 2), np.nan))
     np.save("objects.npy", np.array([[{}]]), allow_pickle=True)
+    Path("a.txt").touch()
     for name, text in (("named", "p,1\nq,2"), ("twice", "p,1\np,2"), ("other", "p,1\nr,2"), ("uneven", "p,1,3")):
         Path(f"{name}.csv").write_text(f"file,x\n{text}\n")
     code, _, err = run("rtd", *arguments, "-q")
