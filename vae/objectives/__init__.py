@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ganwalk.errors import GanwalkError
@@ -67,6 +67,13 @@ def check_options(name: str, options: Mapping[str, Any]) -> Any:
     """
     if name not in OBJECTIVES:
         raise GanwalkError(f"unknown objective {name}: choose one of {', '.join(OBJECTIVES)}")
+    own = {field.name for field in fields(OBJECTIVES[name].settings)}
+    for option in options:
+        others = [n for n, entry in OBJECTIVES.items() if option in {field.name for field in fields(entry.settings)}]
+        if option not in own and others:
+            raise GanwalkError(
+                f"{option} is an option of {', '.join(others)}, not of {name}, which takes {', '.join(sorted(own))}"
+            )
     try:
         return build_record(OBJECTIVES[name].settings, options)
     except GanwalkError as error:

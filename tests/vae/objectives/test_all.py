@@ -118,6 +118,11 @@ def test_unknown_options_are_refused(name):
         make(name, colour=1)
 
 
+def test_an_option_of_another_objective_is_called_so():
+    with pytest.raises(GanwalkError, match="beta is an option of beta, .*, not of factor, which takes depth, disc"):
+        make("factor", beta=1.0)
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_options_explain_themselves(name):
     for field in fields(OBJECTIVES[name].settings):
