@@ -119,7 +119,7 @@ def test_unknown_options_are_refused(name):
 
 
 def test_an_option_of_another_objective_is_called_so():
-    with pytest.raises(GanwalkError, match="beta is an option of beta, .*, not of factor, which takes depth, disc"):
+    with pytest.raises(GanwalkError, match=r"beta is an option of beta, .*, not of factor, which takes depth, disc"):
         make("factor", beta=1.0)
 
 
