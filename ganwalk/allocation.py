@@ -1,7 +1,7 @@
 """Memory that tensors give back stays with the process, for the next ones.
 
 A map of features takes megabytes. glibc gets blocks of that size from the kernel each time anew, which hands them out
-page by page, full of zeros; for small networks that is an eighth of all time and more (`benchmarks/allocation.py`).
+page by page, full of zeros; that is a tenth to a quarter of all time (`benchmarks/allocation.py`).
 """
 
 from __future__ import annotations
