@@ -1,5 +1,7 @@
 """What the tests share, where they run, and the order of their files."""
 
+import errno
+import os
 import signal
 from collections import Counter
 
@@ -27,6 +29,16 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.fixture(params=[errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def without_locks(request, monkeypatch):
+    """A file system that refuses to lock, by each of the errors that say so."""
+
+    def refuse(*_):
+        raise OSError(request.param, os.strerror(request.param))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
 
 
 @pytest.fixture

@@ -170,12 +170,8 @@ def test_a_lock_is_held_once_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no flock")
-@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
-def test_where_there_are_no_locks_everything_is_free(tmp_path, monkeypatch, number):
-    def refuse(*_):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr("fcntl.flock", refuse)
+@pytest.mark.usefixtures("without_locks")
+def test_where_there_are_no_locks_everything_is_free(tmp_path):
     ledger, job = Ledger(tmp_path / "runs"), Job("rtd-0", {}, print)
     with owned_folder(tmp_path / "out"), locked(tmp_path / "a.txt"), ledger.claim(job) as mine:
         assert mine

@@ -1,7 +1,5 @@
 """What a killed process was writing goes with the next write into its folder; what a live one is writing stays."""
 
-import errno
-import os
 import signal
 import subprocess
 import sys
@@ -111,12 +109,8 @@ def test_a_file_that_was_taken_for_abandoned_before_it_was_locked_is_made_anew(t
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no flock")
-@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
-def test_where_there_are_no_locks_nothing_is_taken_for_abandoned(tmp_path, monkeypatch, number):
-    def refuse(*_):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr("fcntl.flock", refuse)
+@pytest.mark.usefixtures("without_locks")
+def test_where_there_are_no_locks_nothing_is_taken_for_abandoned(tmp_path):
     left = abandoned(tmp_path)
     with atomic_path(tmp_path / "a") as live:
         live.write_text("first")

@@ -22,7 +22,7 @@ from vae.metrics import (
     score_intervals,
     scores_of_arrays,
 )
-from vae.metrics.arrays import Array
+from vae.metrics.arrays import Array, bin_edges, binned
 from vae.metrics.scores import MetricSettings
 
 Split = tuple[Array, Array, Array, Array]
@@ -97,11 +97,14 @@ def score_samples(
     constants = _constants(settings)
     kinds = _kinds(sample, test, continuous, settings.factor_bins, texts)
     if any(texts or ()) and "binned" in kinds:
-        binned = [kind == "binned" for kind in kinds]
-        assert settings.factor_bins is not None
-        edges = [_edges(column, settings.factor_bins) for column in sample.factors.T]
-        sample = replace(sample, factors=_cut(sample.factors, edges, binned))
-        test = None if test is None else replace(test, factors=_cut(test.factors, edges, binned))
+        bins = settings.factor_bins
+        assert bins is not None
+        edges = [
+            bin_edges(column, bins) if kind == "binned" else None
+            for column, kind in zip(sample.factors.T, kinds, strict=True)
+        ]
+        sample = replace(sample, factors=_cut(sample.factors, edges))
+        test = None if test is None else replace(test, factors=_cut(test.factors, edges))
         settings = replace(settings, factor_bins=None)
     splits = _splits(sample, test, settings)
 
@@ -234,19 +237,13 @@ def _kinds(
     kinds = []
     for column, is_continuous, text in zip(factors.T, continuous, texts or [False] * factors.shape[1], strict=True):
         values = len(np.unique(column))
-        binned = factor_bins is not None and values > factor_bins and not text
+        is_binned = factor_bins is not None and values > factor_bins and not text
         kinds.append(
-            "constant" if values == 1 else "binned" if binned else "continuous" if is_continuous else "classes"
+            "constant" if values == 1 else "binned" if is_binned else "continuous" if is_continuous else "classes"
         )
     return tuple(kinds)
 
 
-def _edges(column: Array, bins: int) -> Array:
-    """The edges between ranges of equal width from the least to the greatest value."""
-    return np.linspace(column.min(), column.max(), bins + 1)[1:-1]
-
-
-def _cut(factors: Array, edges: Sequence[Array], chosen: Sequence[bool]) -> Array:
-    """Factors, those that are chosen as the numbers of their ranges."""
-    columns = zip(factors.T, edges, chosen, strict=True)
-    return np.stack([np.searchsorted(e, c, side="right") if cut else c for c, e, cut in columns], axis=1)
+def _cut(factors: Array, edges: Sequence[Array | None]) -> Array:
+    """Factors, those that have edges as the numbers of their ranges."""
+    return np.stack([binned(column, own) for column, own in zip(factors.T, edges, strict=True)], axis=1)

@@ -56,7 +56,7 @@ class Labelled:
         checked, columns = _checked_test(self, codes, factors)
         labels = np.empty((len(checked), len(self.values)), np.int64)
         for k, (column, values, edges) in enumerate(zip(self.columns, self.values, self.edges, strict=True)):
-            found = _binned(columns[column], edges)
+            found = binned(columns[column], edges)
             if {values.dtype, found.dtype} == {np.dtype(np.float32), np.dtype(np.float64)}:
                 # The same value is another number in another precision.
                 values, found = values.astype(np.float32), found.astype(np.float32)
@@ -120,8 +120,8 @@ def told_apart(
     numbers: list[int] = []
     for k, (values, _) in enumerate(found):
         if factor_bins is not None and len(values) > factor_bins and columns[k].dtype.kind != "U":
-            edges[k] = np.linspace(float(values[0]), float(values[-1]), factor_bins + 1)[1:-1]
-            found[k] = values_and_labels(_binned(columns[k], edges[k]))
+            edges[k] = bin_edges(values, factor_bins)
+            found[k] = values_and_labels(binned(columns[k], edges[k]))
         if len(found[k][0]) < 2:
             continue
         lone = lone_rows(found[k][1])
@@ -188,7 +188,12 @@ def _of_lone_values(lone: int, rows: int, name: str, text: bool) -> str:
     return f"{share} share a value of factor {name}: {remedy}, or give more rows"
 
 
-def _binned(column: Array, edges: Array | None) -> Array:
+def bin_edges(values: Array, bins: int) -> Array:
+    """The inner edges (bins - 1,) of ranges of equal width from the least to the greatest value."""
+    return np.linspace(float(values.min()), float(values.max()), bins + 1)[1:-1]
+
+
+def binned(column: Array, edges: Array | None) -> Array:
     """The bin (N,) of each value between inner edges, or the values themselves if there are none."""
     return column if edges is None else np.searchsorted(edges, column, side="right")
 

@@ -68,9 +68,9 @@ def check_options(name: str, options: Mapping[str, Any]) -> Any:
     if name not in OBJECTIVES:
         raise GanwalkError(f"unknown objective {name}: choose one of {', '.join(OBJECTIVES)}")
     own = {field.name for field in fields(OBJECTIVES[name].settings)}
-    for option in options:
+    for option in (option for option in options if option not in own):
         others = [n for n, entry in OBJECTIVES.items() if option in {field.name for field in fields(entry.settings)}]
-        if option not in own and others:
+        if others:
             raise GanwalkError(
                 f"{option} is an option of {', '.join(others)}, not of {name}, which takes {', '.join(sorted(own))}"
             )
