@@ -38,6 +38,8 @@ _PASS_VALUES = 2**24
 _HELD_VALUES = 2**28
 # Values that are summed up in single precision.
 _BLOCK = 2**14
+# Keeps the random signs' streams from those of other purposes.
+_SIGNS_SEED = 2**42
 
 
 def find_directions(
@@ -115,10 +117,9 @@ def _probed(
 ) -> Tensor:
     """Rows sᵀJ (latents · probes, d) float64, on the CPU, of random signs s."""
     latents = sample_latents(generator, view, SKETCH_SAMPLES, seed)
-    rng = rng_of(seed)
     rows = []
     for chunk in _Chunk.all_of(generator, view, latents, seed, shared=False):
-        pulled = [chunk.pull_back(chunk.random_signs(rng)) for _ in range(probes)]
+        pulled = [chunk.pull_back(signs) for signs in chunk.random_signs(probes)]
         rows.append(torch.cat(pulled).flatten(0, -2).cpu().double())
         if on_share is not None:
             on_share(min(1.0, len(rows) * view.chunk / len(latents)))
@@ -147,9 +148,14 @@ class _Chunk:
             part = slice(start, start + view.chunk)
             yield cls(generator, view, latents[part], seed + start, None if labels is None else labels[part], shared)
 
-    def random_signs(self, rng: torch.Generator) -> Tensor:
-        """-1 or 1 for every value of the features; the same on every device."""
-        return torch.randint(2, self._features.shape, generator=rng, dtype=torch.float32).to(self._features) * 2 - 1
+    def random_signs(self, count: int) -> Iterator[Tensor]:
+        """So many times -1 or 1 for every value of the features; the same on every device."""
+        # A stream for each latent, as of noise, so that the signs are the same in chunks of any size.
+        streams = [rng_of(_SIGNS_SEED + self._seed + index) for index in range(len(self._latents))]
+        shape = self._features.shape[1:]
+        for _ in range(count):
+            drawn = [torch.randint(2, shape, generator=stream, dtype=torch.float32) for stream in streams]
+            yield torch.stack(drawn).to(self._features) * 2 - 1
 
     def gram(self, directions: Tensor, together: int) -> Tensor:
         """Inner products (k, k) of J·direction over k rows, float64, on the CPU; `together` of them in a pass at most.

@@ -17,11 +17,9 @@ from ganwalk.discovery import interfacegan, jacobian, local, pca, sefa
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.learned import disco, latent_deformator, latentclr
 from ganwalk.discovery.learned.base import Cost, Learner
+from ganwalk.discovery.objectives import hessian, orojar, rtd
 from ganwalk.discovery.objectives.base import Objective
-from ganwalk.discovery.objectives.hessian import hessian_penalty
-from ganwalk.discovery.objectives.orojar import orthogonality_penalty
-from ganwalk.discovery.objectives.penalty import PenaltyObjective
-from ganwalk.discovery.objectives.rtd import RTDObjective
+from ganwalk.discovery.objectives.penalty import TOGETHER, PenaltyObjective
 from ganwalk.discovery.rotation import random_rotation
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace
@@ -70,7 +68,8 @@ class Method:
         find: the directions in closed form; None for a method that goes step by step.
         objective: what a basis is rotated for; None for any other method.
         learner: what directions and networks are trained for; None for any other method.
-        cost: of a step of the training.
+        cost: of a step of the optimisation, whose directions are the shifts that it measures, or of the training.
+        together: syntheses of a batch whose gradients a step of the optimisation takes at once, at most.
         fit: the directions from what reads the factors, of a supervised method; None for any other.
         candidates: methods, an optimisation and a closed form, of which the better one's directions are kept; empty for
             any other method.
@@ -83,6 +82,7 @@ class Method:
     objective: MakeObjective | None = None
     learner: MakeLearner | None = None
     cost: Cost | None = None
+    together: int = 1
     fit: Fit | None = None
     candidates: tuple[str, ...] = ()
     oblique: bool = False
@@ -99,7 +99,8 @@ METHODS = {
     "rtd": Method(
         "smallest Representation Topology Divergence of shifted batches",
         "Balabin et al., ICML 2024",
-        objective=RTDObjective,
+        objective=rtd.RTDObjective,
+        cost=rtd.cost,
     ),
     "local": Method(
         "changes in different places of the picture",
@@ -134,15 +135,19 @@ METHODS = {
         "smallest Hessian penalty",
         "Peebles et al., ECCV 2020",
         objective=lambda generator, settings, loss: PenaltyObjective(
-            generator, settings, hessian_penalty, own_signs=False
+            generator, settings, hessian.hessian_penalty, own_signs=False
         ),
+        cost=hessian.cost,
+        together=TOGETHER,
     ),
     "orojar": Method(
         "smallest products of what different directions change",
         "Wei et al., ICCV 2021",
         objective=lambda generator, settings, loss: PenaltyObjective(
-            generator, settings, orthogonality_penalty, own_signs=True
+            generator, settings, orojar.orthogonality_penalty, own_signs=True
         ),
+        cost=orojar.cost,
+        together=TOGETHER,
     ),
     "latent-deformator": Method(
         "directions that a network can tell apart, trained with it",

@@ -8,7 +8,7 @@ import torch
 
 from ganwalk.discovery import local, pca
 from ganwalk.discovery.jacobian import PROBES, SKETCH_SAMPLES
-from ganwalk.discovery.methods import method_of
+from ganwalk.discovery.methods import Method, method_of
 from ganwalk.discovery.ranges import ranges_of_layers
 from ganwalk.discovery.searches.on_student import polish_settings
 from ganwalk.discovery.settings import DiscoverySettings
@@ -70,7 +70,8 @@ def _search(generator: Generator, settings: DiscoverySettings, forward: float) -
             Phase(other, _closed_form_seconds(other, generator, settings, forward)),
             Phase("choice", effects + 3 * scores),
         ]
-    if method.cost is not None:
+    if method.learner is not None:
+        assert method.cost is not None
         plain, shifted = method.cost(settings.batch, n)
         step = plain * forward + shifted * _seconds_with_gradient(generator, settings) + _NETWORK_STEP
         phases += [
@@ -95,7 +96,7 @@ def _search(generator: Generator, settings: DiscoverySettings, forward: float) -
             starting += settings.batch * n * (both + 2 * forward)
         phases += [
             Phase("start", starting),
-            Phase("steps", _seconds_of_steps(settings, forward, both) + held),
+            Phase("steps", _seconds_of_steps(method, settings, forward, both) + held),
             Phase("scores", 2 * effects + scores),
         ]
     else:
@@ -109,17 +110,18 @@ def _search(generator: Generator, settings: DiscoverySettings, forward: float) -
         ]
         if settings.polish:
             both = _seconds_with_gradient(generator, settings)
-            polish = _seconds_of_steps(polish_settings(settings), forward, both)
+            polish = _seconds_of_steps(method, polish_settings(settings), forward, both)
             phases += [Phase("polish", polish), Phase("scores", scores)]
         phases.append(Phase("effects", effects))
     return phases
 
 
-def _seconds_of_steps(settings: DiscoverySettings, forward: float, both: float) -> float:
-    """Of all steps on the generator: a reference, and shifted images with their gradients, made again if in chunks."""
-    assert settings.chunk is not None and settings.steps is not None
-    again = forward if settings.batch > settings.chunk else 0.0
-    return settings.steps * settings.batch * (forward + settings.directions_per_step * (both + again))
+def _seconds_of_steps(method: Method, settings: DiscoverySettings, forward: float, both: float) -> float:
+    """Of all steps on the generator; what does not fit is made again for its gradient."""
+    assert method.cost is not None and settings.chunk is not None and settings.steps is not None
+    plain, shifted = method.cost(settings.batch, settings.directions_per_step * (1 + settings.both_signs))
+    again = forward if method.together * settings.batch > settings.chunk else 0.0
+    return settings.steps * (plain * forward + shifted * (both + again))
 
 
 def _space_seconds(generator: Generator, settings: DiscoverySettings, forward: float, least: int = 1) -> float:

@@ -50,7 +50,7 @@ def test_every_method_is_of_one_kind_and_cites_its_paper():
     for method in METHODS.values():
         kinds = (method.find, method.objective, method.learner, method.fit, method.candidates or None)
         assert sum(kind is not None for kind in kinds) == 1
-        assert (method.learner is None) == (method.cost is None)
+        assert (method.learner is None and method.objective is None) == (method.cost is None)
         assert method.summary and "20" in method.source
 
 

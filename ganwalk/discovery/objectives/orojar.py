@@ -9,10 +9,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganwalk.discovery.objectives.penalty import Synthesis
+from ganwalk.discovery.objectives.penalty import PROBES, Synthesis
 
 # Length of the finite differences in standard deviations, as in the paper.
 _EPSILON = 0.1
+
+
+def cost(batch: int, n: int) -> tuple[int, int]:
+    """Latents that a step of a batch synthesises: the latents, and one way along each vector of signs."""
+    return batch, PROBES * batch
 
 
 def orthogonality_penalty(latents: Tensor, steps: Tensor, signs: Tensor, synthesise: Synthesis) -> Tensor:

@@ -18,10 +18,10 @@ from ganwalk.generators.base import Generator, device_of
 from ganwalk.seeds import rng_of
 
 # Random sign vectors per batch, as in the papers, and of the held one.
-_PROBES = 2
+PROBES = 2
 _HELD_PROBES = 8
-# Syntheses of a batch whose gradients a penalty takes together, at most: the latents, and both ways along each vector.
-_TOGETHER = 1 + 2 * _PROBES
+# Syntheses of a batch whose gradients a penalty takes together, at most: both ways along each vector.
+TOGETHER = 2 * PROBES
 
 
 class Synthesis:
@@ -31,7 +31,7 @@ class Synthesis:
         self.generator, self.view, self.seed = generator, settings.view(), seed
 
     def __call__(self, latents: Tensor, step: Tensor) -> Tensor:
-        if torch.is_grad_enabled() and len(latents) <= self.view.chunk < _TOGETHER * len(latents):
+        if torch.is_grad_enabled() and len(latents) <= self.view.chunk < TOGETHER * len(latents):
             return checkpoint(self._made, latents, step, use_reentrant=False, preserve_rng_state=False)
         return self._made(latents, step)
 
@@ -71,7 +71,7 @@ class PenaltyObjective:
         """Penalty of all directions at once, and its gradient."""
         mark = time.perf_counter()
         synthesise = Synthesis(self.generator, self.settings, seed)
-        value = self.penalty(latents, self._unit(steps), self._signs(_PROBES, steps, seed), synthesise)
+        value = self.penalty(latents, self._unit(steps), self._signs(PROBES, steps, seed), synthesise)
         mark = timing.lap("synthesis", mark)
         check_finite(value.detach())
         value.backward()

@@ -23,6 +23,11 @@ from ganwalk.rtd import RTDLoss
 from ganwalk.seeds import rng_of
 
 
+def cost(batch: int, n: int) -> tuple[int, int]:
+    """Latents that a step of a batch synthesises for n shifts: the reference, and the shifted ones."""
+    return batch, n * batch
+
+
 @dataclass(frozen=True)
 class RTDObjective:
     """Mean RTD between a batch and its copies, shifted along a few directions; a `base.Objective`."""
