@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 import click
+from click.core import ParameterSource
 
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.progress import late_bar
@@ -180,6 +181,25 @@ def set_up_torch(device: str, threads: int | None) -> None:
 def quoted(path: Path | str) -> str:
     """A path as a shell takes it, for the command to run next."""
     return shlex.quote(str(path))
+
+
+def retyped(*names: str) -> str:
+    """Those of the named parameters of the command that runs which were typed, as they would be typed again."""
+    context = click.get_current_context()
+    words: list[str] = []
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name not in names or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[name]
+        if isinstance(parameter, click.Argument):
+            words += map(str, value if parameter.nargs != 1 else [value])
+        elif isinstance(value, bool):
+            words.append(max(parameter.opts if value else parameter.secondary_opts, key=len))
+        else:
+            for one in value if parameter.multiple else [value]:
+                words += [max(parameter.opts, key=len), str(one)]
+    return "".join(f" {quoted(word)}" for word in words)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ganwalk.errors import GanwalkError
 from ganwalk.progress import say
-from ganwalk.terminal import run_command
+from ganwalk.terminal import retyped, run_command
 
 WARNING_COMMAND = """
 import warnings
@@ -146,3 +146,21 @@ def test_a_missing_module_of_others_is_no_matter_of_ours():
 
     with pytest.raises(ModuleNotFoundError):
         run_command(command, "example", [])
+
+
+def test_what_was_typed_is_typed_again(capsys):
+    @click.command()
+    @click.argument("places", nargs=-1)
+    @click.option("--root")
+    @click.option("--download/--no-download", default=True)
+    @click.option("-n", "--number", type=int, multiple=True)
+    @click.option("--other", default="words")
+    def command(**given):
+        print(retyped("root", "download", "number", "places", "other"), retyped("root"), sep="\n")
+
+    with pytest.raises(SystemExit):
+        run_command(command, "example", ["--no-download", "-n", "1", "-n", "2", "--root", "my pictures", "a b", "c"])
+    assert capsys.readouterr().out.splitlines() == [
+        " 'a b' c --root 'my pictures' --no-download --number 1 --number 2",
+        " --root 'my pictures'",
+    ]

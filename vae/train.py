@@ -23,7 +23,7 @@ from ganwalk.options.command_line import click_option, field_options
 from ganwalk.options.words import shown_default
 from ganwalk.progress import progress_bar, say
 from ganwalk.ranges import parse_seeds
-from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch, told_how_to_continue
+from ganwalk.terminal import download_watch, quoted, retyped, run_command, set_up_torch, told_how_to_continue
 from vae.grid import TRAINED, Making, members, parse_arms, run_grid
 from vae.objectives import OBJECTIVES, check_options
 from vae.presets import PRESETS, presets_help, unknowns_help
@@ -42,6 +42,8 @@ from vae.settings import (
 _PATH = click.Path(path_type=Path)
 _RUNS = Path("vae-runs")
 _PROGRAM = "python -m vae.train"
+# What a run's configuration does not hold.
+_NOT_SAVED = ("data_root", "download", "device", "metrics", "look_every", "tensorboard", "threads")
 # Seconds of steps that tell how long all of them take.
 _TRIED = 5.0
 # Of the progress of a run: how much is done when the steps are, and where each part begins that follows them.
@@ -196,8 +198,9 @@ def _train_one(
         raise GanwalkError(f"{folder} holds full scores, which quick ones would replace: resume with --metrics none")
     device = parallel.own_device(making.device)
     set_up_torch(device, threads)
+    again = f"{_PROGRAM} --resume --out {quoted(folder)}{retyped(*_NOT_SAVED)}"
     with (
-        told_how_to_continue([folder / CHECKPOINT_FILE], _again(folder, making, tensorboard, threads)),
+        told_how_to_continue([folder / CHECKPOINT_FILE], again),
         parallel.process_group(torch.device(device)),
         owned_folder(folder) if parallel.rank() == 0 else contextlib.nullcontext(),
     ):
@@ -225,24 +228,7 @@ def _train_one(
         for line in score_table([result.scores]):
             click.echo(line)
         click.echo(f"wrote {folder}/: {', '.join(path.name for path in result.written)}")
-        click.echo(f"next: python -m vae.evaluate {quoted(folder)}{_data_root(making)}")
-
-
-def _again(folder: Path, making: Making, tensorboard: bool, threads: int | None) -> str:
-    """The command that continues a run, with what its configuration does not hold."""
-    words = [f"{_PROGRAM} --resume --out {quoted(folder)}{_data_root(making)}"]
-    words += ["--no-download"] * (not making.data.download)
-    words += [f"--device {making.device}"] * (making.device != "cpu")
-    words += [f"--metrics {making.metrics or 'none'}"] * (making.metrics != "full")
-    words += [f"--look-every {making.look_every}"] * (making.look_every is not None)
-    words += ["--tensorboard"] * tensorboard
-    words += [f"--threads {threads}"] * (threads is not None)
-    return " ".join(words)
-
-
-def _data_root(making: Making) -> str:
-    """The option that says where the data set lies, if it was said."""
-    return "" if making.data.root is None else f" --data-root {quoted(making.data.root)}"
+        click.echo(f"next: python -m vae.evaluate {quoted(folder)}{retyped('data_root')}")
 
 
 def _train_several(
@@ -285,7 +271,7 @@ def _train_several(
     for line in score_table(means, titles, deviations):
         click.echo(line)
     click.echo(f"wrote {len(trainings)} runs into {making.root}/")
-    click.echo(f"next: python -m vae.evaluate {' '.join(map(quoted, folders))}{_data_root(making)}")
+    click.echo(f"next: python -m vae.evaluate {' '.join(map(quoted, folders))}{retyped('data_root')}")
 
 
 def _announced(

@@ -100,7 +100,7 @@ def rtd(
     unmatched = f"; up to {dropped} rows of a file have no match" if dropped else ""
     click.echo(f"{variant} of {of}{unmatched}")
     if out is None:
-        click.echo(f"next: {command_again(without=())} -o rtd-out")
+        click.echo(f"next: {command_again()} -o rtd-out")
         return
     written = _write(out, names, representations, scores, variant, draw, of)
     click.echo(f"wrote {', '.join(map(str, written))}")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from ganwalk.terminal import quoted
+from ganwalk.terminal import quoted, retyped
 
 if TYPE_CHECKING:
     from ganwalk.commands.options import External
@@ -45,20 +43,8 @@ def external_again(external: External) -> str:
     return "".join(f" {word}" for word in words)
 
 
-def command_again(*, without: Collection[str]) -> str:
+def command_again(*, without: Collection[str] = ()) -> str:
     """The command that runs, as it was typed, but for some of its parameters."""
     context = click.get_current_context()
-    words = ["ganwalk", str(context.info_name)]
-    for parameter in context.command.params:
-        name = str(parameter.name)
-        if name in without or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
-            continue
-        value = context.params[name]
-        if isinstance(parameter, click.Argument):
-            words += map(str, value if parameter.nargs != 1 else [value])
-        elif isinstance(value, bool):
-            words.append(max(parameter.opts if value else parameter.secondary_opts, key=len))
-        else:
-            for one in value if parameter.multiple else [value]:
-                words += [max(parameter.opts, key=len), str(one)]
-    return shlex.join(words)
+    left = [name for name in context.params if name not in without]
+    return f"ganwalk {context.info_name}{retyped(*left)}"
