@@ -260,6 +260,8 @@ def _print_result(result: DiscoveryResult, profile: bool) -> None:
         click.echo(
             f"student of {student.images} images: explains {100 * student.r2:.0f} % of images held back "
             f"(layer {result.settings.layer}, coordinates with {100 * student.captured:.0f} % of its variance)"
+            + "; the budget allowed no more images"
+            * student.cut
         )
     if result.polish is not None:
         polish = result.polish

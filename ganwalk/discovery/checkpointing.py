@@ -47,18 +47,27 @@ def save_checkpoint(path: Path, progress: Progress | Training, run: str, polishi
     write_checkpoint(path, {"fingerprint": run, "progress": state, "polishing": polish})
 
 
+def rests_on_cut_student(path: Path) -> bool:
+    """Whether the search that a checkpoint continues was on a student of as many images as a budget allowed."""
+    try:
+        polishing = read_checkpoint(path)["polishing"]
+        return polishing is not None and StudentReport(**polishing["student"]).cut
+    except Exception:
+        # `load_checkpoint` will refuse it.
+        return False
+
+
 def with_stored_chunk(settings: DiscoverySettings, path: Path) -> DiscoverySettings:
     """Resolved settings, whose chunk nobody chose, with that of the run to resume; a smaller one if the memory is less.
 
-    In w the chunk decides nothing but the rounding. In z the search space is estimated chunk by chunk: it keeps that of
-    the run. What cannot be read `load_checkpoint` will refuse.
+    The chunk decides nothing but the rounding. What cannot be read `load_checkpoint` will refuse.
     """
     try:
         stored = int(json.loads(read_checkpoint(path)["fingerprint"])["chunk"])
     except Exception:
         return settings
     assert settings.chunk is not None
-    return replace(settings, chunk=stored if settings.space == "z" else min(stored, settings.chunk))
+    return replace(settings, chunk=min(stored, settings.chunk))
 
 
 def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage, Polishing | None]:
@@ -82,8 +91,7 @@ def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage, Pol
     if before["scored"] is None:
         # Before there were these settings.
         before |= {"scored": before["batch"], "precision": "float32"}
-    free = {*APART} if now.get("space") == "z" else {*APART, "chunk"}
-    changed = sorted(key for key in {*before, *now} - free if before.get(key) != now.get(key))
+    changed = sorted(key for key in {*before, *now} - {*APART, "chunk"} if before.get(key) != now.get(key))
     if changed:
         raise GanwalkError(
             f"{path} belongs to a run with another {', '.join(changed)}: "

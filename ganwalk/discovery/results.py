@@ -48,12 +48,14 @@ class StudentReport:
         r2: share of the coordinates' variance that it explains on images held back.
         captured: share of the features' variance that the coordinates hold.
         history: rows of the search on it, as `Progress.history`.
+        cut: whether more images would have been made for it, but for a budget.
     """
 
     images: int
     r2: float
     captured: float
     history: list[dict[str, float]] = field(default_factory=list)
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ class DiscoveryResult:
                 "images": student.images,
                 "held_r2": round(student.r2, 6),
                 "captured_variance": round(student.captured, 6),
+                "cut": student.cut,
             }
         if self.polish is not None:
             values["polish"] = {

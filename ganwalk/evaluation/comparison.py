@@ -14,9 +14,9 @@ from typing import Any
 
 from ganwalk.data_place import DataPlace
 from ganwalk.directions import DIRECTIONS_FILE
+from ganwalk.discovery.checkpointing import rests_on_cut_student
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.methods import METHODS, method_of
-from ganwalk.discovery.results import DiscoveryResult
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.searches.over_ranges import CHECKPOINT_FILE, CHECKPOINT_FILES, remove_checkpoints
 from ganwalk.discovery.settings import APART, OPTIMISED, DiscoverySettings
@@ -236,6 +236,9 @@ def _scored_run(
     generator, reader = turn.loaded
     method = METHODS[settings.method]
     checkpoint = turn.folder / CHECKPOINT_FILE
+    if any(map(rests_on_cut_student, turn.folder.glob(CHECKPOINT_FILES))):
+        # The images are kept, and more of them make another student.
+        remove_checkpoints(turn.folder)
 
     def on_phase(phase: str, share: float, note: str) -> None:
         if phase in _PHASES:
@@ -264,19 +267,13 @@ def _scored_run(
     scored = run_evaluation(generator, result.directions, evaluation, reader=reader, data=data, threads=turn.threads)
     effects = scored.effects
     matrix = None if effects is None else [[round(value, 5) for value in row] for row in effects.matrix.tolist()]
-    # A checkpoint would continue with the student of too few images; the images are kept, and a new run takes them.
-    few_images = settings.budget is not None and _has_few_images(result)
-    budget = settings.budget if few_images or result.ended == "budget" else None
+    cut = result.ended == "budget" or (result.student is not None and result.student.cut)
+    budget = settings.budget if cut else None
     run = Run(settings.method, settings.seed, round(seconds, 3), scored.summary(), matrix, budget=budget)
     result.directions.save(turn.folder / DIRECTIONS_FILE)
-    if few_images or result.ended != "budget":
+    if result.ended != "budget":
         remove_checkpoints(turn.folder)
     return {"factors": () if effects is None else tuple(effects.factors), "run": asdict(run)}
-
-
-def _has_few_images(result: DiscoveryResult) -> bool:
-    """Whether a search rests on a student that was fitted to fewer images than were wanted."""
-    return result.student is not None and result.student.images < (result.settings.images or 0)
 
 
 def _facts(

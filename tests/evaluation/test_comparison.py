@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from ganwalk.discovery import run as discovery_run
+from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.searches import direct
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
@@ -155,11 +156,22 @@ def test_runs_that_a_budget_cut_short_are_called_so_and_continue_without_it(blob
 
 @pytest.mark.slow
 def test_a_student_that_a_budget_left_with_few_images_is_fitted_anew_without_it(toy, tmp_path):
-    settings = replace(FAST, n_directions=3, search="student", images=1024, polish=1, scored=8, layers=(0, 5), layer=5)
+    settings = replace(FAST, n_directions=3, search="student", images=1024, polish=2, scored=8, layers=(0, 5), layer=5)
+    whole = compare(toy, settings, ["rtd"], [0]).runs[0]
     cut = compare(toy, replace(settings, budget=1e-9), ["rtd"], [0], folder=tmp_path)
     assert cut.runs[0].budget == 1e-9 and (tmp_path / "images.safetensors").exists()
     again = compare(toy, settings, ["rtd"], [0], folder=tmp_path, resume=True)
-    assert again.runs[0].scores == compare(toy, settings, ["rtd"], [0]).runs[0].scores
+    assert again.runs[0].scores == whole.scores
+
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    # As a comparison leaves it that is interrupted in the polish.
+    checkpoint = tmp_path / "other" / "rtd-0" / "checkpoint.pt"
+    left = run_discovery(toy, replace(settings, budget=1e-9), checkpoint=checkpoint, on_step=stop)
+    assert left.student.cut and left.student.images < 1024 and checkpoint.exists()
+    again = compare(toy, settings, ["rtd"], [0], folder=tmp_path / "other", resume=True)
+    assert again.runs[0].scores == whole.scores
 
 
 def test_the_report_ranks_methods_and_tells_what_is_clear():

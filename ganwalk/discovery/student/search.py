@@ -103,12 +103,13 @@ def search_on_students(
         early = count < wanted
         enough = r2 >= (_PERFECT if early else _GOOD)
         stopped = len(images) < count or (stop is not None and parallel.shared(stop()))
-        final = enough or stopped or count == counts[-1] or (count > wanted and r2 - reached < _GAIN)
+        through = len(images) >= count and (enough or count == counts[-1] or (count > wanted and r2 - reached < _GAIN))
+        final = through or stopped
         reached = r2
         if early or final:
             tell("search", 0.0, "")
             progress = _searched(student, settings, subspace, loss, lambda share: tell("search", share, ""))
-            report = StudentReport(len(images), r2, images.captured, progress.history)
+            report = StudentReport(len(images), r2, images.captured, progress.history, cut=final and not through)
             yield StudentSearch(student, report, progress, final)
         if final:
             return

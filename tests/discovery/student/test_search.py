@@ -17,6 +17,7 @@ from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.searches import on_student
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.student import search as search_module
+from ganwalk.discovery.student.images import draw_images
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.loading import load_generator
@@ -183,14 +184,26 @@ def test_more_images_are_made_while_the_student_is_poor(toy, monkeypatch):
     monkeypatch.setattr(search_module, "_GAIN", -1.0)
     for good, images in ((-1.0, 256), (2.0, 1024)):
         monkeypatch.setattr(search_module, "_GOOD", good)
-        assert run_discovery(toy, FAST).student.images == images
+        student = run_discovery(toy, FAST).student
+        assert student.images == images and not student.cut
     monkeypatch.setattr(search_module, "_GAIN", 2.0)
     assert run_discovery(toy, FAST).student.images == 512
 
 
+def test_a_budget_that_allows_no_further_doubling_cuts_a_poor_student(toy, monkeypatch):
+    monkeypatch.setattr(search_module, "_DOUBLINGS", 2)
+    # Spent when the images that were wanted are there.
+    monkeypatch.setattr(on_student, "_BUDGET_IMAGES", 0.0)
+    monkeypatch.setattr(search_module, "draw_images", lambda *given: draw_images(*given[:-1], None))
+    for good, cut in ((2.0, True), (-1.0, False)):
+        monkeypatch.setattr(search_module, "_GOOD", good)
+        result = run_discovery(toy, replace(FAST, budget=3600.0))
+        assert result.student.images == 256 and result.student.cut == cut and not result.ended
+
+
 def test_a_budget_ends_the_search_with_the_best_so_far(toy):
     result = run_discovery(toy, replace(FAST, images=1024, budget=1e-3))
-    assert result.student.images == 64 and result.ended == "budget" and result.polish.steps == 0
+    assert result.student.images == 64 and result.student.cut and result.ended == "budget" and result.polish.steps == 0
     direct = run_discovery(toy, replace(FAST, search="direct", budget=1e-3))
     assert direct.ended == "budget" and direct.steps_done == 0
 
