@@ -1,4 +1,4 @@
-"""Writes docs/options.md: every option of every command, from the fields that state them.
+"""Writes docs/options.md: the options that are settings, by command, from the fields that state them.
 
 python -m tools.options_docs
 """

@@ -53,7 +53,6 @@ class Visitor:
     client: str = ""
     elements: dict[str, Any] = field(default_factory=dict)
     full: asyncio.Event = field(default_factory=asyncio.Event)
-    sent: int = 0
 
     async def open(self, session: Any) -> float:
         """Opens the page, and returns the seconds until its pictures were there."""

@@ -34,8 +34,8 @@ class Curves:
 
     Attributes:
         amplitudes: (m + 1,) in σ, rising.
-        of_styles, of_pictures: (n, 2, m + 1, samples) distances from unshifted samples, in the units of `Cloud`.
-        distances: the same of both together; beyond 1 a sample is outside of the distribution.
+        distances: (n, 2, m + 1, samples) from unshifted samples, of styles and pictures together, in the units of
+            `Cloud`; beyond 1 a sample is outside of the distribution.
         changes: (n, 2, m, samples) change of the picture between neighbours of the grid, root mean square, per σ.
         clamped: (n, 2, m + 1, samples) share of the picture's values at black or white or beyond; None of features.
         clamped_limit: share that 0.95 of unshifted samples have at most.
@@ -43,8 +43,6 @@ class Curves:
     """
 
     amplitudes: Tensor
-    of_styles: Tensor
-    of_pictures: Tensor
     distances: Tensor
     changes: Tensor
     clamped: Tensor | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,6 @@ def walk_pictures(
     *,
     columns: int,
     batch: int,
-    on_images: Callable[[int], None] | None = None,
 ) -> list[np.ndarray]:
     """Pictures (columns, h, w, 3) of one sample along each shown direction, from end to end at an even pace.
 
@@ -41,13 +40,13 @@ def walk_pictures(
         generator: of whole images, or of previews of them.
     """
     positions = np.linspace(-1, 1, columns).tolist()
-    making: dict[str, Any] = {"batch": batch, "on_images": on_images}
-    unmoved = unmoved_pictures(generator, directions, positions, samples, **making)
+    unmoved = unmoved_pictures(generator, directions, positions, samples, batch=batch)
     rows = []
     for index in shown:
         # 0 is given as such, so that the sample itself is not made again.
         amplitudes = [0.0 if is_zero(at) else reach.amplitude(index, at) for at in positions]
-        rows.append(traverse(generator, directions, [Move(index)], amplitudes, samples, unmoved=unmoved, **making)[0])
+        made = traverse(generator, directions, [Move(index)], amplitudes, samples, unmoved=unmoved, batch=batch)
+        rows.append(made[0])
     return rows
 
 

@@ -80,12 +80,10 @@ def walk_directions(
             _walks(generator, view, cloud, part, shifts, amplitudes, seed + k * view.chunk, count)
             for k, part in enumerate(latents.split(view.chunk))
         ]
-    of_styles, of_pictures, together, changes, clamped = (torch.cat(rows, dim=3) for rows in zip(*parts, strict=True))
+    distances, changes, clamped = (torch.cat(rows, dim=3) for rows in zip(*parts, strict=True))
     return Curves(
         amplitudes=amplitudes,
-        of_styles=of_styles,
-        of_pictures=of_pictures,
-        distances=together,
+        distances=distances,
         changes=changes,
         clamped=clamped if _is_image(generator, view) else None,
         clamped_limit=clamped_limit,
@@ -154,13 +152,13 @@ def _walks(
 ) -> tuple[Tensor, ...]:
     """Along every direction (n, 2, …, samples) from a few latents: the fields of `Curves` but for the last ones."""
 
-    def look(shift: Tensor | float) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def look(shift: Tensor | float) -> tuple[Tensor, Tensor]:
         styles, made = _made(generator, view, latents + shift, seed)
         count(len(latents))
-        return made, cloud.distances(styles, reduced(made))
+        return made, cloud.together(*cloud.distances(styles, reduced(made)))
 
-    start, start_distances = look(0.0)
-    first = (*start_distances, cloud.together(*start_distances), _clamped(start))
+    start, unshifted = look(0.0)
+    first = (unshifted, _clamped(start))
     rows = []
     for shift in shifts:
         for sign in (-1, 1):
@@ -168,12 +166,10 @@ def _walks(
             for before, here in zip(amplitudes.tolist(), amplitudes.tolist()[1:], strict=False):
                 made, distances = look(sign * here * shift)
                 changes.append(_change(previous, made) / (here - before))
-                values.append((*distances, cloud.together(*distances), _clamped(made)))
+                values.append((distances, _clamped(made)))
                 previous = made
-            of_styles, of_pictures, together, clamped = (
-                torch.stack(column).cpu() for column in zip(*values, strict=True)
-            )
-            rows.append((of_styles, of_pictures, together, torch.stack(changes).cpu(), clamped))
+            moved, clamped = (torch.stack(column).cpu() for column in zip(*values, strict=True))
+            rows.append((moved, torch.stack(changes).cpu(), clamped))
     return tuple(torch.stack(column).unflatten(0, (len(shifts), 2)) for column in zip(*rows, strict=True))
 
 

@@ -23,13 +23,11 @@ class ScenePrediction:
 
     Attributes:
         hues: (n, 3) floor, wall and object hue in [0, 1).
-        certainty: (n, 3) length of each predicted hue vector: near 1 for a clear colour.
         scale, azimuth: (n,) each, from -1 to 1 over the range of the renderings.
         shape: (n, shapes) probabilities; of scenes: cube, cylinder, sphere, capsule.
     """
 
     hues: Tensor
-    certainty: Tensor
     scale: Tensor
     azimuth: Tensor
     shape: Tensor
@@ -67,7 +65,6 @@ class ScenePredictor(nn.Module):
         hues = torch.atan2(vectors[..., 1], vectors[..., 0]) / (2 * math.pi) % 1.0
         return ScenePrediction(
             hues=hues,
-            certainty=vectors.norm(dim=2),
             scale=raw[:, 2 * _HUES],
             azimuth=raw[:, 2 * _HUES + 1],
             shape=raw[:, 2 * _HUES + 2 :].softmax(dim=1),

@@ -234,7 +234,6 @@ def sample_labels(generator: Generator, n: int, class_index: int | None, seed: i
     check_class(generator, class_index)
     if generator.c_dim == 0:
         return None
-    check_class(generator, class_index)
     if class_index is None:
         labels = torch.randint(generator.c_dim, (n,), generator=rng_of(seed))
     else:

@@ -10,8 +10,9 @@ Points and distances are tensors, arrays or lists of numbers; what is given no t
 
 cross_barcode(w, v, mode="min"|"max"|"symmetric", engine="relative"|"ripser") -> Barcode · lite_barcode(w, v, mode)
 RTDLoss(*, p=1.0, card=None, minimax=None, symmetric=True, normalize=0.9, over="all"|"positive",
-        scale_gradient="exact"|"constant", variant="rtd"|"max-rtd"|"srtd"|"rtd-lite"|"max-rtd-lite"|"srtd-lite",
-        engine="relative"|"ripser", threads=None)(P, Q) -> Tensor
+        scale_gradient="exact"|"constant", ends="exact"|"immovable",
+        variant="rtd"|"max-rtd"|"srtd"|"rtd-lite"|"max-rtd-lite"|"srtd-lite", engine="relative"|"ripser",
+        threads=None)(P, Q) -> Tensor
     .from_distances(pairs, *, normalize=None) -> Tensor
 rtd(P, Q, *, metric="euclidean", **options of RTDLoss) -> Tensor or number
 rtd_from_distances(w, v, **options of RTDLoss, but normalize=None) -> Tensor or number

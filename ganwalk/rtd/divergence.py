@@ -25,6 +25,7 @@ def rtd(
     normalize: float | None = 0.9,
     over: Over = "all",
     scale_gradient: str = "exact",
+    ends: str = "exact",
     variant: Variant = "rtd",
     engine: Engine = "relative",
     threads: int | None = None,
@@ -34,9 +35,7 @@ def rtd(
     Args:
         metric: of the distances, see `distance_matrix`; "precomputed" if P and Q are distances.
     """
-    settings = Settings(
-        p, card, minimax, symmetric, normalize, over, scale_gradient, variant=variant, engine=engine, threads=threads
-    )
+    settings = Settings(p, card, minimax, symmetric, normalize, over, scale_gradient, ends, variant, engine, threads)
     if metric == EUCLIDEAN:
         return of_clouds(P, Q, settings)
     return of_distances([tuple(distance_matrix(cloud, metric) for cloud in (P, Q))], settings)[0]
@@ -53,14 +52,13 @@ def rtd_from_distances(
     normalize: float | None = None,
     over: Over = "all",
     scale_gradient: str = "exact",
+    ends: str = "exact",
     variant: Variant = "rtd",
     engine: Engine = "relative",
     threads: int | None = None,
 ) -> Any:
     """RTD of two (n, n) distance matrices, which by default are taken as they are; see `RTDLoss.from_distances`."""
-    settings = Settings(
-        p, card, minimax, symmetric, normalize, over, scale_gradient, variant=variant, engine=engine, threads=threads
-    )
+    settings = Settings(p, card, minimax, symmetric, normalize, over, scale_gradient, ends, variant, engine, threads)
     return of_distances([(w, v)], settings)[0]
 
 

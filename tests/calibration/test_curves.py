@@ -13,7 +13,7 @@ def curves_of(distances, changes, grid=GRID, deviation=1.0):
     """Of one direction, the same both ways, from (m + 1, samples) and (m, samples)."""
     both = torch.as_tensor(distances).expand(1, 2, -1, -1)
     rates = torch.as_tensor(changes).expand(1, 2, -1, -1)
-    return Curves(grid, both, both, both, rates, None, 0.0, deviation)
+    return Curves(grid, both, rates, None, 0.0, deviation)
 
 
 def test_samples_leave_where_the_line_between_two_amplitudes_passes_one():

@@ -1,5 +1,6 @@
 """The loss: its terms, options, batches, and its gradient against finite differences."""
 
+import inspect
 import subprocess
 import sys
 
@@ -232,6 +233,40 @@ def test_bad_clouds_and_options_are_refused():
         for function, given in ((RTDLoss, ()), (rtd, (P, Q)), (rtd_from_distances, (P, P))):
             with pytest.raises(ValueError, match=next(iter(options))):
                 function(*given, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"p": 2.0},
+        {"card": 3},
+        {"minimax": False},
+        {"symmetric": False},
+        {"normalize": None},
+        {"over": "positive"},
+        {"ends": "immovable"},
+        {"variant": "srtd"},
+        {"scale_gradient": "constant"},
+        {"engine": "ripser"},
+        {"threads": 1},
+    ],
+)
+def test_functions_have_every_option_of_the_loss(options):
+    given = set(inspect.signature(RTDLoss).parameters)
+    assert given | {"P", "Q", "metric"} == set(inspect.signature(rtd).parameters)
+    assert given | {"w", "v"} == set(inspect.signature(rtd_from_distances).parameters)
+    P, Q = (torch.randn(12, 3, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    P.requires_grad_()
+    expected = RTDLoss(**options)(P, Q)
+    assert torch.equal(rtd(P, Q, **options), expected)
+    scale = options.get("normalize", 0.9)
+    distances = [distance_matrix(cloud) for cloud in (P, Q)]
+    assert torch.equal(rtd_from_distances(*distances, **{"normalize": scale, **options}), expected)
+    of_function, of_loss = (torch.autograd.grad(value, P)[0] for value in (rtd(P, Q, **options), expected))
+    assert torch.equal(of_function, of_loss)
+    if "threads" not in options and "engine" not in options:
+        usual = rtd(P, Q)
+        assert usual != expected or not torch.equal(torch.autograd.grad(usual, P)[0], of_loss)
 
 
 def test_minimising_it_brings_shapes_together():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -41,7 +40,7 @@ def total_overlap(rows: Tensor, grams: tuple[Tensor, ...]) -> Tensor:
     return torch.stack([overlap(amounts_of(rows, some)) for some in grams]).sum(dim=0)
 
 
-def least_overlap(grams: tuple[Tensor, ...], *, seed: int, on_share: Callable[[float], None] | None = None) -> Tensor:
+def least_overlap(grams: tuple[Tensor, ...], *, seed: int) -> Tensor:
     """The orthogonal matrix (m, m), float64 on the CPU, whose rows' changes overlap least: the best of 8 random starts.
 
     Directions are not normalised one by one: a small one may vanish into another's place, and costs nothing there.
@@ -49,7 +48,6 @@ def least_overlap(grams: tuple[Tensor, ...], *, seed: int, on_share: Callable[[f
     Args:
         grams: (s, x, m, m) float32 of each set of features, on any device; overlaps add up.
         seed: of the starts, and of the latents of each step.
-        on_share: called with the share of the steps that is done.
     """
     m, device = grams[0].shape[-1], grams[0].device
     rng = rng_of(seed)
@@ -63,8 +61,6 @@ def least_overlap(grams: tuple[Tensor, ...], *, seed: int, on_share: Callable[[f
             optimizer.zero_grad()
             loss.backward()
         optimizer.step()
-        if on_share is not None:
-            on_share((step + 1) / _STEPS)
     rotations = torch.linalg.qr(free.detach().cpu().double()).Q
     reached = [float(total_overlap(one.to(grams[0]), grams)) for one in rotations]
     return rotations[reached.index(min(reached))]

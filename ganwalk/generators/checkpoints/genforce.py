@@ -62,10 +62,8 @@ def read_progan(stored: dict[str, StoredTensor]) -> tuple[ProGANConfig, dict[str
     return config, tensors
 
 
-def read_stylegan1(
-    stored: dict[str, StoredTensor], fused: bool | None = None
-) -> tuple[StyleGAN1Config, dict[str, Tensor]]:
-    """StyleGAN; `fused` tells whether up-sampling layers are fused, None stands for "auto"."""
+def read_stylegan1(stored: dict[str, StoredTensor]) -> tuple[StyleGAN1Config, dict[str, Tensor]]:
+    """StyleGAN; its up-sampling layers are fused from the resolution on that it takes by itself."""
     tensors: dict[str, Tensor] = {}
     for name, tensor in load_tensors(stored).items():
         if name.endswith(".blur.kernel"):
@@ -83,7 +81,7 @@ def read_stylegan1(
             tensor = tensor[0, 0] if tensor.ndim == 4 else tensor
         if (match := re.fullmatch(r"synthesis\.layer(\d{1,2})\.weight", name)) and tensor.ndim == 4:
             k = int(match[1])
-            if k % 2 == 0 and (4 * 2 ** (k // 2) >= AUTO_FUSED_RESOLUTION if fused is None else fused):
+            if k % 2 == 0 and 4 * 2 ** (k // 2) >= AUTO_FUSED_RESOLUTION:
                 tensor = tensor.flip((2, 3))
         tensors[name] = tensor
     blocks = _count(r"synthesis\.output(\d+)\.weight", stored)
