@@ -37,7 +37,7 @@ from ganwalk.discovery.view import View
 from ganwalk.evaluation.effects import effect_scores
 from ganwalk.evaluation.factors import factor_reader
 from ganwalk.files import write_json
-from ganwalk.generators.base import space_dim
+from ganwalk.generators.channels import space_dim
 from ganwalk.layers import AUTO, in_words
 
 _RESULTS = Path(__file__).resolve().parent / "results" / "layers"

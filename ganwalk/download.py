@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import functools
-import hashlib
 import json
 import os
 import queue
@@ -24,7 +23,7 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.files import is_web_page, locked, publish, write_text
+from ganwalk.files import hash_file, is_web_page, locked, publish, write_text
 
 _T = TypeVar("_T")
 Progress = Callable[[int, "int | None"], None]
@@ -454,11 +453,7 @@ def _accept(path: Path, target: Path, url: str, sha256: str) -> None:
     with path.open("rb") as file:
         if is_web_page(file.read(_HEAD)):
             raise GanwalkError(f"{path} is a web page, not the file: delete it, {_by_hand(url, target)}")
-        file.seek(0)
-        digest = hashlib.sha256()
-        while block := file.read(2**20):
-            digest.update(block)
-    found, record = digest.hexdigest(), _beside(target, _RECORD)
+    found, record = hash_file(path), _beside(target, _RECORD)
     remedy = "delete it, and it is downloaded again" if path == target else "it was not kept; try again later"
     if not found.startswith(sha256):
         raise GanwalkError(

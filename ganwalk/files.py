@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import socket
@@ -191,6 +192,16 @@ def open_regular(path: Path) -> BinaryIO:
         file.close()
         raise GanwalkError(_NOT_REGULAR)
     return file
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a regular file."""
+    with open_regular(path) as file:
+        # hashlib.file_digest would do, but Python 3.10 does not have it.
+        digest = hashlib.sha256()
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def is_web_page(head: bytes) -> bool:

@@ -22,10 +22,11 @@ from ganwalk.evaluation.representation.labelled import encode_all, labelled_imag
 from ganwalk.evaluation.representation.training import train_encoder
 from ganwalk.evaluation.unsupervised import change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
-from ganwalk.generators.base import mean_style, sample_labels, sample_z, space_dim
+from ganwalk.generators.base import mean_style, sample_labels, sample_z
 from ganwalk.generators.biggan import BigGAN, BigGANConfig
 from ganwalk.generators.blobs import VARIANTS, BlobsConfig
 from ganwalk.generators.calls import Interface
+from ganwalk.generators.channels import space_dim
 from ganwalk.generators.dcgan import DCGAN, DCGANConfig
 from ganwalk.generators.external import adapt, probe
 from ganwalk.generators.fastgan import FastGAN, FastGANConfig

@@ -13,9 +13,9 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity, one_hot, sample_labels, sample_z
 from ganwalk.generators.progan import ProGAN, ProGANConfig
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
-from ganwalk.rendering.animation import save_animation
 from ganwalk.rendering.grids import overview_grid, traversal_grid
 from ganwalk.rendering.images import traverse
+from ganwalk.rendering.loops import save_loop
 from ganwalk.samples import DrawnSamples, StoredSamples, describe_truncation
 
 SEEDS = (3, 8)
@@ -144,7 +144,7 @@ def test_pictures_of_stored_samples_are_those_of_drawn_ones(toy, tmp_path):
     animations = []
     for number, samples in enumerate((TRUNCATED, *stored_like(toy, TRUNCATED))):
         path = tmp_path / f"{number}.gif"
-        save_animation(path, toy, directions, [[Move(0, 3.0)]], samples, frames=4)
+        save_loop(path, toy, directions, [[Move(0, 3.0)]], samples, frames=4)
         animations.append(path.read_bytes())
     assert animations[0] == animations[1] == animations[2]
 

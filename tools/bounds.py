@@ -16,8 +16,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from tools.pythons import SUPPORTED, UNTESTED, Minor, dotted
-from tools.suite import ROOT
+from tools.suite import ROOT, SUPPORTED, UNTESTED, Minor, dotted
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -24,17 +24,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.suite import ROOT, TIERS, run_suite
+from tools.bounds import lowest_pins
+from tools.suite import ROOT, SUPPORTED, TIERS, UNTESTED, Minor, dotted, run_suite
 
-SUPPORTED = tuple((3, minor) for minor in range(10, 15))
 # A Python that cannot make environments is of no use here.
 _PROBE = "import ensurepip, sys, venv; print(*sys.version_info[:3], sys.executable)"
 _STAMP = ".installed"
 _NOT_MADE = "its environment could not be made"
-# What it exits with when nothing failed, but some environment could not be made, as without a connection.
-UNTESTED = 3
-
-Minor = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -157,8 +153,6 @@ def install(interpreter: Interpreter, environment: Path, lowest: bool = False) -
     pip = [str(python_of(environment)), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     if lowest:
         # Needs what only an environment of the project has.
-        from tools.bounds import lowest_pins
-
         pins = environment / "lowest.txt"
         pins.write_text(lowest_pins(interpreter.minor))
         chosen = ["--only-binary", ":all:", "-c", str(pins)]
@@ -283,11 +277,6 @@ def _minor(text: str) -> Minor:
         if text == dotted(minor):
             return minor
     raise argparse.ArgumentTypeError(f"{text} is not one of {', '.join(map(dotted, SUPPORTED))}")
-
-
-def dotted(minor: Minor) -> str:
-    """Such as 3.13."""
-    return f"{minor[0]}.{minor[1]}"
 
 
 if __name__ == "__main__":

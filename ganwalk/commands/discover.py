@@ -80,9 +80,9 @@ def discover(
     device = parallel.own_device(device)
     set_up_torch(device, threads)
     from ganwalk.directions import DIRECTIONS_FILE
+    from ganwalk.discovery.checkpointing import CHECKPOINT_FILE, remove_checkpoints
     from ganwalk.discovery.methods import method_of
     from ganwalk.discovery.run import run_discovery
-    from ganwalk.discovery.searches.over_ranges import CHECKPOINT_FILE, remove_checkpoints
     from ganwalk.discovery.student.images import IMAGES_FILE
     from ganwalk.discovery.watching import watched
     from ganwalk.evaluation.factors import factor_reader
@@ -179,7 +179,7 @@ def _check_unfinished(out: Path) -> None:
     """Refuses to run where directions are that somebody may want to keep."""
     from ganwalk.directions import DIRECTIONS_FILE, Directions
     from ganwalk.directions.words import describe
-    from ganwalk.discovery.searches.over_ranges import CHECKPOINT_FILE
+    from ganwalk.discovery.checkpointing import CHECKPOINT_FILE
 
     if (out / DIRECTIONS_FILE).exists():
         try:

@@ -123,8 +123,8 @@ def render(
     from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.interchange.latents import latent_samples, read_latents
     from ganwalk.ranges import parse_layers, parse_seeds
-    from ganwalk.rendering.animation import FRAMES, save_animation
     from ganwalk.rendering.grids import default_seeds
+    from ganwalk.rendering.loops import FRAMES, save_loop
     from ganwalk.rendering.naming import given_words, mark_of, settings_name, stem_among_others
     from ganwalk.samples import DrawnSamples
     from ganwalk.sheets import save_picture
@@ -182,7 +182,7 @@ def render(
             save_picture(one, sheet, mark)
     for target in animations:
         with progress_bar(100, f"rendering {target.suffix[1:]}", quiet) as advance:
-            save_animation(
+            save_loop(
                 target,
                 generator,
                 directions,

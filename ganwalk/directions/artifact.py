@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ganwalk.directions.words import as_html, as_text, describe
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import SPACES, Generator, GeneratorIdentity, check_layers, space_dim
-from ganwalk.generators.channels import channel_mask, channelled
+from ganwalk.generators.base import SPACES, Generator, GeneratorIdentity, check_layers
+from ganwalk.generators.channels import channel_mask, channelled, space_dim
 from ganwalk.labels import Label, check_unique, find_direction
 from ganwalk.layers import Layers, is_layers, layer_mask, layers_of
 from ganwalk.reach import Reach

@@ -16,6 +16,10 @@ from ganwalk.discovery.settings import APART, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.options import completed
 
+# The checkpoint of a run, and the pattern of it and of those beside it, of the ranges of layers after the first.
+CHECKPOINT_FILE = "checkpoint.pt"
+CHECKPOINT_FILES = "checkpoint*.pt"
+
 Stage = TypeVar("Stage", bound=Progress | Training)
 
 
@@ -45,6 +49,15 @@ def save_checkpoint(path: Path, progress: Progress | Training, run: str, polishi
     state = {field.name: getattr(progress, field.name) for field in fields(progress)}
     polish = None if polishing is None else asdict(polishing)
     write_checkpoint(path, {"fingerprint": run, "progress": state, "polishing": polish})
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Removes the checkpoints of a run, which a new one with other options would take for its own.
+
+    The first goes last: as long as it is there, `--resume` knows whose they are.
+    """
+    for path in sorted(folder.glob(CHECKPOINT_FILES)):
+        path.unlink(missing_ok=True)
 
 
 def rests_on_cut_student(path: Path) -> bool:

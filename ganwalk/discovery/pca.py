@@ -15,7 +15,8 @@ from ganwalk.discovery.spectra import check_count, leading_eigenvectors_of, with
 from ganwalk.discovery.subspace import latent_subspace
 from ganwalk.discovery.view import View, code_labels, features, sample_latents
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, space_dim
+from ganwalk.generators.base import Generator
+from ganwalk.generators.channels import space_dim
 
 _SAMPLES = 2000
 _SAMPLES_PER_DIMENSION = 8

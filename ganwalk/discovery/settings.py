@@ -204,7 +204,8 @@ class DiscoverySettings:
         """These settings with every None filled in and every value checked against the generator."""
         from ganwalk.discovery.subspace import resolve_space
         from ganwalk.discovery.view import IMAGE_DISTANCE_LIMIT, default_chunk, default_layer, default_precision
-        from ganwalk.generators.base import check_class, check_layer, check_layers, check_truncation, space_dim
+        from ganwalk.generators.base import check_class, check_layer, check_layers, check_truncation
+        from ganwalk.generators.channels import space_dim
 
         space = resolve_space(generator, self.space)
         total = space_dim(generator, space)
@@ -274,7 +275,7 @@ class DiscoverySettings:
     def fitting(self, generator: Generator) -> DiscoverySettings:
         """These settings with no more directions than the latent space has dimensions."""
         from ganwalk.discovery.subspace import resolve_space
-        from ganwalk.generators.base import space_dim
+        from ganwalk.generators.channels import space_dim
 
         total = space_dim(generator, resolve_space(generator, self.space))
         return replace(self, n_directions=min(self.n_directions, total, self.subspace_dim or total))

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, space_dim
+from ganwalk.generators.base import Generator
+from ganwalk.generators.channels import space_dim
 from ganwalk.seeds import rng_of
 
 _OVERSAMPLING = 10

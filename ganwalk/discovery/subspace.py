@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ganwalk.discovery.spectra import leading_eigenvectors
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, sample_labels, sample_z, space_dim
-from ganwalk.generators.channels import channelled, style_matrix
+from ganwalk.generators.base import Generator, sample_labels, sample_z
+from ganwalk.generators.channels import channelled, space_dim, style_matrix
 
 
 @dataclass(frozen=True)

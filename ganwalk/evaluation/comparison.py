@@ -14,11 +14,15 @@ from typing import Any
 
 from ganwalk.data_place import DataPlace
 from ganwalk.directions import DIRECTIONS_FILE
-from ganwalk.discovery.checkpointing import rests_on_cut_student
+from ganwalk.discovery.checkpointing import (
+    CHECKPOINT_FILE,
+    CHECKPOINT_FILES,
+    remove_checkpoints,
+    rests_on_cut_student,
+)
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.methods import METHODS, method_of
 from ganwalk.discovery.run import run_discovery
-from ganwalk.discovery.searches.over_ranges import CHECKPOINT_FILE, CHECKPOINT_FILES, remove_checkpoints
 from ganwalk.discovery.settings import APART, OPTIMISED, DiscoverySettings
 from ganwalk.discovery.student.images import IMAGES_FILE
 from ganwalk.errors import GanwalkError

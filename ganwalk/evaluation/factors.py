@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from ganwalk.discovery.factors import Factor, FactorReader, Kind
 from ganwalk.errors import GanwalkError
-from ganwalk.files import check_regular
+from ganwalk.files import check_regular, hash_file
 from ganwalk.generators.base import Generator, device_of, sample_labels, sample_z
 from ganwalk.generators.calls import short_reason
-from ganwalk.generators.checkpoints import hash_file
 from ganwalk.generators.external import is_program, load_script
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ganwalk.edits import format_edit
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio, moves_of
-from ganwalk.rendering.animation import save_animation
+from ganwalk.rendering.loops import save_loop
 from ganwalk.samples import StoredSamples
 
 
@@ -46,7 +46,7 @@ def path_animation(studio: Studio, state: State, suffix: str, progress: Callable
         raise GanwalkError("there is no path yet: move a slider first")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"edit{suffix}"
-        save_animation(
+        save_loop(
             path,
             studio.generator,
             studio.sides[state.side].directions,

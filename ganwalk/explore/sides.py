@@ -10,7 +10,8 @@ from typing import Any
 from ganwalk.directions import Directions
 from ganwalk.discovery.methods import METHODS
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import device_of, space_dim
+from ganwalk.generators.base import device_of
+from ganwalk.generators.channels import space_dim
 from ganwalk.layers import Layers
 
 # That a method finds, if there is nothing to compare them with.

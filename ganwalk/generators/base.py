@@ -159,19 +159,6 @@ def check_layers(generator: Generator, layers: Layers | None, space: str) -> Non
         raise GanwalkError(f"{in_words(layers)} do not exist: the generator has layers 0 to {generator.num_layers - 1}")
 
 
-def space_dim(generator: Generator, space: str) -> int:
-    """The dimension of a latent space, "z", "w" or "s"; GanwalkError if the generator does not have it."""
-    if space == "s":
-        from ganwalk.generators.channels import channelled
-
-        return sum(count for _, count in channelled(generator).style_channels)
-    if space not in SPACES:
-        raise GanwalkError(f"unknown space {space!r}: choose z or w")
-    if space == "w" and not generator.style_based:
-        raise GanwalkError("this generator has no w space: use --space z")
-    return generator.w_dim if space == "w" else generator.z_dim
-
-
 def size_in_words(image_size: tuple[int, int]) -> str:
     """Height and width as "1024×512"; the empty text for squares, whose side says all."""
     height, width = image_size

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, broadcast_styles
+from ganwalk.generators.base import SPACES, Generator, broadcast_styles
 from ganwalk.layers import Layers, layer_mask
 
 # The layer whose style enters, and the affine layer, a module with a `weight`, that it enters.
@@ -36,6 +36,17 @@ def channelled(generator: Generator) -> Channelled:
             "only StyleGAN, StyleGAN2 and StyleGAN3 have channel styles, the space s, not this generator"
         )
     return cast("Channelled", generator)
+
+
+def space_dim(generator: Generator, space: str) -> int:
+    """The dimension of a latent space, "z", "w" or "s"; GanwalkError if the generator does not have it."""
+    if space == "s":
+        return sum(count for _, count in channelled(generator).style_channels)
+    if space not in SPACES:
+        raise GanwalkError(f"unknown space {space!r}: choose z or w")
+    if space == "w" and not generator.style_based:
+        raise GanwalkError("this generator has no w space: use --space z")
+    return generator.w_dim if space == "w" else generator.z_dim
 
 
 def affine_outputs(w: Tensor, entries: Sequence[Entry], until: int, num_layers: int, w_dim: int) -> list[Tensor]:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwalk.errors import GanwalkError
-from ganwalk.files import check_regular
+from ganwalk.files import check_regular, hash_file
 from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
 from ganwalk.generators.calls import (
     PROBE_BATCH,
@@ -38,7 +38,7 @@ from ganwalk.generators.calls import (
     settle,
     short_reason,
 )
-from ganwalk.generators.checkpoints import hash_file, torch_reader
+from ganwalk.generators.checkpoints import torch_reader
 from ganwalk.generators.declared import Declared, declares_styles, probe_declared
 from ganwalk.seeds import rng_of
 

@@ -11,8 +11,8 @@ from ganwalk import __version__
 from ganwalk.arithmetic import merge
 from ganwalk.directions import CHANNELS, WPLUS, Directions
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, check_layers, space_dim
-from ganwalk.generators.channels import channel_mask, channelled
+from ganwalk.generators.base import Generator, check_layers
+from ganwalk.generators.channels import channel_mask, channelled, space_dim
 from ganwalk.interchange.contents import one_line_errors, read_contents
 from ganwalk.interchange.export import export_directions
 from ganwalk.interchange.matrices import Matrix, find_matrix

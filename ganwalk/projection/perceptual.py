@@ -12,9 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganwalk.errors import GanwalkError
-from ganwalk.files import check_regular
+from ganwalk.files import check_regular, hash_file
 from ganwalk.generators.calls import short_reason
-from ganwalk.generators.checkpoints import hash_file
 from ganwalk.generators.external import is_program, load_script
 from ganwalk.projection.distance import Measure
 

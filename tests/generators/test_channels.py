@@ -7,8 +7,8 @@ from ganwalk.directions import Directions
 from ganwalk.discovery.subspace import latent_scales
 from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import GeneratorIdentity, sample_z, space_dim
-from ganwalk.generators.channels import style_matrix
+from ganwalk.generators.base import GeneratorIdentity, sample_z
+from ganwalk.generators.channels import space_dim, style_matrix
 from ganwalk.generators.stylegan1 import StyleGAN1, StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ganwalk.generators.stylegan3 import StyleGAN3, published_config

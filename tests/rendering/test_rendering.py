@@ -17,7 +17,6 @@ from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.blobs import Blobs, BlobsConfig
 from ganwalk.labels import Label
 from ganwalk.ranges import parse_layers, parse_seeds
-from ganwalk.rendering.animation import save_animation
 from ganwalk.rendering.grids import (
     SHEET_ROWS,
     combination_grid,
@@ -28,6 +27,7 @@ from ganwalk.rendering.grids import (
     traversal_grid,
 )
 from ganwalk.rendering.images import from_bytes, to_bytes, traverse, unmoved_pictures
+from ganwalk.rendering.loops import save_loop
 from ganwalk.rendering.saliency import heat_picture, reduced, saliency_map
 from ganwalk.samples import DrawnSamples
 from ganwalk.sheets import cell_size, save_picture
@@ -269,7 +269,7 @@ def test_animations_can_be_played(large, tmp_path, suffix, index):
     path = tmp_path / f"walk{suffix}"
     edits = [[Move(index, 3.0)]] if index is not None else [[Move(k, 3.0)] for k in range(6)]
     samples = DrawnSamples((1, 2)) if index is not None else ONE
-    save_animation(path, generator, directions, edits, samples, frames=8, batch=3)
+    save_loop(path, generator, directions, edits, samples, frames=8, batch=3)
     frames = imageio.mimread(path)
     tiles = 2 if index is not None else 6
     assert len(frames) == 8 and frames[0].shape[:2] == (96, tiles * 100 - 4)
@@ -279,7 +279,7 @@ def test_animations_can_be_played(large, tmp_path, suffix, index):
 def test_animations_elsewhere_are_refused_and_leave_nothing(large, tmp_path):
     generator, directions = large
     with pytest.raises(GanwalkError, match=r"must end in \.gif or \.mp4"):
-        save_animation(tmp_path / "walk.avi", generator, directions, [[Move(0)]], ONE)
+        save_loop(tmp_path / "walk.avi", generator, directions, [[Move(0)]], ONE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -287,11 +287,11 @@ def test_animations_of_nothing_are_refused(large, tmp_path):
     generator, directions = large
     for edits, options in (([], {}), ([[Move(0)]], {"frames": 1}), ([[Move(0)]], {"batch": 0})):
         with pytest.raises(GanwalkError, match="at least one direction"):
-            save_animation(tmp_path / "walk.gif", generator, directions, edits, ONE, **options)
+            save_loop(tmp_path / "walk.gif", generator, directions, edits, ONE, **options)
     with pytest.raises(GanwalkError, match="too large"):
-        save_animation(tmp_path / "walk.gif", generator, directions, [[Move(0)]], DrawnSamples(tuple(range(100_000))))
+        save_loop(tmp_path / "walk.gif", generator, directions, [[Move(0)]], DrawnSamples(tuple(range(100_000))))
     with pytest.raises(GanwalkError, match="directions 0 to 5"):
-        save_animation(tmp_path / "walk.mp4", generator, directions, [[Move(6)]], ONE)
+        save_loop(tmp_path / "walk.mp4", generator, directions, [[Move(6)]], ONE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -299,7 +299,7 @@ def test_a_missing_encoder_is_one_line(large, tmp_path, monkeypatch):
     generator, directions = large
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(GanwalkError, match="install imageio-ffmpeg, or write a GIF"):
-        save_animation(tmp_path / "walk.mp4", generator, directions, [[Move(0)]], ONE)
+        save_loop(tmp_path / "walk.mp4", generator, directions, [[Move(0)]], ONE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -307,7 +307,7 @@ def test_an_encoder_that_stops_early_is_noticed(large, tmp_path, monkeypatch):
     generator, directions = large
     monkeypatch.setattr("imageio_ffmpeg.count_frames_and_secs", lambda path: (3, 0.1))
     with pytest.raises(GanwalkError, match="the encoder stopped"):
-        save_animation(tmp_path / "walk.mp4", generator, directions, [[Move(0)]], ONE, frames=4)
+        save_loop(tmp_path / "walk.mp4", generator, directions, [[Move(0)]], ONE, frames=4)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -315,7 +315,7 @@ def test_a_gif_keeps_the_colours_and_reports_progress(large, tmp_path):
     generator, directions = large
     calls = []
     options = {"frames": 4, "progress": lambda *call: calls.append(call)}
-    save_animation(tmp_path / "walk.gif", generator, directions, [[Move(1, 3.0)]], ONE, **options)
+    save_loop(tmp_path / "walk.gif", generator, directions, [[Move(1, 3.0)]], ONE, **options)
     assert calls == [(k, 4) for k in (1, 2, 3, 4)]
     expected = traverse(generator, directions, [Move(1)], [0.0], ONE, batch=1)
     with Image.open(tmp_path / "walk.gif") as gif:

@@ -7,7 +7,7 @@ from packaging.version import Version
 
 from tools import bounds
 from tools.bounds import main, stated_bounds, untrue_bounds
-from tools.pythons import SUPPORTED, UNTESTED
+from tools.suite import SUPPORTED, UNTESTED
 
 PROJECT = {
     "dependencies": ["numpy>=1.26", "numpy>=2.1; python_version >= '3.13'", "tomli>=2.0; python_version < '3.11'"],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import bounds, pythons, suite
+from tools import pythons, suite
 from tools.pythons import Interpreter, Outcome, choose, find_pythons, main, read_counts, table
 
 
@@ -159,7 +159,7 @@ def test_the_lowest_dependencies_go_into_an_environment_of_their_own(tmp_path, m
     monkeypatch.setattr(pythons, "places", tuple)
     monkeypatch.setattr(pythons, "find_pythons", lambda folders: {(3, 10): interpreter, (3, 13): newer})
     monkeypatch.setattr(pythons, "probe", lambda path: interpreter)
-    monkeypatch.setattr(bounds, "lowest_pins", lambda python: f"numpy=={python[1]}.0\n")
+    monkeypatch.setattr(pythons, "lowest_pins", lambda python: f"numpy=={python[1]}.0\n")
     monkeypatch.setattr(pythons, "run_on", lambda python, *rest: Outcome(str(python), passed=1))
     ran = []
     monkeypatch.setattr(pythons.subprocess, "run", lambda command, **_: ran.append([str(part) for part in command]))

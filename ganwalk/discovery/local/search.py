@@ -20,7 +20,8 @@ from ganwalk.discovery.spectra import check_count, with_fixed_signs
 from ganwalk.discovery.subspace import Subspace, latent_subspace
 from ganwalk.discovery.view import IMAGE_DISTANCE_LIMIT, View
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, space_dim
+from ganwalk.generators.base import Generator
+from ganwalk.generators.channels import space_dim
 
 # Components that derivatives are taken along, and latents that they are taken at; of large networks, fewer.
 BASIS, SAMPLES = 128, 40

@@ -26,7 +26,7 @@ from ganwalk.discovery.student.search import (
 )
 from ganwalk.discovery.subspace import Subspace
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import space_dim
+from ganwalk.generators.channels import space_dim
 
 # Of the steps on a network after a search on a student: they only correct what the student got wrong.
 _POLISH_BATCH = 32

@@ -19,9 +19,6 @@ from ganwalk.discovery.scores import image_changes
 from ganwalk.discovery.searches.base import Run
 from ganwalk.layers import Layers, in_words
 
-# The checkpoint of a run, and the pattern of it and of those beside it, of the ranges of layers after the first.
-CHECKPOINT_FILE = "checkpoint.pt"
-CHECKPOINT_FILES = "checkpoint*.pt"
 _ALL_LAYERS = "all layers"
 
 
@@ -85,15 +82,6 @@ def search_ranges(run: Run, find: Callable[[Run], DiscoveryResult]) -> Discovery
         ended=parts[-1].ended or next((part.ended for part in parts if part.ended), ""),
         notices=(*(notice for part in parts for notice in part.notices), f"the cleanest are {', '.join(counts)}"),
     )
-
-
-def remove_checkpoints(folder: Path) -> None:
-    """Removes the checkpoints of a run, which a new one with other options would take for its own.
-
-    The first goes last: as long as it is there, `--resume` knows whose they are.
-    """
-    for path in sorted(folder.glob(CHECKPOINT_FILES)):
-        path.unlink(missing_ok=True)
 
 
 def _within(run: Run, layers: Layers | None, number: int, count: int) -> Run:

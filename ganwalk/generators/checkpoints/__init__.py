@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.files import is_web_page, open_regular
+from ganwalk.files import hash_file, is_web_page, open_regular
 from ganwalk.generators.architectures import architecture_of
 from ganwalk.generators.checkpoints import torch_reader
 from ganwalk.generators.checkpoints.archives import archive_entries
@@ -135,16 +134,6 @@ def file_head(path: Path) -> bytes:
     if not head or not size:
         raise GanwalkError("is empty: download it again")
     return head
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a regular file."""
-    with open_regular(path) as file:
-        # hashlib.file_digest would do, but Python 3.10 does not have it.
-        digest = hashlib.sha256()
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def checkpoint_format(path: Path) -> str | None:

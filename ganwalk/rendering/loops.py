@@ -1,4 +1,4 @@
-"""Animations: a smooth walk there and back, as GIF or MP4."""
+"""Loops: a smooth walk along edits there and back, as GIF or MP4."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _GAP = 4
 _MAX_PIXELS = 2**25
 
 
-def save_animation(
+def save_loop(
     path: Path | str,
     generator: Generator,
     directions: Directions,
