@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ganwalk.download import Progress
+    from ganwalk.download import OnBytes
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class DataPlace:
 
     root: Path | None = None
     download: bool = True
-    progress: Progress | None = None
+    progress: OnBytes | None = None
 
-    def watched(self, progress: Progress) -> DataPlace:
+    def watched(self, progress: OnBytes) -> DataPlace:
         """The same place, with somebody who is told of bytes."""
         return replace(self, progress=progress)

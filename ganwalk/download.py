@@ -23,10 +23,10 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.files import hash_file, is_web_page, locked, publish, write_text
+from ganwalk.files import cache_errors, hash_file, is_web_page, locked, publish, write_text
 
 _T = TypeVar("_T")
-Progress = Callable[[int, "int | None"], None]
+OnBytes = Callable[[int, "int | None"], None]
 """Called with the bytes that are there, and with those of the whole file if they are known."""
 
 MAX_BYTES = 8 * 2**30
@@ -102,7 +102,7 @@ def obtain(
     target: Path,
     *,
     sha256: str = "",
-    progress: Progress | None = None,
+    progress: OnBytes | None = None,
     limits: Limits | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Path:
@@ -121,7 +121,7 @@ def obtain(
         GanwalkError: the file cannot be had (naming the URL, and where to put it by hand), or is another one.
     """
     limits = limits or Limits()
-    with _cache_errors(target):
+    with cache_errors(target):
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             # Two processes that want the same file take turns: the second finds it, or continues the first one's part.
@@ -158,7 +158,7 @@ def _download(
     url: str,
     target: Path,
     sha256: str,
-    progress: Progress | None,
+    progress: OnBytes | None,
     limits: Limits,
     sleep: Callable[[float], None],
 ) -> None:
@@ -201,7 +201,7 @@ def _fetch(
     url: str,
     part: Path,
     hash_known: bool,
-    progress: Progress | None,
+    progress: OnBytes | None,
     limits: Limits,
     deadline: float,
 ) -> None:
@@ -247,7 +247,7 @@ def _receive(
     part: Path,
     start: int,
     version: _Version,
-    progress: Progress | None,
+    progress: OnBytes | None,
     limits: Limits,
     deadline: float,
 ) -> None:
@@ -437,7 +437,7 @@ def _unanswered(error: Exception) -> _Passing:
     return _Passing("no connection", reached=False)
 
 
-def _report(target: Path, progress: Progress | None) -> None:
+def _report(target: Path, progress: OnBytes | None) -> None:
     """Reports what another process has downloaded."""
     part = _beside(target, ".part")
     if progress and part.exists():
@@ -480,17 +480,6 @@ def _load_version(part: Path, url: str) -> _Version | None:
         return None
     texts = all(isinstance(text, str) for text in (version.etag, version.modified))
     return version if texts and version.url == url and isinstance(version.total, (int, type(None))) else None
-
-
-@contextlib.contextmanager
-def _cache_errors(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise GanwalkError(
-            f"cannot keep {target}: {reason}; free some space, or choose another folder with GANWALK_CACHE"
-        ) from error
 
 
 def _beside(path: Path, suffix: str) -> Path:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import socket
@@ -13,7 +15,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -229,6 +231,15 @@ def write_text(path: Path | str, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes a table atomically, empty where a row lacks a column."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
 def write_json(path: Path | str, value: Any) -> None:
     """Writes a JSON file atomically; NaN and infinity are refused, since JSON has none."""
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
@@ -278,6 +289,18 @@ def cache_folder() -> Path:
 
     chosen = os.environ.get("GANWALK_CACHE")
     return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("ganwalk", appauthor=False)
+
+
+@contextlib.contextmanager
+def cache_errors(target: Path) -> Iterator[None]:
+    """Troubles with a file that is kept in the cache, in one line with what helps."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise GanwalkError(
+            f"cannot keep {target}: {reason}; free some space, or choose another folder with GANWALK_CACHE"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections import Counter
@@ -14,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ganwalk.files import atomic_path, read_text, write_json, write_text
+from ganwalk.files import atomic_path, read_text, write_csv, write_json
 from ganwalk.standings import Standing, how_sure, standing
 from vae.centrality import Centrality, model_centrality
 from vae.data.base import ImageData
@@ -185,11 +183,7 @@ def write_comparison(
     """
     paths = [folder / f"comparison.{suffix}" for suffix in ("csv", "json", "png")]
     rows: list[dict[str, Any]] = [{"run": str(run.folder), **_rounded(run.scores.values)} for run in runs]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(paths[0], text.getvalue())
+    write_csv(paths[0], list(dict.fromkeys(name for row in rows for name in row)), rows)
     settings = [
         {
             "label": group.label,

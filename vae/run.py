@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from ganwalk import parallel
 from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
-from ganwalk.files import write_json, write_text
+from ganwalk.files import write_csv, write_json
 from ganwalk.terminal import quoted
 from vae.checkpoints import TrainingState
 from vae.data import load_dataset
@@ -193,11 +191,7 @@ def _rhythm(steps: int, look_every: int | None) -> Rhythm:
 def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     """Writes metrics.csv: one line per row of the history, empty where a row lacks a column."""
     names = list(dict.fromkeys(name for row in history for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    write_text(path, text.getvalue())
+    write_csv(path, names, history)
 
 
 def _board(folder: Path) -> Callable[[Mapping[str, float]], None]:

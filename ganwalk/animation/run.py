@@ -12,13 +12,13 @@ import numpy as np
 from ganwalk.animation.frames import Animation, Plan
 from ganwalk.errors import GanwalkError
 from ganwalk.files import check_writable, lock_owner, made_folder, read_text, try_locked, write_text
+from ganwalk.progress import OnCount, counter
 from ganwalk.rendering.naming import carries, check_replaceable, mark_of
 from ganwalk.resuming import check_same
 from ganwalk.video.formats import VideoFormat, check_replaceable_frames, format_of
 from ganwalk.video.png import frame_name
 
 # Called with images done and images in all.
-Progress = Callable[[int, int], None]
 _RUN = "run.json"
 # Frames of a segment at least, which an interruption may cost; of large images, which take seconds, fewer. Videos of
 # short segments are larger, since each begins with a whole picture.
@@ -67,7 +67,7 @@ def check_target(animation: Animation, target: Path, *, resume: bool, force: boo
 
 
 def write_animation(
-    animation: Animation, target: Path, *, resume: bool = False, progress: Progress | None = None
+    animation: Animation, target: Path, *, resume: bool = False, progress: OnCount | None = None
 ) -> None:
     """Writes the video of an animation, in the format that its name stands for.
 
@@ -102,16 +102,8 @@ def write_animation(
         shutil.rmtree(partial)
 
 
-def _write(animation: Animation, target: Path, found: VideoFormat, partial: Path, progress: Progress | None) -> None:
-    total = animation.images
-    done = 0
-
-    def on_images(count: int) -> None:
-        nonlocal done
-        done = min(total, done + count)
-        if progress is not None:
-            progress(done, total)
-
+def _write(animation: Animation, target: Path, found: VideoFormat, partial: Path, progress: OnCount | None) -> None:
+    on_images = counter(animation.images, progress)
     plan = animation.plan(on_images)
     mark = _mark(animation, found)
     segments = []

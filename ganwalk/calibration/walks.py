@@ -18,10 +18,9 @@ from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator
 from ganwalk.generators.timing import seconds_per_latent
 from ganwalk.options import takes_settings
-from ganwalk.progress import progress_bar
+from ganwalk.progress import OnShare, progress_bar, share_counter
 from ganwalk.reach import Reach
 
-OnShare = Callable[[float], None]
 # Added to seeds, so that the walked samples and the cloud share none. Neither has latents of the seed itself: where the
 # weights of a network were drawn from the same seed, as those of `scenes` from 0, these are unlike all others.
 _WALKED, _CLOUD = 1_000_003, 2_000_003
@@ -59,14 +58,7 @@ def walk_directions(
     options, sizes = settings.resolve(generator), default_sizes(generator)
     assert options.samples is not None and options.steps is not None
     view = _view(generator, directions, options)
-    total, done = latents_of_reach(generator, directions, settings), 0
-
-    def count(latents: int) -> None:
-        nonlocal done
-        done += latents
-        if on_share is not None:
-            on_share(done / total)
-
+    count = share_counter(latents_of_reach(generator, directions, settings), on_share)
     with torch.no_grad():
         whole = replace(view, truncation_psi=1.0, truncation_cutoff=None)
         cloud, clamped_limit, deviation = _cloud(

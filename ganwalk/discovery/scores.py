@@ -14,9 +14,8 @@ from ganwalk import parallel
 from ganwalk.directions import shift_latents
 from ganwalk.discovery.view import View, features, mean_change, sample_latents
 from ganwalk.generators.base import Generator, device_of
+from ganwalk.progress import OnShare
 from ganwalk.rtd import Barcode, RTDLoss, cross_barcode, distance_matrix, normalized
-
-OnShare = Callable[[float], None]
 
 
 @dataclass(frozen=True)

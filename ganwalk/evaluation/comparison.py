@@ -32,8 +32,8 @@ from ganwalk.evaluation.run import run_evaluation
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.generators.base import Generator
 from ganwalk.ledger import Job, Ledger, Placement, Turn, run_jobs
-from ganwalk.ledger.turns import OnProgress
 from ganwalk.options import completed
+from ganwalk.progress import OnStage
 from ganwalk.standings import Standing, standing
 from ganwalk.statistics import Summary, summarise
 
@@ -160,7 +160,7 @@ def compare(
     resume: bool = False,
     threads: int | None = None,
     command: str = "",
-    on_progress: OnProgress | None = None,
+    on_progress: OnStage | None = None,
     where: Placement | None = None,
     load: Callable[[], Scored] | None = None,
 ) -> Comparison:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
 from dataclasses import asdict
@@ -15,7 +13,7 @@ from ganwalk.discovery.methods import METHODS
 from ganwalk.errors import one_line
 from ganwalk.evaluation.comparison import Comparison
 from ganwalk.evaluation.meanings import OF_ALL
-from ganwalk.files import atomic_path, write_json, write_text
+from ganwalk.files import atomic_path, write_csv, write_json, write_text
 from ganwalk.standings import Relation, Standing, difference_in_words, how_sure, p_in_words
 from ganwalk.statistics import Summary, least_effect_size
 
@@ -36,12 +34,12 @@ def write_comparison(comparison: Comparison, out: Path) -> list[Path]:
         out / name for name in ("comparison.png", "comparison.csv", "comparison.json", "report.md")
     )
     plot_comparison(comparison, figure)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["method", "seed", "seconds", *comparison.scores])
-    for run in comparison.runs:
-        writer.writerow([run.method, run.seed, run.seconds, *(run.scores.get(name) for name in comparison.scores)])
-    write_text(table, text.getvalue())
+    rows = [
+        {"method": run.method, "seed": run.seed, "seconds": run.seconds}
+        | {name: run.scores.get(name) for name in comparison.scores}
+        for run in comparison.runs
+    ]
+    write_csv(table, list(rows[0]), rows)
     write_json(facts, to_json(comparison))
     write_text(report, as_markdown(comparison, figure.name))
     return [figure, table, facts, report]

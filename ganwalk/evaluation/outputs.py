@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from torch import Tensor
 from ganwalk.errors import one_line
 from ganwalk.evaluation.representation.encoder import ENCODER_FILE
 from ganwalk.evaluation.result import Evaluation
-from ganwalk.files import atomic_path, write_json, write_text
+from ganwalk.files import atomic_path, write_csv, write_json
 
 EVALUATION_FILE = "evaluation.json"
 _BLUE, _ORANGE, _GREY = "#1f4e9c", "#c2571a", "#5b5b5b"
@@ -35,11 +33,7 @@ def write_outputs(evaluation: Evaluation, out: Path) -> list[Path]:
         paths.insert(0, encoder)
     plot_evaluation(evaluation, figure)
     rows = evaluation.rows()
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(table, text.getvalue())
+    write_csv(table, list(rows[0]), rows)
     write_json(facts, evaluation.to_json())
     return paths
 

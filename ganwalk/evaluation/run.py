@@ -26,11 +26,10 @@ from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator, device_of
 from ganwalk.generators.channels import channelled
 from ganwalk.options import takes_settings
-from ganwalk.progress import late_bar
+from ganwalk.progress import OnStage, late_bar
 from ganwalk.samples import StoredSamples
 
 # Told what is being measured, and the share of everything that is done.
-OnProgress = Callable[[str, float], None]
 
 
 @takes_settings(EvaluationSettings)
@@ -42,7 +41,7 @@ def evaluate(
     data: DataPlace | None = None,
     threads: int | None = None,
     progress: bool = False,
-    on_progress: OnProgress | None = None,
+    on_progress: OnStage | None = None,
     **settings: Any,
 ) -> Evaluation:
     """Scores directions; `settings` are any fields of `EvaluationSettings`, such as samples=200, amplitude=2.0, seed=1.
@@ -70,7 +69,7 @@ def run_evaluation(
     reader: FactorReader | None = None,
     data: DataPlace | None = None,
     threads: int | None = None,
-    on_progress: OnProgress | None = None,
+    on_progress: OnStage | None = None,
     on_estimate: Callable[[float], None] | None = None,
 ) -> Evaluation:
     """Scores directions: against known axes and factors where there are any, and without labels in any case.

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from ganwalk.download import Progress, obtain
+from ganwalk.download import OnBytes, obtain
 from ganwalk.errors import GanwalkError
 from ganwalk.files import cache_folder
 from ganwalk.shipped import shipped_file
@@ -95,7 +95,7 @@ def cached_path(entry: CatalogEntry) -> Path:
     return cache_folder().absolute() / (entry.name + PurePosixPath(urlsplit(entry.url).path).suffix)
 
 
-def obtain_checkpoint(entry: CatalogEntry, progress: Progress | None = None) -> Path:
+def obtain_checkpoint(entry: CatalogEntry, progress: OnBytes | None = None) -> Path:
     """The entry's file in the cache, downloaded first if it is not there.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganwalk.download import Progress, first_read
+from ganwalk.download import OnBytes, first_read
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators import catalog
 from ganwalk.generators.architectures import build_generator, take_over
@@ -32,7 +32,7 @@ NAMES = ("scenes", *BLOBS)
 def load_generator(
     name_or_path: str | Path,
     device: torch.device | str = "cpu",
-    progress: Progress | None = None,
+    progress: OnBytes | None = None,
     *,
     trust: bool = False,
     latent_dim: int | None = None,
@@ -66,7 +66,7 @@ def load_generator(
     return _ready(external, identity, device)
 
 
-def _load_known(name_or_path: str | Path, device: torch.device | str, progress: Progress | None) -> Any:
+def _load_known(name_or_path: str | Path, device: torch.device | str, progress: OnBytes | None) -> Any:
     """A generator by name or from a checkpoint: whatever the name is, no code of others runs."""
     if str(name_or_path) in BLOBS:
         return make_blobs(BlobsConfig(variant=BLOBS[str(name_or_path)]), device)
@@ -95,7 +95,7 @@ def load_directions_generator(
     identity: GeneratorIdentity,
     name_or_path: str | Path | None,
     device: torch.device | str = "cpu",
-    progress: Progress | None = None,
+    progress: OnBytes | None = None,
     *,
     trust: bool = False,
     latent_dim: int | None = None,
@@ -139,7 +139,7 @@ def load_directions_generator(
 
 def describe(
     name_or_path: str | Path,
-    progress: Progress | None = None,
+    progress: OnBytes | None = None,
     *,
     trust: bool = False,
     latent_dim: int | None = None,
@@ -192,7 +192,7 @@ def describe(
     }
 
 
-def checkpoint_path(name_or_path: str | Path, progress: Progress | None = None) -> Path:
+def checkpoint_path(name_or_path: str | Path, progress: OnBytes | None = None) -> Path:
     """The file behind a name, downloaded if it is a catalog's and not here yet, or the path itself.
 
     Whoever reads it does so within `ganwalk.download.first_read`.

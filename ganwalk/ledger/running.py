@@ -8,7 +8,8 @@ from typing import Any
 
 from ganwalk.ledger.jobs import Job, Ledger
 from ganwalk.ledger.placement import Placement
-from ganwalk.ledger.turns import Board, OnProgress, peek, take_turns
+from ganwalk.ledger.turns import Board, peek, take_turns
+from ganwalk.progress import OnStage
 from ganwalk.threads import threads_limited
 
 _POLL_SECONDS = 0.2
@@ -27,7 +28,7 @@ def run_jobs(
     loaded: Any = None,
     load: Callable[[], Any] | None = None,
     threads: int | None = None,
-    on_progress: OnProgress | None = None,
+    on_progress: OnStage | None = None,
 ) -> list[Any]:
     """Runs what has no result yet and returns all results, in the order of the jobs.
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from ganwalk.errors import GanwalkError
 from ganwalk.ledger.jobs import Job, Ledger, Turn
+from ganwalk.progress import OnStage
 
 # Told what runs, and the share of everything that is done.
-OnProgress = Callable[[str, float], None]
 # Told a job's name and the share of it that is done, or why it failed.
 Tell = Callable[[str, "float | str"], None]
 _SHOWN = 3
@@ -23,7 +23,7 @@ class Board:
         failures: why jobs failed, by name; one that another process has done meanwhile may be among them.
     """
 
-    def __init__(self, names: Sequence[str], on_progress: OnProgress | None):
+    def __init__(self, names: Sequence[str], on_progress: OnStage | None):
         self.failures: dict[str, str] = {}
         self._shares = dict.fromkeys(names, 0.0)
         self._latest = ""

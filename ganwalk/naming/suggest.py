@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,12 @@ from ganwalk.generators.timing import seconds_per_latent
 from ganwalk.naming.appearance import appearance_of
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.naming.words import Suggestion, after_appearance, after_factor
+from ganwalk.progress import OnShare, share_counter
 from ganwalk.rendering.images import traverse
 from ganwalk.rendering.saliency import reduced
 from ganwalk.samples import DrawnSamples
 
 # Told the share of the work that is done.
-OnShare = Callable[[float], None]
 
 
 def choose_reader(generator: Generator, by: str, reader: FactorReader | None = None) -> FactorReader | None:
@@ -110,13 +110,7 @@ def _after_look(
         )
         for start in range(0, len(seeds), options.batch)
     ]
-    done, total = 0, options.samples * (1 + 2 * len(directions))
-
-    def count(images: int) -> None:
-        nonlocal done
-        done += images
-        if on_share is not None:
-            on_share(done / total)
+    count = share_counter(options.samples * (1 + 2 * len(directions)), on_share)
 
     def pictures(edit: Sequence[Move], amplitude: float) -> np.ndarray:
         making: dict[str, Any] = {"batch": options.batch, "on_images": count}

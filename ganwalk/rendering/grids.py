@@ -14,7 +14,8 @@ from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.layers import Layers, in_words
-from ganwalk.rendering.images import Progress, is_zero, traverse, unmoved_pictures
+from ganwalk.progress import OnCount, counter
+from ganwalk.rendering.images import is_zero, traverse, unmoved_pictures
 from ganwalk.rendering.saliency import heat_picture, reduced, saliency_map
 from ganwalk.samples import Samples, describe_truncation
 from ganwalk.sheets import Sheet
@@ -45,7 +46,7 @@ def traversal_grid(
     layers: Layers | None = None,
     saliency: bool = False,
     batch: int = 8,
-    progress: Progress | None = None,
+    progress: OnCount | None = None,
 ) -> Image.Image:
     """Rows: samples; columns: amplitudes from -amplitude to +amplitude standard deviations.
 
@@ -91,7 +92,7 @@ def combination_grid(
     steps: int = 7,
     saliency: bool = False,
     batch: int = 8,
-    progress: Progress | None = None,
+    progress: OnCount | None = None,
 ) -> Image.Image:
     """Rows: samples; columns: from the sample itself to the whole of an edit; otherwise as `traversal_grid`."""
     fractions = _spread(0.0, 1.0, steps)
@@ -123,13 +124,13 @@ def _samples_grid(
     *,
     saliency: bool,
     batch: int,
-    progress: Progress | None,
+    progress: OnCount | None,
 ) -> Image.Image:
     """A row per sample, a column per multiple of the edit."""
-    counter = _Counter(progress, len(samples) * len(fractions))
+    count = counter(len(samples) * len(fractions), progress)
     canvas = _sheet(generator, fractions, [*labels, *[_WHERE] * saliency], samples.labels)
     for row, sample in enumerate(samples):
-        cells = traverse(generator, directions, edit, fractions, sample, batch=batch, on_images=counter)
+        cells = traverse(generator, directions, edit, fractions, sample, batch=batch, on_images=count)
         canvas.paste(row, _with_heat(cells[0], fractions) if saliency else cells[0])
     return canvas.finish(caption)
 
@@ -145,7 +146,7 @@ def overview_grid(
     batch: int = 8,
     most: int | None = None,
     note: str = "",
-    progress: Progress | None = None,
+    progress: OnCount | None = None,
 ) -> Image.Image:
     """One row per direction, for one sample; otherwise as `traversal_grid`.
 
@@ -174,7 +175,7 @@ def overview_sheets(
     layers: Layers | None = None,
     saliency: bool = False,
     batch: int = 8,
-    progress: Progress | None = None,
+    progress: OnCount | None = None,
 ) -> Iterator[Image.Image]:
     """The overview in as many sheets as `overview_parts` has parts, each made when it is asked for."""
     reach: dict[str, Any] = {"amplitude": amplitude, "steps": steps, "layers": layers, "batch": batch}
@@ -201,7 +202,7 @@ def _overviews(
     batch: int,
     note: str,
     saliency: bool,
-    progress: Progress | None,
+    progress: OnCount | None,
 ) -> Iterator[Image.Image]:
     """A sheet for each part of the directions; the unshifted picture is made once for all."""
     if len(sample) != 1:
@@ -210,9 +211,9 @@ def _overviews(
     positions = _spread(-1.0, 1.0, steps)
     visible = directions.visible()
     zeros = sum(map(is_zero, positions))
-    counter = _Counter(progress, sum(map(len, parts)) * (steps - zeros) + zeros)
+    count = counter(sum(map(len, parts)) * (steps - zeros) + zeros, progress)
     shares = _shares(directions)
-    making: dict[str, Any] = {"batch": batch, "on_images": counter}
+    making: dict[str, Any] = {"batch": batch, "on_images": count}
     unmoved = unmoved_pictures(generator, directions, positions, sample, **making)
     far = f"±{amplitude:g} σ" if amplitude is not None else "each up to its reach, at an even pace"
     hidden = len(directions) - len(visible)
@@ -231,9 +232,9 @@ def _overviews(
             pale = shares is not None and shares[index] < _HARDLY
             canvas.paste(row, _paled(cells) if pale else cells)
         whole = len(shown) == len(visible)
-        count = f"{len(visible)} directions" if whole else f"directions {shown[0]} to {shown[-1]} of {len(visible)}"
+        rows = f"{len(visible)} directions" if whole else f"directions {shown[0]} to {shown[-1]} of {len(visible)}"
         limits = layers or directions.layers
-        title = f"{count}{f' ({hidden} hidden)' if hidden else ''}, {sample.labels[0]}"
+        title = f"{rows}{f' ({hidden} hidden)' if hidden else ''}, {sample.labels[0]}"
         caption = " · ".join(filter(None, (_caption(title, directions, far, sample, limits), note)))
         if shares is not None:
             caption += " · bars: image change"
@@ -293,18 +294,6 @@ def _row_label(directions: Directions, index: int, amplitude: float | None) -> s
 
 def _amplitude_labels(amplitudes: Sequence[float]) -> list[str]:
     return ["0" if is_zero(a) else f"{a:+.2g} σ".replace("-", "−") for a in amplitudes]
-
-
-class _Counter:
-    """Turns numbers of finished images into calls of a progress function."""
-
-    def __init__(self, progress: Progress | None, total: int):
-        self.progress, self.total, self.done = progress, total, 0
-
-    def __call__(self, images: int) -> None:
-        self.done += images
-        if self.progress is not None:
-            self.progress(self.done, self.total)
 
 
 def _shares(directions: Directions) -> list[float] | None:

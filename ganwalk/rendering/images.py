@@ -14,8 +14,6 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.samples import Samples
 
-Progress = Callable[[int, int], None]
-
 
 def to_bytes(images: Tensor) -> np.ndarray:
     """Pixels (n, h, w, 3) uint8 of images (n, channels, h, w) in [-1, 1]; values beyond are clamped.

@@ -13,7 +13,8 @@ from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.files import atomic_path
 from ganwalk.generators.base import Generator
-from ganwalk.rendering.images import Progress, traverse
+from ganwalk.progress import OnCount
+from ganwalk.rendering.images import traverse
 from ganwalk.samples import Samples
 from ganwalk.sheets import cell_of, resize
 from ganwalk.video.gif import write_gif
@@ -38,7 +39,7 @@ def save_loop(
     frames: int = FRAMES,
     fps: int = 24,
     batch: int = 8,
-    progress: Progress | None = None,
+    progress: OnCount | None = None,
 ) -> None:
     """Writes a loop of `frames` frames along edits, every edit of every sample side by side.
 
@@ -74,7 +75,7 @@ def save_loop(
             write_mp4(partial, counted, fps, path)
 
 
-def _counted(frames: Iterator[np.ndarray], total: int, progress: Progress | None) -> Iterator[np.ndarray]:
+def _counted(frames: Iterator[np.ndarray], total: int, progress: OnCount | None) -> Iterator[np.ndarray]:
     for done, frame in enumerate(frames, start=1):
         yield frame
         if progress is not None:

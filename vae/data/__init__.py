@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ganwalk.errors import GanwalkError
 
 if TYPE_CHECKING:
-    from ganwalk.download import Progress
+    from ganwalk.download import OnBytes
     from vae.data.base import ImageData
 
 DATASETS: Mapping[str, str] = {
@@ -49,7 +49,7 @@ def load_dataset(
     correlated: Sequence[tuple[str, str]] = (),
     correlation_width: float = 0.2,
     download: bool = True,
-    progress: Progress | None = None,
+    progress: OnBytes | None = None,
 ) -> ImageData:
     """A data set.
 
@@ -73,7 +73,7 @@ def load_dataset(
     return Correlated(data, correlated, correlation_width)
 
 
-def _load(name: str, resolution: int, root: Path | str | None, download: bool, progress: Progress | None) -> ImageData:
+def _load(name: str, resolution: int, root: Path | str | None, download: bool, progress: OnBytes | None) -> ImageData:
     if name not in DATASETS:
         raise GanwalkError(f"unknown data set {name}: choose one of {', '.join(DATASETS)}")
     if name == "sprites":

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganwalk.download import Progress
+from ganwalk.download import OnBytes
 from ganwalk.temporaries import temporary_beside
 from vae.data.mat import unpacked_bytes
 from vae.data.public_files import Access, PublicFile, reading
@@ -45,9 +45,7 @@ def load(resolution: int, access: Access, sizes: tuple[int, int, int] = FACTOR_S
     return StoredImages("cars3d", resolution, 3, FACTOR_NAMES, sizes, array)
 
 
-def _blocks(
-    path: Path, sizes: tuple[int, int, int], resolution: int, progress: Progress | None
-) -> Iterator[np.ndarray]:
+def _blocks(path: Path, sizes: tuple[int, int, int], resolution: int, progress: OnBytes | None) -> Iterator[np.ndarray]:
     """One elevation and azimuth at a time. The cars change fastest on the grid, but come one after the other."""
     elevations, azimuths, cars = sizes
     shape = (cars, elevations, azimuths, resolution, resolution, 3)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganwalk.download import Progress
+from ganwalk.download import OnBytes
 from vae.data.file_rows import FileRows
 from vae.data.npz import array_blocks, rows_in_place
 from vae.data.public_files import Access, PublicFile, reading
@@ -63,7 +63,7 @@ def _array(name: str, file: PublicFile, n: int, resolution: int, access: Access)
     return keep(key, shape, lambda: _blocks(path, file, n, resolution), source=source, progress=access.progress)
 
 
-def _check(path: Path, file: PublicFile, n: int, progress: Progress | None) -> None:
+def _check(path: Path, file: PublicFile, n: int, progress: OnBytes | None) -> None:
     """GanwalkError if the checksum of the images, which nobody asks for where they lie, is not theirs."""
     done = 0
     with reading(path, file):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganwalk.download import Limits, Progress, first_read, obtain
+from ganwalk.download import Limits, OnBytes, first_read, obtain
 from ganwalk.errors import GanwalkError, one_line
 from vae.data.stored import data_folder
 
@@ -44,7 +44,7 @@ class Access:
 
     root: Path | None = None
     download: bool = True
-    progress: Progress | None = None
+    progress: OnBytes | None = None
 
     def path(self, file: PublicFile) -> Path:
         """Where the file lies, or would lie once it is downloaded."""

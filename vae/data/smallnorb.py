@@ -18,7 +18,7 @@ from typing import IO
 
 import numpy as np
 
-from ganwalk.download import Progress
+from ganwalk.download import OnBytes
 from vae.data.base import grid_indices
 from vae.data.public_files import Access, PublicFile, reading
 from vae.data.stored import StoredImages, halved, keep, kept, scratch
@@ -70,7 +70,7 @@ def _obtain(access: Access, file: PublicFile) -> Path:
 
 
 def _blocks(
-    paths: dict[tuple[int, str], Path], sizes: tuple[int, ...], resolution: int, progress: Progress | None
+    paths: dict[tuple[int, str], Path], sizes: tuple[int, ...], resolution: int, progress: OnBytes | None
 ) -> Iterator[np.ndarray]:
     """The images in the order of the grid, in which the files do not have them."""
     n = math.prod(sizes)

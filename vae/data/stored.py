@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ganwalk.download import Progress
+from ganwalk.download import OnBytes
 from ganwalk.errors import GanwalkError
-from ganwalk.files import cache_folder, locked, publish, write_json
+from ganwalk.files import cache_errors, cache_folder, locked, publish, write_json
 from vae.data.base import grid_positions
 from vae.data.file_rows import FileRows
 from vae.data.npz import check_header
@@ -139,7 +139,7 @@ def keep(
     *,
     dtype: npt.DTypeLike = np.uint8,
     source: Path | None = None,
-    progress: Progress | None = None,
+    progress: OnBytes | None = None,
 ) -> FileRows:
     """An array made once and kept in the cache: there whole or not at all.
 
@@ -158,7 +158,7 @@ def keep(
     array = kept(name, shape, dtype, source)
     if array is not None:
         return array
-    with _cache_errors(path):
+    with cache_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two processes that want the same array take turns: the second finds it.
         with locked(path):
@@ -186,7 +186,7 @@ def _write(
     shape: tuple[int, ...],
     dtype: np.dtype,
     blocks: Callable[[], Iterable[np.ndarray]],
-    progress: Progress | None,
+    progress: OnBytes | None,
 ) -> None:
     total = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     part.unlink(missing_ok=True)
@@ -224,17 +224,6 @@ def scratch(shape: tuple[int, ...]) -> Iterator[np.ndarray]:
             left -= file.write(bytes(min(left, _BLOCK)))
         file.flush()
         yield np.asarray(np.memmap(file, np.uint8, "r+", 0, shape))
-
-
-@contextlib.contextmanager
-def _cache_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise GanwalkError(
-            f"cannot keep {path}: {reason}; free some space, or choose another folder with GANWALK_CACHE"
-        ) from error
 
 
 def _path(name: str, suffix: str = "") -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +14,9 @@ from ganwalk.evaluation.representation.encoder import Encoder
 from ganwalk.evaluation.representation.labelled import LabelledImages, encode_all
 from ganwalk.evaluation.representation.training import train_encoder
 from ganwalk.generators.base import Generator
+from ganwalk.progress import OnStage
 
 # Told what is being done, and the share of it.
-OnShare = Callable[[str, float], None]
 # Scores that are shown beside those of directions; the rest are kept with them.
 SHOWN = (
     "mig",
@@ -73,7 +72,7 @@ def represent(
     level: Any = "full",
     seed: int = 0,
     threads: int | None = None,
-    on_share: OnShare | None = None,
+    on_share: OnStage | None = None,
     **training: Any,
 ) -> Representation:
     """Trains the encoder of directions, and scores its codes as `vae.evaluation` scores those of a model.

@@ -21,7 +21,8 @@ from ganwalk.evaluation.meanings import SCORES
 from ganwalk.files import write_text
 from ganwalk.generators.base import Generator, check_layers
 from ganwalk.layers import in_words
-from ganwalk.rendering.images import Progress, is_zero, traverse, unmoved_pictures
+from ganwalk.progress import OnCount, counter
+from ganwalk.rendering.images import is_zero, traverse, unmoved_pictures
 from ganwalk.rendering.report.cards import Scores, card
 from ganwalk.rendering.report.heat import HEAT_BYTES
 from ganwalk.rendering.report.lead import lead_directions, lead_figure, lead_strip
@@ -62,7 +63,7 @@ def write_report(
     evaluation: dict[str, Any] | None = None,
     directions_file: str = DIRECTIONS_FILE,
     mark: str = "",
-    progress: Progress | None = None,
+    progress: OnCount | None = None,
 ) -> None:
     """Writes an HTML file with the pictures, scores and settings of directions.
 
@@ -84,14 +85,7 @@ def write_report(
     shown = _shown(directions, settings)
     samples, amplitudes = settings.samples(generator), _amplitudes(settings)
     scores = Scores.of(evaluation) if evaluation else None
-    done, total = 0, count_pictures(directions, settings, len(samples))
-
-    def count(images: int) -> None:
-        nonlocal done
-        done += images
-        if progress is not None:
-            progress(done, total)
-
+    count = counter(count_pictures(directions, settings, len(samples)), progress)
     making: dict[str, Any] = {"batch": settings.batch, "on_images": count}
     unmoved = [unmoved_pictures(generator, directions, amplitudes, sample, **making) for sample in samples]
     cards, leading, lead = [], lead_directions(directions, shown), dict[int, Strip]()
