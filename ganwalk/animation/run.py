@@ -18,7 +18,6 @@ from ganwalk.resuming import check_same
 from ganwalk.video.formats import VideoFormat, check_replaceable_frames, format_of
 from ganwalk.video.png import frame_name
 
-# Called with images done and images in all.
 _RUN = "run.json"
 # Frames of a segment at least, which an interruption may cost; of large images, which take seconds, fewer. Videos of
 # short segments are larger, since each begins with a whole picture.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,13 +12,14 @@ from torch import Tensor
 from ganwalk.data_place import DataPlace
 from ganwalk.directions import CHANNELS, Directions
 from ganwalk.discovery.factors import FactorReader
+from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.evaluation.axes import axis_scores, has_axes
 from ganwalk.evaluation.effects import effect_scores
 from ganwalk.evaluation.factors import factor_reader
 from ganwalk.evaluation.plan import MAX_POINTS, plan
 from ganwalk.evaluation.reconstructor import reconstruct
-from ganwalk.evaluation.representation.labelled import labelled_images
+from ganwalk.evaluation.representation.labelled import LabelledImages, labelled_images
 from ganwalk.evaluation.representation.scoring import represent
 from ganwalk.evaluation.result import Evaluation
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings, default_sizes
@@ -26,10 +28,9 @@ from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator, device_of
 from ganwalk.generators.channels import channelled
 from ganwalk.options import takes_settings
-from ganwalk.progress import OnStage, late_bar
+from ganwalk.phases import Phases
+from ganwalk.progress import OnShare, OnStage, late_bar
 from ganwalk.samples import StoredSamples
-
-# Told what is being measured, and the share of everything that is done.
 
 
 @takes_settings(EvaluationSettings)
@@ -86,49 +87,109 @@ def run_evaluation(
     Raises:
         GanwalkError: the directions or the settings do not fit the generator.
     """
-    options = settings.resolve(generator)
-    samples = options.samples
-    assert samples is not None
-    directions = directions.to(device_of(generator))
-    directions.check(generator)
-    reader = reader or factor_reader(generator)
-    sizes = default_sizes(generator)
-    given = options.given(generator)
-    latents = None if given is None else _latents_of(given, generator, directions)
-    batch: dict[str, Any] = {name: getattr(options, name) for name in OF_BATCHES}
-    how: dict[str, Any] = {"amplitude": options.amplitude, "seed": options.seed}
-    view = view_of(generator, directions, chunk=options.chunk, given=latents, **batch)
-
-    if options.representation:
-        assert options.dataset is not None
-        images_view = view_of(generator, directions, layer=generator.num_layers - 1, chunk=options.chunk, **batch)
-        # What cannot be had is said before anything slow.
-        images = labelled_images(generator, images_view, options.dataset, data)
-    stages = plan(generator, directions, options, view, reader)
+    prepared = _prepared(generator, directions, settings, reader, data)
     if on_estimate is not None:
-        on_estimate(stages.seconds)
+        on_estimate(prepared.stages.seconds)
 
     def tell(name: str, share: float) -> None:
         if on_progress is not None:
-            on_progress(name, stages.share(name, share))
+            on_progress(name, prepared.stages.share(name, share))
 
-    def share_of(name: str) -> Callable[[float], None]:
+    scores = _scores(prepared, threads, tell)
+    view, options, directions = prepared.view, prepared.options, prepared.directions
+    of_images = view.layer == generator.num_layers - 1
+    return Evaluation(
+        generator=directions.generator.reference,
+        method=directions.method,
+        space=directions.space,
+        layers=directions.layers,
+        directions=len(directions),
+        compared=None if of_images else (view.layer, generator.layer_resolutions[view.layer]),
+        fingerprint=directions.fingerprint(),
+        settings=options,
+        latents="" if prepared.given is None else latents_in_words(options, prepared.given),
+        reader=None if prepared.reader is None else prepared.reader.identity,
+        **scores,
+    )
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What is scored, and how, after all that may be refused.
+
+    Attributes:
+        generator, directions, options: these, on one device, and resolved.
+        reader: of factors, where there is one.
+        given: latents of files, where there are any.
+        view: of the batches.
+        images: the view of an encoder's images, and those of the data set that it encodes, where one is wanted.
+        stages: that take time.
+    """
+
+    generator: Generator
+    directions: Directions
+    options: EvaluationSettings
+    reader: FactorReader | None
+    given: StoredSamples | None
+    view: View
+    images: tuple[View, LabelledImages] | None
+    stages: Phases
+
+
+def _prepared(
+    generator: Generator,
+    directions: Directions,
+    settings: EvaluationSettings,
+    reader: FactorReader | None,
+    data: DataPlace | None,
+) -> _Prepared:
+    """Refuses what cannot be scored before anything slow."""
+    options = settings.resolve(generator)
+    directions = directions.to(device_of(generator))
+    directions.check(generator)
+    reader = reader or factor_reader(generator)
+    given = options.given(generator)
+    latents = None if given is None else _latents_of(given, generator, directions)
+    view = view_of(generator, directions, chunk=options.chunk, given=latents, **_of_batches(options))
+    images = None
+    if options.representation:
+        assert options.dataset is not None
+        last = generator.num_layers - 1
+        images_view = view_of(generator, directions, layer=last, chunk=options.chunk, **_of_batches(options))
+        images = images_view, labelled_images(generator, images_view, options.dataset, data)
+    stages = plan(generator, directions, options, view, reader)
+    return _Prepared(generator, directions, options, reader, given, view, images, stages)
+
+
+def _of_batches(options: EvaluationSettings) -> dict[str, Any]:
+    """The settings that every batch of latents has."""
+    return {name: getattr(options, name) for name in OF_BATCHES}
+
+
+def _scores(prepared: _Prepared, threads: int | None, tell: OnStage) -> dict[str, Any]:
+    """The fields of an `Evaluation` that are scores."""
+    generator, directions, view, options = prepared.generator, prepared.directions, prepared.view, prepared.options
+    samples, sizes = options.samples, default_sizes(generator)
+    assert samples is not None
+    how: dict[str, Any] = {"amplitude": options.amplitude, "seed": options.seed}
+
+    def share_of(name: str) -> OnShare:
         tell(name, 0.0)
         return lambda share: tell(name, share)
 
     axes = effects = reconstruction = representation = None
     if has_axes(generator, directions):
-        axes = axis_scores(generator, directions, seed=options.seed, **batch)
-    if reader is not None:
+        axes = axis_scores(generator, directions, seed=options.seed, **_of_batches(options))
+    if prepared.reader is not None:
         effects = effect_scores(
             generator,
             directions,
-            reader,
+            prepared.reader,
             samples=samples,
             chunk=options.chunk,
-            given=latents,
+            given=view.given,
             on_share=share_of("effects"),
-            **batch,
+            **_of_batches(options),
             **how,
         )
     topology, barcodes = topology_scores(
@@ -147,38 +208,30 @@ def run_evaluation(
         reconstruction = reconstruct(
             generator, directions, view, pairs=sizes.pairs, on_share=share_of("reconstructor"), **how
         )
-    if options.representation:
+    if prepared.images is not None:
         representation = represent(
             generator,
             directions,
-            images_view,
-            images,
+            *prepared.images,
             level=options.metrics,
             seed=options.seed,
             threads=threads,
             on_share=tell,
-            **{name: getattr(options, f"encoder_{name}") for name in ("pairs", "steps", "batch", "lr", "width")},
+            pairs=options.encoder_pairs,
+            steps=options.encoder_steps,
+            batch=options.encoder_batch,
+            lr=options.encoder_lr,
+            width=options.encoder_width,
         )
-    of_images = view.layer == generator.num_layers - 1
-    return Evaluation(
-        generator=directions.generator.reference,
-        method=directions.method,
-        space=directions.space,
-        layers=directions.layers,
-        directions=len(directions),
-        compared=None if of_images else (view.layer, generator.layer_resolutions[view.layer]),
-        fingerprint=directions.fingerprint(),
-        settings=options,
-        latents="" if given is None else latents_in_words(options, given),
-        axes=axes,
-        effects=effects,
-        reader=None if reader is None else reader.identity,
-        topology=topology,
-        barcodes=barcodes,
-        changes=changes,
-        reconstruction=reconstruction,
-        representation=representation,
-    )
+    return {
+        "axes": axes,
+        "effects": effects,
+        "topology": topology,
+        "barcodes": barcodes,
+        "changes": changes,
+        "reconstruction": reconstruction,
+        "representation": representation,
+    }
 
 
 def latents_in_words(settings: EvaluationSettings, given: StoredSamples) -> str:

@@ -10,7 +10,6 @@ from ganwalk.errors import GanwalkError
 from ganwalk.ledger.jobs import Job, Ledger, Turn
 from ganwalk.progress import OnStage
 
-# Told what runs, and the share of everything that is done.
 # Told a job's name and the share of it that is done, or why it failed.
 Tell = Callable[[str, "float | str"], None]
 _SHOWN = 3

@@ -22,8 +22,6 @@ from ganwalk.rendering.images import traverse
 from ganwalk.rendering.saliency import reduced
 from ganwalk.samples import DrawnSamples
 
-# Told the share of the work that is done.
-
 
 def choose_reader(generator: Generator, by: str, reader: FactorReader | None = None) -> FactorReader | None:
     """What reads the factors that names are after, or None if they are after the look of pictures.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ganwalk.errors import GanwalkError
+from ganwalk.progress import OnStage
 from vae.codes.sample import Sample, draw_sample
 from vae.codes.settings import CodesSettings
 from vae.codes.source import CodesSource
@@ -26,8 +27,6 @@ from vae.metrics.arrays import Array, bin_edges, binned
 from vae.metrics.scores import MetricSettings
 
 Split = tuple[Array, Array, Array, Array]
-# Told which part is being done, and how much of the whole is.
-Tell = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def score_samples(
     *,
     texts: Sequence[bool] | None = None,
     threads: int | None = None,
-    on_progress: Tell | None = None,
+    on_progress: OnStage | None = None,
 ) -> CodesScores:
     """Every score of these rows, on the test set, a random split or folds.
 
@@ -94,70 +93,20 @@ def score_samples(
     tell = on_progress or (lambda what, share: None)
     continuous = continuous_factors(sample.factors)
     for_numbers = bool(continuous.any()) and settings.factor_bins is None
-    constants = _constants(settings)
     kinds = _kinds(sample, test, continuous, settings.factor_bins, texts)
     if any(texts or ()) and "binned" in kinds:
-        bins = settings.factor_bins
-        assert bins is not None
-        edges = [
-            bin_edges(column, bins) if kind == "binned" else None
-            for column, kind in zip(sample.factors.T, kinds, strict=True)
-        ]
-        sample = replace(sample, factors=_cut(sample.factors, edges))
-        test = None if test is None else replace(test, factors=_cut(test.factors, edges))
-        settings = replace(settings, factor_bins=None)
+        sample, test, settings = _with_ranges(sample, test, settings, kinds)
+    how: dict[str, Any] = {"factor_bins": settings.factor_bins, "continuous": for_numbers}
     splits = _splits(sample, test, settings)
-
-    def score(split: Split) -> dict[str, float]:
-        return score_codes(
-            *split,
-            settings=constants,
-            factor_bins=settings.factor_bins,
-            continuous=for_numbers,
-            with_dci=settings.dci,
-            seed=settings.seed,
-            threads=threads,
-        )
-
-    found = []
-    for turn, split in enumerate(splits):
-        tell("scoring", 0.5 * turn / len(splits))
-        found.append(score(split))
-    names = list(found[0])
-    scores = {name: float(np.mean([fold[name] for fold in found])) for name in names}
-    deviations = (
-        {name: float(np.std([fold[name] for fold in found], ddof=1)) for name in names} if len(found) > 1 else {}
-    )
-
-    def score_half(codes: Any, factors: Any) -> dict[str, float]:
-        if settings.intervals == "all":
-            return score(_split(codes, factors, settings.test_share, settings.seed))
-        return scores_of_arrays(
-            codes, factors, settings=constants, factor_bins=settings.factor_bins, continuous=for_numbers
-        )
-
-    intervals: dict[str, tuple[float, float]] = {}
-    without = ""
-    if settings.intervals != "none":
-        # Of the rows that the scores are of: with a split those of the training set.
-        codes, factors = (sample.codes, sample.factors) if len(splits) > 1 else splits[0][:2]
-        try:
-            intervals = score_intervals(
-                codes,
-                factors,
-                score_half,
-                draws=settings.draws,
-                seed=settings.seed,
-                on_draw=lambda done: tell("intervals", 0.5 + 0.5 * done / settings.draws),
-            )
-        except GanwalkError as error:
-            # Of half of the rows a factor may hardly repeat, or not vary.
-            without = f"in half of the rows {error}"
+    scores, deviations = _over_splits(splits, settings, how, threads, tell)
+    # Intervals are of the rows that the scores are of: with a split those of the training set.
+    codes, factors = (sample.codes, sample.factors) if len(splits) > 1 else splits[0][:2]
+    intervals, without = _intervals(codes, factors, settings, how, threads, tell)
     estimator = "neighbours" if for_numbers else "histogram"
     return CodesScores(
         scores=scores,
         deviations=deviations,
-        intervals={name: intervals[name] for name in SCORES if name in intervals},
+        intervals=intervals,
         missing=_missing(settings, for_numbers=for_numbers),
         kinds=kinds,
         information=mutual_information(
@@ -166,6 +115,67 @@ def score_samples(
         rows=_counts(sample, test, splits[0]),
         without_intervals=without,
     )
+
+
+def _with_ranges(
+    sample: Sample, test: Sample | None, settings: CodesSettings, kinds: Sequence[str]
+) -> tuple[Sample, Sample | None, CodesSettings]:
+    """Samples whose binned factors are the numbers of their ranges, and settings that cut no other factor."""
+    bins = settings.factor_bins
+    assert bins is not None
+    edges = [
+        bin_edges(column, bins) if kind == "binned" else None
+        for column, kind in zip(sample.factors.T, kinds, strict=True)
+    ]
+    sample = replace(sample, factors=_cut(sample.factors, edges))
+    test = None if test is None else replace(test, factors=_cut(test.factors, edges))
+    return sample, test, replace(settings, factor_bins=None)
+
+
+def _over_splits(
+    splits: Sequence[Split], settings: CodesSettings, how: dict[str, Any], threads: int | None, tell: OnStage
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Means of the scores over the splits, and their deviations if there are several."""
+    found = []
+    for turn, split in enumerate(splits):
+        tell("scoring", 0.5 * turn / len(splits))
+        found.append(_scores_of(split, settings, how, threads))
+    columns = {name: [fold[name] for fold in found] for name in found[0]}
+    deviations = {name: float(np.std(column, ddof=1)) for name, column in columns.items()} if len(found) > 1 else {}
+    return {name: float(np.mean(column)) for name, column in columns.items()}, deviations
+
+
+def _scores_of(split: Split, settings: CodesSettings, how: dict[str, Any], threads: int | None) -> dict[str, float]:
+    return score_codes(
+        *split, settings=_constants(settings), with_dci=settings.dci, seed=settings.seed, threads=threads, **how
+    )
+
+
+def _intervals(
+    codes: Array, factors: Array, settings: CodesSettings, how: dict[str, Any], threads: int | None, tell: OnStage
+) -> tuple[dict[str, tuple[float, float]], str]:
+    """Intervals of the scores that are wanted, from halves of the rows; without any, why."""
+    if settings.intervals == "none":
+        return {}, ""
+
+    def score_half(codes: Any, factors: Any) -> dict[str, float]:
+        if settings.intervals == "all":
+            return _scores_of(_split(codes, factors, settings.test_share, settings.seed), settings, how, threads)
+        return scores_of_arrays(codes, factors, settings=_constants(settings), **how)
+
+    try:
+        found = score_intervals(
+            codes,
+            factors,
+            score_half,
+            draws=settings.draws,
+            seed=settings.seed,
+            on_draw=lambda done: tell("intervals", 0.5 + 0.5 * done / settings.draws),
+        )
+    except GanwalkError as error:
+        # Of half of the rows a factor may hardly repeat, or not vary.
+        return {}, f"in half of the rows {error}"
+    return {name: found[name] for name in SCORES if name in found}, ""
 
 
 def _missing(settings: CodesSettings, *, for_numbers: bool) -> dict[str, str]:

@@ -16,7 +16,6 @@ from ganwalk.evaluation.representation.training import train_encoder
 from ganwalk.generators.base import Generator
 from ganwalk.progress import OnStage
 
-# Told what is being done, and the share of it.
 # Scores that are shown beside those of directions; the rest are kept with them.
 SHOWN = (
     "mig",
