@@ -140,16 +140,19 @@ def check_sizes(w: Any, v: Any) -> None:
         raise ValueError(f"the matrices differ in shape: {tuple(w.shape)} and {tuple(v.shape)}")
 
 
-def as_square(distances: Any, name: str) -> Any:
+def as_square(distances: Any, name: str, *, sampled: bool = False) -> Any:
     """Distances (n, n), also of the n(n - 1)/2 above the diagonal, row after row, as scipy's pdist gives them.
 
+    Args:
+        sampled: whether only some of the points will be taken, so that there may be more than the engine takes.
     Raises:
         ValueError: as `as_numbers`, another shape, or more points than the engine takes, before anything is copied.
     """
     if hasattr(distances, "shape") and not is_sparse(distances):
-        _number_of_points(tuple(distances.shape), name)
+        _check_count(_number_of_points(tuple(distances.shape), name), sampled)
     given = as_numbers(distances, name)
     n = _number_of_points(tuple(given.shape), name)
+    _check_count(n, sampled)
     if given.ndim == 2:
         return given
     if not is_tensor(given):
@@ -164,12 +167,16 @@ def as_square(distances: Any, name: str) -> Any:
 
 
 def _number_of_points(shape: tuple[int, ...], name: str) -> int:
-    """How many points have distances of this shape; ValueError if none or too many have."""
+    """How many points have distances of this shape; ValueError if none have."""
     n = (1 + math.isqrt(1 + 8 * shape[0])) // 2 if len(shape) == 1 else shape[0] if shape else 0
     if shape not in ((n * (n - 1) // 2,), (n, n)):
         raise ValueError(f"{name} is not a square matrix: its shape is {shape}")
-    check_points(n)
     return n
+
+
+def _check_count(n: int, sampled: bool) -> None:
+    if not sampled:
+        check_points(n)
 
 
 def checked_distances(distances: Any, name: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -150,7 +151,7 @@ class Batches:
             raise ValueError("there is no pair of representations to compare")
         if batch < 2 or repeats < 2:
             raise ValueError(f"batch and repeats must be at least 2, not {batch} and {repeats}")
-        as_given = as_square if metric == PRECOMPUTED else as_numbers
+        as_given = functools.partial(as_square, sampled=True) if metric == PRECOMPUTED else as_numbers
         arrays = [host_array(as_given(each, "a representation"), "a representation") for each in representations]
         for array in arrays:
             check_cloud(array)

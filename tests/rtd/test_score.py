@@ -149,3 +149,12 @@ def test_mistakes_of_the_command_end_in_one_line(files, run, arguments, message)
 def test_heat_maps_are_drawn(tmp_path):
     plot_matrix(np.zeros((3, 3)), ["a", "b", "c"], tmp_path / "heat.png", title="none")
     assert (tmp_path / "heat.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_batches_are_drawn_of_more_distances_than_the_engine_takes():
+    n = 16385
+    # Every row has the same bytes: a matrix of this size without its memory.
+    distances = np.broadcast_to(np.zeros((1, 1), np.float32), (n, n))
+    assert rtd_score(distances, distances, metric="precomputed", batch=20, repeats=2).mean == 0
+    with pytest.raises(ValueError, match="at most 16384 points"):
+        rtd_score(distances, distances, metric="precomputed", batch=n, repeats=2)

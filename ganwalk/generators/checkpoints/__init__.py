@@ -35,7 +35,8 @@ from ganwalk.generators.checkpoints.rosinality import is_rosinality, read_rosina
 from ganwalk.generators.checkpoints.strangers import ONNX, describe_stranger, is_onnx
 
 KNOWN = (
-    "NVIDIA's networks (PyTorch and TensorFlow), rosinality's (also in files of encoders) and lucidrains' .pt, "
+    "NVIDIA's networks (PyTorch and TensorFlow), StyleGAN-XL's .pkl, rosinality's (also in files of encoders) and "
+    "lucidrains' .pt (StyleGAN2, lightweight-gan), "
     "genforce's, pytorch_GAN_zoo's and OpenMMLab's .pth, BigGANs (Hugging Face's, BigGAN-PyTorch's), R3GAN's and "
     "Projected GAN's .pkl, DCGANs of PyTorch's tutorial, and ganwalk's .safetensors"
 )
