@@ -203,11 +203,18 @@ def retyped(*names: str) -> str:
 
 
 @contextlib.contextmanager
-def told_how_to_continue(unfinished: Sequence[Path], how: str = "the same command with --resume") -> Iterator[None]:
-    """Ctrl-C says how to go on if one of these is left, by which --resume continues."""
+def told_how_to_continue(unfinished: Sequence[Path], how: str | None = None) -> Iterator[None]:
+    """Ctrl-C says how to go on if one of these is left, by which --resume continues.
+
+    Args:
+        how: by default the same command, without what starts anew.
+    """
     try:
         yield
     except KeyboardInterrupt:
         if any(path.exists() for path in unfinished):
-            click.echo(f"to continue: {how}", err=True)
+            given = click.get_current_context().params
+            anew = given.get("force") or given.get("overwrite")
+            same = f"the same command with --resume{' in place of --force' if anew else ''}"
+            click.echo(f"to continue: {how or same}", err=True)
         raise

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
@@ -18,15 +18,13 @@ from ganwalk.ledger import Job, Ledger, Placement, Turn, run_jobs
 from vae.settings import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
+    MODEL_FILE,
     TopDisSettings,
     TrainingSettings,
     load_settings,
     run_name,
     to_json,
 )
-
-if TYPE_CHECKING:
-    from vae.run import Plan
 
 ARMS = ("plain", "topdis")
 # How much of the time of a run is over when its steps are done.
@@ -64,11 +62,26 @@ def parse_arms(text: str) -> tuple[str, ...]:
     return arms
 
 
-def members(settings: TrainingSettings, seeds: Sequence[int], arms: Sequence[str]) -> list[TrainingSettings]:
-    """The settings of the trainings, one arm after the other: "plain" without the term, "topdis" with it."""
-    terms = {"plain": None, "topdis": settings.topdis or TopDisSettings()}
+def members(
+    settings: TrainingSettings, seeds: Sequence[int], arms: Sequence[str], term: TopDisSettings | None = None
+) -> list[TrainingSettings]:
+    """The settings of the trainings, one arm after the other: "plain" without the term, "topdis" with it.
+
+    Args:
+        term: of "topdis", where the settings have none.
+    """
+    terms = {"plain": None, "topdis": settings.topdis or term or TopDisSettings()}
     chosen = [replace(settings, topdis=terms[arm]) for arm in arms] or [settings]
     return [replace(one, seed=seed) for one in chosen for seed in dict.fromkeys(seeds or (settings.seed,))]
+
+
+def but_for_seeds(trainings: Sequence[TrainingSettings]) -> list[TrainingSettings]:
+    """One of each that differ in more than their seed."""
+    found: list[TrainingSettings] = []
+    for one in trainings:
+        if not any(replace(one, seed=other.seed) == other for other in found):
+            found.append(one)
+    return found
 
 
 def run_grid(
@@ -89,23 +102,22 @@ def run_grid(
         GanwalkError: a folder holds a training that is neither to be continued nor replaced, or a training failed.
         ganwalk.ledger.SharesMissing: this share is done, and others are not.
     """
-    from vae.run_folder import MODEL_FILE
-
     count = making.together or len(trainings)
     groups = [trainings[start : start + count] for start in range(0, len(trainings), count)]
-    ledger = Ledger(making.root / _JOBS)
+    ledger = Ledger(making.root / _JOBS, upgrade=_as_today)
     jobs = [
         Job(
             _job_name(group),
-            {"settings": [to_json(one) for one in group], "metrics": making.metrics},
+            {"settings": [to_json(one) for one in group]},
             functools.partial(_train, tuple(group), making),
+            functools.partial(_scored_at, making.metrics),
         )
         for group in groups
     ]
     for job, group in where.share(list(zip(jobs, groups, strict=True))):
         folders = [making.root / run_name(one) for one in group]
         for folder, one in zip(folders, group, strict=True):
-            _check(folder, one, resume=resume, overwrite=overwrite)
+            _check(folder, one, making, resume=resume, overwrite=overwrite)
         # A result without its models, which somebody has removed, is none.
         if not (resume and all((folder / MODEL_FILE).exists() for folder in folders)):
             ledger.open(job, resume=False)
@@ -114,7 +126,20 @@ def run_grid(
                 for folder in folders if mine else ():
                     (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     found = run_jobs(ledger, jobs, where=where, resume=True, threads=threads, on_progress=on_progress)
-    return [scores for group in found for scores in group]
+    return [scores for group in found for scores in group["scores"]]
+
+
+def _scored_at(metrics: str | None, result: dict[str, Any]) -> bool:
+    """Whether scores of that level are there; if not, a finished training is scored again."""
+    return metrics is None or result["metrics"] == metrics
+
+
+def _as_today(document: dict[str, Any]) -> dict[str, Any]:
+    """A result of the time when its level was among the facts, and its scores were all of it."""
+    if "metrics" not in document["facts"]:
+        return document
+    settings, metrics = document["facts"]["settings"], document["facts"]["metrics"]
+    return {"facts": {"settings": settings}, "result": {"metrics": metrics, "scores": document["result"]}}
 
 
 def _job_name(group: Sequence[TrainingSettings]) -> str:
@@ -126,33 +151,39 @@ def _job_name(group: Sequence[TrainingSettings]) -> str:
     return f"{first}-and-{len(group) - 1}-{mark}"
 
 
-def _check(folder: Path, settings: TrainingSettings, *, resume: bool, overwrite: bool) -> None:
+def _check(folder: Path, settings: TrainingSettings, making: Making, *, resume: bool, overwrite: bool) -> None:
     """Raises GanwalkError if the folder holds what is not to be continued or replaced."""
+    from vae.run_folder import holds_full_scores
+
     if overwrite or not (folder / CONFIG_FILE).exists():
         return
     stored = load_settings(folder / CONFIG_FILE, written=True)
-    if not (folder / CHECKPOINT_FILE).exists():
+    if not any((folder / name).exists() for name in (CHECKPOINT_FILE, MODEL_FILE)):
         return
     if not resume:
         raise GanwalkError(f"{folder} holds a training: continue with --resume, or start anew with --force")
+    if making.metrics == "quick" and holds_full_scores(folder):
+        raise GanwalkError(f"{folder} holds full scores, which quick ones would replace: resume with --metrics none")
     if stored != settings:
         raise GanwalkError(f"{folder} was trained with other options: resume with them, or choose another --out")
 
 
-def _train(group: Sequence[TrainingSettings], making: Making, turn: Turn) -> list[dict[str, float]]:
-    """The job of a group: its scores. What an interrupted job left in the runs' folders is continued."""
+def _train(group: Sequence[TrainingSettings], making: Making, turn: Turn) -> dict[str, Any]:
+    """The job of a group: its scores and their level. What an interrupted job left in the folders is continued."""
     from vae.run import Plan, claim_folder, load_data, run_together
 
+    folders = [making.root / run_name(settings) for settings in group]
     with contextlib.ExitStack() as held:
-        plans: list[Plan] = []
         data: Any = load_data(group[0], making.data)
-        for settings in group:
-            folder = making.root / run_name(settings)
+        for folder in folders:
             held.enter_context(owned_folder(folder))
-            begun = (folder / CHECKPOINT_FILE).exists()
-            if not begun:
-                claim_folder(folder, settings, overwrite=True)
-            plans.append(Plan(settings, folder, begun))
+        plans = [
+            Plan(settings, folder, (folder / CHECKPOINT_FILE).exists())
+            for settings, folder in zip(group, folders, strict=True)
+        ]
+        for plan in plans:
+            if not plan.resume:
+                claim_folder(plan.folder, plan.settings, overwrite=True)
         begins = iter(range(len(plans)))
 
         def finishing(what: str) -> None:
@@ -170,4 +201,4 @@ def _train(group: Sequence[TrainingSettings], making: Making, turn: Turn) -> lis
             on_share=lambda share, _: turn.on_share(TRAINED * share),
             on_progress=finishing,
         )
-    return [dict(run.scores) for run in runs]
+    return {"metrics": making.metrics, "scores": [dict(run.scores) for run in runs]}

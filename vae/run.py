@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -20,8 +21,8 @@ from vae.data.base import ImageData
 from vae.evaluation import evaluate_model
 from vae.metrics.scores import Level
 from vae.outputs import PICTURES, draw_history, draw_model, write_scores
-from vae.run_folder import HISTORY_FILE, MODEL_FILE, SCORES_FILE, save_model
-from vae.settings import CHECKPOINT_FILE, CONFIG_FILE, TrainingSettings, load_settings, to_json
+from vae.run_folder import HISTORY_FILE, SCORES_FILE, save_model
+from vae.settings import CHECKPOINT_FILE, CONFIG_FILE, MODEL_FILE, TrainingSettings, load_settings, to_json
 from vae.training import Rhythm, Training, train_together
 
 # A fifth of a training between looks, but pictures of fewer steps than this show nothing new.
@@ -194,19 +195,24 @@ def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     write_csv(path, names, history)
 
 
-def _board(folder: Path) -> Callable[[Mapping[str, float]], None]:
-    """A function that adds a row of the history to TensorBoard's event file."""
+def summary_writer() -> Callable[..., Any]:
+    """What writes TensorBoard's event files; GanwalkError if its package is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise GanwalkError("--tensorboard needs a package: pip install tensorboard") from error
-    writer = None
+    return SummaryWriter
+
+
+def _board(folder: Path) -> Callable[[Mapping[str, float]], None]:
+    """A function that adds a row of the history to TensorBoard's event file."""
+    make, writer = summary_writer(), None
 
     def add(row: Mapping[str, float]) -> None:
         nonlocal writer
         if writer is None:
             # What a run that was killed had written beyond its checkpoint would stand there twice.
-            writer = SummaryWriter(str(folder), purge_step=int(row["step"]))
+            writer = make(str(folder), purge_step=int(row["step"]))
         for name, value in row.items():
             if name != "step":
                 writer.add_scalar(name, value, int(row["step"]))

@@ -13,8 +13,8 @@ from ganwalk.files import read_text, write_bytes
 from ganwalk.records import build_record
 from ganwalk.tensor_files import TensorFileError, open_tensors
 from vae.models import VAE, ModelConfig
+from vae.settings import MODEL_FILE
 
-MODEL_FILE = "model.safetensors"
 HISTORY_FILE = "metrics.csv"
 SCORES_FILE = "scores.json"
 # The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.

@@ -18,6 +18,7 @@ from vae.objectives import OBJECTIVES
 
 CONFIG_FILE = "config.json"
 CHECKPOINT_FILE = "checkpoint.pt"
+MODEL_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True)

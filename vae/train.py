@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ganwalk.options.words import shown_default
 from ganwalk.progress import progress_bar, say
 from ganwalk.ranges import parse_seeds
 from ganwalk.terminal import download_watch, quoted, retyped, run_command, set_up_torch, told_how_to_continue
-from vae.grid import TRAINED, Making, members, parse_arms, run_grid
+from vae.grid import TRAINED, Making, but_for_seeds, members, parse_arms, run_grid
 from vae.objectives import OBJECTIVES, check_options
 from vae.presets import PRESETS, presets_help, unknowns_help
 from vae.settings import (
@@ -170,10 +170,21 @@ def command(
         device=device,
     )
     if several:
-        _train_several(members(settings, seeds or (), arms or ()), making, where, resume, overwrite, threads, quiet)
+        trainings = members(settings, seeds or (), arms or (), _base(None, preset).topdis)
+        _check_arms(trainings, given)
+        _train_several(trainings, making, where, resume, overwrite, threads, quiet)
     else:
         folder = out or _RUNS / run_name(settings)
         _train_one(settings, folder, making, resume, overwrite, tensorboard, threads, quiet)
+
+
+def _check_arms(trainings: Sequence[TrainingSettings], given: Mapping[str, Any]) -> None:
+    """Refuses --arms that contradict what else was typed of the term."""
+    having = [one.topdis is not None for one in trainings]
+    if given.get("topdis") is False and any(having):
+        raise GanwalkError("--no-topdis trains no arm topdis: leave one of them out")
+    if not any(having) and (given.get("topdis") or any(name.startswith(TOPDIS) for name in given)):
+        raise GanwalkError("--arms plain trains without the TopDis term: leave its options out, or add the arm topdis")
 
 
 def _train_one(
@@ -190,9 +201,10 @@ def _train_one(
     import torch
 
     from ganwalk import parallel
-    from vae.run import Plan, claim_folder, load_data, run_together
+    from vae.run import Plan, claim_folder, load_data, run_together, summary_writer
     from vae.run_folder import holds_full_scores
     from vae.score_tables import score_table
+    from vae.training import check_first_step
 
     if resume and making.metrics == "quick" and holds_full_scores(folder):
         raise GanwalkError(f"{folder} holds full scores, which quick ones would replace: resume with --metrics none")
@@ -209,8 +221,12 @@ def _train_one(
         with download_watch(silent) as on_bytes, progress_bar(_PARTS, "training", silent) as advance:
             # First what may be refused, so that a refusal leaves nothing.
             data = load_data(settings, making.data.watched(on_bytes))
-            if leader and not resume:
-                claim_folder(folder, settings, overwrite=overwrite)
+            if tensorboard:
+                summary_writer()
+            if not resume:
+                check_first_step(settings, data, device=device, threads=threads)
+                if leader:
+                    claim_folder(folder, settings, overwrite=overwrite)
             (result,) = run_together(
                 [Plan(settings, folder, resume)],
                 data,
@@ -245,10 +261,13 @@ def _train_several(
     from vae.comparison import spread_of
     from vae.run import load_data
     from vae.score_tables import score_table
+    from vae.training import check_first_step
 
     with download_watch(quiet) as on_bytes:
         # First what may be refused, and what is downloaded once for all jobs.
-        load_data(trainings[0], making.data.watched(on_bytes))
+        data = load_data(trainings[0], making.data.watched(on_bytes))
+        for one in [] if resume else but_for_seeds(trainings):
+            check_first_step(one, data, device=making.device, threads=threads)
     arms = ["plain" if one.topdis is None else "topdis" for one in trainings]
     titles = list(dict.fromkeys(arms))
     folders = [making.root / run_name(one) for one in trainings]

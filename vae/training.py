@@ -90,6 +90,18 @@ def train(
     return state
 
 
+def check_first_step(
+    settings: TrainingSettings, data: ImageData, *, device: torch.device | str = "cpu", threads: int | None = None
+) -> None:
+    """Takes the first step of a training and forgets it: what cannot be trained is refused before anything is written.
+
+    Raises:
+        GanwalkError: sizes, batches or options that do not go together.
+    """
+    lane = Lane(Training(settings, Path()), new_state(settings, data, device))
+    Team([lane], data, None, threads, threading.Lock()).advance(1)
+
+
 def train_together(
     trainings: Sequence[Training],
     data: ImageData,

@@ -25,8 +25,8 @@ from ganwalk.ledger import Placement
 from vae.comparison import holds_other_comparison
 from vae.grid import Making, members, parse_arms, run_grid
 from vae.models import VAE, ModelConfig
-from vae.run_folder import MODEL_FILE, load_model, save_model
-from vae.settings import CHECKPOINT_FILE, TrainingSettings, to_json
+from vae.run_folder import load_model, save_model
+from vae.settings import CHECKPOINT_FILE, MODEL_FILE, TopDisSettings, TrainingSettings, to_json
 from vae.train import _announced
 from vae.training import Rhythm, train_together
 
@@ -481,10 +481,10 @@ def trained(monkeypatch):
     return seeds
 
 
-def grid_of(root, shard=None, steps=2, **options):
+def grid_of(root, shard=None, steps=2, metrics="full", **options):
     settings = [replace(TrainingSettings(steps=steps), seed=seed) for seed in (1, 2)]
     chosen = {"resume": False, "overwrite": False, **options}
-    return run_grid(settings, Making(root, together=1), Placement(shard=shard), **chosen)
+    return run_grid(settings, Making(root, together=1, metrics=metrics), Placement(shard=shard), **chosen)
 
 
 def test_shares_that_replace_leave_those_of_others(trained, tmp_path):
@@ -496,6 +496,37 @@ def test_shares_that_replace_leave_those_of_others(trained, tmp_path):
     assert all((tmp_path / f"sprites-beta-topdis-seed{seed}" / CHECKPOINT_FILE).exists() for seed in (1, 2))
     with pytest.raises(GanwalkError, match="seed1 holds a training"):
         grid_of(tmp_path, (1, 2))
+    for checkpoint in tmp_path.glob(f"*/{CHECKPOINT_FILE}"):
+        checkpoint.unlink()
+    for options, words in (({}, "seed1 holds a training"), ({"steps": 3, "resume": True}, "with other options")):
+        with pytest.raises(GanwalkError, match=words):
+            grid_of(tmp_path, **options)
+
+
+def test_a_grid_is_scored_again_at_another_level(trained, tmp_path):
+    grid_of(tmp_path, metrics=None)
+    trained.clear()
+    grid_of(tmp_path, metrics="quick", resume=True)
+    assert trained == [1, 2]
+    for metrics in ("quick", None):
+        trained.clear()
+        grid_of(tmp_path, metrics=metrics, resume=True)
+        assert trained == []
+    for seed in (1, 2):
+        (tmp_path / f"sprites-beta-topdis-seed{seed}" / "scores.json").write_text('{"metrics": "full"}')
+    with pytest.raises(GanwalkError, match="holds full scores, which quick ones would replace"):
+        grid_of(tmp_path, metrics="quick", resume=True)
+
+
+def test_results_of_the_time_when_levels_were_facts_are_taken(trained, tmp_path):
+    grid_of(tmp_path)
+    for path in tmp_path.glob(".jobs/*/run.json"):
+        stored = json.loads(path.read_text())
+        result = stored.pop("result")
+        facts = {**stored["facts"], "metrics": result["metrics"]}
+        path.write_text(json.dumps({**stored, "facts": facts, "result": result["scores"]}))
+    trained.clear()
+    assert grid_of(tmp_path, resume=True) == [{"mig": 0.1}, {"mig": 0.2}] and trained == []
 
 
 def test_runs_that_were_removed_are_trained_again(trained, tmp_path):
@@ -516,6 +547,8 @@ def test_grids_are_seeds_of_arms():
     found = members(settings, (1, 2), ("plain", "topdis"))
     assert [(one.seed, one.topdis is None) for one in found] == [(1, True), (2, True), (1, False), (2, False)]
     assert members(settings, (), ("plain",)) == [replace(settings, topdis=None)]
+    (one,) = members(replace(settings, topdis=None), (), ("topdis",), TopDisSettings(gamma=1.0))
+    assert one.topdis.gamma == 1.0
     assert members(replace(settings, topdis=None), (4, 4), ()) == [replace(settings, topdis=None, seed=4)]
 
 
@@ -554,12 +587,43 @@ def test_a_long_training_says_how_long_once(capsys, seconds, said):
     assert text.startswith(said) and len(text.splitlines()) == bool(said)
 
 
+@pytest.mark.parametrize(
+    "refused, words",
+    [
+        (("--objective", "ada-gvae", "--batch", 7), "even --batch"),
+        (("--objective", "beta-tc", "--sampling", "stratified", "--batch", 1), "at least 2"),
+    ],
+)
+def test_what_cannot_be_trained_replaces_nothing(vae_run, tmp_path, refused, words):
+    for model in (tmp_path / "run", tmp_path / "grid" / "sprites-beta-topdis-seed1"):
+        model.mkdir(parents=True)
+        for name in (MODEL_FILE, CHECKPOINT_FILE):
+            (model / name).touch()
+    for place in (("--out", tmp_path / "run"), ("--out", tmp_path / "grid", "--seeds", "1")):
+        code, _, err = vae_run("train", "--steps", 2, "--force", *refused, *place)
+        assert code == 2 and words in err and len(err.splitlines()) == 1
+    assert {len(list(tmp_path.glob(f"**/{name}"))) for name in (MODEL_FILE, CHECKPOINT_FILE)} == {2}
+
+
+@pytest.mark.parametrize(
+    "typed, words",
+    [
+        (("--no-topdis", "--arms", "plain,topdis"), "--no-topdis trains no arm topdis"),
+        (("--arms", "plain", "--topdis-gamma", 3), "--arms plain trains without the TopDis term"),
+    ],
+)
+def test_arms_that_contradict_the_term_are_refused(vae_run, tmp_path, typed, words):
+    code, _, err = vae_run("train", *BARE, *typed, "--out", tmp_path)
+    assert code == 2 and words in err
+
+
 def test_an_interrupted_grid_says_how_to_continue(vae_run, monkeypatch, tmp_path):
     def interrupted(trainings, making, *rest, **options):
-        (making.root / "sprites-beta-seed1").mkdir(parents=True)
+        (making.root / "sprites-beta-seed1").mkdir(parents=True, exist_ok=True)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("vae.train.run_grid", interrupted)
     monkeypatch.setattr("vae.train.run_name", lambda settings: f"sprites-beta-seed{settings.seed}")
-    code, _, err = vae_run("train", *BARE, "--seeds", "1-2", "--out", tmp_path / "runs")
-    assert code == 130 and "to continue: the same command with --resume" in err
+    for force, how in (((), "the same command with --resume"), (("--force",), "… with --resume in place of --force")):
+        code, _, err = vae_run("train", *BARE, "--seeds", "1-2", "--out", tmp_path / "runs", *force)
+        assert code == 130 and f"to continue: {how.replace('…', 'the same command')}" in err.splitlines()

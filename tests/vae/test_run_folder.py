@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from ganwalk.errors import GanwalkError
 from vae.models import VAE, ModelConfig
-from vae.run_folder import MODEL_FILE, load_model, save_model
+from vae.run_folder import load_model, save_model
+from vae.settings import MODEL_FILE
 
 
 @pytest.fixture
