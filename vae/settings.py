@@ -36,8 +36,8 @@ class TopDisSettings:
     codes: str = option("sample", "Shift samples of the encoder, or its means.", choices=("sample", "mean"))
     batch: str = option(
         "second",
-        "Take the codes of a second, independent batch, or those of the batch that is reconstructed.",
-        choices=("second", "same"),
+        "Codes of a second, independent batch, those of the batch that is reconstructed, or other samples of that.",
+        choices=("second", "same", "redrawn"),
     )
     points: int | None = option(None, "How many codes of its batch the term uses.", at_least=3, shown="all")
     shift_gradient: str = option(

@@ -139,7 +139,9 @@ def compute_step(
         gradients = parallel.average(_gradients(loss, stack.parameters))
     else:
         assert term is not None
-        source = batch if term.batch == "same" else seconds
+        source = seconds if term.batch == "second" else batch
+        if term.batch == "redrawn":
+            source = _sampled(stack, objectives, batch, generators)
         assert source is not None
         topology = _topology(stack, topdis, source, generators, settings)
         weighted = topdis.gamma * term.every * topology
@@ -163,13 +165,20 @@ def _encode(
     stack: Stack, objectives: Sequence[Objective], images: Tensor, generators: Sequence[torch.Generator]
 ) -> list[Encoded]:
     """What each encoder makes of its images, of (K, n, …)."""
-    mean, log_variance = stack.encode(images)
-    noise = torch.stack([torch.randn(mean.shape[1:], generator=rng) for rng in generators]).to(mean.device)
-    rows = zip(objectives, stack.models, mean, log_variance, noise, strict=True)
-    latents = [objective.latent(model, *of_model) for objective, model, *of_model in rows]
+    encoded = [Encoded(*of_model, z=of_model[1]) for of_model in zip(images, *stack.encode(images), strict=True)]
+    return _sampled(stack, objectives, encoded, generators)
+
+
+def _sampled(
+    stack: Stack, objectives: Sequence[Objective], encoded: Sequence[Encoded], generators: Sequence[torch.Generator]
+) -> list[Encoded]:
+    """The same images with codes that are drawn anew, and not decoded."""
+    noise = torch.stack([torch.randn(encoded[0].mean.shape, generator=rng) for rng in generators])
+    rows = zip(objectives, stack.models, encoded, noise.to(encoded[0].mean.device), strict=True)
+    latents = [objective.latent(model, one.mean, one.log_variance, own) for objective, model, one, own in rows]
     return [
-        Encoded(own, latent.mean, latent.log_variance, latent.z, levels=latent.levels)
-        for own, latent in zip(images, latents, strict=True)
+        Encoded(one.images, latent.mean, latent.log_variance, latent.z, levels=latent.levels)
+        for one, latent in zip(encoded, latents, strict=True)
     ]
 
 

@@ -166,6 +166,7 @@ class Counted(Squares):
         (TopDisSettings(batch="same"), [16]),
         (TopDisSettings(points=6), [16, 6]),
         (TopDisSettings(points=6, batch="same"), [16]),
+        (TopDisSettings(batch="redrawn"), [16]),
     ],
 )
 def test_the_term_takes_codes_of_its_batch_and_no_more(monkeypatch, term, asked):
@@ -180,6 +181,12 @@ def test_the_term_takes_codes_of_its_batch_and_no_more(monkeypatch, term, asked)
     found = step(replace(BASE, topdis=term), data=data)
     assert data.asked == asked
     context = found.contexts[0]
+    if term.batch == "redrawn":
+        # The same images with noise of their own.
+        apart = taken[0][0] - context.batch.mean
+        assert taken[0][0].shape == (16, 10) and not torch.equal(taken[0][0], context.batch.z)
+        assert 0.7 < float((apart / (context.batch.log_variance / 2).exp()).std()) < 1.3
+        return
     source = context.batch if term.batch == "same" else context.second
     assert torch.equal(taken[0][0], source.z[: term.points])
 

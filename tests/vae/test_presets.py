@@ -25,7 +25,13 @@ def test_presets_are_settings(name):
         part, _, inner = unknown.rpartition(".")
         assert inner in {"": values, "topdis": values["topdis"], "options": options}[part]
         # What is unknown has our default.
-        assert inner not in PRESETS[name].values.get(part, {}) or part == ""
+        assert inner not in (PRESETS[name].values.get(part, {}) if part else PRESETS[name].values)
+
+
+def test_what_their_code_cannot_train_is_no_preset_or_unknown():
+    assert "topdis-faces3d-factor" not in PRESETS and "topdis-faces3d-beta" in PRESETS
+    assert {"layers", "hidden", "initialisation"} < set(PRESETS["topdis-faces3d-betatc"].unknown)
+    assert "layers" not in PRESETS["topdis-shapes3d-betatc"].unknown
 
 
 def test_the_cpu_preset_is_the_default_with_a_smaller_weight():
@@ -41,7 +47,7 @@ def test_a_released_command_is_known_whole():
     assert settings.options == {"gamma": 5.0} and settings.topdis.gamma == 6 and settings.topdis.orthogonal
     assert settings.topdis.delay * settings.steps == 100_000
     tc = preset("topdis-dsprites-betatc")
-    assert (tc.lr, tc.layers, tc.options["beta"], tc.topdis.batch) == (1e-3, "wide", 6.0, "same")
+    assert (tc.lr, tc.layers, tc.options["beta"], tc.topdis.batch) == (1e-3, "wide", 6.0, "redrawn")
     assert tc.topdis.delay * tc.steps == pytest.approx(100_000)
     assert preset("topdis-dsprites-dava").clip == 1 and preset("topdis-dsprites-dava").batch == 128
 
