@@ -10,11 +10,11 @@ import click
 
 from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
-from ganwalk.files import check_writable
+from ganwalk.files import check_writable, hash_file
 from ganwalk.options.command_line import settings_options
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch
-from vae.settings import CONFIG_FILE, ScoringSettings, TrainingSettings, load_settings
+from vae.settings import CONFIG_FILE, MODEL_FILE, ScoringSettings, TrainingSettings, load_settings
 
 if TYPE_CHECKING:
     from vae.comparison import Group, ScoredRun
@@ -92,8 +92,7 @@ def command(
     from vae.run_folder import load_model
     from vae.score_tables import score_table
 
-    # The same run twice would be an agreement of its own.
-    runs = tuple(dict.fromkeys(runs))
+    runs = _distinct(runs)
     _check_scores(runs, scoring, overwrite)
     settings = [load_settings(run / CONFIG_FILE, written=True) for run in runs]
     models = [
@@ -135,6 +134,24 @@ def command(
         click.echo(f"next: {look}compare with another run: {_PROGRAM} {quoted(runs[0])} ANOTHER")
     else:
         click.echo(f"next: look at {quoted(out / 'comparison.png')}")
+
+
+def _distinct(runs: Sequence[Path]) -> tuple[Path, ...]:
+    """The runs, each once, however often and by whichever path it is given: the same twice would agree with itself.
+
+    Raises:
+        GanwalkError: two folders hold the same model.
+    """
+    found = {run.resolve(): run for run in reversed(runs)}
+    models: dict[str, Path] = {}
+    for run in reversed(found.values()):
+        if not (run / MODEL_FILE).is_file():
+            # What is missing is said where it is read.
+            continue
+        other = models.setdefault(hash_file(run / MODEL_FILE), run)
+        if other != run:
+            raise GanwalkError(f"{run} holds the model of {other}: leave one of them out")
+    return tuple(reversed(found.values()))
 
 
 def _check_scores(runs: Sequence[Path], scoring: ScoringSettings, overwrite: bool) -> None:

@@ -373,11 +373,21 @@ def test_configurations_of_another_run_are_refused(vae_run, tmp_path, changes, w
 
 def test_nothing_is_evaluated_for_a_comparison_that_cannot_be_written(vae_run, tmp_path):
     runs = [tmp_path / "one", tmp_path / "two"]
-    for run in runs:
-        untrained(run)
+    for seed, run in enumerate(runs):
+        untrained(run, seed)
     (tmp_path / "taken").write_text("a file")
     code, _, err = vae_run("evaluate", *runs, "--metrics", "quick", "--out", tmp_path / "taken")
     assert code == 2 and "choose another folder" in err and not list(tmp_path.glob("*/scores.json"))
+
+
+def test_a_training_is_compared_once(vae_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    untrained(Path("one"))
+    code, out, _ = vae_run("evaluate", "one", tmp_path / "one", "--metrics", "quick", "--threads", 1)
+    assert code == 0 and "compare with another run" in out
+    shutil.copytree("one", "copy")
+    code, _, err = vae_run("evaluate", "one", "copy", "--metrics", "quick")
+    assert code == 2 and err.endswith("copy holds the model of one: leave one of them out\n")
 
 
 @pytest.mark.parametrize(
@@ -393,8 +403,8 @@ def test_comparisons_of_other_runs_are_kept(tmp_path, held, refused):
 
 def test_the_command_keeps_comparisons_of_other_runs(vae_run, tmp_path):
     runs = [tmp_path / "one", tmp_path / "two"]
-    for run in runs:
-        untrained(run)
+    for seed, run in enumerate(runs):
+        untrained(run, seed)
     write_json(tmp_path / "out" / "comparison.json", {"runs": [{"run": "another"}]})
     code, _, err = vae_run("evaluate", *runs, "--metrics", "quick", "--out", tmp_path / "out")
     assert code == 2 and "compares other runs" in err and len(err.splitlines()) == 1
