@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from ganwalk.files import write_bytes
-from ganwalk.generators.checkpoints.inert import read_inert
-from ganwalk.generators.checkpoints.pickle_reader import Budget, PickleError
-from ganwalk.generators.checkpoints.stored import StoredTensor
+from ganwalk.inert.pickle_reader import Budget, PickleError
+from ganwalk.inert.reading import read_inert
+from ganwalk.inert.tensors import StoredTensor
 
 # Some 250,000 rows of a history.
 _UNITS = 4_000_000

@@ -80,7 +80,7 @@ def scores(path):
 
 def checkpoint(path):
     from ganwalk.checkpoint_files import read_checkpoint
-    from ganwalk.generators.checkpoints.pickle_reader import PickleError
+    from ganwalk.inert.pickle_reader import PickleError
     try:
         read_checkpoint(Path(path))
     except PickleError as error:

@@ -89,13 +89,21 @@ def test_no_circle_among_files_of_different_rooms():
 
 def test_rooms_import_downwards_only():
     """Rooms, the lowest first: none imports one that stands after it."""
-    order = ["options", "ledger", "rtd", "generators", "discovery", "interchange", "evaluation", "video", "rendering"]
-    order += ["animation", "projection", "naming", "calibration", "explore", "commands"]
+    order = ["inert", "options", "ledger", "rtd", "generators", "discovery", "interchange", "evaluation", "video"]
+    order += ["rendering", "animation", "projection", "naming", "calibration", "explore", "commands"]
     for name in FILES:
         for target in imports(name):
             ours, theirs = (part.split(".")[1:2] for part in (name, target))
             if name.startswith("ganwalk.") and ours and theirs and ours[0] in order and theirs[0] in order:
                 assert order.index(theirs[0]) <= order.index(ours[0]), f"{name} imports {target}"
+
+
+def test_what_reads_files_inertly_uses_errors_and_files_alone():
+    allowed = ("ganwalk.errors", "ganwalk.files")
+    for name in FILES:
+        if name.startswith("ganwalk.inert"):
+            for target in imports(name):
+                assert target in allowed or target.startswith("ganwalk.inert."), f"{name} imports {target}"
 
 
 def test_only_scores_of_representations_use_vae_and_of_it_no_model():

@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 
 from ganwalk.checkpoint_files import read_checkpoint, write_checkpoint
-from ganwalk.generators.checkpoints.pickle_reader import PickleError
+from ganwalk.inert.pickle_reader import PickleError
 from ganwalk.photos import read_photo
 from ganwalk.resuming import check_same
-from tests.generators.test_hostile import archive
+from tests.inert.hostile_files import archive
 
 
 def chunk(kind, data):

@@ -37,8 +37,8 @@ def readers() -> dict[str, Reader]:
     from ganwalk.errors import GanwalkError
     from ganwalk.evaluation.representation.encoder import Encoder
     from ganwalk.evaluation.stored import load_evaluation
-    from ganwalk.generators.checkpoints.pickle_reader import PickleError
     from ganwalk.generators.loading import load_generator
+    from ganwalk.inert.pickle_reader import PickleError
     from ganwalk.interchange import import_directions
     from ganwalk.interchange.latents import read_latents
     from ganwalk.options.files import load_settings

@@ -38,8 +38,9 @@ from ganwalk.generators.calls import (
     settle,
     short_reason,
 )
-from ganwalk.generators.checkpoints import hash_file, torch_reader
+from ganwalk.generators.checkpoints import hash_file
 from ganwalk.generators.declared import Declared, declares_styles, probe_declared
+from ganwalk.inert import torch_reader
 from ganwalk.seeds import rng_of
 
 ARCHITECTURES = ("torchscript", "python")
