@@ -137,7 +137,7 @@ def _project(
     from ganwalk.projection.names import picture_beside
     from ganwalk.projection.outputs import read_run, write_projection
     from ganwalk.projection.run import run_projection
-    from ganwalk.resuming import check_same
+    from ganwalk.resuming.agreement import check_same
 
     image = photo.image(1 if prepared.generator.img_channels < 3 else 3)
     run = prepared.fingerprint(image)

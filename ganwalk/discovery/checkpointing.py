@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from ganwalk import parallel
-from ganwalk.checkpoint_files import read_checkpoint, write_checkpoint
 from ganwalk.discovery.learned.training import Training
 from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.results import StudentReport
 from ganwalk.discovery.settings import APART, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.options import completed
+from ganwalk.resuming.states import read_state, write_state
 
 Stage = TypeVar("Stage", bound=Progress | Training)
 
@@ -44,13 +44,13 @@ def save_checkpoint(path: Path, progress: Progress | Training, run: str, polishi
         return
     state = {field.name: getattr(progress, field.name) for field in fields(progress)}
     polish = None if polishing is None else asdict(polishing)
-    write_checkpoint(path, {"fingerprint": run, "progress": state, "polishing": polish})
+    write_state(path, {"fingerprint": run, "progress": state, "polishing": polish})
 
 
 def rests_on_cut_student(path: Path) -> bool:
     """Whether the search that a checkpoint continues was on a student of as many images as a budget allowed."""
     try:
-        polishing = read_checkpoint(path)["polishing"]
+        polishing = read_state(path)["polishing"]
         return polishing is not None and StudentReport(**polishing["student"]).cut
     except Exception:
         # `load_checkpoint` will refuse it.
@@ -63,7 +63,7 @@ def with_stored_chunk(settings: DiscoverySettings, path: Path) -> DiscoverySetti
     The chunk decides nothing but the rounding. What cannot be read `load_checkpoint` will refuse.
     """
     try:
-        stored = int(json.loads(read_checkpoint(path)["fingerprint"])["chunk"])
+        stored = int(json.loads(read_state(path)["fingerprint"])["chunk"])
     except Exception:
         return settings
     assert settings.chunk is not None
@@ -80,7 +80,7 @@ def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage, Pol
         raise GanwalkError(f"nothing to resume: {path} does not exist; run without --resume")
     damaged = f"{path} is not a checkpoint of ganwalk discover: run without --resume"
     try:
-        saved = read_checkpoint(path)
+        saved = read_state(path)
         before = completed(DiscoverySettings, json.loads(saved["fingerprint"]))
         stored = dict(saved["progress"])
         polish = saved.get("polishing")
