@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ganwalk.errors import GanwalkError
+from ganwalk.resuming.agreement import check_same
 from ganwalk.resuming.states import read_state, write_state
 from vae.models import VAE
 from vae.objectives.base import Objective
@@ -57,13 +58,7 @@ def load_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings
         saved = to_json(from_json(json.loads(values["settings"]), path, written=True))
     except Exception as error:
         raise GanwalkError(f"{path} is not a checkpoint of vae.train: run without --resume") from error
-    now = to_json(settings)
-    changed = sorted(key for key in {*saved, *now} if saved.get(key) != now.get(key))
-    if changed:
-        raise GanwalkError(
-            f"{path} belongs to a training with another {', '.join(changed)}: "
-            "resume with its options, or run without --resume"
-        )
+    check_same(path, saved, to_json(settings), "resume with its options, or run without --resume")
     try:
         state.model.load_state_dict(values["model"])
         state.objective.load_state_dict(values["objective"])

@@ -15,6 +15,7 @@ from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
 from ganwalk.files import owned_folder
 from ganwalk.ledger import Job, Ledger, Placement, Turn, run_jobs
+from ganwalk.resuming.agreement import check_same
 from vae.settings import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
@@ -135,8 +136,7 @@ def _check(folder: Path, settings: TrainingSettings, *, resume: bool, overwrite:
         return
     if not resume:
         raise GanwalkError(f"{folder} holds a training: continue with --resume, or start anew with --force")
-    if stored != settings:
-        raise GanwalkError(f"{folder} was trained with other options: resume with them, or choose another --out")
+    check_same(folder, to_json(stored), to_json(settings), "resume with its options, or choose another --out")
 
 
 def _train(group: Sequence[TrainingSettings], making: Making, turn: Turn) -> list[dict[str, float]]:

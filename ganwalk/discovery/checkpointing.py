@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ganwalk import parallel
 from ganwalk.discovery.learned.training import Training
@@ -14,6 +14,7 @@ from ganwalk.discovery.results import StudentReport
 from ganwalk.discovery.settings import APART, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.options import completed
+from ganwalk.resuming.agreement import check_same
 from ganwalk.resuming.states import read_state, write_state
 
 Stage = TypeVar("Stage", bound=Progress | Training)
@@ -87,17 +88,17 @@ def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage, Pol
         polishing = None if polish is None else Polishing(StudentReport(**polish["student"]), float(polish["before"]))
     except Exception as error:
         raise GanwalkError(damaged) from error
-    now = json.loads(run)
     if before["scored"] is None:
         # Before there were these settings.
         before |= {"scored": before["batch"], "precision": "float32"}
-    changed = sorted(key for key in {*before, *now} - {*APART, "chunk"} if before.get(key) != now.get(key))
-    if changed:
-        raise GanwalkError(
-            f"{path} belongs to a run with another {', '.join(changed)}: "
-            "resume with its options, or run without --resume"
-        )
+    remedy = "resume with its options, or run without --resume"
+    check_same(path, _that_matter(before), _that_matter(json.loads(run)), remedy)
     try:
         return kind(**stored), polishing
     except TypeError as error:
         raise GanwalkError(damaged) from error
+
+
+def _that_matter(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts that must agree, without those that are None: a version that did not know them has left them out."""
+    return {name: value for name, value in facts.items() if name not in (*APART, "chunk") and value is not None}

@@ -13,7 +13,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, device_of
 from ganwalk.projection.optimisation import Progress
 from ganwalk.projection.settings import ProjectionSettings
-from ganwalk.resuming.agreement import check_same
+from ganwalk.resuming.agreement import check_fingerprint
 from ganwalk.resuming.states import read_state, write_state
 
 
@@ -44,5 +44,5 @@ def load_checkpoint(path: Path, run: str, generator: Generator) -> Progress:
         json.loads(before)
     except Exception as error:
         raise GanwalkError(f"{path} is not a checkpoint of ganwalk project: run with --force instead") from error
-    check_same(path, before, run)
+    check_fingerprint(path, before, run)
     return progress
