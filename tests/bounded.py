@@ -79,10 +79,10 @@ def scores(path):
 
 
 def checkpoint(path):
-    from ganwalk.checkpoint_files import read_checkpoint
-    from ganwalk.generators.checkpoints.pickle_reader import PickleError
+    from ganwalk.resuming.states import read_state
+    from ganwalk.inert.pickle_reader import PickleError
     try:
-        read_checkpoint(Path(path))
+        read_state(Path(path))
     except PickleError as error:
         raise GanwalkError(str(error))
 

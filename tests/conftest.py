@@ -42,6 +42,15 @@ def without_locks(request, monkeypatch):
 
 
 @pytest.fixture
+def canary(tmp_path_factory, monkeypatch):
+    """The file that any payload would write that a test executes."""
+    path = tmp_path_factory.mktemp("canary") / "canary"
+    monkeypatch.setenv("GANWALK_CANARY", str(path))
+    yield
+    assert not path.exists()
+
+
+@pytest.fixture
 def blobs():
     return load_generator("blobs")
 

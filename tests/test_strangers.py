@@ -5,21 +5,16 @@ Each is read in a process whose CPU time and memory are bounded.
 
 import gzip
 import io
-import json
 import struct
 import zipfile
 import zlib
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from ganwalk.checkpoint_files import read_checkpoint, write_checkpoint
-from ganwalk.generators.checkpoints.pickle_reader import PickleError
 from ganwalk.photos import read_photo
-from ganwalk.resuming import check_same
-from tests.generators.test_hostile import archive
+from tests.inert.hostile_files import archive
 
 
 def chunk(kind, data):
@@ -153,49 +148,6 @@ def test_settings_and_scores_take_bounded_time_and_memory(measure, name, reader)
 def test_files_of_other_kinds_are_refused(measure, name):
     make, reader = OTHERS[name]
     assert measure(make(), reader, ".npy")
-
-
-HOSTILE_CHECKPOINTS = {
-    "in itself": b"]q\x00h\x00a.",
-    "shared without end": b"]q\x00" + b"".join(b"](" + b"h%c" % k * 50 + b"eq%c" % (k + 1) for k in range(9)) + b".",
-    "a call": b"cos\nsystem\n(X\x02\x00\x00\x00lstR.",
-    "deep": b"]" * 5000 + b"a" * 4999 + b".",
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE_CHECKPOINTS)
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_checkpoints_of_runs_are_read_in_bounded_time(measure, name, wrapped):
-    data = b"\x80\x02" + HOSTILE_CHECKPOINTS[name]
-    said = measure(archive(data) if wrapped else data, "checkpoint", ".pt")
-    assert said or name == "shared without end"
-
-
-def test_checkpoints_come_back_as_they_were(tmp_path):
-    weights = torch.arange(24.0).reshape(2, 3, 2, 2).to(memory_format=torch.channels_last)
-    values = {"a": [1, 2.5, None, True, "text"], "b": {0: (0.9, 0.999)}, "weights": weights, "none": torch.empty(0, 3)}
-    values |= {"half": torch.ones(2, dtype=torch.bfloat16), "view": torch.arange(10.0)[3:5], "flag": torch.tensor(True)}
-    write_checkpoint(tmp_path / "a.pt", values)
-    read = read_checkpoint(tmp_path / "a.pt")
-    assert read.keys() == values.keys() and read["a"] == values["a"] and read["b"] == values["b"]
-    for name in ("weights", "none", "half", "view", "flag"):
-        assert torch.equal(read[name], values[name]) and read[name].dtype == values[name].dtype
-    assert read["weights"].stride() == weights.stride()
-    write_checkpoint(tmp_path / "b.pt", read)
-    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
-
-
-def test_views_of_one_storage_do_not_become_gigabytes(tmp_path):
-    values = torch.zeros(2**22)
-    torch.save([values[k:] for k in range(100)], tmp_path / "views.pt")
-    with pytest.raises(PickleError, match="many times larger"):
-        read_checkpoint(tmp_path / "views.pt")
-
-
-@pytest.mark.parametrize("before", ["", "[" * 100_000, "5", "[1]", "null", "{"])
-def test_marks_of_runs_that_are_damaged_end_in_a_line(tmp_path, before):
-    with pytest.raises(ValueError, match="damaged: start anew"):
-        check_same(tmp_path / "run", before, json.dumps({"a": 1}))
 
 
 def test_what_no_network_sees_is_left_out_early(tmp_path, monkeypatch):

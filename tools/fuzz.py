@@ -48,14 +48,14 @@ def seeds() -> Iterator[tuple[str, bytes]]:
         if path.stat().st_size <= _LARGEST_SEED:
             for name in _READERS_OF[path.suffix]:
                 yield name, path.read_bytes()
-    hostile = importlib.import_module("tests.generators.test_hostile")
-    bounds = importlib.import_module("tests.generators.test_bounds")
+    hostile = importlib.import_module("tests.inert.test_hostile")
+    bounds = [importlib.import_module(f"tests.{room}.test_bounds") for room in ("inert", "generators")]
     strangers = importlib.import_module("tests.test_strangers")
     for data in hostile.HOSTILE_FILES.values():
         yield "generator.pkl", data
         yield "import.pt", data
         yield "checkpoint.pt", data
-    for make in bounds.SMALL.values():
+    for make in (make for module in bounds for make in module.SMALL.values()):
         yield "generator.pkl", make()
     for name, make in strangers.SMALL:
         yield name, make()

@@ -31,18 +31,18 @@ Reader = Callable[[Path], object]
 
 def readers() -> dict[str, Reader]:
     """What reads files of strangers, by name; the names end in the suffix that files get."""
-    from ganwalk.checkpoint_files import read_checkpoint
     from ganwalk.directions import Directions
     from ganwalk.discovery.settings import DiscoverySettings
     from ganwalk.errors import GanwalkError
     from ganwalk.evaluation.representation.encoder import Encoder
     from ganwalk.evaluation.stored import load_evaluation
-    from ganwalk.generators.checkpoints.pickle_reader import PickleError
     from ganwalk.generators.loading import load_generator
+    from ganwalk.inert.pickle_reader import PickleError
     from ganwalk.interchange import import_directions
     from ganwalk.interchange.latents import read_latents
     from ganwalk.options.files import load_settings
     from ganwalk.photos import read_photo
+    from ganwalk.resuming.states import read_state
 
     scenes = load_generator("scenes")
     directions = Directions.load(_directions(scenes))
@@ -50,7 +50,7 @@ def readers() -> dict[str, Reader]:
     def resumed(path: Path) -> None:
         # Each run says in words of its own what it cannot continue from.
         try:
-            read_checkpoint(path)
+            read_state(path)
         except (PickleError, OSError) as error:
             raise GanwalkError("not a checkpoint") from error
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from ganwalk.checkpoint_files import read_checkpoint, write_checkpoint
 from ganwalk.errors import GanwalkError
+from ganwalk.resuming.agreement import check_same
+from ganwalk.resuming.states import read_state, write_state
 from vae.models import VAE
 from vae.objectives.base import Objective
 from vae.settings import TrainingSettings, from_json, to_json
@@ -44,7 +45,7 @@ def save_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings
         "optimizer": state.optimizer.state_dict(),
         "objective_optimizer": None if own is None else own.state_dict(),
     }
-    write_checkpoint(path, values)
+    write_state(path, values)
 
 
 def load_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings) -> None:
@@ -53,17 +54,11 @@ def load_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings
         raise GanwalkError(f"nothing to resume: {path} does not exist; run without --resume")
     try:
         # Adam counts its steps on the CPU, and would ask a device for them; load_state_dict moves everything else.
-        values: dict[str, Any] = read_checkpoint(path)
+        values: dict[str, Any] = read_state(path)
         saved = to_json(from_json(json.loads(values["settings"]), path, written=True))
     except Exception as error:
         raise GanwalkError(f"{path} is not a checkpoint of vae.train: run without --resume") from error
-    now = to_json(settings)
-    changed = sorted(key for key in {*saved, *now} if saved.get(key) != now.get(key))
-    if changed:
-        raise GanwalkError(
-            f"{path} belongs to a training with another {', '.join(changed)}: "
-            "resume with its options, or run without --resume"
-        )
+    check_same(path, saved, to_json(settings), "resume with its options, or run without --resume")
     try:
         state.model.load_state_dict(values["model"])
         state.objective.load_state_dict(values["objective"])

@@ -15,6 +15,7 @@ from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
 from ganwalk.files import owned_folder
 from ganwalk.ledger import Job, Ledger, Placement, Turn, run_jobs
+from ganwalk.resuming.agreement import check_same
 from vae.settings import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
@@ -164,8 +165,7 @@ def _check(folder: Path, settings: TrainingSettings, making: Making, *, resume: 
         raise GanwalkError(f"{folder} holds a training: continue with --resume, or start anew with --force")
     if making.metrics == "quick" and holds_full_scores(folder):
         raise GanwalkError(f"{folder} holds full scores, which quick ones would replace: resume with --metrics none")
-    if stored != settings:
-        raise GanwalkError(f"{folder} was trained with other options: resume with them, or choose another --out")
+    check_same(folder, to_json(stored), to_json(settings), "resume with its options, or choose another --out")
 
 
 def _train(group: Sequence[TrainingSettings], making: Making, turn: Turn) -> dict[str, Any]:

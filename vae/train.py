@@ -23,6 +23,7 @@ from ganwalk.options.command_line import click_option, field_options
 from ganwalk.options.words import shown_default
 from ganwalk.progress import progress_bar, say
 from ganwalk.ranges import parse_seeds
+from ganwalk.resuming.agreement import check_same
 from ganwalk.terminal import download_watch, quoted, retyped, run_command, set_up_torch, told_how_to_continue
 from vae.grid import TRAINED, Making, but_for_seeds, members, parse_arms, run_grid
 from vae.objectives import OBJECTIVES, check_options
@@ -37,6 +38,7 @@ from vae.settings import (
     from_json,
     load_settings,
     run_name,
+    to_json,
 )
 
 _PATH = click.Path(path_type=Path)
@@ -158,8 +160,8 @@ def command(
     own = resume and out is not None and not several
     saved = load_settings(out / CONFIG_FILE, written=True) if own and out is not None else None
     settings = changed(saved or _base(config, preset), given)
-    if saved is not None and settings != saved:
-        raise GanwalkError(f"{out} was trained with other options: resume without them, or choose another --out")
+    if saved is not None and out is not None:
+        check_same(out, to_json(saved), to_json(settings), "resume without other options, or choose another --out")
     check_options(settings.objective, settings.options)
     making = Making(
         root=out or _RUNS,

@@ -14,7 +14,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import check_writable, lock_owner, made_folder, read_text, try_locked, write_text
 from ganwalk.progress import OnCount, counter
 from ganwalk.rendering.naming import carries, check_replaceable, mark_of
-from ganwalk.resuming import check_same
+from ganwalk.resuming.agreement import check_fingerprint
 from ganwalk.video.formats import VideoFormat, check_replaceable_frames, format_of
 from ganwalk.video.png import frame_name
 
@@ -88,7 +88,7 @@ def write_animation(
                 f"another process writes {target}{lock_owner(target)}: wait for it, or choose another --out"
             )
         if resume and partial.exists():
-            check_same(partial, _read_run(partial / _RUN), run)
+            check_fingerprint(partial, _read_run(partial / _RUN), run)
         else:
             shutil.rmtree(partial, ignore_errors=True)
         try:

@@ -137,13 +137,13 @@ def _project(
     from ganwalk.projection.names import picture_beside
     from ganwalk.projection.outputs import read_run, write_projection
     from ganwalk.projection.run import run_projection
-    from ganwalk.resuming import check_same
+    from ganwalk.resuming.agreement import check_fingerprint
 
     image = photo.image(1 if prepared.generator.img_channels < 3 else 3)
     run = prepared.fingerprint(image)
     checkpoint = _checkpoint(target)
     if resume and target.exists() and not checkpoint.exists():
-        check_same(target, read_run(target), run)
+        check_fingerprint(target, read_run(target), run)
         on_share(1.0)
         return None
     reference = Path(prepared.generator.identity.reference).name

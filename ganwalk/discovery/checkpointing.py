@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ganwalk import parallel
-from ganwalk.checkpoint_files import read_checkpoint, write_checkpoint
 from ganwalk.discovery.learned.training import Training
 from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.results import StudentReport
 from ganwalk.discovery.settings import APART, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.options import completed
+from ganwalk.resuming.agreement import check_same
+from ganwalk.resuming.states import read_state, write_state
 
 # The checkpoint of a run, and the pattern of it and of those beside it, of the ranges of layers after the first.
 CHECKPOINT_FILE = "checkpoint.pt"
@@ -48,7 +49,7 @@ def save_checkpoint(path: Path, progress: Progress | Training, run: str, polishi
         return
     state = {field.name: getattr(progress, field.name) for field in fields(progress)}
     polish = None if polishing is None else asdict(polishing)
-    write_checkpoint(path, {"fingerprint": run, "progress": state, "polishing": polish})
+    write_state(path, {"fingerprint": run, "progress": state, "polishing": polish})
 
 
 def remove_checkpoints(folder: Path) -> None:
@@ -63,7 +64,7 @@ def remove_checkpoints(folder: Path) -> None:
 def rests_on_cut_student(path: Path) -> bool:
     """Whether the search that a checkpoint continues was on a student of as many images as a budget allowed."""
     try:
-        polishing = read_checkpoint(path)["polishing"]
+        polishing = read_state(path)["polishing"]
         return polishing is not None and StudentReport(**polishing["student"]).cut
     except Exception:
         # `load_checkpoint` will refuse it.
@@ -76,7 +77,7 @@ def with_stored_chunk(settings: DiscoverySettings, path: Path) -> DiscoverySetti
     The chunk decides nothing but the rounding. What cannot be read `load_checkpoint` will refuse.
     """
     try:
-        stored = int(json.loads(read_checkpoint(path)["fingerprint"])["chunk"])
+        stored = int(json.loads(read_state(path)["fingerprint"])["chunk"])
     except Exception:
         return settings
     assert settings.chunk is not None
@@ -93,24 +94,24 @@ def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage, Pol
         raise GanwalkError(f"nothing to resume: {path} does not exist; run without --resume")
     damaged = f"{path} is not a checkpoint of ganwalk discover: run without --resume"
     try:
-        saved = read_checkpoint(path)
+        saved = read_state(path)
         before = completed(DiscoverySettings, json.loads(saved["fingerprint"]))
         stored = dict(saved["progress"])
         polish = saved.get("polishing")
         polishing = None if polish is None else Polishing(StudentReport(**polish["student"]), float(polish["before"]))
     except Exception as error:
         raise GanwalkError(damaged) from error
-    now = json.loads(run)
     if before["scored"] is None:
         # Before there were these settings.
         before |= {"scored": before["batch"], "precision": "float32"}
-    changed = sorted(key for key in {*before, *now} - {*APART, "chunk"} if before.get(key) != now.get(key))
-    if changed:
-        raise GanwalkError(
-            f"{path} belongs to a run with another {', '.join(changed)}: "
-            "resume with its options, or run without --resume"
-        )
+    remedy = "resume with its options, or run without --resume"
+    check_same(path, _that_matter(before), _that_matter(json.loads(run)), remedy)
     try:
         return kind(**stored), polishing
     except TypeError as error:
         raise GanwalkError(damaged) from error
+
+
+def _that_matter(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts that must agree, without those that are None: a version that did not know them has left them out."""
+    return {name: value for name, value in facts.items() if name not in (*APART, "chunk") and value is not None}

@@ -38,8 +38,8 @@ from ganwalk.generators.calls import (
     settle,
     short_reason,
 )
-from ganwalk.generators.checkpoints import torch_reader
 from ganwalk.generators.declared import Declared, declares_styles, probe_declared
+from ganwalk.inert import torch_reader
 from ganwalk.seeds import rng_of
 
 ARCHITECTURES = ("torchscript", "python")

@@ -15,13 +15,14 @@ from torch import Tensor
 
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import DIRECTIONS_KEY, open_regular
-from ganwalk.generators.checkpoints import format_of, torch_reader
-from ganwalk.generators.checkpoints.archives import archive_entries
-from ganwalk.generators.checkpoints.inert import PICKLE_STARTS, ZIP_START, read_inert
+from ganwalk.generators.checkpoints import format_of
 from ganwalk.generators.checkpoints.native import KEY
-from ganwalk.generators.checkpoints.numpy_values import plain_number, stored_array
-from ganwalk.generators.checkpoints.pickle_reader import PickleError, Record
-from ganwalk.generators.checkpoints.stored import StoredTensor
+from ganwalk.inert import torch_reader
+from ganwalk.inert.archives import archive_entries
+from ganwalk.inert.numpy_values import plain_number, stored_array
+from ganwalk.inert.pickle_reader import PickleError, Record
+from ganwalk.inert.reading import PICKLE_STARTS, ZIP_START, read_inert
+from ganwalk.inert.tensors import StoredTensor
 from ganwalk.npy_files import START as NPY_START
 from ganwalk.npy_files import read_npy_header
 from ganwalk.tensor_files import TensorFileError, open_tensors

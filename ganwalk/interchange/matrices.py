@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.generators.checkpoints.pickle_reader import Record
 from ganwalk.generators.checkpoints.strangers import COLUMNS, COMPONENTS, ROWS, class_of
+from ganwalk.inert.pickle_reader import Record
 from ganwalk.interchange.contents import Array, Contents
 from ganwalk.layers import Layers
 

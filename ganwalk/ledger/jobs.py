@@ -12,6 +12,7 @@ from typing import Any
 
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import read_text, try_locked, write_json, write_text
+from ganwalk.resuming.agreement import check_same
 
 _FILE, _ERROR = "run.json", "error.txt"
 
@@ -102,11 +103,7 @@ class Ledger:
             return None
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise GanwalkError(f"{path} is damaged: remove its folder, or run without --resume") from error
-        changed = differing(stored.facts, _plain(job.facts))
-        if changed:
-            raise GanwalkError(
-                f"{path} was made with another {', '.join(changed)}: resume with its options, or run without --resume"
-            )
+        check_same(path, stored.facts, _plain(job.facts), "resume with its options, or run without --resume")
         return stored if job.suffices(stored.result) else None
 
     def store(self, job: Job, result: Any) -> None:
@@ -122,9 +119,7 @@ class Ledger:
         """
         if self.find(job) is None:
             document = self.upgrade({"facts": dict(facts), "result": result})
-            changed = differing(_plain(document["facts"]), _plain(job.facts))
-            if changed:
-                raise GanwalkError(f"{source} was made with another {', '.join(changed)}: remove it to run it again")
+            check_same(source, _plain(document["facts"]), _plain(job.facts), "remove it to run it again")
             self.store(job, result)
 
     def open(self, job: Job, *, resume: bool) -> None:
@@ -168,17 +163,6 @@ class Ledger:
         self.folder(job).mkdir(parents=True, exist_ok=True)
         with try_locked(self.folder(job) / _FILE) as mine:
             yield mine
-
-
-def differing(before: Any, now: Any, path: str = "") -> list[str]:
-    """Names of the facts that differ, such as "settings.steps", in order."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        inner = [(f"{path}.{key}" if path else key, key) for key in sorted({*before, *now})]
-        nothing = object()
-        return [
-            name for where, key in inner for name in differing(before.get(key, nothing), now.get(key, nothing), where)
-        ]
-    return [] if before == now else [path]
 
 
 def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ganwalk.checkpoint_files import read_checkpoint, write_checkpoint
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, device_of
 from ganwalk.projection.optimisation import Progress
 from ganwalk.projection.settings import ProjectionSettings
-from ganwalk.resuming import check_same
+from ganwalk.resuming.agreement import check_fingerprint
+from ganwalk.resuming.states import read_state, write_state
 
 
 def fingerprint(generator: Generator, picture: Tensor, settings: ProjectionSettings, perceptual: str) -> str:
@@ -33,16 +33,16 @@ def fingerprint(generator: Generator, picture: Tensor, settings: ProjectionSetti
 def save_checkpoint(path: Path, progress: Progress, run: str) -> None:
     """Writes a projection's progress atomically."""
     state = {entry.name: getattr(progress, entry.name) for entry in fields(progress)}
-    write_checkpoint(path, {"fingerprint": run, "progress": state})
+    write_state(path, {"fingerprint": run, "progress": state})
 
 
 def load_checkpoint(path: Path, run: str, generator: Generator) -> Progress:
     """The progress saved at `path`, on the generator's device; GanwalkError if it is damaged, or another run's."""
     try:
-        saved = read_checkpoint(path, device_of(generator))
+        saved = read_state(path, device_of(generator))
         before, progress = str(saved["fingerprint"]), Progress(**saved["progress"])
         json.loads(before)
     except Exception as error:
         raise GanwalkError(f"{path} is not a checkpoint of ganwalk project: run with --force instead") from error
-    check_same(path, before, run)
+    check_fingerprint(path, before, run)
     return progress

@@ -124,7 +124,7 @@ def test_an_interrupted_video_is_continued_to_the_same_bytes(run, refused, monke
     message = refused(*LONG, "-o", target)
     assert "was not finished: continue it with --resume, or start anew with --force" in message
     message = refused(*LONG, "-o", target, "--resume", "--fps", "9")
-    assert f"{partial} is of another fps: resume with its options" in message
+    assert f"{partial} belongs to a run with another fps: resume with its options" in message
     monkeypatch.setattr(frames, "to_bytes", lambda images: made.append(len(images)) or to_bytes(images))
     made.clear()
     assert run(*LONG, "-o", target, "--resume")[0] == 0

@@ -42,7 +42,7 @@ def test_trainings_that_are_kept_count_for_their_settings_only(load, tmp_path):
     assert len(chosen) == 2
     results = ROOT / "benchmarks" / "results" / "vae"
     study.train(chosen, tmp_path, results, "full", Placement())
-    with pytest.raises(GanwalkError, match=r"factor-plain-13\.json was made with another metrics: remove it"):
+    with pytest.raises(GanwalkError, match=r"factor-plain-13\.json belongs to a run with another metrics: remove it"):
         study.train(chosen, tmp_path / "others", results, "quick", Placement())
 
 

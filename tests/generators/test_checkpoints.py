@@ -5,8 +5,6 @@ import json
 import os
 import pickle
 import random
-import struct
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,19 +22,13 @@ from ganwalk.generators.checkpoints.native import KEY, write_native
 from ganwalk.generators.loading import describe, load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from tests.generators.snapshots import PERSISTENT, Call, dump, generator_network, network, save, snapshot
+from tests.inert.hostile_files import string
+from tests.inert.test_hostile import HOSTILE
 
+pytestmark = pytest.mark.usefixtures("canary")
 GOLDEN = Path(__file__).parents[1] / "golden"
 PICKLED = ("pickled_sg2ada_64_resnet_clamp", "pickled_sg3repo_sg2_32")
 STATES = ("ada_skip32", "ada_resnet64", "ada_cond32", "sg3repo_sg2_32")
-
-
-@pytest.fixture(autouse=True)
-def canary(tmp_path_factory, monkeypatch):
-    """The file that any executed payload would write."""
-    path = tmp_path_factory.mktemp("canary") / "canary"
-    monkeypatch.setenv("GANWALK_CANARY", str(path))
-    yield path
-    assert not path.exists()
 
 
 def close(ours, official):
@@ -307,110 +299,6 @@ def test_directions_are_no_generator(tmp_path):
     ):
         with pytest.raises(GanwalkError, match=message):
             load_generator(tmp_path / name)
-
-
-def string(text):
-    return b"\x8c" + bytes([len(text)]) + text.encode()
-
-
-def global_(module, name):
-    return string(module) + string(name) + b"\x93"
-
-
-def legacy_storage(count, announced, body, cls=b"ctorch\nFloatStorage\n"):
-    header = b"".join(pickle.dumps(v, 2) for v in (0x1950A86A20F9469CFC6C, 1001, {}))
-    key = b"X\x01\x00\x00\x000"
-    persistent = b"\x80\x02(X\x07\x00\x00\x00storage" + cls + key + b"X\x03\x00\x00\x00cpu"
-    persistent += b"J" + struct.pack("<i", count) + b"NtQ."
-    return header + persistent + pickle.dumps(["0"], 2) + struct.pack("<q", announced) + body
-
-
-def tensor(storage, offset=0, size=(2,), stride=(1,)):
-    arguments = pickle.dumps((offset, size, stride, False), 4)[11:-1]
-    start = global_("torch._utils", "_rebuild_tensor_v2") + b"("
-    bytes_ = b"B" + struct.pack("<I", len(storage)) + storage
-    storage_call = global_("torch.storage", "_load_from_bytes") + bytes_ + b"\x85R"
-    parts = b"".join(pickle.dumps(v, 0)[:-1] for v in (offset, size, stride, False))
-    return b"\x80\x04" + start + storage_call + parts + b"tR.", arguments
-
-
-STORAGE = legacy_storage(4, 4, bytes(16))
-SHELL = "touch $GANWALK_CANARY"
-
-HOSTILE = {
-    "os.system": b"\x80\x04" + global_("os", "system") + string(SHELL) + b"\x85R.",
-    "posix.system by text opcodes": b"cposix\nsystem\n(S'" + SHELL.encode() + b"'\ntR.",
-    "builtins.eval": b"\x80\x04" + global_("builtins", "eval") + string("open('x','w')") + b"\x85R.",
-    "instance": b"(S'" + SHELL.encode() + b"'\nios\nsystem\n.",
-    "object": b"\x80\x04(" + global_("os", "system") + string(SHELL) + b"o.",
-    "new object with keywords": b"\x80\x04" + global_("os", "system") + b")}\x92.",
-    "nested reduce": b"\x80\x04"
-    + global_("builtins", "getattr")
-    + global_("os", "path")
-    + string("join")
-    + b"\x86R"
-    + string("x")
-    + b"\x85R.",
-    "memoised global": b"\x80\x04" + global_("os", "system") + b"\x940h\x00" + string(SHELL) + b"\x85R.",
-    "dotted name": b"\x80\x04" + global_("torch", "serialization.os.system") + string(SHELL) + b"\x85R.",
-    "dunder attribute": b"\x80\x04" + global_("builtins", "object.__subclasses__") + b")R.",
-    "extension registry": b"\x80\x04\x82\x01.",
-    "extension registry, four bytes": b"\x80\x04\x84\xff\xff\xff\x7f.",
-    "persistent id": b"\x80\x04" + string("x") + b"Q.",
-    "persistent id as text": b"Pid\n.",
-    "copyreg": b"\x80\x04"
-    + global_("copyreg", "_reconstructor")
-    + global_("os", "_wrap_close")
-    + global_("builtins", "object")
-    + b"N\x87R.",
-    "state set on a global": b"\x80\x04" + global_("os", "environ") + b"}" + string("PATH") + string("x") + b"sb.",
-    "state set on a tensor": tensor(STORAGE)[0][:-1] + b"}b.",
-    "next buffer": b"\x80\x05\x97.",
-    "huge bytes": b"\x80\x04B\xff\xff\xff\xffabc.",
-    "huge bytes, eight": b"\x80\x04\x8e" + struct.pack("<Q", 2**62) + b"abc.",
-    "huge text": b"\x80\x04\x8d" + struct.pack("<Q", 2**63) + b"abc.",
-    "huge number": b"\x80\x04\x8b" + struct.pack("<i", 2**31 - 1) + b"abc.",
-    "negative length": b"\x80\x04\x8b" + struct.pack("<i", -5) + b"abc.",
-    "deep nesting": b"\x80\x04" + b"(" * 100_000 + b"t" * 100_000 + b".",
-    "deep nesting as a key": b"\x80\x04})" + b"\x85" * 100_000 + b"Ns.",
-    "deep nesting of lists": b"\x80\x04" + b"]" * 100_000 + b"a" * 99_999 + b".",
-    "many objects": b"\x80\x04" + b"}" * 6_000_000 + b".",
-    "beyond the storage": tensor(STORAGE, 0, (5,), (1,))[0],
-    "strides beyond the storage": tensor(STORAGE, 0, (2, 2), (1, 3))[0],
-    "offset beyond the storage": tensor(STORAGE, 4, (1,), (1,))[0],
-    "negative offset": tensor(STORAGE, -1, (1,), (1,))[0],
-    "negative size": tensor(STORAGE, 0, (-1,), (1,))[0],
-    "negative stride": tensor(STORAGE, 0, (2,), (-1,))[0],
-    "repeated values": tensor(STORAGE, 0, (10**12,), (0,))[0],
-    "sizes that overflow": tensor(STORAGE, 0, (2**62, 2**62), (2**62, 1))[0],
-    "sizes that are no numbers": tensor(STORAGE, 0, ("a",), (1,))[0],
-    "sizes of other lengths": tensor(STORAGE, 0, (1, 1), (1,))[0],
-    "storage that announces more": tensor(legacy_storage(10**9, 10**9, bytes(16)))[0],
-    "storage with two sizes": tensor(legacy_storage(4, 5, bytes(16)))[0],
-    "storage of an unknown type": tensor(legacy_storage(4, 4, bytes(16), b"cos\nsystem\n"))[0],
-    "storage that is a zip": tensor(b"PK\x03\x04" + bytes(100))[0],
-    "storage that is hostile": tensor(b"cos\nsystem\n(S'" + SHELL.encode() + b"'\ntR.")[0],
-    "empty stack": b"\x80\x04R.",
-    "mark as a value": b"\x80\x04(.",
-    "missing memo": b"\x80\x04h\x07.",
-    "append to a number": b"\x80\x04K\x01K\x02a.",
-    "no end": b"\x80\x04N",
-}
-
-
-# Millions of objects take seconds.
-HOSTILE_NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == "many objects" else name for name in HOSTILE]
-
-
-@pytest.mark.parametrize("name", HOSTILE_NAMES)
-def test_hostile_pickles_end_in_one_line(tmp_path, name):
-    path = tmp_path / "file.pkl"
-    path.write_bytes(HOSTILE[name])
-    started = time.perf_counter()
-    with pytest.raises(GanwalkError) as caught:
-        read_checkpoint(path)
-    assert time.perf_counter() - started < 20
-    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["os.system", "builtins.eval", "nested reduce", "copyreg", "instance", "object"])

@@ -15,9 +15,9 @@ from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.calls import Interface, parse_image_range
-from ganwalk.generators.checkpoints import torch_reader
 from ganwalk.generators.external import probe
 from ganwalk.generators.loading import describe, load_directions_generator, load_generator
+from ganwalk.inert import torch_reader
 from tests.generators.protocol import lacking
 
 PACKAGE = """

@@ -19,6 +19,7 @@ from ganwalk.generators.loading import describe, load_generator
 from tests.generators.protocol import lacking
 from tests.generators.tensorflow_snapshots import stand_in_classes, tensorflow_network, tensorflow_pickle
 
+pytestmark = pytest.mark.usefixtures("canary")
 GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = {
     "tf_sefa_pggan_32.pkl": ("nvidia-tensorflow", "progan"),
@@ -28,15 +29,6 @@ FILES = {
     "ganzoo_pgan_32.pth": ("gan-zoo", "progan"),
     "sefa_pggan_32.pth": ("genforce", "progan"),
 }
-
-
-@pytest.fixture(autouse=True)
-def canary(tmp_path_factory, monkeypatch):
-    """The file that any executed payload would write."""
-    path = tmp_path_factory.mktemp("canary") / "canary"
-    monkeypatch.setenv("GANWALK_CANARY", str(path))
-    yield path
-    assert not path.exists()
 
 
 def check_parity(generator, golden):
@@ -383,7 +375,7 @@ def test_conversion_keeps_every_picture(tmp_path, name):
 
 
 def test_training_state_beside_the_generator_is_not_read(tmp_path, monkeypatch):
-    from ganwalk.generators.checkpoints import torch_reader
+    from ganwalk.inert import torch_reader
 
     read = []
     whole = torch_reader._read_entry

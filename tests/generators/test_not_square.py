@@ -20,20 +20,13 @@ from tests.generators.golden import GOLDEN, close, numbers
 from tests.generators.protocol import lacking
 from tests.generators.snapshots import snapshot
 
+pytestmark = pytest.mark.usefixtures("canary")
 # Height and width of the images, and of those after each layer the larger sides.
 FILES = {
     "sghuman_v2_32x16": ((32, 16), (4, 8, 8, 16, 16, 32, 32, 32)),
     "sghuman_v3_32x16": ((32, 16), (36, 36, 36, 52, 52, 52, 32, 32)),
     "eps696_24x40": ((24, 40), (5, 10, 10, 20, 20, 40, 40, 40)),
 }
-
-
-@pytest.fixture(autouse=True)
-def canary(tmp_path, monkeypatch):
-    """The file that any executed payload would write."""
-    monkeypatch.setenv("GANWALK_CANARY", str(tmp_path / "canary"))
-    yield
-    assert not (tmp_path / "canary").exists()
 
 
 @pytest.mark.parametrize("gradient", [False, True])

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints import read_checkpoint
-from ganwalk.generators.checkpoints.inert import read_inert
 from ganwalk.generators.checkpoints.nvidia_network import Network
 from ganwalk.generators.checkpoints.stored import load_tensors
 from ganwalk.generators.fastgan import FastGANConfig
 from ganwalk.generators.loading import load_generator
+from ganwalk.inert.reading import read_inert
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 KINDS = {

@@ -51,9 +51,9 @@ def test_what_the_code_meets_first_is_the_linear_beginning(name):
 
 
 def test_the_state_dict_alone(tmp_path):
-    from ganwalk.generators.checkpoints.inert import read_inert
     from ganwalk.generators.checkpoints.nvidia_network import Network
     from ganwalk.generators.checkpoints.stored import load_tensors
+    from ganwalk.inert.reading import read_inert
 
     state = load_tensors(Network(read_inert(GOLDEN / "r3gan_cond16_bf16.pkl")["G_ema"], "G_ema").tensors())
     expected = read_checkpoint(GOLDEN / "r3gan_cond16_bf16.pkl")

@@ -22,16 +22,9 @@ from ganwalk.generators.stylegan3 import StyleGAN3, StyleGAN3Config, published_c
 from tests.generators.protocol import lacking
 from tests.generators.snapshots import PERSISTENT, save, snapshot, stylegan3_network
 
+pytestmark = pytest.mark.usefixtures("canary")
 GOLDEN = Path(__file__).parents[1] / "golden"
 SMALL = {"z_dim": 6, "w_dim": 8, "channel_base": 128, "channel_max": 8, "layers": 4, "margin": 3}
-
-
-@pytest.fixture(autouse=True)
-def canary(tmp_path, monkeypatch):
-    """The file that any executed payload would write."""
-    monkeypatch.setenv("GANWALK_CANARY", str(tmp_path / "canary"))
-    yield
-    assert not (tmp_path / "canary").exists()
 
 
 def toy(resolution=16, **changes):

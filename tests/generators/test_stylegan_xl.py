@@ -10,25 +10,18 @@ from ganwalk.animation.ways import way_through
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import mean_style, sample_labels, sample_z
 from ganwalk.generators.checkpoints import read_checkpoint
-from ganwalk.generators.checkpoints.inert import read_inert
 from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.checkpoints.nvidia_torch import read_snapshot
 from ganwalk.generators.configs import from_json
 from ganwalk.generators.loading import describe, load_generator
 from ganwalk.generators.stylegan3 import StyleGAN3, StyleGAN3Config, published_config
+from ganwalk.inert.reading import read_inert
 from ganwalk.samples import DrawnSamples
 from tests.generators.golden import GOLDEN, close, numbers
 from tests.generators.protocol import lacking
 
+pytestmark = pytest.mark.usefixtures("canary")
 FILES = ("sgxl_stem16_cond", "sgxl_stem16_uncond_r", "sgxl_sr32_cond")
-
-
-@pytest.fixture(autouse=True)
-def canary(tmp_path, monkeypatch):
-    """The file that any executed payload would write."""
-    monkeypatch.setenv("GANWALK_CANARY", str(tmp_path / "canary"))
-    yield
-    assert not (tmp_path / "canary").exists()
 
 
 def toy(**changes):

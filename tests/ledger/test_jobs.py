@@ -75,7 +75,7 @@ def test_opening_anew_removes_what_jobs_leave_and_nothing_else(tmp_path):
 
 def test_results_kept_elsewhere_are_adopted_for_the_same_facts_only(tmp_path):
     ledger = Ledger(tmp_path)
-    with pytest.raises(GanwalkError, match=r"a\.json was made with another seed: remove it to run it again"):
+    with pytest.raises(GanwalkError, match=r"a\.json belongs to a run with another seed: remove it to run it again"):
         ledger.adopt(JOB, {**JOB.facts, "seed": 4}, 1, "a.json")
     assert ledger.find(JOB) is None
     for result in (1, 2):

@@ -69,7 +69,7 @@ def test_what_is_there_is_kept_replaced_or_resumed(run, photo):
     code, out, _ = run("project", photo, *QUICK, "--resume")
     assert code == 0 and f"kept {target}: it is finished" in out
     code, _, err = run("project", photo, *QUICK, "--resume", "--seed", "1")
-    assert code == 2 and "is of another seed" in err
+    assert code == 2 and "belongs to a run with another seed: resume with its options" in err
     assert target.read_bytes() == first
     assert run("project", photo, *QUICK, "--force", "--seed", "1")[0] == 0
     assert target.read_bytes() != first

@@ -139,9 +139,9 @@ def test_checkpoints_of_others_are_refused(toy, tmp_path, monkeypatch):
     path, pictures = tmp_path / "x.pt", picture_of(toy)[0]
     settings = ProjectionSettings(**FEW)
     run_projection(prepare(toy, settings), pictures, checkpoint=path)
-    with pytest.raises(GanwalkError, match="of another seed, steps: resume with its options"):
+    with pytest.raises(GanwalkError, match="another seed, steps: resume with its options"):
         run_projection(prepare(toy, replace(settings, seed=1, steps=7)), pictures, checkpoint=path, resume=True)
-    with pytest.raises(GanwalkError, match="of another picture"):
+    with pytest.raises(GanwalkError, match="another picture"):
         run_projection(prepare(toy, settings), -pictures, checkpoint=path, resume=True)
     path.write_bytes(b"nothing")
     with pytest.raises(GanwalkError, match="is not a checkpoint"):

@@ -14,6 +14,7 @@ from tools.suite import NO_TESTS, ROOT
     ("changed", "tests"),
     [
         ("ganwalk/rtd/loss.py", "tests/rtd"),
+        ("ganwalk/inert/tensors.py", "tests/inert"),
         ("ganwalk/generators/checkpoints/stored.py", "tests/generators"),
         ("ganwalk/explore/style.css", "tests/explore"),
         ("ganwalk/commands/discover.py", "tests/test_commands.py"),

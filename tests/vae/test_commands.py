@@ -138,7 +138,7 @@ def test_runs_are_not_overwritten_by_accident(vae_run, tmp_path):
     assert vae_run("train", *BARE, "--no-topdis", "--force", "--out", tmp_path)[0] == 0
     assert json.loads((tmp_path / "config.json").read_text())["topdis"] is None
     code, _, err = vae_run("train", "--resume", "--seed", 5, "--out", tmp_path)
-    assert code == 2 and "other options" in err
+    assert code == 2 and "belongs to a run with another seed: resume without other options" in err
     (tmp_path / "checkpoint.pt").unlink()
     code, _, err = vae_run("train", *BARE, "--out", tmp_path)
     assert code == 2 and "--resume" not in err and "--force" in err
@@ -508,7 +508,7 @@ def test_shares_that_replace_leave_those_of_others(trained, tmp_path):
         grid_of(tmp_path, (1, 2))
     for checkpoint in tmp_path.glob(f"*/{CHECKPOINT_FILE}"):
         checkpoint.unlink()
-    for options, words in (({}, "seed1 holds a training"), ({"steps": 3, "resume": True}, "with other options")):
+    for options, words in (({}, "seed1 holds a training"), ({"steps": 3, "resume": True}, "run with another steps")):
         with pytest.raises(GanwalkError, match=words):
             grid_of(tmp_path, **options)
 
@@ -583,7 +583,7 @@ def test_seeds_and_arms_train_in_lockstep_and_continue(vae_run, tmp_path):
     for name in ("model.safetensors", "metrics.csv", "config.json"):
         assert (grid / "sprites-beta-topdis-seed2" / name).read_bytes() == (alone / name).read_bytes()
     code, _, err = vae_run("train", *options, "--resume", "--lr", 0.5)
-    assert code == 2 and "other options" in err
+    assert code == 2 and "belongs to a run with another lr: resume with its options" in err
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.5, ""), (1.5, "the training takes about 2 minutes on this machine")])

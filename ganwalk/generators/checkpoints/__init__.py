@@ -14,25 +14,25 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import hash_file, is_web_page, open_regular
 from ganwalk.generators.architectures import architecture_of
-from ganwalk.generators.checkpoints import torch_reader
-from ganwalk.generators.checkpoints.archives import archive_entries
 from ganwalk.generators.checkpoints.biggan_pytorch import is_biggan_pytorch, read_biggan_pytorch
 from ganwalk.generators.checkpoints.dcgan import is_dcgan, read_dcgan
 from ganwalk.generators.checkpoints.gan_zoo import is_gan_zoo, read_gan_zoo
 from ganwalk.generators.checkpoints.genforce import is_genforce, read_genforce
 from ganwalk.generators.checkpoints.huggingface_biggan import is_huggingface_biggan, read_huggingface_biggan
-from ganwalk.generators.checkpoints.inert import PICKLE_STARTS, ZIP_START, read_inert
 from ganwalk.generators.checkpoints.lightweight_gan import is_lightweight_gan, read_lightweight_gan
 from ganwalk.generators.checkpoints.lucidrains import is_lucidrains, read_lucidrains
 from ganwalk.generators.checkpoints.native import is_native, read_native
 from ganwalk.generators.checkpoints.nvidia_tensorflow import is_tensorflow_snapshot, read_tensorflow
 from ganwalk.generators.checkpoints.nvidia_torch import is_nvidia_snapshot, read_snapshot
 from ganwalk.generators.checkpoints.openmmlab import is_openmmlab, read_openmmlab
-from ganwalk.generators.checkpoints.pickle_reader import PickleError
 from ganwalk.generators.checkpoints.projected_gan import is_projected_gan, read_projected_gan
 from ganwalk.generators.checkpoints.r3gan import is_r3gan, read_r3gan
 from ganwalk.generators.checkpoints.rosinality import is_rosinality, read_rosinality
 from ganwalk.generators.checkpoints.strangers import ONNX, describe_stranger, is_onnx
+from ganwalk.inert import torch_reader
+from ganwalk.inert.archives import archive_entries
+from ganwalk.inert.pickle_reader import PickleError
+from ganwalk.inert.reading import PICKLE_STARTS, ZIP_START, read_inert
 
 KNOWN = (
     "NVIDIA's networks (PyTorch and TensorFlow), StyleGAN-XL's .pkl, rosinality's (also in files of encoders) and "

@@ -16,7 +16,8 @@ from torch.nn.functional import normalize
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.biggan import BigGANConfig
-from ganwalk.generators.checkpoints.stored import StoredTensor, generator_state, load_tensors, named_tensors, shape_of
+from ganwalk.generators.checkpoints.stored import generator_state, load_tensors, named_tensors, shape_of
+from ganwalk.inert.tensors import StoredTensor
 
 _MARKS = ("linear.weight", "blocks.0.0.conv1.weight", "output_layer.2.weight")
 _SHARED = "shared.weight"

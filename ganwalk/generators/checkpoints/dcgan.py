@@ -17,9 +17,10 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.normalisation import BATCH_NORM_EPS, BATCH_NORM_PARTS, along, batch_norm, is_count
 from ganwalk.generators.checkpoints.nvidia_network import Network, held_modules, is_module
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, nested_dicts
+from ganwalk.generators.checkpoints.stored import load_tensors, nested_dicts
 from ganwalk.generators.checkpoints.strangers import RUN_ITS_CODE, class_of
 from ganwalk.generators.dcgan import DCGANConfig
+from ganwalk.inert.tensors import StoredTensor
 
 _FIRST = "main.0.weight"
 # Classes of the layers of a whole module, and what those are to compute; the first one's stride, on one place, is none.

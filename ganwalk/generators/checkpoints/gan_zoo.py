@@ -13,11 +13,12 @@ from typing import Any
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.checkpoints.numpy_values import plain_number
-from ganwalk.generators.checkpoints.pickle_reader import Record
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, state_dict
+from ganwalk.generators.checkpoints.stored import load_tensors, named_tensors, state_dict
 from ganwalk.generators.progan import ProGANConfig
 from ganwalk.generators.progressive import HE_GAIN
+from ganwalk.inert.numpy_values import plain_number
+from ganwalk.inert.pickle_reader import Record
+from ganwalk.inert.tensors import StoredTensor
 
 # The losses whose generators end in a tanh; the others' end without an activation.
 _TANH_LOSSES = ("MSE", "DCGAN")

@@ -15,10 +15,11 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.filters import filter_fields
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_dict
+from ganwalk.generators.checkpoints.stored import load_tensors, named_tensors, shape_of, state_dict
 from ganwalk.generators.progan import ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields, first_size
+from ganwalk.inert.tensors import StoredTensor
 
 # From this size on StyleGAN's layers up-sample and convolve at once by default ("auto"), with flipped kernels.
 AUTO_FUSED_RESOLUTION = 128

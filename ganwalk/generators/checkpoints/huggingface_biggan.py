@@ -19,7 +19,8 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import read_text
 from ganwalk.generators.biggan import BigGANConfig
 from ganwalk.generators.checkpoints.normalisation import spectral_norm
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_with
+from ganwalk.generators.checkpoints.stored import load_tensors, named_tensors, shape_of, state_with
+from ganwalk.inert.tensors import StoredTensor
 
 _EMBEDDING, _FIRST, _LAST = "embeddings.weight", "generator.gen_z", "generator.conv_to_rgb"
 _MARKS = (_EMBEDDING, f"{_FIRST}.weight_orig", f"{_LAST}.weight_orig")

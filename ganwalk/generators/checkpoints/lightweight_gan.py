@@ -15,8 +15,9 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.lucidrains import training_state
 from ganwalk.generators.checkpoints.normalisation import BATCH_NORM_PARTS, along, batch_norm, is_count
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of
+from ganwalk.generators.checkpoints.stored import load_tensors, named_tensors, shape_of
 from ganwalk.generators.lightweight import LightweightConfig
+from ganwalk.inert.tensors import StoredTensor
 
 _FIRST, _FIRST_NORM, _LAST = "initial_conv.0", "initial_conv.1", "out_conv"
 # Inside of a layer: the 1×1 convolution, the one of 4×4, its noise and its batch norm.

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, shape_of
+from ganwalk.generators.checkpoints.stored import load_tensors, shape_of
 from ganwalk.generators.lucidrains import LucidrainsConfig
+from ganwalk.inert.tensors import StoredTensor
 
 # Their names inside of an attention layer, and ours.
 _ATTENTION = (

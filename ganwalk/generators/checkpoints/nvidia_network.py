@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.generators.checkpoints.numpy_values import plain_number
-from ganwalk.generators.checkpoints.pickle_reader import Global, Record
-from ganwalk.generators.checkpoints.stored import GENERATORS, MAX_TENSORS, StoredTensor
+from ganwalk.generators.checkpoints.stored import GENERATORS, MAX_TENSORS
 from ganwalk.generators.checkpoints.strangers import class_of
+from ganwalk.inert.numpy_values import plain_number
+from ganwalk.inert.pickle_reader import Global, Record
+from ganwalk.inert.tensors import StoredTensor
 
 _PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
 _EMBEDDING = "torch.nn.modules.sparse.Embedding"

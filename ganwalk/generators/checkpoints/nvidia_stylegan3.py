@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.checkpoints.numpy_values import plain_number, stored_array
 from ganwalk.generators.checkpoints.nvidia_network import Network, mapping_fields
-from ganwalk.generators.checkpoints.stored import StoredTensor
 from ganwalk.generators.stylegan3 import StyleGAN3Config
+from ganwalk.inert.numpy_values import plain_number, stored_array
+from ganwalk.inert.tensors import StoredTensor
 
 
 def is_stylegan3(synthesis: Network) -> bool:

@@ -15,12 +15,13 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.filters import DEFAULT_TAPS
 from ganwalk.generators.checkpoints.genforce import AUTO_FUSED_RESOLUTION
-from ganwalk.generators.checkpoints.numpy_values import plain_number, stored_array
-from ganwalk.generators.checkpoints.pickle_reader import MAX_NAME, Global, Record
-from ganwalk.generators.checkpoints.stored import MAX_TENSORS, StoredTensor, load_tensors, shape_of
+from ganwalk.generators.checkpoints.stored import MAX_TENSORS, load_tensors, shape_of
 from ganwalk.generators.progan import ProGANConfig
 from ganwalk.generators.stylegan1 import StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields, first_size
+from ganwalk.inert.numpy_values import plain_number, stored_array
+from ganwalk.inert.pickle_reader import MAX_NAME, Global, Record
+from ganwalk.inert.tensors import StoredTensor
 
 _NETWORKS = ("dnnlib.tflib.network.Network", "tfutil.Network", "network.Network")
 _MAX_TAPS = 32

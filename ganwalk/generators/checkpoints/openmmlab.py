@@ -18,12 +18,13 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints import rosinality
 from ganwalk.generators.checkpoints.filters import filter_fields
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
-from ganwalk.generators.checkpoints.stored import StoredTensor, load_tensors, named_tensors, shape_of, state_with
+from ganwalk.generators.checkpoints.stored import load_tensors, named_tensors, shape_of, state_with
 from ganwalk.generators.progan import ProGANConfig
 from ganwalk.generators.progressive import HE_GAIN
 from ganwalk.generators.stylegan1 import StyleGAN1Config
 from ganwalk.generators.stylegan2 import StyleGAN2Config
 from ganwalk.generators.stylegan3 import StyleGAN3Config
+from ganwalk.inert.tensors import StoredTensor
 
 # What StyleGAN3's files do not say: taps of a filter at the lower of its rates, and pixels around the image.
 _FILTER_SIZE = 6

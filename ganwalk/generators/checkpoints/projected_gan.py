@@ -21,8 +21,9 @@ from ganwalk.generators.checkpoints.normalisation import (
     standardisation,
 )
 from ganwalk.generators.checkpoints.nvidia_network import Network, held_modules, is_module
-from ganwalk.generators.checkpoints.stored import StoredTensor, generator_state, load_tensors, named_tensors, shape_of
+from ganwalk.generators.checkpoints.stored import generator_state, load_tensors, named_tensors, shape_of
 from ganwalk.generators.fastgan import GATES, SIZES, FastGANConfig
+from ganwalk.inert.tensors import StoredTensor
 
 _FIRST = "synthesis.init.init.0"
 _FIRST_NORM = "synthesis.init.init.1"

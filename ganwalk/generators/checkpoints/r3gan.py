@@ -15,8 +15,9 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.filters import filter_fields
 from ganwalk.generators.checkpoints.nvidia_network import Network, held_modules, is_module
-from ganwalk.generators.checkpoints.stored import StoredTensor, generator_state, load_tensors, named_tensors, shape_of
+from ganwalk.generators.checkpoints.stored import generator_state, load_tensors, named_tensors, shape_of
 from ganwalk.generators.r3gan import R3GANConfig
+from ganwalk.inert.tensors import StoredTensor
 
 _STAGE = "Model.MainLayers."
 _MARKS = (f"{_STAGE}0.Layers.0.Basis", f"{_STAGE}0.Layers.0.LinearLayer.weight", "Model.AggregationLayer.Layer.weight")

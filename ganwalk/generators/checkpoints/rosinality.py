@@ -16,15 +16,9 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.checkpoints.filters import filter_fields
 from ganwalk.generators.checkpoints.mean_style import estimated_mean_style
-from ganwalk.generators.checkpoints.stored import (
-    StoredTensor,
-    load_tensors,
-    named_tensors,
-    nested_dicts,
-    shape_of,
-    state_with,
-)
+from ganwalk.generators.checkpoints.stored import load_tensors, named_tensors, nested_dicts, shape_of, state_with
 from ganwalk.generators.stylegan2 import StyleGAN2Config, channel_fields, first_size
+from ganwalk.inert.tensors import StoredTensor
 
 _MARKS = ("input.input", "conv1.conv.modulation.weight", "style.1.weight")
 _PARTS = {

@@ -1,114 +1,22 @@
-"""Tensors that still lie in their file: sizes are checked at once, values are read when they are wanted."""
+"""What readers of checkpoints ask of the tensors in a file: names, shapes, and all of them in memory within bounds."""
 
 from __future__ import annotations
 
-import math
-import reprlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.checkpoints.pickle_reader import PickleError
+from ganwalk.inert.tensors import MAX_REPEATED, StoredTensor
 
 # Where checkpoints keep their generator, the averaged one first.
 GENERATORS = ("G_ema", "g_ema", "generator_ema", "generator_smooth", "netG_ema", "G", "g", "generator", "netG", "model")
-_MAX_DIMENSIONS = 8
-# Values that a tensor may have beyond those stored: one row repeated for every layer, not a file that unfolds.
-_MAX_REPEATED = 2**20
 # No network has more tensors, and none so large a one: each is in memory twice while it is read.
 MAX_TENSORS = 20_000
 _MAX_VALUES = 2**26
 # Bytes that float32 tensors may take beyond twice those stored.
 MAX_WIDENED = 2**28
-
-
-@dataclass(frozen=True, eq=False)
-class Storage:
-    """A flat run of values in a file.
-
-    Attributes:
-        dtype: of the values.
-        count: number of values.
-        read: the bytes of the values from a first to a last one (exclusive), in this machine's byte order.
-        origin: the object in memory that several storages may share; None where each has bytes of its own in the file.
-    """
-
-    dtype: torch.dtype
-    count: int
-    read: Callable[[int, int], bytes]
-    origin: object = None
-
-
-@dataclass(frozen=True, eq=False)
-class StoredTensor:
-    """A view of a storage that lies within it; made by `stored_tensor`."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    def numel(self) -> int:
-        return torch.Size(self.shape).numel()
-
-    @property
-    def span(self) -> int:
-        """How many values lie from the first to the last one."""
-        if self.numel() == 0:
-            return 0
-        return 1 + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True))
-
-    @property
-    def size(self) -> int:
-        """Bytes that it takes in memory, contiguous or not."""
-        return max(self.numel(), self.span) * self.storage.dtype.itemsize
-
-    def load(self) -> Tensor:
-        """A contiguous copy in memory."""
-        return self.load_strided().contiguous()
-
-    def load_strided(self) -> Tensor:
-        """A copy in memory with the strides that it has in the file."""
-        dtype = self.storage.dtype
-        if self.numel() == 0:
-            return torch.empty(self.shape, dtype=dtype)
-        # A bytearray, since torch warns about memory that must not be written to.
-        values = torch.frombuffer(bytearray(self.storage.read(self.offset, self.offset + self.span)), dtype=dtype)
-        return values.as_strided(self.shape, self.stride)
-
-
-def stored_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> StoredTensor:
-    """A view of a storage, if it lies within it: what torch's `_rebuild_tensor_v2` makes.
-
-    Raises:
-        PickleError: the sizes are no sizes, or reach beyond the storage.
-    """
-    if not isinstance(storage, Storage):
-        raise PickleError("a tensor has no storage")
-    size, stride = tuple(size), tuple(stride)
-    numbers = (offset, *size, *stride)
-    fits = len(size) == len(stride) <= _MAX_DIMENSIONS and all(type(n) is int and n >= 0 for n in numbers)
-    # torch counts the strides of empty tensors, too.
-    if not fits or math.prod(max(n, 1) for n in size) >= 2**62:
-        raise PickleError(f"a tensor has impossible sizes {reprlib.repr(size)}")
-    count = 1
-    for n in size:
-        count *= n
-    last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-    if count and last >= storage.count:
-        raise PickleError(f"a tensor of shape {reprlib.repr(size)} reaches beyond its {storage.count} stored values")
-    # A stride of zero repeats values without storing them.
-    if count > max(storage.count, _MAX_REPEATED):
-        raise PickleError(f"a tensor of shape {reprlib.repr(size)} has more values than the {storage.count} stored")
-    return StoredTensor(storage, offset, size, stride)
 
 
 def state_dict(*candidates: Any) -> dict[str, Any] | None:
@@ -187,6 +95,6 @@ def load_tensors(stored: Mapping[str, StoredTensor]) -> dict[str, Tensor]:
     wanted = sum(count * size for count, size in zip(values, kinds, strict=True))
     there = 2 * sum(sizes.values())
     # Bytes become float32, too.
-    if wanted > max(there, 4 * _MAX_REPEATED) or 4 * sum(values) > there + MAX_WIDENED:
+    if wanted > max(there, 4 * MAX_REPEATED) or 4 * sum(values) > there + MAX_WIDENED:
         raise GanwalkError("is damaged: its tensors are many times larger than what is stored")
     return {name: tensor.load().float() for name, tensor in stored.items()}

@@ -6,8 +6,9 @@ from itertools import islice
 from typing import Any
 
 from ganwalk.errors import one_line
-from ganwalk.generators.checkpoints.pickle_reader import Global, Record
-from ganwalk.generators.checkpoints.stored import GENERATORS, StoredTensor
+from ganwalk.generators.checkpoints.stored import GENERATORS
+from ganwalk.inert.pickle_reader import Global, Record
+from ganwalk.inert.tensors import StoredTensor
 
 RUN_ITS_CODE = "write a function that makes it with its own code and give module:function"
 _SCRIPT_IT = "save it as TorchScript (torch.jit.script(module).save('g.ts')) and load that with --trust"

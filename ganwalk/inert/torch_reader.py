@@ -19,9 +19,9 @@ from typing import Any
 import torch
 
 from ganwalk.files import open_regular
-from ganwalk.generators.checkpoints.archives import archive_entries
-from ganwalk.generators.checkpoints.file_source import MAX_PIECE, FileSource
-from ganwalk.generators.checkpoints.pickle_reader import (
+from ganwalk.inert.archives import archive_entries
+from ganwalk.inert.file_source import MAX_PIECE, FileSource
+from ganwalk.inert.pickle_reader import (
     MAX_NAME,
     Budget,
     Global,
@@ -29,7 +29,7 @@ from ganwalk.generators.checkpoints.pickle_reader import (
     plain_calls,
     read_pickle,
 )
-from ganwalk.generators.checkpoints.stored import Storage, StoredTensor, stored_tensor
+from ganwalk.inert.tensors import Storage, StoredTensor, stored_tensor
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import open_regular
-from ganwalk.generators.checkpoints.pickle_reader import PickleError
+from ganwalk.inert.pickle_reader import PickleError
 
 # torch.save's directory has some 70 bytes an entry; a checkpoint has thousands of entries, not a million.
 _MAX_DIRECTORY_BYTES = 2**22

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ganwalk.files import open_regular
-from ganwalk.generators.checkpoints import torch_reader
-from ganwalk.generators.checkpoints.file_source import FileSource
-from ganwalk.generators.checkpoints.pickle_reader import Budget, PickleError, read_pickle
+from ganwalk.inert import torch_reader
+from ganwalk.inert.file_source import FileSource
+from ganwalk.inert.pickle_reader import Budget, PickleError, read_pickle
 
 PICKLE_STARTS = (b"\x80", b"(")
 ZIP_START = b"PK\x03\x04"

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.checkpoints.pickle_reader import Global, PickleError, Record
-from ganwalk.generators.checkpoints.stored import Storage, StoredTensor, stored_tensor
+from ganwalk.inert.pickle_reader import Global, PickleError, Record
+from ganwalk.inert.tensors import Storage, StoredTensor, stored_tensor
 
 _SCALAR = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
 _ARRAY = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")

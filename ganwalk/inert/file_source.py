@@ -6,7 +6,7 @@ import io
 import os
 from typing import BinaryIO
 
-from ganwalk.generators.checkpoints.pickle_reader import PickleError
+from ganwalk.inert.pickle_reader import PickleError
 
 # No tensor of a network takes more bytes, and what is read in one piece may be copied into text of four times its size.
 MAX_PIECE = 2**27

@@ -1,4 +1,4 @@
-"""Checkpoints of runs: plain values and tensors, as torch.save writes them. Equal values are equal bytes."""
+"""States of runs in files: plain values and tensors, as torch.save writes them. Equal values are equal bytes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from ganwalk.files import write_bytes
-from ganwalk.generators.checkpoints.inert import read_inert
-from ganwalk.generators.checkpoints.pickle_reader import Budget, PickleError
-from ganwalk.generators.checkpoints.stored import StoredTensor
+from ganwalk.inert.pickle_reader import Budget, PickleError
+from ganwalk.inert.reading import read_inert
+from ganwalk.inert.tensors import StoredTensor
 
 # Some 250,000 rows of a history.
 _UNITS = 4_000_000
@@ -23,19 +23,19 @@ _SLACK = 2**24
 _PENDING = object()
 
 
-def write_checkpoint(path: Path, values: Mapping[str, Any]) -> None:
+def write_state(path: Path, values: Mapping[str, Any]) -> None:
     """Writes texts, numbers, tensors, and dicts, lists and tuples of such, atomically.
 
     The bytes depend on the values alone, not on which of them are one object in memory: a run that was resumed leaves
-    the checkpoint of one that was not.
+    the state of one that was not.
     """
     buffer = io.BytesIO()
     torch.save(_apart(values), buffer)
     write_bytes(path, buffer.getvalue())
 
 
-def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> Any:
-    """What `write_checkpoint` wrote, or torch.save of such values, with the tensors on a device. Nothing in it runs.
+def read_state(path: Path, device: torch.device | str = "cpu") -> Any:
+    """What `write_state` wrote, or torch.save of such values, with the tensors on a device. Nothing in it runs.
 
     Raises:
         PickleError: the file is damaged, or holds something else.
