@@ -22,7 +22,7 @@ from ganwalk.options import Option, TextForm, options_of
 from ganwalk.options.command_line import click_option, field_options
 from ganwalk.options.words import shown_default
 from ganwalk.progress import progress_bar, say
-from ganwalk.ranges import parse_seeds
+from ganwalk.ranges import format_seeds, parse_seeds
 from ganwalk.terminal import download_watch, quoted, retyped, run_command, set_up_torch, told_how_to_continue
 from vae.grid import TRAINED, Making, members, parse_arms, run_grid
 from vae.objectives import OBJECTIVES, check_options
@@ -42,6 +42,8 @@ from vae.settings import (
 _PATH = click.Path(path_type=Path)
 _RUNS = Path("vae-runs")
 _PROGRAM = "python -m vae.train"
+_SEEDS = TextForm("11-18", parse_seeds, format_seeds)
+_ARMS = TextForm("plain,topdis", parse_arms, ",".join)
 # What a run's configuration does not hold.
 _NOT_SAVED = ("data_root", "download", "device", "metrics", "look_every", "tensorboard", "threads")
 # Seconds of steps that tell how long all of them take.
@@ -69,10 +71,9 @@ def _objective_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _listed(flag: str, parse: Callable[[str], Any], metavar: str, help: str) -> Callable[..., Any]:
+def _listed(name: str, form: TextForm, help: str) -> Callable[..., Any]:
     """An option whose text stands for several values; None if it is not typed."""
-    form = TextForm(metavar, parse, str)
-    return click_option(flag.lstrip("-"), flag.lstrip("-"), Option(help, text=form), str, help)
+    return click_option(name, name, Option(help, text=form), str, help)
 
 
 @click.command(
@@ -109,8 +110,8 @@ def _listed(flag: str, parse: Callable[[str], Any], metavar: str, help: str) -> 
     type=click.IntRange(0),
     help="Steps between pictures and quick scores, up to the next row of metrics.csv; 0 for never [default: a fifth].",
 )
-@_listed("--seeds", parse_seeds, "11-18", "Train a model for each of these seeds, in lockstep, into folders in --out.")
-@_listed("--arms", parse_arms, "plain,topdis", "Train each of them without the TopDis term, with it, or both.")
+@_listed("seeds", _SEEDS, "Train a model for each of these seeds, in lockstep, into folders in --out.")
+@_listed("arms", _ARMS, "Train each of them without the TopDis term, with it, or both.")
 @click.option(
     "--together", type=click.IntRange(1), help="Models of --seeds and --arms in lockstep in one job [default: all]."
 )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +22,7 @@ from ganwalk.commands.options import (
     force_option,
     with_what_there_is,
 )
-from ganwalk.commands.suggestions import code_again
+from ganwalk.commands.suggestions import code_again, command_again
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings
@@ -119,7 +117,7 @@ def compare(
                 folder=out / "runs",
                 resume=resume,
                 threads=threads,
-                command=shlex.join(["ganwalk", *sys.argv[1:]]),
+                command=command_again(),
                 on_progress=lambda what, share: advance(int(1000 * share), what),
                 where=where,
                 load=load,

@@ -60,6 +60,11 @@ class _Text(click.ParamType):
         return self.form.parse(value) if isinstance(value, str) else value
 
 
+def as_typed(kind: click.ParamType, value: Any) -> str:
+    """The text that an option of this kind reads as this value."""
+    return kind.form.format(value) if isinstance(kind, _Text) else str(value)
+
+
 def option_group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """A decorator: these options of click, which help lists in this order."""
 
