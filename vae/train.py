@@ -19,7 +19,8 @@ from ganwalk.files import owned_folder
 from ganwalk.ledger import Placement, SharesMissing
 from ganwalk.ledger.command_line import ledger_options
 from ganwalk.options import Option, TextForm, options_of
-from ganwalk.options.command_line import click_option, field_options
+from ganwalk.options.command_line import PATH, click_option, field_options
+from ganwalk.options.common import common_options, data_options
 from ganwalk.options.words import shown_default
 from ganwalk.progress import progress_bar, say
 from ganwalk.ranges import format_seeds, parse_seeds
@@ -39,7 +40,6 @@ from vae.settings import (
     run_name,
 )
 
-_PATH = click.Path(path_type=Path)
 _RUNS = Path("vae-runs")
 _PROGRAM = "python -m vae.train"
 _SEEDS = TextForm("11-18", parse_seeds, format_seeds)
@@ -83,8 +83,7 @@ def _listed(name: str, form: TextForm, help: str) -> Callable[..., Any]:
     + unknowns_help(),
 )
 @field_options(TrainingSettings)
-@click.option("--data-root", type=_PATH, help="Folder or file of a public data set [default: in the cache].")
-@click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set.")
+@data_options
 @click.option("--topdis/--no-topdis", default=None, help="Train with or without the TopDis term [default: with].")
 @click.option(
     "--preset",
@@ -92,10 +91,10 @@ def _listed(name: str, form: TextForm, help: str) -> Callable[..., Any]:
     metavar="NAME",
     help=presets_help(),
 )
-@click.option("--config", type=_PATH, help="JSON of settings, such as a run's config.json; options go over it.")
+@click.option("--config", type=PATH, help="JSON of settings, such as a run's config.json; options go over it.")
 @_objective_options
 @field_options(TopDisSettings, prefix=TOPDIS, spelled="topdis-")
-@click.option("-o", "--out", type=_PATH, help=f"Folder of the run [default: one in {_RUNS}/ named by the settings].")
+@click.option("-o", "--out", type=PATH, help=f"Folder of the run [default: one in {_RUNS}/ named by the settings].")
 @click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
 @click.option("--force", "--overwrite", "overwrite", is_flag=True, help="Start anew in a folder that holds a run.")
 @click.option(
@@ -117,12 +116,9 @@ def _listed(name: str, form: TextForm, help: str) -> Callable[..., Any]:
 )
 @ledger_options("vae.run")
 @click.option("--tensorboard", is_flag=True, help="Also write event files for TensorBoard.")
-@click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores].")
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result.")
+@common_options
 def command(
-    data_root: Path | None,
-    download: bool,
+    data: DataPlace,
     preset: str | None,
     config: Path | None,
     out: Path | None,
@@ -164,7 +160,7 @@ def command(
     check_options(settings.objective, settings.options)
     making = Making(
         root=out or _RUNS,
-        data=DataPlace(data_root, download),
+        data=data,
         together=together,
         metrics=None if metrics == "none" else metrics,
         look_every=look_every,

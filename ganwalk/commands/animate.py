@@ -11,10 +11,8 @@ import click
 from ganwalk.animation.settings import AnimationSettings
 from ganwalk.commands.options import (
     AMPLITUDE,
-    PATH,
     External,
     batch_option,
-    common_options,
     cutoff_option,
     external_options,
     force_option,
@@ -28,7 +26,8 @@ from ganwalk.commands.options import (
 from ganwalk.commands.suggestions import code_again, directions_again, external_again
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options
 from ganwalk.options.words import command_words
 from ganwalk.progress import progress_bar
 from ganwalk.ranges import SEED_STYLES

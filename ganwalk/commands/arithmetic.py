@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganwalk.commands.options import (
-    PATH,
     External,
     directions_option,
     external_options,
@@ -19,6 +18,7 @@ from ganwalk.commands.options import (
 )
 from ganwalk.commands.suggestions import identity_again
 from ganwalk.errors import GanwalkError
+from ganwalk.options.command_line import PATH
 from ganwalk.terminal import download_watch, quoted
 
 if TYPE_CHECKING:

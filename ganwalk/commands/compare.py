@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganwalk.commands.options import (
-    PATH,
     External,
     check_data_root,
     classifier_options,
-    common_options,
-    data_options,
     external_options,
     force_option,
     with_what_there_is,
@@ -27,7 +24,8 @@ from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings
 from ganwalk.ledger.command_line import ledger_options
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options, data_options
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch, told_how_to_continue
 

@@ -14,10 +14,8 @@ import click
 
 from ganwalk.commands.options import (
     DEFAULT_OUT,
-    PATH,
     External,
     classifier_options,
-    common_options,
     external_options,
     force_option,
     with_what_there_is,
@@ -27,7 +25,8 @@ from ganwalk.discovery.settings import ON_STUDENT, OPTIMISED, SUPERVISED, Discov
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
 from ganwalk.options import options_of
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options
 from ganwalk.options.fields import shown_name
 from ganwalk.progress import say
 from ganwalk.terminal import download_watch, set_up_torch, told_how_to_continue

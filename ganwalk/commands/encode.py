@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganwalk.commands.options import PATH, common_options, directions_option, force_option, open_directions
+from ganwalk.commands.options import directions_option, force_option, open_directions
 from ganwalk.commands.suggestions import identity_again
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.options.command_line import PATH
+from ganwalk.options.common import common_options
 from ganwalk.terminal import quoted, set_up_torch
 
 if TYPE_CHECKING:

@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganwalk.commands.options import (
-    PATH,
     External,
     check_data_root,
     classifier_options,
-    common_options,
-    data_options,
     directions_option,
     external_options,
     force_option,
@@ -27,7 +24,8 @@ from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.estimates import announce
 from ganwalk.evaluation.settings import OF_REPRESENTATION, EvaluationSettings
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options, data_options
 from ganwalk.progress import late_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 

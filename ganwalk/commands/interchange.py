@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from ganwalk.commands.options import PATH, External, external_options, force_option, generator_option, open_directions
+from ganwalk.commands.options import External, external_options, force_option, generator_option, open_directions
 from ganwalk.commands.suggestions import code_again, identity_again
 from ganwalk.errors import GanwalkError
+from ganwalk.options.command_line import PATH
 from ganwalk.terminal import download_watch, quoted
 
 

@@ -9,20 +9,14 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ganwalk.commands.options import (
-    PATH,
-    External,
-    classifier_options,
-    common_options,
-    external_options,
-    open_directions,
-)
+from ganwalk.commands.options import External, classifier_options, external_options, open_directions
 from ganwalk.commands.suggestions import code_again, command_again, directions_again, identity_again
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
 from ganwalk.labels import Label
 from ganwalk.naming.settings import NamingSettings
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 

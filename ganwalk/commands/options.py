@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import click
 
 from ganwalk.errors import GanwalkError
-from ganwalk.options.command_line import Number, option_group
+from ganwalk.options.command_line import PATH, Number, option_group
 from ganwalk.ranges import SEED_STYLES
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ganwalk.evaluation.settings import EvaluationSettings
     from ganwalk.generators.base import Generator
 
-PATH = click.Path(path_type=Path)
 DEFAULT_OUT = Path("ganwalk-out")
 # Ends of a walk in pictures, in standard deviations.
 AMPLITUDE = 3.0
@@ -100,14 +99,6 @@ amplitude_option = click.option(
 )
 
 
-# Of every command that runs a generator.
-common_options = option_group(
-    click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda."),
-    click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores]."),
-    click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result."),
-)
-
-
 class External(TypedDict):
     """What was said of a generator that is code: further arguments of `load_generator`."""
 
@@ -171,21 +162,6 @@ def _make_reader(
     if classifier is None:
         return None
     return load_classifier(classifier, generator, trust=trust, attributes=attributes, class_index=class_index)
-
-
-def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options for the file of a public data set, handed on as one argument for `run_evaluation`."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Any, data_root: Path | None, download: bool, **kwargs: Any) -> Any:
-        from ganwalk.data_place import DataPlace
-
-        return command(*args, data=DataPlace(data_root, download), **kwargs)
-
-    return option_group(
-        click.option("--data-root", type=PATH, help="Folder or file of a public data set [default: in the cache]."),
-        click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set."),
-    )(wrapped)
 
 
 def check_data_root(settings: EvaluationSettings, data: DataPlace) -> None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganwalk.commands.options import PATH, External, common_options, external_options, force_option
+from ganwalk.commands.options import External, external_options, force_option
 from ganwalk.commands.suggestions import code_again
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options
 from ganwalk.photos import find_photos, parse_crop
 from ganwalk.progress import progress_bar, say
 from ganwalk.projection.settings import ProjectionSettings

@@ -10,7 +10,6 @@ import click
 from ganwalk.calibration.settings import ReachSettings
 from ganwalk.commands.options import (
     External,
-    common_options,
     directions_option,
     external_options,
     force_option,
@@ -20,6 +19,7 @@ from ganwalk.commands.options import (
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.estimates import announce
 from ganwalk.options.command_line import settings_options
+from ganwalk.options.common import common_options
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, set_up_torch
 

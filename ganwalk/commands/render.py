@@ -12,12 +12,10 @@ from click.core import ParameterSource
 
 from ganwalk.commands.options import (
     AMPLITUDE,
-    PATH,
     REACH,
     External,
     amplitude_option,
     batch_option,
-    common_options,
     cutoff_option,
     directions_option,
     external_options,
@@ -34,6 +32,8 @@ from ganwalk.commands.options import (
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
+from ganwalk.options.command_line import PATH
+from ganwalk.options.common import common_options
 from ganwalk.progress import progress_bar
 from ganwalk.ranges import SEED_STYLES
 from ganwalk.terminal import download_watch, quoted, set_up_torch

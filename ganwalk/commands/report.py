@@ -8,9 +8,7 @@ from pathlib import Path
 import click
 
 from ganwalk.commands.options import (
-    PATH,
     External,
-    common_options,
     directions_option,
     external_options,
     force_option,
@@ -21,7 +19,8 @@ from ganwalk.commands.options import (
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.estimates import announce
 from ganwalk.evaluation.settings import EvaluationSettings
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options
 from ganwalk.progress import late_bar, progress_bar
 from ganwalk.rendering.report.settings import ReportSettings
 from ganwalk.terminal import download_watch, set_up_torch

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganwalk.commands.options import PATH, force_option
+from ganwalk.commands.options import force_option
 from ganwalk.commands.suggestions import command_again
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.options.command_line import PATH
+from ganwalk.options.common import thread_options
 from ganwalk.progress import progress_bar
 from ganwalk.rtd.choices import VARIANTS
 from ganwalk.terminal import quoted
@@ -40,8 +42,7 @@ _MOST_BARCODES = 24
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the batches.")
 @click.option("-o", "--out", type=PATH, help="Folder for the table as JSON, a heat map and barcodes.")
 @force_option
-@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores].")
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result.")
+@thread_options
 def rtd(
     files: tuple[Path, ...],
     id_name: str | None,

@@ -19,6 +19,7 @@ from ganwalk.options.words import shown_default
 from ganwalk.records import scalar_type
 
 Command = Callable[..., Any]
+PATH = click.Path(path_type=Path)
 # Of the parameter of --config.
 _CONFIG = "config"
 
@@ -106,7 +107,7 @@ def settings_options(
             wrapped = click.option(
                 "--config",
                 _parameter(into, _CONFIG),
-                type=click.Path(path_type=Path),
+                type=PATH,
                 help="JSON of settings, such as the metrics.json of a run; options go over it.",
             )(wrapped)
         return field_options(type(base), offered, prefix=_parameter(into, ""), base=base)(wrapped)
