@@ -16,6 +16,7 @@ from ganwalk.commands.suggestions import identity_again
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.options.command_line import PATH
 from ganwalk.options.common import common_options
+from ganwalk.tables import table_lines
 from ganwalk.terminal import quoted, set_up_torch
 
 if TYPE_CHECKING:
@@ -147,10 +148,7 @@ def _print_table(pictures: Sequence[Path], directions: Directions, encoder: Enco
         for index, row in enumerate(codes.T):
             cells = [f"{value:+.2f}" for value in row[part]]
             table.append([one_line(directions.title(index), 2 * _LONGEST), *cells, _fit(fits[index])])
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        for k, (first, *cells) in enumerate(table):
-            shown = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
-            line = "  ".join([f"{first:<{widths[0]}}", *shown])
+        for k, line in enumerate(table_lines(table)):
             click.echo(click.style(line, dim=True) if k and not fits[k - 1] >= _FAINT else line)
 
 

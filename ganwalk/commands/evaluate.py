@@ -19,6 +19,7 @@ from ganwalk.commands.options import (
     force_option,
     generator_option,
     open_directions,
+    open_generator,
 )
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError, one_line
@@ -27,6 +28,7 @@ from ganwalk.evaluation.settings import OF_REPRESENTATION, EvaluationSettings
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options, data_options
 from ganwalk.progress import late_bar
+from ganwalk.tables import table_lines
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 if TYPE_CHECKING:
@@ -72,14 +74,12 @@ def evaluate(
     from ganwalk.evaluation.outputs import EVALUATION_FILE, write_outputs
     from ganwalk.evaluation.run import run_evaluation
     from ganwalk.files import made_folder
-    from ganwalk.generators.loading import load_directions_generator
 
     path, directions = open_directions(directions_path, quiet or as_json)
     # Styles have no class any more.
     if settings.class_index is None and not settings.latents:
         settings = replace(settings, class_index=directions.class_index)
-    with download_watch(quiet) as on_bytes:
-        generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
+    generator = open_generator(directions, name, external, device=device, quiet=quiet)
     reader = make_reader(generator, settings.class_index)
     folder = out or path.parent
     if not force:
@@ -176,12 +176,9 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         if has_no_effect(row) and "factor" in row:
             cells[names.index("factor")] = NO_EFFECT
         table.append([str(row["direction"]), *cells])
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for k, (first, *cells) in enumerate(table):
-        shown = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
-        line = "  ".join([f"{first:<{widths[0]}}", *shown])
+    for k, line in enumerate(table_lines(table)):
         faint = k > 0 and has_no_effect(rows[k - 1])
-        if faint and NO_EFFECT not in cells:
+        if faint and NO_EFFECT not in table[k]:
             line += f"  {NO_EFFECT}"
         click.echo(click.style(line, dim=True) if faint else line)
     best, summary = evaluation.best_possible(), evaluation.summary()

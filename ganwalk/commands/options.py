@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -12,6 +12,7 @@ import click
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import PATH, Number, option_group
 from ganwalk.ranges import SEED_STYLES
+from ganwalk.terminal import download_watch
 
 if TYPE_CHECKING:
     from ganwalk.data_place import DataPlace
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ganwalk.discovery.settings import DiscoverySettings
     from ganwalk.evaluation.settings import EvaluationSettings
     from ganwalk.generators.base import Generator
+    from ganwalk.interchange.latents import LatentsFile
 
 DEFAULT_OUT = Path("ganwalk-out")
 # Ends of a walk in pictures, in standard deviations.
@@ -181,6 +183,25 @@ def open_directions(path: Path | None, quiet: bool = False) -> tuple[Path, Direc
     if not quiet:
         click.echo(f"using {opened.description}")
     return opened.path, opened.directions
+
+
+def open_generator(
+    directions: Directions, name: str | None, external: External, *, device: str = "cpu", quiet: bool = False
+) -> Any:
+    """The generator that directions belong to, or the one named, after a look whether it is theirs."""
+    from ganwalk.generators.loading import load_directions_generator
+
+    with download_watch(quiet) as on_bytes:
+        return load_directions_generator(directions.generator, name, device, on_bytes, **external)
+
+
+def given_samples(seeds_text: str | None, latents: Sequence[LatentsFile], seed_style: str) -> dict[str, str | None]:
+    """What was said of the samples to show, for the names of pictures; None stands for what was not."""
+    return {
+        "seeds": seeds_text,
+        "latents": ",".join(one.path.stem for one in latents) or None,
+        "seed-style": None if seed_style == SEED_STYLES[0] else seed_style,
+    }
 
 
 def percent(advance: Callable[[int, str], None]) -> Callable[[int, int], None]:

@@ -15,6 +15,7 @@ from ganwalk.options.command_line import PATH
 from ganwalk.options.common import thread_options
 from ganwalk.progress import progress_bar
 from ganwalk.rtd.choices import VARIANTS
+from ganwalk.tables import table_lines
 from ganwalk.terminal import quoted
 
 if TYPE_CHECKING:
@@ -125,10 +126,8 @@ def _print_table(names: list[str], scores: Scores) -> None:
             spread = f" ± {summary.half_width:.2g}" if several and i != j else ""
             cells.append("-" if i == j else f"{summary.mean:.4g}{spread}")
         rows.append([name, *cells])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *cells in rows:
-        line = [f"{first:<{widths[0]}}", *(f"{cell:>{w}}" for cell, w in zip(cells, widths[1:], strict=True))]
-        click.echo("  ".join(line).rstrip())
+    for line in table_lines(rows):
+        click.echo(line)
 
 
 def _write(
