@@ -11,7 +11,7 @@ from torch import Tensor
 from ganwalk.data_place import DataPlace
 from ganwalk.directions import CHANNELS, Directions
 from ganwalk.discovery.factors import FactorReader
-from ganwalk.errors import GanwalkError, one_line
+from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.axes import axis_scores, has_axes
 from ganwalk.evaluation.effects import effect_scores
 from ganwalk.evaluation.factors import factor_reader
@@ -170,7 +170,7 @@ def run_evaluation(
         compared=None if of_images else (view.layer, generator.layer_resolutions[view.layer]),
         fingerprint=directions.fingerprint(),
         settings=options,
-        latents="" if given is None else latents_in_words(options, given),
+        latents="" if given is None else options.latents_in_words(given),
         axes=axes,
         effects=effects,
         reader=None if reader is None else reader.identity,
@@ -180,11 +180,6 @@ def run_evaluation(
         reconstruction=reconstruction,
         representation=representation,
     )
-
-
-def latents_in_words(settings: EvaluationSettings, given: StoredSamples) -> str:
-    """What tells latents from others: the names of their files, and their fingerprint."""
-    return f"{', '.join(one_line(file.name, 60) for file in settings.latents)} ({given.fingerprint[:12]})"
 
 
 def _latents_of(given: StoredSamples, generator: Generator, directions: Directions) -> Tensor:
