@@ -7,14 +7,17 @@ topology and of the rest apart, before any of them is stored, and its hooks see 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from ganwalk.errors import GanwalkError
 
 _T = TypeVar("_T")
 _ALONE: ContextVar[bool] = ContextVar("alone", default=False)
@@ -37,6 +40,30 @@ def process_group(device: torch.device) -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
+
+
+@contextmanager
+def ended_with_others(message: str) -> Iterator[None]:
+    """The end of another process, which torch tells in many lines, is a GanwalkError with this message."""
+    together = processes() > 1
+
+    def on_terminated(number: int, frame: Any) -> None:
+        # torchrun ends the other processes when one is gone; as an error, it lets checkpoints be written.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise GanwalkError(message)
+
+    before = signal.signal(signal.SIGTERM, on_terminated) if together else None
+    try:
+        yield
+    except RuntimeError as error:
+        # gloo has no error of its own for a process that is gone.
+        if not together or not any(name in str(error).lower() for name in ("gloo", "nccl", "connection")):
+            raise
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise GanwalkError(message) from error
+    finally:
+        if together and signal.getsignal(signal.SIGTERM) is on_terminated:
+            signal.signal(signal.SIGTERM, before)
 
 
 def rank() -> int:

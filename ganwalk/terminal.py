@@ -17,6 +17,7 @@ import click
 from click.core import ParameterSource
 
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.options.command_line import as_typed
 from ganwalk.progress import late_bar
 
 # What commands import, by the names under which they are installed.
@@ -198,7 +199,7 @@ def retyped(*names: str) -> str:
             words.append(max(parameter.opts if value else parameter.secondary_opts, key=len))
         else:
             for one in value if parameter.multiple else [value]:
-                words += [max(parameter.opts, key=len), str(one)]
+                words += [max(parameter.opts, key=len), as_typed(parameter.type, one)]
     return "".join(f" {quoted(word)}" for word in words)
 
 

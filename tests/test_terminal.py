@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import subprocess
 import sys
 import warnings
@@ -11,8 +12,12 @@ import pytest
 from PIL import Image
 
 from ganwalk.errors import GanwalkError
+from ganwalk.options import Option, TextForm
+from ganwalk.options.command_line import click_option
 from ganwalk.progress import say
+from ganwalk.ranges import LAYERS, SEEDS
 from ganwalk.terminal import retyped, run_command
+from vae.settings import parse_pair
 
 WARNING_COMMAND = """
 import warnings
@@ -164,3 +169,29 @@ def test_what_was_typed_is_typed_again(capsys):
         " 'a b' c --root 'my pictures' --no-download --number 1 --number 2",
         " --root 'my pictures'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "again"),
+    [
+        (["--layers", "0-3", "--seeds", "11-18"], " --layers 0-3 --seeds 11-18"),
+        (["--layers", "7, 0-3", "--seeds", "5,1,2"], " --layers 0-3,7 --seeds 5,1-2"),
+        (["--pair", "a, b", "--pair", "c,d"], " --pair a,b --pair c,d"),
+    ],
+)
+def test_what_has_a_form_of_its_own_is_typed_again_in_it(capsys, words, again):
+    forms = {"layers": LAYERS, "seeds": SEEDS, "pair": TextForm("A,B", parse_pair, ",".join, many=True)}
+
+    @click.command()
+    def command(**given):
+        print(retyped(*forms))
+        parsed.append(given)
+
+    parsed = []
+    for name, form in forms.items():
+        click_option(name, name, Option("", text=form), str, "")(command)
+    for typed in (words, shlex.split(again)):
+        with pytest.raises(SystemExit):
+            run_command(command, "example", typed)
+        assert capsys.readouterr().out == f"{again}\n"
+    assert parsed[0] == parsed[1]

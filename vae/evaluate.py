@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
 from ganwalk.files import check_writable, hash_file
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options, data_options
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch
 from vae.settings import CONFIG_FILE, MODEL_FILE, ScoringSettings, TrainingSettings, load_settings
 
 if TYPE_CHECKING:
+    from ganwalk.data_place import DataPlace
     from vae.comparison import Group, ScoredRun
     from vae.data.base import ImageData
     from vae.models import VAE
 
-_PATH = click.Path(path_type=Path)
 _PROGRAM = "python -m vae.evaluate"
 # Of the evaluation of a run, as `evaluate_model` tells them.
 _PARTS = ("encoding", "reconstructing", "scoring")
@@ -34,12 +34,12 @@ _SHEETS, _TOGETHER = 12, "traversals.png"
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Example: python -m vae.evaluate vae-runs/sprites-beta-seed0 vae-runs/sprites-beta-topdis-seed0",
 )
-@click.argument("runs", type=_PATH, nargs=-1, required=True)
+@click.argument("runs", type=PATH, nargs=-1, required=True)
 @settings_options("scoring", ScoringSettings())
 @click.option(
     "-o",
     "--out",
-    type=_PATH,
+    type=PATH,
     default=Path("vae-comparison"),
     show_default=True,
     help="Folder for the comparison of several runs.",
@@ -57,11 +57,8 @@ _SHEETS, _TOGETHER = 12, "traversals.png"
     help="Of several runs on one data set, ModelCentrality too; takes as long as there are pairs of runs.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the scores of every run as JSON instead of a table.")
-@click.option("--data-root", type=_PATH, help="Folder or file of a public data set [default: in the cache].")
-@click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set.")
-@click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores].")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, only the result.")
+@data_options
+@common_options
 def command(
     runs: tuple[Path, ...],
     scoring: ScoringSettings,
@@ -69,8 +66,7 @@ def command(
     overwrite: bool,
     centrality: bool,
     as_json: bool,
-    data_root: Path | None,
-    download: bool,
+    data: DataPlace,
     device: str,
     threads: int | None,
     quiet: bool,
@@ -106,10 +102,10 @@ def command(
     if len(runs) > 1:
         _check_comparison(out, runs, overwrite)
     with download_watch(quiet) as on_bytes:
-        loaded = {key: load_data(one, DataPlace(data_root, download, on_bytes)) for key, one in distinct.items()}
+        loaded = {key: load_data(one, data.watched(on_bytes)) for key, one in distinct.items()}
     sets = [loaded[one.dataset, one.resolution] for one in settings]
-    for run, model, data in zip(runs, models, sets, strict=True):
-        check_fit(model, data, str(run))
+    for run, model, images in zip(runs, models, sets, strict=True):
+        check_fit(model, images, str(run))
     scored, written = _score(runs, settings, models, sets, scoring, threads, quiet)
     agreed = agreement(models, sets[0], seed=scoring.seed, centrality=centrality) if same else None
     if agreed is not None:

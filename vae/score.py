@@ -10,7 +10,8 @@ import click
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import check_free, write_json
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import thread_options
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import quoted, run_command
 from vae.codes.settings import CodesSettings
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from vae.codes.scores import CodesScores
     from vae.codes.source import CodesSource
 
-_PATH = click.Path(path_type=Path)
 _PROGRAM = "python -m vae.score"
 _PARTS = 1000
 # Of the progress of the whole: what reading takes.
@@ -35,7 +35,7 @@ _NAMED = 12
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Example: python -m vae.score codes.npz --folds 5 --out scores",
 )
-@click.argument("files", type=_PATH, nargs=-1, required=True)
+@click.argument("files", type=PATH, nargs=-1, required=True)
 @settings_options("settings", CodesSettings())
 @click.option("--codes", "code_names", metavar="A,B", help="Of a table: columns of codes; * stands for any text.")
 @click.option(
@@ -46,12 +46,11 @@ _NAMED = 12
 )
 @click.option("--drop-missing", is_flag=True, help="Leave rows with missing or infinite values out.")
 @click.option(
-    "-o", "--out", type=_PATH, default=Path("scores"), show_default=True, help="Folder for scores.json and the picture."
+    "-o", "--out", type=PATH, default=Path("scores"), show_default=True, help="Folder for scores.json and the picture."
 )
 @click.option("--force", "--overwrite", "overwrite", is_flag=True, help="Replace the scores in --out.")
 @click.option("--json", "as_json", is_flag=True, help="Print what scores.json holds instead of a table.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores].")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, only the result.")
+@thread_options
 def command(
     files: tuple[Path, ...],
     settings: CodesSettings,

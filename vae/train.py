@@ -19,10 +19,11 @@ from ganwalk.files import owned_folder
 from ganwalk.ledger import Placement, SharesMissing
 from ganwalk.ledger.command_line import ledger_options
 from ganwalk.options import Option, TextForm, options_of
-from ganwalk.options.command_line import click_option, field_options
+from ganwalk.options.command_line import PATH, click_option, field_options
+from ganwalk.options.common import common_options, data_options
 from ganwalk.options.words import shown_default
 from ganwalk.progress import progress_bar, say
-from ganwalk.ranges import parse_seeds
+from ganwalk.ranges import format_seeds, parse_seeds
 from ganwalk.resuming.agreement import check_same
 from ganwalk.terminal import download_watch, quoted, retyped, run_command, set_up_torch, told_how_to_continue
 from vae.grid import TRAINED, Making, but_for_seeds, members, parse_arms, run_grid
@@ -41,9 +42,10 @@ from vae.settings import (
     to_json,
 )
 
-_PATH = click.Path(path_type=Path)
 _RUNS = Path("vae-runs")
 _PROGRAM = "python -m vae.train"
+_SEEDS = TextForm("11-18", parse_seeds, format_seeds)
+_ARMS = TextForm("plain,topdis", parse_arms, ",".join)
 # What a run's configuration does not hold.
 _NOT_SAVED = ("data_root", "download", "device", "metrics", "look_every", "tensorboard", "threads")
 # Seconds of steps that tell how long all of them take.
@@ -71,10 +73,9 @@ def _objective_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _listed(flag: str, parse: Callable[[str], Any], metavar: str, help: str) -> Callable[..., Any]:
+def _listed(name: str, form: TextForm, help: str) -> Callable[..., Any]:
     """An option whose text stands for several values; None if it is not typed."""
-    form = TextForm(metavar, parse, str)
-    return click_option(flag.lstrip("-"), flag.lstrip("-"), Option(help, text=form), str, help)
+    return click_option(name, name, Option(help, text=form), str, help)
 
 
 @click.command(
@@ -84,8 +85,7 @@ def _listed(flag: str, parse: Callable[[str], Any], metavar: str, help: str) -> 
     + unknowns_help(),
 )
 @field_options(TrainingSettings)
-@click.option("--data-root", type=_PATH, help="Folder or file of a public data set [default: in the cache].")
-@click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set.")
+@data_options
 @click.option("--topdis/--no-topdis", default=None, help="Train with or without the TopDis term [default: with].")
 @click.option(
     "--preset",
@@ -93,10 +93,10 @@ def _listed(flag: str, parse: Callable[[str], Any], metavar: str, help: str) -> 
     metavar="NAME",
     help=presets_help(),
 )
-@click.option("--config", type=_PATH, help="JSON of settings, such as a run's config.json; options go over it.")
+@click.option("--config", type=PATH, help="JSON of settings, such as a run's config.json; options go over it.")
 @_objective_options
 @field_options(TopDisSettings, prefix=TOPDIS, spelled="topdis-")
-@click.option("-o", "--out", type=_PATH, help=f"Folder of the run [default: one in {_RUNS}/ named by the settings].")
+@click.option("-o", "--out", type=PATH, help=f"Folder of the run [default: one in {_RUNS}/ named by the settings].")
 @click.option("--resume", is_flag=True, help="Continue the run in --out from its last checkpoint.")
 @click.option("--force", "--overwrite", "overwrite", is_flag=True, help="Start anew in a folder that holds a run.")
 @click.option(
@@ -111,19 +111,16 @@ def _listed(flag: str, parse: Callable[[str], Any], metavar: str, help: str) -> 
     type=click.IntRange(0),
     help="Steps between pictures and quick scores, up to the next row of metrics.csv; 0 for never [default: a fifth].",
 )
-@_listed("--seeds", parse_seeds, "11-18", "Train a model for each of these seeds, in lockstep, into folders in --out.")
-@_listed("--arms", parse_arms, "plain,topdis", "Train each of them without the TopDis term, with it, or both.")
+@_listed("seeds", _SEEDS, "Train a model for each of these seeds, in lockstep, into folders in --out.")
+@_listed("arms", _ARMS, "Train each of them without the TopDis term, with it, or both.")
 @click.option(
     "--together", type=click.IntRange(1), help="Models of --seeds and --arms in lockstep in one job [default: all]."
 )
 @ledger_options("vae.run")
 @click.option("--tensorboard", is_flag=True, help="Also write event files for TensorBoard.")
-@click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores].")
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result.")
+@common_options
 def command(
-    data_root: Path | None,
-    download: bool,
+    data: DataPlace,
     preset: str | None,
     config: Path | None,
     out: Path | None,
@@ -165,7 +162,7 @@ def command(
     check_options(settings.objective, settings.options)
     making = Making(
         root=out or _RUNS,
-        data=DataPlace(data_root, download),
+        data=data,
         together=together,
         metrics=None if metrics == "none" else metrics,
         look_every=look_every,

@@ -11,16 +11,16 @@ import click
 from ganwalk.animation.settings import AnimationSettings
 from ganwalk.commands.options import (
     AMPLITUDE,
-    PATH,
     External,
     batch_option,
-    common_options,
     cutoff_option,
     external_options,
     force_option,
     found_class_option,
+    given_samples,
     layers_option,
     open_directions,
+    open_generator,
     percent,
     plain_amplitude_option,
     seed_style_option,
@@ -28,7 +28,8 @@ from ganwalk.commands.options import (
 from ganwalk.commands.suggestions import code_again, directions_again, external_again
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options
 from ganwalk.options.words import command_words
 from ganwalk.progress import progress_bar
 from ganwalk.ranges import SEED_STYLES
@@ -116,7 +117,7 @@ def animate(
     set_up_torch(device, threads)
     from ganwalk.animation.frames import Animation
     from ganwalk.animation.run import check_target, partial_folder, write_animation
-    from ganwalk.generators.loading import load_directions_generator, load_generator
+    from ganwalk.generators.loading import load_generator
     from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.interchange.latents import read_latents
     from ganwalk.ranges import parse_seeds
@@ -134,19 +135,17 @@ def animate(
     if walks or directions_path is not None or name is None:
         path, directions = _open(directions_path, walks, quiet)
     walk = None if directions is None or not walks else _walk(directions, direction, combine, amplitude, layers_text)
-    with download_watch(quiet) as on_bytes:
-        if directions is None:
-            assert name is not None
+    if directions is not None:
+        generator = open_generator(directions, name, external, device=device, quiet=quiet)
+    else:
+        assert name is not None
+        with download_watch(quiet) as on_bytes:
             generator = load_generator(name, device, on_bytes, **external)
-        else:
-            generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
     found_class = directions.class_index if class_index is None and directions is not None else class_index
     keyframes = _keyframes(seeds, seed_style, found_class, files, class_index, generator)
     animation = Animation(generator, keyframes, settings, walk, truncation_cutoff, batch)
     given = {
-        "seeds": seeds_text,
-        "latents": ",".join(one.path.stem for one in files) or None,
-        "seed-style": None if seed_style == SEED_STYLES[0] else seed_style,
+        **given_samples(seeds_text, files, seed_style),
         "direction": None if walk is None or direction is None else walk.edit[0].index,
         "combine": combine,
         "amplitude": None if amplitude == AMPLITUDE or combine is not None else f"{amplitude:g}",

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganwalk.commands.options import (
-    PATH,
     External,
     directions_option,
     external_options,
     force_option,
     generator_option,
     open_directions,
+    open_generator,
 )
 from ganwalk.commands.suggestions import identity_again
 from ganwalk.errors import GanwalkError
+from ganwalk.options.command_line import PATH
 from ganwalk.terminal import download_watch, quoted
 
 if TYPE_CHECKING:
@@ -186,12 +187,9 @@ def _free_out(out: Path | None, path: Path, operation: str, force: bool) -> Path
 
 def _num_layers(found: Directions, limits: Iterable[Layers | None], name: str | None, external: External) -> int | None:
     """The number of the generator's layers, if directions of different layers have to become W+; otherwise None."""
-    from ganwalk.generators.loading import load_directions_generator
-
     if found.space != "w" or len(set(limits)) == 1:
         return None
-    with download_watch(quiet=False) as on_bytes:
-        generator = load_directions_generator(found.generator, name, progress=on_bytes, **external)
+    generator = open_generator(found, name, external)
     found.check(generator)
     return int(generator.num_layers)
 

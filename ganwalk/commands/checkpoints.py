@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from ganwalk.commands.options import PATH, External, external_options, force_option
+from ganwalk.commands.options import External, external_options, force_option
 from ganwalk.commands.suggestions import external_again
 from ganwalk.errors import GanwalkError
+from ganwalk.options.command_line import PATH
 from ganwalk.terminal import download_watch, quoted
 
 

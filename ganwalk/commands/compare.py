@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,22 +12,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganwalk.commands.options import (
-    PATH,
     External,
     check_data_root,
     classifier_options,
-    common_options,
-    data_options,
     external_options,
     force_option,
     with_what_there_is,
 )
-from ganwalk.commands.suggestions import code_again
+from ganwalk.commands.suggestions import code_again, command_again
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings
 from ganwalk.ledger.command_line import ledger_options
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options, data_options
 from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch, told_how_to_continue
 
@@ -119,7 +115,7 @@ def compare(
                 folder=out / "runs",
                 resume=resume,
                 threads=threads,
-                command=shlex.join(["ganwalk", *sys.argv[1:]]),
+                command=command_again(),
                 on_progress=lambda what, share: advance(int(1000 * share), what),
                 where=where,
                 load=load,

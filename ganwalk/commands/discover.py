@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,8 @@ import click
 
 from ganwalk.commands.options import (
     DEFAULT_OUT,
-    PATH,
     External,
     classifier_options,
-    common_options,
     external_options,
     force_option,
     with_what_there_is,
@@ -27,7 +24,8 @@ from ganwalk.discovery.settings import ON_STUDENT, OPTIMISED, SUPERVISED, Discov
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
 from ganwalk.options import options_of
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options
 from ganwalk.options.fields import shown_name
 from ganwalk.progress import say
 from ganwalk.terminal import download_watch, set_up_torch, told_how_to_continue
@@ -95,9 +93,10 @@ def discover(
     checkpoint = out / CHECKPOINT_FILE
     # What --resume would continue: until this run begins, the files may be another's.
     unfinished = [checkpoint, out / IMAGES_FILE] if resume else []
+    ended = f"another process of this run has ended: start it again with --resume, it continues from {out}"
     with (
         parallel.process_group(torch.device(device)),
-        _ended_with_others(out),
+        parallel.ended_with_others(ended),
         told_how_to_continue(unfinished if parallel.rank() == 0 else []),
         owned_folder(out) if parallel.rank() == 0 else contextlib.nullcontext(),
     ):
@@ -200,33 +199,6 @@ def _where(result: DiscoveryResult) -> str:
     if result.polish is not None:
         return f"at step {result.polish.steps} of {result.settings.polish} of the polish"
     return f"at step {result.steps_done} of {result.settings.steps}"
-
-
-@contextlib.contextmanager
-def _ended_with_others(out: Path) -> Iterator[None]:
-    """The end of another process of torchrun, which torch tells in many lines, names what continues."""
-    from ganwalk import parallel
-
-    together = parallel.processes() > 1
-    message = f"another process of this run has ended: start it again with --resume, it continues from {out}"
-
-    def on_terminated(number: int, frame: Any) -> None:
-        # torchrun ends the other processes when one is gone; as an error, it lets the checkpoint be written.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise GanwalkError(message)
-
-    before = signal.signal(signal.SIGTERM, on_terminated) if together else None
-    try:
-        yield
-    except RuntimeError as error:
-        # gloo has no error of its own for a process that is gone.
-        if not together or not any(name in str(error).lower() for name in ("gloo", "nccl", "connection")):
-            raise
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise GanwalkError(message) from error
-    finally:
-        if together and signal.getsignal(signal.SIGTERM) is on_terminated:
-            signal.signal(signal.SIGTERM, before)
 
 
 def _announce(seconds: float, settings: DiscoverySettings) -> None:

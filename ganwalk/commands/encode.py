@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganwalk.commands.options import PATH, common_options, directions_option, force_option, open_directions
+from ganwalk.commands.options import directions_option, force_option, open_directions
 from ganwalk.commands.suggestions import identity_again
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.options.command_line import PATH
+from ganwalk.options.common import common_options
+from ganwalk.tables import table_lines
 from ganwalk.terminal import quoted, set_up_torch
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def encode(
     import torch
 
     from ganwalk.evaluation.representation.encoder import ENCODER_FILE, Encoder
+    from ganwalk.evaluation.representation.outputs import facts_of_codes, write_codes
     from ganwalk.photos import read_photo
 
     path, directions = _directions_of(directions_path, encoder_path, quiet or as_json)
@@ -81,13 +83,14 @@ def encode(
     photos = [read_photo(p, encoder.config.size, averaged=True, proportions=proportions) for p in pictures]
     images = torch.cat([photo.image(encoder.config.channels) for photo in photos])
     codes = encoder.to(device).encode(images.to(device)).cpu().numpy()
-    written = _write(out, pictures, directions, codes) if out is not None else None
+    if out is not None:
+        write_codes(out, pictures, directions, codes)
     if as_json:
-        click.echo(json.dumps(_facts(pictures, directions, encoder, codes), indent=1))
+        click.echo(json.dumps(facts_of_codes(pictures, directions, encoder, codes), indent=1))
         return
     _print_table(pictures, directions, encoder, codes)
-    if written is not None:
-        click.echo(f"wrote {written}")
+    if out is not None:
+        click.echo(f"wrote {out}")
     again = identity_again(directions.generator)
     # What the encoder reads badly says little.
     readable = encoder.fit.nan_to_num(0.0).clamp_min(0).numpy()
@@ -104,37 +107,6 @@ def _directions_of(path: Path | None, encoder: Path | None, quiet: bool) -> tupl
     return open_directions(path, quiet)
 
 
-def _facts(pictures: Sequence[Path], directions: Directions, encoder: Encoder, codes: np.ndarray) -> dict[str, object]:
-    """Everything that is known of the pictures, as JSON can hold it."""
-    rows = [
-        {"direction": index, "name": label.name, "fit": None if fit != fit else fit}
-        for index, (label, fit) in enumerate(zip(directions.labels, encoder.fit.tolist(), strict=True))
-    ]
-    found = [{"file": str(path), "codes": row} for path, row in zip(pictures, codes.tolist(), strict=True)]
-    return {"directions": rows, "pictures": found}
-
-
-def _write(path: Path, pictures: Sequence[Path], directions: Directions, codes: np.ndarray) -> Path:
-    """A row for each picture, a column for each direction."""
-    import numpy as np
-
-    from ganwalk.files import write_bytes, write_text
-
-    names = [label.name or str(index) for index, label in enumerate(directions.labels)]
-    files = [str(picture) for picture in pictures]
-    if path.suffix.lower() == ".csv":
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["file", *names])
-        writer.writerows([file, *row] for file, row in zip(files, codes.tolist(), strict=True))
-        write_text(path, text.getvalue())
-        return path
-    data = io.BytesIO()
-    np.savez(data, codes=codes, files=np.array(files), directions=np.array(names))
-    write_bytes(path, data.getvalue())
-    return path
-
-
 def _print_table(pictures: Sequence[Path], directions: Directions, encoder: Encoder, codes: np.ndarray) -> None:
     """A row for each direction, a column for each picture; faint where the encoder hardly reads a direction."""
     fits = encoder.fit.tolist()
@@ -145,10 +117,7 @@ def _print_table(pictures: Sequence[Path], directions: Directions, encoder: Enco
         for index, row in enumerate(codes.T):
             cells = [f"{value:+.2f}" for value in row[part]]
             table.append([one_line(directions.title(index), 2 * _LONGEST), *cells, _fit(fits[index])])
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        for k, (first, *cells) in enumerate(table):
-            shown = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
-            line = "  ".join([f"{first:<{widths[0]}}", *shown])
+        for k, line in enumerate(table_lines(table)):
             click.echo(click.style(line, dim=True) if k and not fits[k - 1] >= _FAINT else line)
 
 

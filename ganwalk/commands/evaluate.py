@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ganwalk.commands.options import (
-    PATH,
     External,
     check_data_root,
     classifier_options,
-    common_options,
-    data_options,
     directions_option,
     external_options,
     force_option,
     generator_option,
     open_directions,
+    open_generator,
 )
 from ganwalk.commands.suggestions import code_again, directions_again
-from ganwalk.errors import GanwalkError, one_line
+from ganwalk.errors import one_line
 from ganwalk.estimates import announce
-from ganwalk.evaluation.settings import OF_REPRESENTATION, EvaluationSettings
-from ganwalk.options.command_line import settings_options
+from ganwalk.evaluation.settings import EvaluationSettings
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options, data_options
 from ganwalk.progress import late_bar
+from ganwalk.tables import table_lines
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 if TYPE_CHECKING:
     from ganwalk.data_place import DataPlace
-    from ganwalk.directions import Directions
     from ganwalk.evaluation import Evaluation
 
 
@@ -73,19 +72,18 @@ def evaluate(
     set_up_torch(device, threads)
     from ganwalk.evaluation.outputs import EVALUATION_FILE, write_outputs
     from ganwalk.evaluation.run import run_evaluation
+    from ganwalk.evaluation.stored import check_other_scores
     from ganwalk.files import made_folder
-    from ganwalk.generators.loading import load_directions_generator
 
     path, directions = open_directions(directions_path, quiet or as_json)
     # Styles have no class any more.
     if settings.class_index is None and not settings.latents:
         settings = replace(settings, class_index=directions.class_index)
-    with download_watch(quiet) as on_bytes:
-        generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
+    generator = open_generator(directions, name, external, device=device, quiet=quiet)
     reader = make_reader(generator, settings.class_index)
     folder = out or path.parent
     if not force:
-        _check_other_scores(folder / EVALUATION_FILE, directions, settings.resolve(generator), generator)
+        check_other_scores(folder / EVALUATION_FILE, directions, settings.resolve(generator), generator)
     # Late: it would stand where the estimate is to be told.
     with (
         made_folder(folder),
@@ -124,48 +122,6 @@ def _shorter(settings: EvaluationSettings) -> str:
     return "fewer --samples or --no-reconstructor shorten it"
 
 
-def _check_other_scores(path: Path, directions: Directions, settings: EvaluationSettings, generator: Any) -> None:
-    """Refuses to replace scores of these directions that were measured otherwise, or of others beside them."""
-    from ganwalk.directions import DIRECTIONS_FILE
-    from ganwalk.evaluation.run import latents_in_words
-    from ganwalk.evaluation.stored import load_evaluation
-
-    try:
-        held = load_evaluation(path, directions)
-    except GanwalkError:
-        # Of no use to anybody.
-        held = None
-    if held is None and _scores_of_others(path, directions):
-        raise GanwalkError(
-            f"{path} holds scores of the {DIRECTIONS_FILE} beside it, which are other directions: choose another "
-            "folder with --out, or replace them with --force"
-        )
-    # Scores of before there were any latents are of drawn samples.
-    stored = {"latents": None, **held["settings"]} if held else {}
-    given = settings.given(generator)
-    wanted = {**asdict(settings), "latents": None if given is None else latents_in_words(settings, given)}
-    # Scores that were not there are no loss.
-    added = ("representation", *OF_REPRESENTATION) if not stored.get("representation") else ()
-    changed = [name for name, value in wanted.items() if name in stored and stored[name] != value and name not in added]
-    if changed:
-        raise GanwalkError(
-            f"{path} holds scores with other settings ({', '.join(changed)}): replace them with --force, "
-            "or choose another folder with --out"
-        )
-
-
-def _scores_of_others(path: Path, directions: Directions) -> bool:
-    """Whether scores belong to the discovery in their folder, and that is not these directions."""
-    from ganwalk.directions import DIRECTIONS_FILE, Directions
-    from ganwalk.evaluation.stored import load_evaluation
-
-    try:
-        owner = Directions.load(path.parent / DIRECTIONS_FILE)
-        return owner.fingerprint() != directions.fingerprint() and load_evaluation(path, owner) is not None
-    except GanwalkError:
-        return False
-
-
 def _print_evaluation(evaluation: Evaluation) -> None:
     """A row for each direction, faint where it has no effect, then the means and the best that they could be."""
     from ganwalk.evaluation.meanings import NO_EFFECT, SCORES, has_no_effect
@@ -178,12 +134,9 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         if has_no_effect(row) and "factor" in row:
             cells[names.index("factor")] = NO_EFFECT
         table.append([str(row["direction"]), *cells])
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for k, (first, *cells) in enumerate(table):
-        shown = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
-        line = "  ".join([f"{first:<{widths[0]}}", *shown])
+    for k, line in enumerate(table_lines(table)):
         faint = k > 0 and has_no_effect(rows[k - 1])
-        if faint and NO_EFFECT not in cells:
+        if faint and NO_EFFECT not in table[k]:
             line += f"  {NO_EFFECT}"
         click.echo(click.style(line, dim=True) if faint else line)
     best, summary = evaluation.best_possible(), evaluation.summary()

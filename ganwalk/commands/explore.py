@@ -13,7 +13,6 @@ import click
 from ganwalk.commands.options import (
     External,
     batch_option,
-    common_options,
     external_options,
     generator_option,
     latents_option,
@@ -22,6 +21,7 @@ from ganwalk.commands.options import (
 )
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError
+from ganwalk.options.common import common_options
 from ganwalk.progress import late_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 

@@ -7,9 +7,17 @@ from typing import Any
 
 import click
 
-from ganwalk.commands.options import PATH, External, external_options, force_option, generator_option, open_directions
+from ganwalk.commands.options import (
+    External,
+    external_options,
+    force_option,
+    generator_option,
+    open_directions,
+    open_generator,
+)
 from ganwalk.commands.suggestions import code_again, identity_again
 from ganwalk.errors import GanwalkError
+from ganwalk.options.command_line import PATH
 from ganwalk.terminal import download_watch, quoted
 
 
@@ -102,7 +110,6 @@ def export(
     a folder of them then, or a file if there is one direction. wplus and e4e may ask for the generator's layers.
     """
     from ganwalk.files import check_free
-    from ganwalk.generators.loading import load_directions_generator
     from ganwalk.interchange import export_directions
     from ganwalk.interchange.export import export_format, export_paths, needs_layers
 
@@ -113,8 +120,7 @@ def export(
         check_free(file, force)
     num_layers = None
     if needs_layers(directions, kind):
-        with download_watch(quiet=False) as on_bytes:
-            generator = load_directions_generator(directions.generator, name, progress=on_bytes, **external)
+        generator = open_generator(directions, name, external)
         directions.check(generator)
         num_layers = generator.num_layers
     export_directions(directions, target, kind, num_layers=num_layers)

@@ -9,22 +9,16 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ganwalk.commands.options import (
-    PATH,
-    External,
-    classifier_options,
-    common_options,
-    external_options,
-    open_directions,
-)
+from ganwalk.commands.options import External, classifier_options, external_options, open_directions, open_generator
 from ganwalk.commands.suggestions import code_again, command_again, directions_again, identity_again
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
 from ganwalk.labels import Label
 from ganwalk.naming.settings import NamingSettings
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options
 from ganwalk.progress import progress_bar
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import quoted, set_up_torch
 
 # Parameters of `name` without --auto.
 _PLAIN = {"direction", "name", "note", "star", "hide", "as_json", "path"}
@@ -166,7 +160,6 @@ def _name_automatically(
     from dataclasses import asdict, replace
 
     from ganwalk.directions.files import amend
-    from ganwalk.generators.loading import load_directions_generator
     from ganwalk.naming.suggest import choose_reader, seconds_of_naming, suggest_names
     from ganwalk.naming.words import with_names
 
@@ -178,8 +171,7 @@ def _name_automatically(
         raise GanwalkError("nothing to name: the directions have names already, which --force replaces")
     if settings.class_index is None:
         settings = replace(settings, class_index=directions.class_index)
-    with download_watch(quiet) as on_bytes:
-        generator = load_directions_generator(directions.generator, generator_name, device, on_bytes, **external)
+    generator = open_generator(directions, generator_name, external, device=device, quiet=quiet)
     reader = choose_reader(generator, settings.by, make_reader(generator, settings.class_index))
     walked = directions.select(chosen)
     if not quiet:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
 from ganwalk.errors import GanwalkError
-from ganwalk.options.command_line import Number, option_group
+from ganwalk.options.command_line import PATH, Number, option_group
 from ganwalk.ranges import SEED_STYLES
+from ganwalk.terminal import download_watch
 
 if TYPE_CHECKING:
     from ganwalk.data_place import DataPlace
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from ganwalk.discovery.settings import DiscoverySettings
     from ganwalk.evaluation.settings import EvaluationSettings
     from ganwalk.generators.base import Generator
+    from ganwalk.interchange.latents import LatentsFile
 
-PATH = click.Path(path_type=Path)
 DEFAULT_OUT = Path("ganwalk-out")
 # Ends of a walk in pictures, in standard deviations.
 AMPLITUDE = 3.0
@@ -100,14 +101,6 @@ amplitude_option = click.option(
 )
 
 
-# Of every command that runs a generator.
-common_options = option_group(
-    click.option("--device", default="cpu", show_default=True, help="torch device, such as cpu or cuda."),
-    click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores]."),
-    click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result."),
-)
-
-
 class External(TypedDict):
     """What was said of a generator that is code: further arguments of `load_generator`."""
 
@@ -173,21 +166,6 @@ def _make_reader(
     return load_classifier(classifier, generator, trust=trust, attributes=attributes, class_index=class_index)
 
 
-def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options for the file of a public data set, handed on as one argument for `run_evaluation`."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Any, data_root: Path | None, download: bool, **kwargs: Any) -> Any:
-        from ganwalk.data_place import DataPlace
-
-        return command(*args, data=DataPlace(data_root, download), **kwargs)
-
-    return option_group(
-        click.option("--data-root", type=PATH, help="Folder or file of a public data set [default: in the cache]."),
-        click.option("--download/--no-download", default=True, show_default=True, help="Download a public data set."),
-    )(wrapped)
-
-
 def check_data_root(settings: EvaluationSettings, data: DataPlace) -> None:
     """Refuses the place of a data set that nothing asks for."""
     if data.root is not None and not settings.representation:
@@ -205,6 +183,25 @@ def open_directions(path: Path | None, quiet: bool = False) -> tuple[Path, Direc
     if not quiet:
         click.echo(f"using {opened.description}")
     return opened.path, opened.directions
+
+
+def open_generator(
+    directions: Directions, name: str | None, external: External, *, device: str = "cpu", quiet: bool = False
+) -> Any:
+    """The generator that directions belong to, or the one named, after a look whether it is theirs."""
+    from ganwalk.generators.loading import load_directions_generator
+
+    with download_watch(quiet) as on_bytes:
+        return load_directions_generator(directions.generator, name, device, on_bytes, **external)
+
+
+def given_samples(seeds_text: str | None, latents: Sequence[LatentsFile], seed_style: str) -> dict[str, str | None]:
+    """What was said of the samples to show, for the names of pictures; None stands for what was not."""
+    return {
+        "seeds": seeds_text,
+        "latents": ",".join(one.path.stem for one in latents) or None,
+        "seed-style": None if seed_style == SEED_STYLES[0] else seed_style,
+    }
 
 
 def percent(advance: Callable[[int, str], None]) -> Callable[[int, int], None]:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from ganwalk.commands.options import PATH, External, common_options, external_options, force_option
+from ganwalk.commands.options import External, external_options, force_option
 from ganwalk.commands.suggestions import code_again
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options
 from ganwalk.photos import find_photos, parse_crop
 from ganwalk.progress import progress_bar, say
+from ganwalk.projection.names import check_names, check_target, checkpoint_beside, without_projections
 from ganwalk.projection.settings import ProjectionSettings
 from ganwalk.terminal import download_watch, quoted, set_up_torch, told_how_to_continue
-
-if TYPE_CHECKING:
-    from ganwalk.photos import Photo
-    from ganwalk.projection.run import Prepared, Projection
 
 # Of a progress bar, for each photo.
 _PARTS = 1000
@@ -70,21 +66,21 @@ def project(
     away.
     """
     crop = None if crop_text is None else parse_crop(crop_text)
-    paths = _without_ours(find_photos(photos), photos)
+    paths = without_projections(find_photos(photos), photos)
     if crop is not None and len(paths) > 1:
         raise GanwalkError(f"--crop is of one photo, and {len(paths)} are given: project them one by one")
     set_up_torch(device, threads)
     from ganwalk.generators.loading import load_generator
     from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.photos import read_photo
-    from ganwalk.projection.names import check_names
+    from ganwalk.projection.files import project_photo
     from ganwalk.projection.perceptual import load_perceptual
     from ganwalk.projection.run import prepare
 
     targets = [(path.parent if out is None else out) / f"{path.stem}.npz" for path in paths]
     check_names(targets, paths)
     for target in targets:
-        _check_target(target, resume, force)
+        check_target(target, resume, force)
     with download_watch(quiet) as on_bytes:
         generator = load_generator(name, device, on_bytes, **external)
     resolved = settings.resolve(generator)
@@ -98,8 +94,13 @@ def project(
         images = resolved.candidates + _GRADIENT * resolved.steps * len(paths)
         remedy = "fewer --steps" + " or photos" * (len(paths) > 1) + " shorten it"
         announce("projecting", images * seconds_per_latent(generator), remedy, quiet)
+
+    def tell_early(picture: Path) -> None:
+        if not quiet:
+            say(f"a first result is there, to look at while the search goes on: {picture}")
+
     with (
-        told_how_to_continue([_checkpoint(target) for target in targets]),
+        told_how_to_continue([checkpoint_beside(target) for target in targets]),
         progress_bar(_PARTS * (len(paths) + 1), "projecting", quiet) as advance,
     ):
         prepared = prepare(
@@ -112,7 +113,7 @@ def project(
                 advance(int(_PARTS * (k + share)), path.name)
 
             photo = read_photo(path, generator.image_size, crop)
-            found.append(_project(prepared, photo, target, resume=resume, quiet=quiet, on_share=on_share))
+            found.append(project_photo(prepared, photo, target, resume=resume, on_share=on_share, on_early=tell_early))
     for target, projection in zip(targets, found, strict=True):
         if projection is None:
             click.echo(f"kept {target}: it is finished")
@@ -121,82 +122,3 @@ def project(
     again = code_again(generator, name, external)
     latents = "".join(f" --latents {quoted(target)}" for target in targets[:1])
     click.echo(f"next: ganwalk render{again}{latents} --direction 0")
-
-
-def _project(
-    prepared: Prepared,
-    photo: Photo,
-    target: Path,
-    *,
-    resume: bool,
-    quiet: bool,
-    on_share: Callable[[float], None],
-) -> Projection | None:
-    """The projection of one photo, written; None if it was finished before."""
-    from ganwalk.files import made_folder, try_locked
-    from ganwalk.projection.names import picture_beside
-    from ganwalk.projection.outputs import read_run, write_projection
-    from ganwalk.projection.run import run_projection
-    from ganwalk.resuming.agreement import check_fingerprint
-
-    image = photo.image(1 if prepared.generator.img_channels < 3 else 3)
-    run = prepared.fingerprint(image)
-    checkpoint = _checkpoint(target)
-    if resume and target.exists() and not checkpoint.exists():
-        check_fingerprint(target, read_run(target), run)
-        on_share(1.0)
-        return None
-    reference = Path(prepared.generator.identity.reference).name
-
-    def write(found: Projection) -> None:
-        write_projection(target, found, photo, run, reference)
-
-    def write_early(found: Projection) -> None:
-        write(found)
-        if not quiet:
-            say(f"a first result is there, to look at while the search goes on: {picture_beside(target)}")
-
-    with made_folder(target.parent), try_locked(target) as held:
-        if not held:
-            raise GanwalkError(f"another process projects to {target}: wait for it, or choose another --out")
-        found = run_projection(
-            prepared, image, checkpoint=checkpoint, resume=resume, on_share=on_share, on_early=write_early
-        )
-        write(found)
-        checkpoint.unlink(missing_ok=True)
-    return found
-
-
-def _without_ours(found: Sequence[Path], given: Sequence[Path]) -> list[Path]:
-    """Photos but for the pictures of earlier projections that lie among them, unless these were named."""
-    from ganwalk.projection.names import PICTURE_SUFFIX
-
-    kept = []
-    for path in found:
-        latents = path.with_name(path.name.removesuffix(PICTURE_SUFFIX) + ".npz")
-        if path in given or not (path.name.endswith(PICTURE_SUFFIX) and latents.exists()):
-            kept.append(path)
-    if not kept:
-        raise GanwalkError(f"{given[0]} holds nothing but pictures of projections: give a photo")
-    return kept
-
-
-def _checkpoint(target: Path) -> Path:
-    return target.with_name(f"{target.stem}.checkpoint.pt")
-
-
-def _check_target(target: Path, resume: bool, force: bool) -> None:
-    """Refuses to project where a result, or an unfinished one, is in the way."""
-    from ganwalk.files import check_free, check_writable
-    from ganwalk.projection.names import picture_beside
-
-    if resume:
-        check_writable(target)
-    elif _checkpoint(target).exists() and not force:
-        raise GanwalkError(
-            f"{_checkpoint(target)} is a projection that was not finished: continue it with --resume, or start anew "
-            "with --force"
-        )
-    else:
-        for path in (target, picture_beside(target)):
-            check_free(path, force)

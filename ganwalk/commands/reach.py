@@ -10,18 +10,19 @@ import click
 from ganwalk.calibration.settings import ReachSettings
 from ganwalk.commands.options import (
     External,
-    common_options,
     directions_option,
     external_options,
     force_option,
     generator_option,
     open_directions,
+    open_generator,
 )
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.estimates import announce
 from ganwalk.options.command_line import settings_options
+from ganwalk.options.common import common_options
 from ganwalk.progress import progress_bar
-from ganwalk.terminal import download_watch, set_up_torch
+from ganwalk.terminal import set_up_torch
 
 # Of the bar, what is left for the figure.
 _FIGURE = 10
@@ -58,7 +59,6 @@ def reach(
     from ganwalk.directions import DIRECTIONS_FILE
     from ganwalk.directions.files import amend
     from ganwalk.generators.base import device_of
-    from ganwalk.generators.loading import load_directions_generator
     from ganwalk.rendering.discovery import sheet_of, sheet_seconds
     from ganwalk.rendering.naming import check_replaceable, mark_of
     from ganwalk.samples import DrawnSamples
@@ -66,8 +66,7 @@ def reach(
     path, directions = open_directions(directions_path, quiet)
     if settings.class_index is None:
         settings = replace(settings, class_index=directions.class_index)
-    with download_watch(quiet) as on_bytes:
-        generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
+    generator = open_generator(directions, name, external, device=device, quiet=quiet)
     settings = settings.resolve(generator)
     directions = directions.to(device_of(generator))
     picture = path.with_name("reach.png" if path.name == DIRECTIONS_FILE else f"{path.stem}-reach.png")

@@ -12,21 +12,21 @@ from click.core import ParameterSource
 
 from ganwalk.commands.options import (
     AMPLITUDE,
-    PATH,
     REACH,
     External,
     amplitude_option,
     batch_option,
-    common_options,
     cutoff_option,
     directions_option,
     external_options,
     force_option,
     found_class_option,
     generator_option,
+    given_samples,
     latents_option,
     layers_option,
     open_directions,
+    open_generator,
     percent,
     seed_style_option,
     truncation_option,
@@ -34,9 +34,11 @@ from ganwalk.commands.options import (
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
+from ganwalk.options.command_line import PATH
+from ganwalk.options.common import common_options
 from ganwalk.progress import progress_bar
 from ganwalk.ranges import SEED_STYLES
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import quoted, set_up_torch
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -119,7 +121,6 @@ def render(
     if amplitude is None:
         _check_reach(layers_text, animated=gif or mp4)
     set_up_torch(device, threads)
-    from ganwalk.generators.loading import load_directions_generator
     from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.interchange.latents import latent_samples, read_latents
     from ganwalk.ranges import parse_layers, parse_seeds
@@ -136,8 +137,7 @@ def render(
     seeds = None if seeds_text is None else tuple(parse_seeds(seeds_text))
     layers = parse_layers(layers_text) if layers_text else None
     drawing = _drawing_of(directions, direction, combine, amplitude, layers)
-    with download_watch(quiet) as on_bytes:
-        generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
+    generator = open_generator(directions, name, external, device=device, quiet=quiet)
     samples: Samples
     drawn_class = directions.class_index if class_index is None else class_index
     if latents:
@@ -147,9 +147,7 @@ def render(
         shown = seeds or default_seeds(generator)
         samples = DrawnSamples(shown, truncation, truncation_cutoff, drawn_class, seed_style)
     given = {
-        "seeds": seeds_text,
-        "latents": ",".join(one.path.stem for one in latents) or None,
-        "seed-style": None if seed_style == SEED_STYLES[0] else seed_style,
+        **given_samples(seeds_text, latents, seed_style),
         "amplitude": None if amplitude == AMPLITUDE or combine is not None else _typed(amplitude),
         "steps": None if steps == _STEPS else steps,
         "truncation": None if truncation == 1.0 else f"{truncation:g}",

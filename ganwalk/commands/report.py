@@ -8,23 +8,23 @@ from pathlib import Path
 import click
 
 from ganwalk.commands.options import (
-    PATH,
     External,
-    common_options,
     directions_option,
     external_options,
     force_option,
     generator_option,
     open_directions,
+    open_generator,
     percent,
 )
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.estimates import announce
 from ganwalk.evaluation.settings import EvaluationSettings
-from ganwalk.options.command_line import settings_options
+from ganwalk.options.command_line import PATH, settings_options
+from ganwalk.options.common import common_options
 from ganwalk.progress import late_bar, progress_bar
 from ganwalk.rendering.report.settings import ReportSettings
-from ganwalk.terminal import download_watch, set_up_torch
+from ganwalk.terminal import set_up_torch
 
 
 @click.command(epilog="Example: ganwalk report --seeds 1-3 --out smile.html")
@@ -62,7 +62,6 @@ def report(
     set_up_torch(device, threads)
     from ganwalk.evaluation.run import run_evaluation
     from ganwalk.evaluation.stored import evaluation_beside, load_evaluation
-    from ganwalk.generators.loading import load_directions_generator
     from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.options.words import command_words
     from ganwalk.rendering.naming import check_replaceable, mark_of, settings_name, stem_among_others
@@ -74,8 +73,7 @@ def report(
     if settings.class_index is None and not settings.latents:
         settings = replace(settings, class_index=directions.class_index)
     evaluation = load_evaluation(evaluation_beside(path), directions) if scored else None
-    with download_watch(quiet) as on_bytes:
-        generator = load_directions_generator(directions.generator, name, device, on_bytes, **external)
+    generator = open_generator(directions, name, external, device=device, quiet=quiet)
     as_discovered = ReportSettings(class_index=None if settings.latents else directions.class_index)
     words = command_words(settings.named(), as_discovered, without=("batch",)) or []
     target = out or path.parent / f"{settings_name(stem_among_others(path) + 'report', words)}.html"

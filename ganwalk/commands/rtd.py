@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganwalk.commands.options import PATH, force_option
+from ganwalk.commands.options import force_option
 from ganwalk.commands.suggestions import command_again
-from ganwalk.errors import GanwalkError, one_line
+from ganwalk.errors import GanwalkError
+from ganwalk.options.command_line import PATH
+from ganwalk.options.common import thread_options
 from ganwalk.progress import progress_bar
-from ganwalk.rtd.choices import VARIANTS
+from ganwalk.rtd.choices import VARIANTS, Variant
+from ganwalk.tables import table_lines
 from ganwalk.terminal import quoted
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ganwalk.rtd.representations import Representation
     from ganwalk.rtd.score import Scores
-
-_TABLE, _HEAT_MAP, _BARCODES = "divergences.json", "divergences.png", "barcodes.png"
-_LONGEST = 16
-# Barcodes of all pairs of so many representations are drawn, of more those of neighbours.
-_ALL_PAIRS = 4
-_MOST_BARCODES = 24
 
 
 @click.command(epilog="Example: ganwalk rtd layer1.npy layer2.npy layer3.npy -o layers")
@@ -40,12 +33,11 @@ _MOST_BARCODES = 24
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the batches.")
 @click.option("-o", "--out", type=PATH, help="Folder for the table as JSON, a heat map and barcodes.")
 @force_option
-@click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores].")
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result.")
+@thread_options
 def rtd(
     files: tuple[Path, ...],
     id_name: str | None,
-    variant: str,
+    variant: Variant,
     metric: str,
     batch: int,
     repeats: int,
@@ -62,6 +54,7 @@ def rtd(
     interval.
     """
     from ganwalk.files import check_free
+    from ganwalk.rtd.outputs import OUTPUTS, write_outputs
     from ganwalk.rtd.representations import matched, read_representation
     from ganwalk.rtd.score import score_representations
     from ganwalk.rtd.settings import Settings
@@ -75,12 +68,12 @@ def rtd(
         if not path.exists():
             raise GanwalkError(f"{path} does not exist: give files of points, one row for each")
     if out is not None:
-        for name in (_TABLE, _HEAT_MAP, _BARCODES):
+        for name in OUTPUTS:
             check_free(out / name, force)
     read = [read_representation(path, id_name) for path in files]
     representations = matched(read)
     names = _names(files)
-    settings = Settings(minimax=False, variant=variant, threads=1)  # type: ignore[arg-type]
+    settings = Settings(minimax=False, variant=variant, threads=1)
     draw: dict[str, Any] = {"batch": batch, "repeats": repeats, "seed": seed, "metric": metric}
     with threads_limited(threads), progress_bar(100, "comparing", quiet) as advance:
         try:
@@ -98,11 +91,12 @@ def rtd(
     of = f"all {n} points" if n <= batch else f"{repeats} random batches of {batch} of {n} points"
     dropped = max(len(each.points) for each in read) - n
     unmatched = f"; up to {dropped} rows of a file have no match" if dropped else ""
-    click.echo(f"{variant} of {of}{unmatched}")
+    title = f"{variant} of {of}"
+    click.echo(f"{title}{unmatched}")
     if out is None:
         click.echo(f"next: {command_again()} -o rtd-out")
         return
-    written = _write(out, names, representations, scores, variant, draw, of)
+    written = write_outputs(out, names, representations, scores, variant, draw, title)
     click.echo(f"wrote {', '.join(map(str, written))}")
     click.echo(f"next: look at {quoted(written[1])}")
 
@@ -114,7 +108,9 @@ def _names(files: tuple[Path, ...]) -> list[str]:
 
 
 def _print_table(names: list[str], scores: Scores) -> None:
-    shown = [one_line(name, _LONGEST) for name in names]
+    from ganwalk.rtd.outputs import shortened
+
+    shown = [shortened(name) for name in names]
     several = len(scores.values) > 1
     rows = [["", *shown]]
     for i, name in enumerate(shown):
@@ -124,59 +120,5 @@ def _print_table(names: list[str], scores: Scores) -> None:
             spread = f" ± {summary.half_width:.2g}" if several and i != j else ""
             cells.append("-" if i == j else f"{summary.mean:.4g}{spread}")
         rows.append([name, *cells])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *cells in rows:
-        line = [f"{first:<{widths[0]}}", *(f"{cell:>{w}}" for cell, w in zip(cells, widths[1:], strict=True))]
-        click.echo("  ".join(line).rstrip())
-
-
-def _write(
-    out: Path,
-    names: list[str],
-    representations: list[Representation],
-    scores: Scores,
-    variant: str,
-    draw: dict[str, Any],
-    of: str,
-) -> list[Path]:
-    from ganwalk.files import atomic_path, write_json
-    from ganwalk.rtd.plot import plot_barcodes, plot_matrix
-
-    pairs = [
-        {"first": names[i], "second": names[j], "mean": s.mean, "std": s.std, "half_width": s.half_width, "n": s.count}
-        for i, j in combinations(range(len(names)), 2)
-        for s in [scores.of(i, j)]
-    ]
-    table = out / _TABLE
-    write_json(table, {"variant": variant, **draw, "points": len(representations[0].points), "pairs": pairs})
-    with atomic_path(out / _HEAT_MAP) as path:
-        plot_matrix(scores.mean, [one_line(name, _LONGEST) for name in names], path, title=f"{variant} of {of}")
-    with atomic_path(out / _BARCODES) as path:
-        barcodes = _barcodes(representations, names, variant, draw)
-        plot_barcodes(list(barcodes.values()), path, titles=list(barcodes), columns=min(4, 2 * len(names)))
-    return [table, out / _HEAT_MAP, out / _BARCODES]
-
-
-def _barcodes(
-    representations: list[Representation], names: list[str], variant: str, draw: dict[str, Any]
-) -> dict[str, Any]:
-    """Barcodes of the first batch, by titles: of the terms of the variant."""
-    from ganwalk.rtd import cross_barcode, lite_barcode, normalized
-    from ganwalk.rtd.score import Batches
-    from ganwalk.rtd.settings import Settings
-
-    batches = Batches.of([each.points for each in representations], **draw)
-    distances: list[np.ndarray] = [normalized(matrix, 0.9) for matrix in batches.distances(batches.indices[0])]
-    settings = Settings(minimax=False, variant=variant)  # type: ignore[arg-type]
-    pairs = list(combinations(range(len(names)), 2))
-    if len(names) > _ALL_PAIRS:
-        pairs = [(k, k + 1) for k in range(len(names) - 1)]
-    found = {}
-    for i, j in pairs:
-        for mode, swapped in settings.kinds:
-            first, second = (j, i) if swapped else (i, j)
-            arrow = "↔" if mode == "symmetric" else "→"
-            make = lite_barcode if settings.lite else cross_barcode
-            title = f"{one_line(names[first], _LONGEST)} {arrow} {one_line(names[second], _LONGEST)}"
-            found[title] = make(distances[first], distances[second], mode)
-    return dict(list(found.items())[:_MOST_BARCODES])
+    for line in table_lines(rows):
+        click.echo(line)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ganwalk.errors import one_line
 from ganwalk.labels import Label
 from ganwalk.layers import in_words
+from ganwalk.tables import table_lines
 
 if TYPE_CHECKING:
     from ganwalk.directions.artifact import Directions
@@ -30,10 +31,7 @@ def describe(directions: Directions) -> str:
 
 def as_text(directions: Directions) -> str:
     """A short table."""
-    rows = _table(directions)
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([_title(directions), *lines, *_rest(directions)])
+    return "\n".join([_title(directions), *table_lines(_table(directions), left=0), *_rest(directions)])
 
 
 def as_html(directions: Directions) -> str:

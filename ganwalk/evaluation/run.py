@@ -13,7 +13,7 @@ from ganwalk.data_place import DataPlace
 from ganwalk.directions import CHANNELS, Directions
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.view import View
-from ganwalk.errors import GanwalkError, one_line
+from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.axes import axis_scores, has_axes
 from ganwalk.evaluation.effects import effect_scores
 from ganwalk.evaluation.factors import factor_reader
@@ -107,7 +107,7 @@ def run_evaluation(
         compared=None if of_images else (view.layer, generator.layer_resolutions[view.layer]),
         fingerprint=directions.fingerprint(),
         settings=options,
-        latents="" if prepared.given is None else latents_in_words(options, prepared.given),
+        latents="" if prepared.given is None else options.latents_in_words(prepared.given),
         reader=None if prepared.reader is None else prepared.reader.identity,
         **scores,
     )
@@ -232,11 +232,6 @@ def _scores(prepared: _Prepared, threads: int | None, tell: OnStage) -> dict[str
         "reconstruction": reconstruction,
         "representation": representation,
     }
-
-
-def latents_in_words(settings: EvaluationSettings, given: StoredSamples) -> str:
-    """What tells latents from others: the names of their files, and their fingerprint."""
-    return f"{', '.join(one_line(file.name, 60) for file in settings.latents)} ({given.fingerprint[:12]})"
 
 
 def _latents_of(given: StoredSamples, generator: Generator, directions: Directions) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganwalk.errors import GanwalkError
+from ganwalk.errors import GanwalkError, one_line
 from ganwalk.options import FILES, check_settings, option
 
 if TYPE_CHECKING:
@@ -132,6 +132,10 @@ class EvaluationSettings:
 
         files = [read_latents(file) for file in self.latents]
         return latent_samples(files, generator, self.truncation_psi, self.truncation_cutoff, self.class_index)
+
+    def latents_in_words(self, given: StoredSamples) -> str:
+        """What tells the latents of `given` from others: the names of their files, and their fingerprint."""
+        return f"{', '.join(one_line(file.name, 60) for file in self.latents)} ({given.fingerprint[:12]})"
 
     def resolve(self, generator: Generator) -> EvaluationSettings:
         """These settings with None filled in and every value checked against the generator."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from ganwalk.directions import Directions
+from ganwalk.directions import DIRECTIONS_FILE, Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.effects import strongest_factor
 from ganwalk.evaluation.outputs import EVALUATION_FILE
+from ganwalk.evaluation.settings import OF_REPRESENTATION, EvaluationSettings
 from ganwalk.files import read_text
+from ganwalk.generators.base import Generator
 from ganwalk.records import is_number
 
 # Of a file: twenty directions of a thousand bars each take less than one.
@@ -46,6 +49,46 @@ def load_evaluation(path: Path, directions: Directions) -> dict[str, Any] | None
         for row, values in zip(facts["directions"], effects["matrix"], strict=True):
             row |= strongest_factor(effects["names"], values)
     return facts
+
+
+def check_other_scores(path: Path, directions: Directions, settings: EvaluationSettings, generator: Generator) -> None:
+    """Refuses to replace scores of these directions that were measured otherwise, or of others beside them.
+
+    Args:
+        path: where the new scores would be written.
+        settings: resolved for the generator.
+    """
+    try:
+        held = load_evaluation(path, directions)
+    except GanwalkError:
+        # Of no use to anybody.
+        held = None
+    if held is None and _belongs_to_others(path, directions):
+        raise GanwalkError(
+            f"{path} holds scores of the {DIRECTIONS_FILE} beside it, which are other directions: choose another "
+            "folder with --out, or replace them with --force"
+        )
+    # Scores of before there were any latents are of drawn samples.
+    stored = {"latents": None, **held["settings"]} if held else {}
+    given = settings.given(generator)
+    wanted = {**asdict(settings), "latents": None if given is None else settings.latents_in_words(given)}
+    # Scores that were not there are no loss.
+    added = ("representation", *OF_REPRESENTATION) if not stored.get("representation") else ()
+    changed = [name for name, value in wanted.items() if name in stored and stored[name] != value and name not in added]
+    if changed:
+        raise GanwalkError(
+            f"{path} holds scores with other settings ({', '.join(changed)}): replace them with --force, "
+            "or choose another folder with --out"
+        )
+
+
+def _belongs_to_others(path: Path, directions: Directions) -> bool:
+    """Whether scores belong to the discovery in their folder, and that is not these directions."""
+    try:
+        owner = Directions.load(path.parent / DIRECTIONS_FILE)
+        return owner.fingerprint() != directions.fingerprint() and load_evaluation(path, owner) is not None
+    except GanwalkError:
+        return False
 
 
 def _sound(facts: dict[str, Any], n: int) -> bool:

@@ -9,7 +9,8 @@
 
 From that follow the command line (`command_line.settings_options`), the checks (`check_settings`), the words of the
 command that sets them again (`words.command_words`), the table of the docs (`words.options_table`), and how files of
-older versions are read (`completed`). Nothing here imports torch, and only `command_line` imports click.
+older versions are read (`completed`). Options that are no settings, and that many commands have, are in `common`.
+Nothing here imports torch, and only `command_line` and `common` import click.
 """
 
 from ganwalk.options.fields import FILES, Option, TextForm, check_settings, completed, option, options_of

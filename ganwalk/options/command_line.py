@@ -19,6 +19,7 @@ from ganwalk.options.words import shown_default
 from ganwalk.records import scalar_type
 
 Command = Callable[..., Any]
+PATH = click.Path(path_type=Path)
 # Of the parameter of --config.
 _CONFIG = "config"
 
@@ -58,6 +59,11 @@ class _Text(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return self.form.parse(value) if isinstance(value, str) else value
+
+
+def as_typed(kind: click.ParamType, value: Any) -> str:
+    """The text that an option of this kind reads as this value."""
+    return kind.form.format(value) if isinstance(kind, _Text) else str(value)
 
 
 def option_group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -101,7 +107,7 @@ def settings_options(
             wrapped = click.option(
                 "--config",
                 _parameter(into, _CONFIG),
-                type=click.Path(path_type=Path),
+                type=PATH,
                 help="JSON of settings, such as the metrics.json of a run; options go over it.",
             )(wrapped)
         return field_options(type(base), offered, prefix=_parameter(into, ""), base=base)(wrapped)

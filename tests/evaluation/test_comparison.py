@@ -334,7 +334,12 @@ def test_the_command_takes_a_classifier(run):
     options = ("--methods", "random", "--seeds", 1, "--classifier", "c.ts", "--trust", "--attributes", "left,right")
     code, text = run(*COMMAND, *options)
     assert code == 0, text
-    assert json.loads(Path("ganwalk-comparison/comparison.json").read_text())["factors"] == ["left", "right"]
+    facts = json.loads(Path("ganwalk-comparison/comparison.json").read_text())
+    assert facts["factors"] == ["left", "right"]
+    assert facts["command"] == (
+        "ganwalk compare --generator blobs --methods random --seeds 1 --n-directions 3 --steps 1 --samples 8 "
+        "--threads 1 --trust --classifier c.ts --attributes left,right"
+    )
 
 
 def test_what_is_typed_is_checked_before_anything_is_loaded_or_looked_at(run):

@@ -22,12 +22,14 @@ from safetensors.torch import load_file, save_file
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_json
 from ganwalk.ledger import Placement
+from ganwalk.terminal import retyped
 from vae.comparison import holds_other_comparison
 from vae.grid import Making, members, parse_arms, run_grid
 from vae.models import VAE, ModelConfig
 from vae.run_folder import load_model, save_model
 from vae.settings import CHECKPOINT_FILE, MODEL_FILE, TopDisSettings, TrainingSettings, to_json
 from vae.train import _announced
+from vae.train import command as train_command
 from vae.training import Rhythm, train_together
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -560,6 +562,13 @@ def test_grids_are_seeds_of_arms():
     (one,) = members(replace(settings, topdis=None), (), ("topdis",), TopDisSettings(gamma=1.0))
     assert one.topdis.gamma == 1.0
     assert members(replace(settings, topdis=None), (4, 4), ()) == [replace(settings, topdis=None, seed=4)]
+
+
+def test_seeds_and_arms_are_typed_again_as_they_were():
+    again = ["--seeds", "11-13,5", "--arms", "topdis,plain"]
+    with train_command.make_context("train", list(again)) as context:
+        assert context.params["seeds"] == [11, 12, 13, 5] and context.params["arms"] == ("topdis", "plain")
+        assert retyped("seeds", "arms").split() == again
 
 
 @pytest.mark.slow

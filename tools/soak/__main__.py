@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from ganwalk.options.command_line import PATH
 from tools.soak.commands import COMMANDS, Command
 from tools.soak.disturbances import DISTURBANCES, Broken, Trial
 from tools.soak.processes import Hangs, import_everything
@@ -52,7 +53,7 @@ class Count:
 @click.option(
     "--seed", default=0, show_default=True, help="Of everything that is left to chance but the machine's pace."
 )
-@click.option("--json", "target", type=click.Path(path_type=Path), help="File for the counts.")
+@click.option("--json", "target", type=PATH, help="File for the counts.")
 def main(
     kills: int, runs: int, chosen: tuple[str, ...], wanted: tuple[str, ...], seed: int, target: Path | None
 ) -> None:
