@@ -24,7 +24,7 @@ from ganwalk.generators.base import (
     sample_labels,
     sample_z,
 )
-from ganwalk.ranges import SEED_STYLES
+from ganwalk.options.ranges import SEED_STYLES
 
 
 class Samples(Protocol):

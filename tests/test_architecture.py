@@ -6,7 +6,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # Of ganwalk, the lowest first.
-ROOMS = ["inert", "resuming", "options", "ledger", "rtd", "generators", "discovery", "interchange", "evaluation"]
+ROOMS = [
+    "inert",
+    "resuming",
+    "options",
+    "ledger",
+    "rtd",
+    "generators",
+    "directions",
+    "discovery",
+    "interchange",
+    "evaluation",
+]
 ROOMS += ["video", "rendering", "animation", "projection", "naming", "calibration", "explore", "commands"]
 
 
@@ -110,6 +121,20 @@ def test_rooms_import_downwards_only():
             ours, theirs = (part.split(".")[1:2] for part in (name, target))
             if name.startswith("ganwalk.") and ours and theirs and ours[0] in ROOMS and theirs[0] in ROOMS:
                 assert ROOMS.index(theirs[0]) <= ROOMS.index(ours[0]), f"{name} imports {target}"
+
+
+def test_every_room_has_its_place():
+    assert {path.parent.name for path in (ROOT / "ganwalk").glob("*/__init__.py")} == set(ROOMS)
+
+
+def test_single_files_lie_below_the_rooms():
+    """What rooms share uses at most those of the lowest; all others are named here."""
+    above = {"__main__": {"commands"}, "samples": {"generators"}}
+    for name in FILES:
+        package, *below = name.split(".")
+        if package == "ganwalk" and len(below) == 1 and below[0] not in ROOMS:
+            rooms = {target.split(".")[1] for target in imports(name) if target.count(".")} & set(ROOMS)
+            assert rooms - {"options", "inert"} == above.get(below[0], set()), name
 
 
 def test_what_reads_files_inertly_uses_errors_and_files_alone():

@@ -10,12 +10,12 @@ import torch
 from safetensors.torch import save_file
 
 from ganwalk.directions import Directions
+from ganwalk.directions.labels import Label
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.loading import load_generator
 from ganwalk.interchange import export_directions, import_directions, import_folder
 from ganwalk.interchange.export import needs_layers
-from ganwalk.labels import Label
 from ganwalk.shipped import shipped_file
 
 

@@ -13,12 +13,12 @@ import torch
 from ganwalk import files
 from ganwalk.directions import DIRECTIONS_FILE, Directions
 from ganwalk.directions.files import newest_directions, replace_directions, save_label
+from ganwalk.directions.labels import Label
 from ganwalk.discovery.searches import direct
 from ganwalk.errors import GanwalkError
 from ganwalk.generators import loading
 from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.generators.loading import load_generator
-from ganwalk.labels import Label
 from ganwalk.rendering.naming import settings_name
 
 CHECKPOINT = Path(__file__).parent / "golden" / "pickled_sg3repo_sg2_32.pkl"

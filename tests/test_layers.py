@@ -11,11 +11,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ganwalk.directions import Directions, shift_latents
+from ganwalk.directions.edits import Move, format_edit, parse_edit, walk
 from ganwalk.directions.files import replace_directions
+from ganwalk.directions.labels import Label
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.student.generator import told_apart
-from ganwalk.edits import Move, format_edit, parse_edit, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.run import evaluate
 from ganwalk.evaluation.views import view_of
@@ -24,11 +25,10 @@ from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
 from ganwalk.files import DIRECTIONS_KEY
 from ganwalk.generators.base import GeneratorIdentity
-from ganwalk.labels import Label
 from ganwalk.layers import indices_of, is_layers, layers_of
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.naming.suggest import suggest_names
-from ganwalk.ranges import format_layers, parse_layers
+from ganwalk.options.ranges import format_layers, parse_layers
 from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid
 from ganwalk.rendering.report import ReportSettings, write_report
 from ganwalk.rendering.report.reproduce import discover_command

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from ganwalk.directions import Directions
-from ganwalk.edits import Move, walk
+from ganwalk.directions.edits import Move, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity, one_hot, sample_labels, sample_z
 from ganwalk.generators.progan import ProGAN, ProGANConfig

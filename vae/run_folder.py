@@ -10,7 +10,7 @@ import torch
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import read_text, write_bytes
-from ganwalk.records import build_record
+from ganwalk.options.records import build_record
 from ganwalk.tensor_files import TensorFileError, open_tensors
 from vae.models import VAE, ModelConfig
 from vae.settings import MODEL_FILE

@@ -11,7 +11,7 @@ from typing import Any
 from ganwalk.errors import GanwalkError
 from ganwalk.files import read_json
 from ganwalk.options import TextForm, check_settings, completed, option
-from ganwalk.records import build_record
+from ganwalk.options.records import build_record
 from ganwalk.rtd.choices import ENDS, SCALE_GRADIENTS
 from vae.data import DATASETS
 from vae.objectives import OBJECTIVES

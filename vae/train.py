@@ -21,9 +21,9 @@ from ganwalk.ledger.command_line import ledger_options
 from ganwalk.options import Option, TextForm, options_of
 from ganwalk.options.command_line import PATH, click_option, field_options
 from ganwalk.options.common import common_options, data_options
+from ganwalk.options.ranges import format_seeds, parse_seeds
 from ganwalk.options.words import shown_default
 from ganwalk.progress import progress_bar, say
-from ganwalk.ranges import format_seeds, parse_seeds
 from ganwalk.resuming.agreement import check_same
 from ganwalk.terminal import download_watch, quoted, retyped, run_command, set_up_torch, told_how_to_continue
 from vae.grid import TRAINED, Making, but_for_seeds, members, parse_arms, run_grid

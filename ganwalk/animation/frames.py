@@ -17,7 +17,7 @@ from ganwalk.animation.settings import AnimationSettings
 from ganwalk.animation.timeline import Moment, Pace, count_transitions, is_closed, moments
 from ganwalk.animation.ways import Way, cutoff_at, is_style, way_through
 from ganwalk.directions import Directions
-from ganwalk.edits import Move, walk
+from ganwalk.directions.edits import Move, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.rendering.images import to_bytes

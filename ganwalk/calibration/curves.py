@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganwalk.reach import Reach
+from ganwalk.directions.reach import Reach
 
 # Steps of a pace on either side.
 PACE_STEPS = 16

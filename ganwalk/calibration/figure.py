@@ -11,10 +11,10 @@ import numpy as np
 
 from ganwalk.calibration.curves import Curves
 from ganwalk.directions import Directions
-from ganwalk.edits import Move
+from ganwalk.directions.edits import Move
+from ganwalk.directions.reach import Reach
 from ganwalk.files import atomic_path
 from ganwalk.generators.base import Generator
-from ganwalk.reach import Reach
 from ganwalk.rendering.images import is_zero, traverse, unmoved_pictures
 from ganwalk.samples import Samples
 from ganwalk.sheets import cell_of, resize

@@ -13,13 +13,13 @@ from ganwalk.calibration.clouds import WITHIN, Cloud, reduced
 from ganwalk.calibration.curves import Curves, reach_of
 from ganwalk.calibration.settings import ReachSettings, default_sizes
 from ganwalk.directions import Directions
+from ganwalk.directions.reach import Reach
 from ganwalk.discovery.view import View, latent_styles, sample_latents, style_features
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator
 from ganwalk.generators.timing import seconds_per_latent
 from ganwalk.options import takes_settings
 from ganwalk.progress import OnShare, progress_bar, share_counter
-from ganwalk.reach import Reach
 
 # Added to seeds, so that the walked samples and the cloud share none. Neither has latents of the seed itself: where the
 # weights of a network were drawn from the same seed, as those of `scenes` from 0, these are unlike all others.

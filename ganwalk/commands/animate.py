@@ -30,9 +30,9 @@ from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options
+from ganwalk.options.ranges import SEED_STYLES
 from ganwalk.options.words import command_words
 from ganwalk.progress import progress_bar
-from ganwalk.ranges import SEED_STYLES
 from ganwalk.terminal import download_watch, quoted, set_up_torch, told_how_to_continue
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def animate(
     from ganwalk.generators.loading import load_generator
     from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.interchange.latents import read_latents
-    from ganwalk.ranges import parse_seeds
+    from ganwalk.options.ranges import parse_seeds
 
     if direction is not None and combine is not None:
         raise GanwalkError("--direction and --combine say two things to walk: leave one of them out")
@@ -181,8 +181,8 @@ def _walk(
     directions: Directions, direction: str | None, combine: str | None, amplitude: float, layers_text: str | None
 ) -> Walk:
     from ganwalk.animation.frames import Walk
-    from ganwalk.edits import Move, parse_edit
-    from ganwalk.ranges import parse_layers
+    from ganwalk.directions.edits import Move, parse_edit
+    from ganwalk.options.ranges import parse_layers
 
     layers = parse_layers(layers_text) if layers_text else None
     if combine is not None:

@@ -63,9 +63,9 @@ def combine(
 
     EDIT is as for render --combine. Where its layers differ, the direction is in W+.
     """
-    from ganwalk import arithmetic
-    from ganwalk.edits import parse_edit
-    from ganwalk.labels import Label
+    from ganwalk.directions import arithmetic
+    from ganwalk.directions.edits import parse_edit
+    from ganwalk.directions.labels import Label
 
     path, found = open_directions(directions_path)
     out = _free_out(out, path, "combine", force)
@@ -96,7 +96,7 @@ def orthogonalise(
 
     DIRECTION is a number or a name. The new file has all directions, this one changed; in W+ where layers differ.
     """
-    from ganwalk import arithmetic
+    from ganwalk.directions import arithmetic
 
     path, found = open_directions(directions_path)
     out = _free_out(out, path, "orthogonalise", force)
@@ -113,7 +113,7 @@ def orthogonalise(
 @force_option
 def flip(which: str, directions_path: Path | None, out: Path | None, force: bool) -> None:
     """Turn directions round: what was +1 σ is -1 σ. WHICH are numbers or names, such as smile,3."""
-    from ganwalk import arithmetic
+    from ganwalk.directions import arithmetic
 
     path, found = open_directions(directions_path)
     out = _free_out(out, path, "flip", force)
@@ -127,7 +127,7 @@ def flip(which: str, directions_path: Path | None, out: Path | None, force: bool
 @force_option
 def select(which: str, directions_path: Path | None, out: Path | None, force: bool) -> None:
     """Keep some directions, in the order of WHICH: numbers or names, such as smile,3,0."""
-    from ganwalk import arithmetic
+    from ganwalk.directions import arithmetic
 
     path, found = open_directions(directions_path)
     out = _free_out(out, path, "select", force)
@@ -140,8 +140,7 @@ def select(which: str, directions_path: Path | None, out: Path | None, force: bo
 @force_option
 def merge(files: tuple[Path, ...], out: Path | None, force: bool) -> None:
     """Put the directions of several FILES of one generator into one file; w beside W+ becomes W+."""
-    from ganwalk import arithmetic
-    from ganwalk.directions import Directions
+    from ganwalk.directions import Directions, arithmetic
 
     if len(files) < 2:
         raise GanwalkError("one file alone needs no merging: name at least two")

@@ -156,7 +156,7 @@ def _print_end(studio: Studio, chosen: bool) -> None:
     Args:
         chosen: whether the directions are others than those that commands take without being told.
     """
-    from ganwalk.labels import Label
+    from ganwalk.directions.labels import Label
 
     named = [side for side in studio.sides if any(label != Label() for label in side.directions.labels)]
     if kept := [str(side.path) for side in named if side.path is not None]:

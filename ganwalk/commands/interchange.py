@@ -61,7 +61,7 @@ def import_command(
     from ganwalk.files import check_free, timestamp
     from ganwalk.generators.loading import load_generator
     from ganwalk.interchange import import_directions, import_folder
-    from ganwalk.ranges import parse_layers
+    from ganwalk.options.ranges import parse_layers
 
     # A folder's name may have a dot, and "." has none.
     beside = source.parent / f"{source.resolve().name}.safetensors" if source.is_dir() else source

@@ -11,9 +11,9 @@ from click.core import ParameterSource
 
 from ganwalk.commands.options import External, classifier_options, external_options, open_directions, open_generator
 from ganwalk.commands.suggestions import code_again, command_again, directions_again, identity_again
+from ganwalk.directions.labels import Label
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
-from ganwalk.labels import Label
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options

@@ -11,7 +11,7 @@ import click
 
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import PATH, Number, option_group
-from ganwalk.ranges import SEED_STYLES
+from ganwalk.options.ranges import SEED_STYLES
 from ganwalk.terminal import download_watch
 
 if TYPE_CHECKING:

@@ -36,15 +36,15 @@ from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
 from ganwalk.options.command_line import PATH
 from ganwalk.options.common import common_options
+from ganwalk.options.ranges import SEED_STYLES
 from ganwalk.progress import progress_bar
-from ganwalk.ranges import SEED_STYLES
 from ganwalk.terminal import quoted, set_up_torch
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from ganwalk.directions import Directions
-    from ganwalk.edits import Move
+    from ganwalk.directions.edits import Move
     from ganwalk.generators.base import Generator
     from ganwalk.layers import Layers
     from ganwalk.samples import Samples
@@ -123,7 +123,7 @@ def render(
     set_up_torch(device, threads)
     from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.interchange.latents import latent_samples, read_latents
-    from ganwalk.ranges import parse_layers, parse_seeds
+    from ganwalk.options.ranges import parse_layers, parse_seeds
     from ganwalk.rendering.grids import default_seeds
     from ganwalk.rendering.loops import FRAMES, save_loop
     from ganwalk.rendering.naming import given_words, mark_of, settings_name, stem_among_others
@@ -234,7 +234,7 @@ def _drawing_of(
     layers: Layers | None,
 ) -> _Drawing:
     """What the options name; an overview of a single direction is the picture of that one."""
-    from ganwalk.edits import Move, parse_edit
+    from ganwalk.directions.edits import Move, parse_edit
 
     if combine is not None:
         if layers is not None and all(move.layers for move in parse_edit(combine, directions)):

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganwalk.directions.labels import Label, check_unique, find_direction
+from ganwalk.directions.reach import Reach
 from ganwalk.directions.words import as_html, as_text, describe
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import SPACES, Generator, GeneratorIdentity, check_layers
 from ganwalk.generators.channels import channel_mask, channelled, space_dim
-from ganwalk.labels import Label, check_unique, find_direction
 from ganwalk.layers import Layers, is_layers, layer_mask, layers_of
-from ganwalk.reach import Reach
 
 # What discover writes, and what other commands look for where no file is given.
 DIRECTIONS_FILE = "directions.safetensors"

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ganwalk.directions.artifact import DIRECTIONS_FILE, Directions
+from ganwalk.directions.labels import Label
 from ganwalk.directions.words import describe
 from ganwalk.errors import GanwalkError
 from ganwalk.files import DIRECTIONS_KEY, as_timestamp, locked
-from ganwalk.labels import Label
 from ganwalk.tensor_files import TensorFileError, open_tensors
 
 # Cosine from which a direction is the one that was named: what another machine or a few more steps change.

@@ -11,12 +11,12 @@ from typing import Any
 from torch import Tensor
 
 from ganwalk.directions.artifact import Directions
+from ganwalk.directions.labels import Label
+from ganwalk.directions.reach import Reach
 from ganwalk.errors import GanwalkError
 from ganwalk.files import DIRECTIONS_KEY, check_regular, write_bytes
 from ganwalk.generators.base import GeneratorIdentity
-from ganwalk.labels import Label
-from ganwalk.reach import Reach
-from ganwalk.records import as_tuples, build_record
+from ganwalk.options.records import as_tuples, build_record
 from ganwalk.tensor_files import TensorFileError, open_tensors
 
 _MAX_VALUES = 2**26

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganwalk.directions.labels import Label
 from ganwalk.errors import one_line
-from ganwalk.labels import Label
 from ganwalk.layers import in_words
 from ganwalk.tables import table_lines
 

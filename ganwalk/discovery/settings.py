@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ganwalk.errors import GanwalkError
 from ganwalk.layers import AUTO, hull_of, in_words
 from ganwalk.options import TextForm, check_settings, option
-from ganwalk.quantities import BYTES, DURATION
-from ganwalk.ranges import LAYERS_OR_AUTO
+from ganwalk.options.quantities import BYTES, DURATION
+from ganwalk.options.ranges import LAYERS_OR_AUTO
 from ganwalk.rtd.choices import SCALE_GRADIENTS
 
 if TYPE_CHECKING:

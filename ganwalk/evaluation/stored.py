@@ -14,7 +14,7 @@ from ganwalk.evaluation.outputs import EVALUATION_FILE
 from ganwalk.evaluation.settings import OF_REPRESENTATION, EvaluationSettings
 from ganwalk.files import read_text
 from ganwalk.generators.base import Generator
-from ganwalk.records import is_number
+from ganwalk.options.records import is_number
 
 # Of a file: twenty directions of a thousand bars each take less than one.
 _MAX_BYTES = 2**26

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ganwalk.edits import format_edit
+from ganwalk.directions.edits import format_edit
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio, moves_of

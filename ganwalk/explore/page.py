@@ -12,6 +12,7 @@ from typing import Any
 
 from nicegui import ui
 
+from ganwalk.directions.labels import Label
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.exports import edited_latents, edited_picture, path_animation, render_command
 from ganwalk.explore.gallery import Gallery
@@ -26,7 +27,6 @@ from ganwalk.explore.state import REACH, History, State, drawn_at_first, from_qu
 from ganwalk.explore.strip import Strip
 from ganwalk.explore.toolbar import Toolbar
 from ganwalk.explore.widgets import Keys
-from ganwalk.labels import Label
 from ganwalk.layers import Layers
 from ganwalk.samples import DrawnSamples, StoredSamples
 

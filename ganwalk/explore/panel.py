@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from nicegui import ui
 
+from ganwalk.directions.labels import MAX_NAME, MAX_NOTE
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.state import State
 from ganwalk.explore.widgets import Field
-from ganwalk.labels import MAX_NAME, MAX_NOTE
 from ganwalk.rendering.report.barcodes import draw_barcode
 from ganwalk.rendering.report.cards import Scores
 from ganwalk.rendering.report.markup import text

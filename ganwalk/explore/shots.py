@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from ganwalk.edits import Move
+from ganwalk.directions.edits import Move
 from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
 from ganwalk.rendering.saliency import change_words, heat_picture, reduced, saliency_map

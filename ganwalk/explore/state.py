@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ganwalk.directions import Directions
-from ganwalk.edits import Move, format_edit, parse_edit
+from ganwalk.directions.edits import Move, format_edit, parse_edit
 from ganwalk.errors import GanwalkError
 from ganwalk.layers import hull_of
-from ganwalk.ranges import parse_seeds
+from ganwalk.options.ranges import parse_seeds
 from ganwalk.samples import DrawnSamples, StoredSamples
 
 # Samples side by side: more are too small to compare, and take long.

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions
+from ganwalk.directions.edits import Move, walk
 from ganwalk.directions.files import save_label
-from ganwalk.edits import Move, walk
+from ganwalk.directions.labels import Label
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.arrivals import Projector, check_walkable
 from ganwalk.explore.shelf import Shelf
@@ -22,7 +23,6 @@ from ganwalk.explore.sides import Side
 from ganwalk.explore.state import State, drawn_at_first
 from ganwalk.generators.base import device_of, sample_labels, sample_z
 from ganwalk.generators.preview import FAITHFUL, Preview, fit_preview
-from ganwalk.labels import Label
 from ganwalk.rendering.images import from_bytes, traverse
 from ganwalk.samples import Samples, StoredSamples
 

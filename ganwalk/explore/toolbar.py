@@ -13,7 +13,7 @@ from ganwalk.explore.opening import Wanted
 from ganwalk.explore.shortcuts import SHORTCUTS, in_words
 from ganwalk.explore.state import MAX_PSI, MAX_SEEDS, State, read_number
 from ganwalk.explore.widgets import Field, IconButton, set_prop
-from ganwalk.ranges import format_seeds, parse_seeds
+from ganwalk.options.ranges import format_seeds, parse_seeds
 from ganwalk.samples import DrawnSamples
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from ganwalk.errors import GanwalkError
-from ganwalk.records import fits, is_number
+from ganwalk.options.records import fits, is_number
 
 # Far above every published network, and small enough that a file cannot ask for all memory.
 MAX_DIM = 32768

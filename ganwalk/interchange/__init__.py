@@ -8,8 +8,9 @@ from pathlib import Path
 from torch import Tensor
 
 from ganwalk import __version__
-from ganwalk.arithmetic import merge
 from ganwalk.directions import CHANNELS, WPLUS, Directions
+from ganwalk.directions.arithmetic import merge
+from ganwalk.directions.labels import MAX_NAME, Label
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, check_layers
 from ganwalk.generators.channels import channel_mask, channelled, space_dim
@@ -17,7 +18,6 @@ from ganwalk.interchange.contents import one_line_errors, read_contents
 from ganwalk.interchange.export import export_directions
 from ganwalk.interchange.matrices import Matrix, find_matrix
 from ganwalk.interchange.readings import numbered, read_rows
-from ganwalk.labels import MAX_NAME, Label
 from ganwalk.layers import Layers, in_words, layer_mask
 
 __all__ = ["export_directions", "import_directions", "import_folder"]

@@ -8,10 +8,10 @@ import torch
 
 from ganwalk import __version__
 from ganwalk.directions import CHANNELS, Directions
+from ganwalk.directions.labels import Label
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.generators.channels import channelled
-from ganwalk.labels import Label
 
 _MOST = 1000
 

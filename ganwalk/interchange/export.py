@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import CHANNELS, WPLUS, Directions
+from ganwalk.directions.labels import numbered_name
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_bytes
-from ganwalk.labels import numbered_name
 from ganwalk.layers import layer_mask
 
 

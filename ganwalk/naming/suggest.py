@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganwalk.directions import Directions
-from ganwalk.edits import Move
+from ganwalk.directions.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.effects import effect_scores
 from ganwalk.evaluation.factors import FactorReader, factor_reader

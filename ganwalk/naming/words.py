@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ganwalk.directions.labels import EFFECT_UNIT, MAX_NAME, MAX_NOTE, Label, numbered_name
 from ganwalk.errors import one_line
 from ganwalk.evaluation.effects import strongest_factor
 from ganwalk.evaluation.factors import Factor
 from ganwalk.evaluation.meanings import NO_EFFECT
-from ganwalk.labels import EFFECT_UNIT, MAX_NAME, MAX_NOTE, Label, numbered_name
 from ganwalk.naming.appearance import Appearance, Trend
 from ganwalk.rendering.saliency import HARDLY_SEEN
 

@@ -15,8 +15,8 @@ import click
 from ganwalk.errors import GanwalkError
 from ganwalk.options.fields import Option, TextForm, options_of
 from ganwalk.options.files import load_settings
+from ganwalk.options.records import scalar_type
 from ganwalk.options.words import shown_default
-from ganwalk.records import scalar_type
 
 Command = Callable[..., Any]
 PATH = click.Path(path_type=Path)

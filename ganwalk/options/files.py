@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import read_json
-from ganwalk.records import as_tuples, build_record
+from ganwalk.options.records import as_tuples, build_record
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ganwalk.directions import Directions
-from ganwalk.edits import Move
+from ganwalk.directions.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.layers import Layers, in_words

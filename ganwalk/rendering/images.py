@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganwalk.directions import Directions
-from ganwalk.edits import Move, walk
+from ganwalk.directions.edits import Move, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.samples import Samples

@@ -12,9 +12,9 @@ import torch
 from PIL import Image, ImageSequence
 
 from ganwalk.directions import Directions
+from ganwalk.directions.labels import Label
 from ganwalk.files import try_locked
 from ganwalk.generators.loading import load_generator
-from ganwalk.labels import Label
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("animate", "--seconds", "0.5", "--fps", "8", "--size", "32", "--threads", "1", "-q")

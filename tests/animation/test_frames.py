@@ -10,7 +10,7 @@ import torch
 from ganwalk.animation.frames import Animation, Walk
 from ganwalk.animation.settings import AnimationSettings
 from ganwalk.directions import Directions
-from ganwalk.edits import Move
+from ganwalk.directions.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ganwalk.rendering.images import to_bytes, traverse

@@ -9,10 +9,10 @@ from PIL import Image
 
 from ganwalk import estimates
 from ganwalk.directions import Directions
+from ganwalk.directions.labels import Label
 from ganwalk.generators.loading import load_generator
-from ganwalk.labels import Label
+from tests.directions.test_reach import reach_of_sizes
 from tests.evaluation.known import axes_of
-from tests.test_reach import reach_of_sizes
 
 FILE = Path("directions.safetensors")
 

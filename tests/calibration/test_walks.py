@@ -17,8 +17,8 @@ from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.timing import Watched
+from tests.directions.test_artifact import directions_of
 from tests.evaluation.known import axes_of
-from tests.test_directions import directions_of
 
 FEW = ReachSettings(samples=12, steps=8)
 

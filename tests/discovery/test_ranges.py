@@ -13,8 +13,8 @@ from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.layers import AUTO
-from ganwalk.ranges import LAYERS_OR_AUTO
-from ganwalk.records import as_tuples, build_record
+from ganwalk.options.ranges import LAYERS_OR_AUTO
+from ganwalk.options.records import as_tuples, build_record
 from ganwalk.rendering.report.reproduce import discover_command
 
 RANGES = [None, (0, 0), (1, 2), (3, 5)]

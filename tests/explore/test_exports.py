@@ -9,14 +9,14 @@ import torch
 from PIL import Image
 
 from ganwalk.directions import Directions
-from ganwalk.edits import Move
+from ganwalk.directions.edits import Move
+from ganwalk.directions.labels import Label
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.exports import edited_latents, edited_picture, path_animation, render_command
 from ganwalk.explore.sides import Side, open_side
 from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
 from ganwalk.generators.loading import load_generator
-from ganwalk.labels import Label
 from ganwalk.samples import DrawnSamples, StoredSamples
 
 NAME = 'it\'s a "smile" $HOME'

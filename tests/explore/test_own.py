@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from ganwalk.directions import Directions
-from ganwalk.edits import Move
+from ganwalk.directions.edits import Move
 from ganwalk.explore.arrivals import MAX_BYTES
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.checkpoints.native import write_native

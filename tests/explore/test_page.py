@@ -16,17 +16,17 @@ import torch
 from PIL import Image
 
 from ganwalk.directions import Directions
+from ganwalk.directions.edits import Move
+from ganwalk.directions.labels import Label
+from ganwalk.directions.reach import Reach
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
-from ganwalk.edits import Move
 from ganwalk.evaluation.meanings import OF_DIRECTIONS
 from ganwalk.evaluation.outputs import write_outputs
 from ganwalk.evaluation.run import evaluate
 from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
-from ganwalk.labels import Label
-from ganwalk.reach import Reach
 from tests.browser import PATIENCE, Wire
 from tests.explorer import amplitude, complained, pixels, serving, truth, until
 

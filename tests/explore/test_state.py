@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganwalk.directions import Directions
-from ganwalk.edits import Move
+from ganwalk.directions.edits import Move
+from ganwalk.directions.labels import Label
 from ganwalk.explore.shelf import Shelf
 from ganwalk.explore.state import MAX_SEEDS, REACH, History, State, from_query, key_of, to_query
 from ganwalk.generators.base import GeneratorIdentity
-from ganwalk.labels import Label
 from ganwalk.samples import DrawnSamples, StoredSamples
 
 LAYERS, CLASSES = 10, 7

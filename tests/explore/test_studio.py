@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 
 from ganwalk.directions import Directions
+from ganwalk.directions.edits import Move
+from ganwalk.directions.labels import Label
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
-from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.outputs import write_outputs
 from ganwalk.evaluation.run import evaluate
@@ -24,7 +25,6 @@ from ganwalk.explore.state import State, start_state
 from ganwalk.explore.studio import Studio
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.progan import ProGAN, ProGANConfig
-from ganwalk.labels import Label
 from ganwalk.rendering.images import to_bytes, traverse
 from ganwalk.rendering.saliency import change_words, reduced, saliency_map
 from ganwalk.samples import DrawnSamples

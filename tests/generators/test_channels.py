@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from ganwalk.directions import Directions
+from ganwalk.directions.edits import Move, walk
 from ganwalk.discovery.subspace import latent_scales
-from ganwalk.edits import Move, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.channels import space_dim, style_matrix

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ganwalk.directions import Directions
-from ganwalk.edits import Move
+from ganwalk.directions.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.explore.sides import open_side
 from ganwalk.explore.state import State

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganwalk.edits import Move
+from ganwalk.directions.edits import Move
 from ganwalk.explore.sides import open_side
 from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio

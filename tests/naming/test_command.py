@@ -10,8 +10,8 @@ import torch
 from ganwalk.commands import naming
 from ganwalk.directions import Directions
 from ganwalk.directions.files import save_label
+from ganwalk.directions.labels import Label
 from ganwalk.generators.loading import load_generator
-from ganwalk.labels import Label
 from ganwalk.naming import suggest
 from tests.evaluation.known import axes_of
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from ganwalk.directions.labels import MAX_NAME, Label, check_unique
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.factors import Factor, factor_reader
 from ganwalk.generators.loading import load_generator
-from ganwalk.labels import MAX_NAME, Label, check_unique
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.naming.suggest import choose_reader, seconds_of_naming, suggest_names
 from ganwalk.naming.words import Suggestion, after_factor, with_names

@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 from ganwalk.directions import Directions
-from ganwalk.edits import Move, format_edit, parse_edit
+from ganwalk.directions.edits import Move, format_edit, parse_edit
+from ganwalk.directions.labels import Label
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.blobs import Blobs, BlobsConfig
-from ganwalk.labels import Label
-from ganwalk.ranges import parse_layers, parse_seeds
+from ganwalk.options.ranges import parse_layers, parse_seeds
 from ganwalk.rendering.grids import (
     SHEET_ROWS,
     combination_grid,

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from ganwalk.directions import Directions
+from ganwalk.directions.labels import Label
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
@@ -22,7 +23,6 @@ from ganwalk.evaluation.run import evaluate
 from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.blobs import Blobs, BlobsConfig
 from ganwalk.generators.loading import load_generator
-from ganwalk.labels import Label
 from ganwalk.rendering.images import to_bytes
 from ganwalk.rendering.report import ReportSettings, write_report
 from ganwalk.rendering.report.barcodes import BarcodeAxes, draw_barcode

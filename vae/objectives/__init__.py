@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ganwalk.errors import GanwalkError
-from ganwalk.records import build_record
+from ganwalk.options.records import build_record
 from vae.objectives.settings import (
     AdaGvaeSettings,
     BetaSettings,

@@ -17,7 +17,7 @@ from ganwalk.discovery.learned.convolutions import halved, halvings
 from ganwalk.errors import GanwalkError
 from ganwalk.files import check_regular, write_bytes
 from ganwalk.generators.base import GeneratorIdentity
-from ganwalk.records import build_record
+from ganwalk.options.records import build_record
 from ganwalk.tensor_files import TensorFileError, open_tensors
 
 ENCODER_FILE = "encoder.safetensors"

@@ -14,8 +14,8 @@ import numpy as np
 
 from ganwalk import __version__
 from ganwalk.directions import DIRECTIONS_FILE, Directions
+from ganwalk.directions.edits import Move
 from ganwalk.discovery.methods import METHODS
-from ganwalk.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.meanings import SCORES
 from ganwalk.files import write_text

@@ -14,8 +14,8 @@ from ganwalk.evaluation.factors import factor_reader
 from ganwalk.generators.base import Generator
 from ganwalk.generators.calls import Interface
 from ganwalk.options import completed
+from ganwalk.options.records import as_tuples, build_record
 from ganwalk.options.words import command_words
-from ganwalk.records import as_tuples, build_record
 from ganwalk.rendering.report.markup import file_name
 from ganwalk.rendering.report.settings import ReportSettings
 

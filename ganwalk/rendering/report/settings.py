@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ganwalk.errors import GanwalkError
 from ganwalk.options import FILES, check_settings, option
-from ganwalk.ranges import LAYERS, SEED_STYLES, SEEDS
+from ganwalk.options.ranges import LAYERS, SEED_STYLES, SEEDS
 
 if TYPE_CHECKING:
     from ganwalk.generators.base import Generator

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from ganwalk.directions import Directions
+from ganwalk.directions.labels import Label
 from ganwalk.evaluation.representation.encoder import Encoder
 from ganwalk.evaluation.stored import load_evaluation
 from ganwalk.generators.base import sample_z
-from ganwalk.labels import Label
 from ganwalk.rendering.images import to_bytes
 from tests.evaluation.known import axes_of
 

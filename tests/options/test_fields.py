@@ -20,16 +20,16 @@ from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.options import TextForm, check_settings, completed, option, options_of
 from ganwalk.options.command_line import settings_options
+from ganwalk.options.records import scalar_type
 from ganwalk.options.words import command_words, options_table
-from ganwalk.records import scalar_type
 from ganwalk.rendering.report.reproduce import discover_command
 from ganwalk.rendering.report.settings import ReportSettings
 from vae.codes.settings import CodesSettings
 from vae.objectives import OBJECTIVES
 from vae.settings import ScoringSettings, TopDisSettings, TrainingSettings, load_settings
 
-OLD = Path(__file__).parent / "files_0_1_0"
-DOCS = Path(__file__).parents[1] / "docs" / "options.md"
+OLD = Path(__file__).parents[1] / "files_0_1_0"
+DOCS = Path(__file__).parents[2] / "docs" / "options.md"
 KINDS = [DiscoverySettings, EvaluationSettings, NamingSettings, ReportSettings]
 KINDS += [CodesSettings, ScoringSettings, TopDisSettings, TrainingSettings]
 KINDS += [entry.settings for entry in OBJECTIVES.values()]

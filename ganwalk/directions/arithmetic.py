@@ -16,11 +16,11 @@ from torch import Tensor
 
 from ganwalk import __version__
 from ganwalk.directions import CHANNELS, WPLUS, Directions
-from ganwalk.edits import Move
+from ganwalk.directions.edits import Move
+from ganwalk.directions.labels import EFFECT_UNIT, Label, numbered_name
+from ganwalk.directions.reach import merged
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.labels import EFFECT_UNIT, Label, numbered_name
 from ganwalk.layers import Layers, hull_of, layer_mask
-from ganwalk.reach import merged
 
 # Of a unit vector, below which rounding is all that is left.
 _NOTHING = 1e-3

@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ganwalk import arithmetic
-from ganwalk.directions import Directions
-from ganwalk.edits import Move
+from ganwalk.directions import Directions, arithmetic
+from ganwalk.directions.edits import Move
+from ganwalk.directions.labels import Label
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.loading import load_generator
-from ganwalk.labels import Label
 from ganwalk.rendering.report.reproduce import discover_command
 
 SET = ((0, 1), (4, 4))

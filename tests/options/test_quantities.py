@@ -3,7 +3,7 @@
 import pytest
 
 from ganwalk.errors import GanwalkError
-from ganwalk.quantities import format_bytes, format_duration, parse_bytes, parse_duration
+from ganwalk.options.quantities import format_bytes, format_duration, parse_bytes, parse_duration
 
 
 @pytest.mark.parametrize(("text", "value"), [("4GB", 4e9), ("800 mb", 8e8), ("1.5tb", 1.5e12), ("12", 12)])

@@ -7,15 +7,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from ganwalk.arithmetic import combine, flip, merge, orthogonalise, select
 from ganwalk.directions import Directions
+from ganwalk.directions.arithmetic import combine, flip, merge, orthogonalise, select
+from ganwalk.directions.edits import Move
 from ganwalk.directions.files import amend, replace_directions
-from ganwalk.edits import Move
+from ganwalk.directions.labels import Label
+from ganwalk.directions.reach import Reach, merged
 from ganwalk.errors import GanwalkError
 from ganwalk.files import DIRECTIONS_KEY
 from ganwalk.generators.loading import load_generator
-from ganwalk.labels import Label
-from ganwalk.reach import Reach, merged
 from tests.evaluation.known import axes_of
 
 

@@ -14,7 +14,7 @@ from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.base import Generator, check_layers, device_of
 from ganwalk.generators.channels import channelled
 from ganwalk.layers import Layers
-from ganwalk.ranges import format_layers, parse_layers
+from ganwalk.options.ranges import format_layers, parse_layers
 from ganwalk.samples import Samples
 
 

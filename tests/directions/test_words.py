@@ -3,9 +3,9 @@
 import torch
 
 from ganwalk.directions import Directions
+from ganwalk.directions.labels import Label
 from ganwalk.directions.words import describe
 from ganwalk.generators.base import GeneratorIdentity
-from ganwalk.labels import Label
 
 
 def directions(n=3, **changes):

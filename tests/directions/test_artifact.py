@@ -11,13 +11,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ganwalk.directions import Directions, shift_latents
+from ganwalk.directions.edits import Move, walk
 from ganwalk.directions.files import save_label
-from ganwalk.edits import Move, walk
+from ganwalk.directions.labels import Label
 from ganwalk.errors import GanwalkError
 from ganwalk.files import DIRECTIONS_KEY
 from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.loading import load_directions_generator
-from ganwalk.labels import Label
 from ganwalk.samples import DrawnSamples, StoredSamples
 from ganwalk.shipped import shipped_file
 
@@ -127,7 +127,7 @@ def contents(path):
 
 
 def test_checkpoints_and_files_of_others_are_named(tmp_path):
-    golden = Path(__file__).parent / "golden"
+    golden = Path(__file__).parents[1] / "golden"
     for path, kind in (
         (golden / "rosinality_32.pt", "rosinality"),
         (golden / "pickled_sg3repo_sg2_32.pkl", "nvidia-pytorch"),
