@@ -73,18 +73,19 @@ def command(
     import json
 
     from vae.codes.files import open_codes
-    from vae.codes.scores import check_texts, read_samples, score_samples
+    from vae.codes.scores import check_factors, read_samples, score_samples
 
     target = out / "scores.json"
     source, test = open_codes(files, codes=_listed(code_names), factors=_listed(factor_names))
     check_free(target, overwrite)
     with progress_bar(_PARTS, "reading", quiet) as advance:
         sample, test_sample = read_samples(source, test, settings, drop_missing=drop_missing)
-        check_texts(source, sample)
+        check_factors(source, sample, settings)
         found = score_samples(
             sample,
             test_sample,
             settings,
+            names=source.factor_names,
             texts=[name in source.texts for name in source.factor_names],
             threads=threads,
             on_progress=lambda what, share: advance(_READ + int((_PARTS - _READ) * share), what),

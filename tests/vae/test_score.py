@@ -14,7 +14,7 @@ from ganwalk.errors import GanwalkError
 from vae.codes import arrays as codes_arrays
 from vae.codes import tables as codes_tables
 from vae.codes.files import open_codes
-from vae.codes.sample import draw_sample
+from vae.codes.sample import Sample, draw_sample
 from vae.codes.scores import score_samples
 from vae.codes.settings import CodesSettings
 from vae.metrics import OF_CLASSES, SCORES
@@ -129,9 +129,9 @@ def test_texts_are_classes_whatever_the_ranges_of_numbers(vae_run, tmp_path):
 
 
 def test_scores_do_not_depend_on_whether_halves_can_be_scored(vae_run, tmp_path):
-    """Of 500 rows 183 values repeat; of half of the rows that are for training they hardly do."""
+    """Of 500 rows four have a value of their own; of half of the rows that are for training sometimes none has."""
     rng = np.random.default_rng(0)
-    factors = np.stack([rng.integers(183, size=500), rng.integers(3, size=500)], axis=1)
+    factors = (np.arange(500) % 125 == 0)[:, None].astype(int)
     np.savez(tmp_path / "codes.npz", codes=factors + 0.1 * rng.normal(size=(500, 2)), factors=factors)
     facts = {}
     for kind in ("none", "arrays"):
@@ -140,8 +140,79 @@ def test_scores_do_not_depend_on_whether_halves_can_be_scored(vae_run, tmp_path)
         assert code == 0, err
         facts[kind] = json.loads((tmp_path / kind / "scores.json").read_text())
     assert facts["arrays"]["scores"] == facts["none"]["scores"] and facts["arrays"]["intervals"] == {}
-    assert "no intervals: in half of the rows only" in out
-    assert "share a value of factor 0" in facts["arrays"]["without_intervals"]
+    assert "no intervals: in half of the rows no factor varies" in out
+    assert "no factor varies" in facts["arrays"]["without_intervals"]
+
+
+@pytest.fixture(scope="module")
+def near_the_bound():
+    """Codes and factors (1000, 2): of the second factor 251 rows hold a value of their own, one more than classes may.
+
+    Of a third, a fold or a half of the rows it may be fewer or more than a quarter.
+    """
+    rng = np.random.default_rng(0)
+    classes, numbers = rng.integers(3, size=1000), np.zeros(1000)
+    numbers[rng.permutation(1000)[:251]] = rng.normal(size=251)
+    factors = np.stack([classes, numbers], axis=1)
+    return factors + 0.1 * rng.normal(size=factors.shape), factors
+
+
+@pytest.mark.parametrize("lone", [251, 249])
+@pytest.mark.parametrize(
+    "options", [{"folds": 5, "intervals": "none"}, {"draws": 10}, {"draws": 3, "intervals": "all"}]
+)
+def test_what_a_factor_is_does_not_change_between_parts_of_the_rows(near_the_bound, lone, options):
+    codes, factors = near_the_bound
+    factors = factors.copy()
+    factors[np.flatnonzero(factors[:, 1])[lone:], 1] = 0
+    settings = CodesSettings(metrics="quick", dci=False, seed=1, **options)
+    found = score_samples(Sample(codes, factors, len(codes), ()), None, settings, threads=1)
+    assert found.kinds == ("classes", "continuous" if lone == 251 else "classes")
+    assert set(found.scores) == {name for name in SCORES if name not in found.missing} and not found.without_intervals
+    assert ("mig" in found.scores) == (lone == 249)
+    # Printed scores lie in their own intervals.
+    assert all(low <= found.scores[name] <= high for name, (low, high) in found.intervals.items())
+    assert set(found.intervals) <= set(found.scores) and bool(found.intervals) == (options.get("intervals") != "none")
+
+
+def test_text_that_comes_in_pairs_stays_classes_in_a_split(near_the_bound):
+    """Of two thirds of the rows more than a quarter have no other with their text, and so they would be numbers."""
+    codes, factors = near_the_bound
+    pairs = np.random.default_rng(2).permutation(np.minimum(np.arange(1000) // 2, 475 + np.arange(1000) % 50))
+    pairs[pairs >= 475] = 475 + np.arange((pairs >= 475).sum())
+    settings = CodesSettings(metrics="quick", intervals="none", dci=False)
+    found = []
+    for numbers in (pairs, np.random.default_rng(3).permutation(1000)[pairs]):
+        sample = Sample(codes, np.stack([numbers, factors[:, 1]], axis=1), len(codes), ())
+        found.append(score_samples(sample, None, settings, texts=[True, False], threads=1))
+    assert found[0].kinds == found[1].kinds == ("classes", "continuous")
+    # The order in which texts are numbered means nothing.
+    assert found[0].scores["info_explicitness"] == pytest.approx(found[1].scores["info_explicitness"], abs=0.02)
+    assert found[0].scores["info_compactness"] == pytest.approx(found[1].scores["info_compactness"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("column", "arguments", "message"),
+    [
+        (
+            lambda rng: np.arange(60) % 20,
+            ("--rows", 40, "--test-share", 0.9),
+            "no two rows of those that are fitted share a value of factor size: cut .* by --factor-bins 10, or",
+        ),
+        (
+            lambda rng: rng.normal(size=60),
+            ("--factor-bins", 1000),
+            "no two rows share a range of factor size: give fewer --factor-bins, such as 10",
+        ),
+    ],
+)
+def test_factors_that_hardly_repeat_are_named_with_an_option(vae_run, tmp_path, column, arguments, message):
+    rng = np.random.default_rng(0)
+    factors = np.stack([np.arange(60) % 2, column(rng)], axis=1)
+    names = np.array(["shape", "size"])
+    np.savez(tmp_path / "codes.npz", codes=rng.normal(size=(60, 2)), factors=factors, factor_names=names)
+    code, _, err = vae_run("score", tmp_path / "codes.npz", "--out", tmp_path / "o", *FAST, *arguments)
+    assert code == 2 and re.search(message, err), err
 
 
 def test_parquet(arrays, tmp_path):

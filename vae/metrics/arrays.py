@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,23 @@ _REMEDY = {
 }
 
 Array = NDArray[Any]
+Continuous = bool | Sequence[bool] | Array
+"""Whether factors whose values hardly repeat are taken as numbers, or a mask (F,) of those that are."""
+
+
+class HardlyRepeats(GanwalkError):
+    """A factor is no classes, as too few of its rows share a value.
+
+    Attributes:
+        column: which of the factors it is.
+        share: how many rows share a value.
+        text: whether it is text.
+    """
+
+    def __init__(self, column: int, name: str, share: str, *, text: bool):
+        self.column, self.share, self.text = column, share, text
+        remedy = "leave it out" if text else "bin continuous factors by factor_bins=10"
+        super().__init__(f"{share} share a value of factor {name}: {remedy}, or give more rows")
 
 
 @dataclass(frozen=True)
@@ -71,13 +89,15 @@ class ToldApart:
 
     Attributes:
         classes: codes with the factors that are classes; possibly none of them.
-        numbers: (N, c) values of the continuous factors, in double precision.
+        numbers: (N, c) values of the continuous factors that vary, in double precision.
         columns: (c,) which of the F factors these are.
+        continuous: (F,) mask of the continuous factors, among them those that do not vary over these rows.
     """
 
     classes: Labelled
     numbers: Array
     columns: Array
+    continuous: Array
 
     def test(self, codes: ArrayLike, factors: ArrayLike) -> tuple[Array, Array, Array]:
         """Codes (M, D), labels (M, f) and numbers (M, c) of a test set; see `Labelled.test`."""
@@ -102,12 +122,14 @@ def labelled(codes: ArrayLike, factors: ArrayLike, factor_bins: int | None = Non
 
 
 def told_apart(
-    codes: ArrayLike, factors: ArrayLike, factor_bins: int | None = None, *, continuous: bool = False
+    codes: ArrayLike, factors: ArrayLike, factor_bins: int | None = None, *, continuous: Continuous = False
 ) -> ToldApart:
     """As `labelled`, for metrics that have an estimator for continuous factors.
 
     Args:
-        continuous: whether factors whose values hardly repeat are taken as numbers, instead of being refused.
+        continuous: whether factors whose values hardly repeat are taken as numbers, instead of being refused. A mask
+            (F,) says of each factor what it is, as more rows than these have told: in a part of them a factor that is
+            near the bound would now be one, now the other. Factors that are cut into ranges, and text, are classes.
     """
     if factor_bins is not None and factor_bins < 2:
         raise GanwalkError(f"factor_bins must be at least 2, not {factor_bins}")
@@ -116,20 +138,21 @@ def told_apart(
     names = _names(factors, len(columns))
     found = [values_and_labels(column) for column in columns]
     edges: list[Array | None] = [None] * len(found)
-    classes: list[int] = []
-    numbers: list[int] = []
+    mask, told = _mask(continuous, len(columns)), np.ndim(continuous) > 0
     for k, (values, _) in enumerate(found):
-        if factor_bins is not None and len(values) > factor_bins and columns[k].dtype.kind != "U":
+        text = columns[k].dtype.kind == "U"
+        if factor_bins is not None and len(values) > factor_bins and not text:
             edges[k] = bin_edges(values, factor_bins)
             found[k] = values_and_labels(binned(columns[k], edges[k]))
-        if len(found[k][0]) < 2:
-            continue
-        lone = lone_rows(found[k][1])
-        if lone and not (continuous and edges[k] is None and columns[k].dtype.kind != "U"):
-            raise GanwalkError(_of_lone_values(lone, len(checked), names[k], columns[k].dtype.kind == "U"))
-        (numbers if lone else classes).append(k)
-    if not classes and not numbers:
+        own = found[k][1]
+        lone = _all_alone(own) if told else lone_rows(own)
+        mask[k] &= edges[k] is None and not text and (told or lone > 0)
+        if lone and not mask[k]:
+            raise HardlyRepeats(k, names[k], shared(lone, len(own)), text=text)
+    varying = [k for k, (values, _) in enumerate(found) if len(values) > 1]
+    if not varying:
         raise GanwalkError(_CONSTANT)
+    classes, numbers = ([k for k in varying if mask[k] == kind] for kind in (False, True))
     labels = np.stack([found[k][1] for k in classes], axis=1) if classes else np.empty((len(checked), 0), np.int64)
     given = Labelled(
         checked,
@@ -139,7 +162,17 @@ def told_apart(
         np.array(classes, np.int64),
         len(columns),
     )
-    return ToldApart(given, _numbers(columns, np.array(numbers, np.int64), len(checked)), np.array(numbers, np.int64))
+    which = np.array(numbers, np.int64)
+    return ToldApart(given, _numbers(columns, which, len(checked)), which, mask)
+
+
+def _mask(continuous: Continuous, factors: int) -> Array:
+    if np.ndim(continuous) == 0:
+        return np.full(factors, bool(continuous))
+    mask = np.array(continuous, bool)
+    if mask.shape != (factors,):
+        raise GanwalkError(f"continuous must be one boolean, or one of each of the {factors} factors")
+    return mask
 
 
 def continuous_factors(factors: ArrayLike) -> Array:
@@ -182,10 +215,14 @@ def lone_rows(labels: Array) -> int:
     return lone if lone > max(1, _LONE_SHARE * len(labels)) else 0
 
 
-def _of_lone_values(lone: int, rows: int, name: str, text: bool) -> str:
-    share = "no two rows" if lone == rows else f"only {rows - lone} of {rows} rows"
-    remedy = "leave it out" if text else "bin continuous factors by factor_bins=10"
-    return f"{share} share a value of factor {name}: {remedy}, or give more rows"
+def shared(lone: int, rows: int) -> str:
+    """How many of so many rows share a value, in words."""
+    return "no two rows" if lone == rows else f"only {rows - lone} of {rows} rows"
+
+
+def _all_alone(labels: Array) -> int:
+    """How many rows there are if no two share a value; else 0."""
+    return len(labels) if (np.bincount(labels) == 1).all() else 0
 
 
 def bin_edges(values: Array, bins: int) -> Array:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, told_apart
+from vae.metrics.arrays import Array, Continuous, told_apart
 
 if TYPE_CHECKING:
     from vae.metrics.boosting import Boosted
@@ -43,7 +43,7 @@ def dci(
     *,
     rounds: int = 100,
     factor_bins: int | None = None,
-    continuous: bool = False,
+    continuous: Continuous = False,
     seed: int = 0,
     threads: int | None = None,
 ) -> DCI:

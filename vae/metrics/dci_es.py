@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, labelled
+from vae.metrics.arrays import Array, Labelled, labelled
 
 # The capacities of the authors' random-forest probes.
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)
@@ -55,10 +55,16 @@ def dci_es(
         seed: of the forests.
         threads: trees that are grown at the same time; all processors without it.
     """
+    train = labelled(train_codes, train_factors, factor_bins)
+    return dci_es_of(train, *train.test(test_codes, test_factors), trees=trees, seed=seed, threads=threads)
+
+
+def dci_es_of(
+    train: Labelled, codes: Array, labels: Array, *, trees: int, seed: int, threads: int | None
+) -> ExplicitnessAndSize:
+    """The scores of a checked training set, and of codes and labels of a test set."""
     from sklearn.ensemble import RandomForestClassifier
 
-    train = labelled(train_codes, train_factors, factor_bins)
-    codes, labels = train.test(test_codes, test_factors)
     codes = codes.astype(np.float32)
     curves, scores = [], []
     depths = np.array(DEPTHS)

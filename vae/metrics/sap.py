@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, Labelled, gap, numeric, told_apart
+from vae.metrics.arrays import Array, Continuous, Labelled, gap, numeric, told_apart
 
 
 def sap(
@@ -18,7 +18,7 @@ def sap(
     *,
     C: float = 0.01,
     factor_bins: int | None = None,
-    continuous: bool = False,
+    continuous: Continuous = False,
 ) -> float:
     """Mean over the factors of the gap in test accuracy between the two codes that predict the factor best alone.
 

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ganwalk.errors import GanwalkError
-from vae.metrics.arrays import checked_codes, rows_of, told_apart
-from vae.metrics.beta_vae import beta_vae_score
+from vae.metrics.arrays import Continuous, Labelled, checked_codes, rows_of, told_apart
+from vae.metrics.beta_vae import beta_vae_of
 from vae.metrics.dci import dci
-from vae.metrics.dci_es import dci_es
+from vae.metrics.dci_es import dci_es_of
 from vae.metrics.dcimig import dcimig_of
 from vae.metrics.explicitness import explicitness
-from vae.metrics.factor_vae import factor_vae_score
+from vae.metrics.factor_vae import factor_vae_of
 from vae.metrics.info_mec import info_e, info_mc
 from vae.metrics.information import factor_entropies, information_of
-from vae.metrics.irs import irs
+from vae.metrics.irs import irs_of
 from vae.metrics.med import med_of
 from vae.metrics.mig import mig_of
 from vae.metrics.mig_sup import mig_sup_of
@@ -116,7 +116,7 @@ def score_codes(
     level: Level = "full",
     settings: MetricSettings | None = None,
     factor_bins: int | None = None,
-    continuous: bool = False,
+    continuous: Continuous = False,
     with_dci: bool = True,
     seed: int = 0,
     threads: int | None = None,
@@ -131,7 +131,7 @@ def score_codes(
         settings: other constants than the level's.
         factor_bins: of continuous factors; see `vae.metrics`.
         continuous: score continuous factors without bins by the metrics that have an estimator for them; what is for
-            classes (`OF_CLASSES`) is then missing.
+            classes (`OF_CLASSES`) is then missing. A mask (F,) says which factors are continuous.
         with_dci: False leaves DCI out, which takes longest.
         seed: of all draws.
         threads: of the models that DCI and DCI-ES fit; all processors without it.
@@ -142,20 +142,23 @@ def score_codes(
     if level not in LEVELS:
         raise GanwalkError(f"unknown level of metrics {level!r}: choose from {', '.join(LEVELS)}")
     settings = settings or LEVELS[level]
-    given = told_apart(train_codes, train_factors, factor_bins, continuous=continuous)
-    given.test(test_codes, test_factors)
+    whole = told_apart(train_codes, train_factors, factor_bins, continuous=continuous)
+    whole.test(test_codes, test_factors)
     rng = np.random.default_rng(seed)
     train = _at_most(settings.train_rows, rng, train_codes, train_factors)
     test = _at_most(settings.test_rows, rng, test_codes, test_factors)
-    kinds: dict[str, Any] = {"factor_bins": factor_bins, "continuous": continuous}
+    # What factors are is not asked again of fewer rows.
+    kinds: dict[str, Any] = {"factor_bins": factor_bins, "continuous": whole.continuous}
+    given = told_apart(*train, **kinds)
     # What takes long comes last: arrays that some metric refuses are refused at once.
     scores = scores_of_arrays(*train, settings=settings, **kinds)
     scores["sap"] = sap(*train, *test, C=settings.svm_C, **kinds)
     scores["explicitness"] = explicitness(*train, *test, **kinds)
     scores["info_explicitness"] = info_e(*train, **kinds)
-    if not len(given.columns):
-        scores |= _scores_of_draws(*train, settings=settings, factor_bins=factor_bins, seed=seed)
-        extended = dci_es(*train, *test, trees=settings.es_trees, factor_bins=factor_bins, seed=seed, threads=threads)
+    if not given.continuous.any():
+        scores |= _scores_of_draws(given.classes, settings=settings, seed=seed)
+        tested = given.classes.test(*test)
+        extended = dci_es_of(given.classes, *tested, trees=settings.es_trees, seed=seed, threads=threads)
         scores |= {"dci_es_explicitness": extended.explicitness, "dci_es_size": extended.size}
     if with_dci:
         inferred = dci(*train, *test, rounds=settings.dci_rounds, seed=seed, threads=threads, **kinds)
@@ -173,20 +176,20 @@ def scores_of_arrays(
     *,
     settings: MetricSettings = FULL,
     factor_bins: int | None = None,
-    continuous: bool = False,
+    continuous: Continuous = False,
 ) -> dict[str, float]:
     """Those of `score_codes` that neither draw nor fit anything, of one set; arguments as there."""
     given = told_apart(codes, factors, factor_bins, continuous=continuous)
     active = active_codes(given.classes.codes, threshold=settings.active)
     concentrated = info_mc(
-        codes, factors, neighbours=settings.neighbours, factor_bins=factor_bins, continuous=continuous
+        codes, factors, neighbours=settings.neighbours, factor_bins=factor_bins, continuous=given.continuous
     )
     scores = {
         "info_modularity": concentrated.modularity,
         "info_compactness": concentrated.compactness,
         "active_units": float(active.sum()),
     }
-    if len(given.columns):
+    if given.continuous.any():
         return scores
     information, entropies = information_of(given.classes, settings.bins), factor_entropies(given.classes)
     return scores | {
@@ -195,31 +198,25 @@ def scores_of_arrays(
         "dcimig": dcimig_of(information, entropies),
         "med": med_of(information),
         "modularity": modularity_of(information),
-        "irs": irs(codes, factors, quantile=settings.irs_quantile, factor_bins=factor_bins),
+        "irs": irs_of(given.classes, settings.irs_quantile),
     }
 
 
-def _scores_of_draws(
-    codes: ArrayLike, factors: ArrayLike, *, settings: MetricSettings, factor_bins: int | None, seed: int
-) -> dict[str, float]:
+def _scores_of_draws(given: Labelled, *, settings: MetricSettings, seed: int) -> dict[str, float]:
     return {
-        "factor_vae": factor_vae_score(
-            codes,
-            factors,
+        "factor_vae": factor_vae_of(
+            given,
             batch=settings.batch,
             train_votes=settings.train_batches,
             eval_votes=settings.eval_batches,
             min_std=settings.min_std,
-            factor_bins=factor_bins,
             seed=seed,
         ),
-        "beta_vae": beta_vae_score(
-            codes,
-            factors,
+        "beta_vae": beta_vae_of(
+            given,
             batch=settings.batch,
             train_points=settings.train_batches,
             eval_points=settings.eval_batches,
-            factor_bins=factor_bins,
             seed=seed,
         ),
     }

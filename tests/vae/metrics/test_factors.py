@@ -171,6 +171,42 @@ def test_scores_of_continuous_factors_are_those_that_have_an_estimator(continuou
     assert metrics.continuous_factors(mixed).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("name", [*WITH_NUMBERS, "info_mc", "info_e", "score_codes", "scores_of_arrays"])
+def test_a_mask_says_what_factors_are(continuous, name):
+    codes, factors = continuous
+    # Of these rows no more than a quarter hold a value of their own, and of the others more do.
+    rounded = np.stack([np.arange(900) % 3, np.where(np.arange(900) % 5, 0, factors[:, 1])], axis=1)
+    rare = np.stack([np.arange(900) % 3, np.where(np.arange(900) % 3, 0, factors[:, 1])], axis=1)
+    numbers, classes = ([False, True], np.array([False, False]))
+
+    def found(given, mask):
+        function = getattr(metrics, name)
+        sets = (codes, given) if name in ("info_mc", "info_e", "scores_of_arrays") else (codes, given, codes, given)
+        few = metrics.MetricSettings(dci_rounds=2, train_batches=50, eval_batches=50, es_trees=2)
+        options = {**WITH_NUMBERS, "score_codes": {"settings": few, "threads": 1}}.get(name, {})
+        return function(*sets, continuous=mask, **options)
+
+    for given, mask, other in ((rounded, numbers, True), (rare, classes, True)):
+        own = found(given, mask)
+        assert repr(own) != repr(found(given, other))
+        if isinstance(own, dict):
+            assert ("mig" in own) == (mask is classes)
+    assert repr(found(rounded, classes)) == repr(found(rounded, False))
+    with pytest.raises(GanwalkError, match="continuous must be one boolean, or one of each of the 2 factors"):
+        found(rounded, [True])
+    with pytest.raises(GanwalkError, match="no two rows share a value of factor 1"):
+        found(factors, [True, False])
+
+
+def test_factors_are_what_all_rows_say(continuous):
+    """Each value three times: of the rows that are drawn, most would have no other with their value."""
+    codes, factors = (np.repeat(part, 3, axis=0) for part in continuous)
+    few = metrics.MetricSettings(train_rows=450, test_rows=100, dci_rounds=2, train_batches=50, eval_batches=50)
+    for how in (False, True):
+        found = score_codes(codes, factors, codes, factors, settings=few, continuous=how, threads=1)
+        assert list(found) == list(metrics.SCORES)
+
+
 class Frame:
     """What metrics ask of a table with named columns."""
 
