@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def rows_in(source, rows=10_000, **options):
     return sample.codes, sample.factors
 
 
-@pytest.mark.parametrize("kind", ["npz", "compressed npz", "npy", "columns npy", "csv", "tsv", "text"])
+@pytest.mark.parametrize("kind", ["npz", "compressed npz", "wide npz", "npy", "columns npy", "csv", "tsv", "text"])
 def test_files_of_every_kind_hold_the_same_rows(arrays, kind, tmp_path, monkeypatch):
     # Blocks that end within the rows.
     for module in (codes_arrays, codes_tables):
@@ -52,7 +53,9 @@ def test_files_of_every_kind_hold_the_same_rows(arrays, kind, tmp_path, monkeypa
     codes, factors = arrays
     paths = [tmp_path / f"codes.{kind.split()[-1]}"]
     if "npz" in kind:
-        (np.savez_compressed if " " in kind else np.savez)(paths[0], codes=codes, factors=np.asfortranarray(factors))
+        arranged = np.asfortranarray(codes) if "wide" in kind else codes
+        save = np.savez_compressed if "compressed" in kind else np.savez
+        save(paths[0], codes=arranged, factors=np.asfortranarray(factors))
     elif "npy" in kind:
         paths.append(tmp_path / "factors.npy")
         np.save(paths[0], codes if kind == "npy" else np.asfortranarray(codes))
@@ -71,6 +74,22 @@ def test_files_of_every_kind_hold_the_same_rows(arrays, kind, tmp_path, monkeypa
         assert np.array_equal(found[1][:, 0], np.argsort(np.argsort(first))[factors[:, 0]])
         assert source.texts == ("factor_shape",)
     assert np.array_equal(found[1][:, 1], factors[:, 1])
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_columns_of_an_archive_are_never_whole_in_memory(save, tmp_path):
+    codes = np.zeros((400_000, 10), order="F")
+    codes[-1] = 1
+    save(tmp_path / "c.npz", codes=codes, factors=np.zeros(400_000, np.int8))
+    source, _ = open_codes([tmp_path / "c.npz"])
+    del codes
+    tracemalloc.start()
+    last = np.empty(0)
+    for part, _ in source.blocks():
+        last = part
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (last[-1] == 1).all() and not last[:-1].any() and peak < 8e6
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -234,6 +253,38 @@ def test_parquet(arrays, tmp_path):
         open_codes([tmp_path / "bad.parquet"])
 
 
+@pytest.mark.parametrize("late", ["square", str(2**53 + 1)])
+def test_text_that_comes_late_makes_text_of_the_whole_column(tmp_path, monkeypatch, late):
+    monkeypatch.setattr(codes_tables, "ROWS", 150)
+    lines = ["z,factor_shape", *(f"{k}.5,{k % 2 if k < 390 else late}" for k in range(399)), f"1,{2**53}"]
+    (tmp_path / "c.csv").write_text("\n".join(lines))
+    source, _ = open_codes([tmp_path / "c.csv"])
+    assert source.texts == ("factor_shape",)
+    # Doubles would make one of the last two.
+    assert rows_in(source)[1][-11:, 0].tolist() == [1, *[2] * 9, 3]
+
+
+def test_tables_of_arrow_say_how_a_factor_is_left_out_and_merge_no_integers(tmp_path):
+    reason = "tables need the extra [tables]: pip install '.[tables]'"
+    pyarrow, parquet = (pytest.importorskip(name, reason=reason) for name in ("pyarrow", "pyarrow.parquet"))
+    path, days = tmp_path / "c.parquet", np.arange(4).astype("datetime64[D]")
+    parquet.write_table(pyarrow.table({"z": np.ones(4), "factor_day": days}), path)
+    with pytest.raises(GanwalkError, match=r"factor_day holds date32.*: leave it out \(of tables by --factors"):
+        open_codes([path])
+    large = 2**63 + np.array([0, 1, 1, 0], np.uint64)
+    parquet.write_table(pyarrow.table({"z": large, "factor_id": large, "factor_k": np.arange(4)}), path)
+    source, _ = open_codes([path])
+    assert source.texts == ("factor_id",)
+    assert np.array_equal(rows_in(source)[1], [[0, 0], [1, 1], [1, 2], [0, 3]])
+
+
+def test_names_with_the_marks_of_formulas_are_drawn_as_they_are(vae_run, arrays, tmp_path):
+    names = {"code_names": np.array(["$z_$", "a$b$", r"$\frac$"]), "factor_names": np.array(["$x^$", "size"])}
+    np.savez(tmp_path / "c.npz", codes=arrays[0], factors=arrays[1], **names)
+    code, out, err = vae_run("score", tmp_path / "c.npz", "--out", tmp_path / "o", *FAST)
+    assert code == 0 and "factors, classes: $x^$, size" in out, err
+
+
 def test_columns_are_named(arrays, tmp_path):
     path = write_table(tmp_path / "c.csv", *arrays, names=("shape", "size"))
     source, _ = open_codes([path], codes=["z*"], factors=["s?ape", "size"])
@@ -362,6 +413,24 @@ def test_folds_and_a_test_set_of_the_file(arrays, tmp_path):
             ("c.npz", "--folds", "9"),
             "9 rows are too few for 9 folds",
         ),
+        (
+            lambda p: np.savez(p / "c.npz", codes=np.ones((90, 2)), factors=np.zeros((90, 1))),
+            ("c.npz", "--folds", "9", "--test-share", "0.5"),
+            "each of 9 folds is tested in turn: leave --test-share out",
+        ),
+        (
+            lambda p: np.savez(
+                p / "c.npz", **dict.fromkeys(("codes", "factors", "test_codes", "test_factors"), np.ones((9, 2)))
+            ),
+            ("c.npz", "--test-share", "0.5"),
+            "has a test set of its own: leave --test-share out",
+        ),
+        (
+            lambda p: np.savez(p / "c.npz", codes=np.ones((400, 2)), factors=np.zeros((400, 1))),
+            ("c.npz", "--rows", "40", "--test-share", "0.99"),
+            "of --rows 40, --test-share 0.99 leaves 0 for training: give more rows, or a smaller share",
+        ),
+        (lambda p: (p / "c.csv").write_text(""), ("c.csv",), "c.csv has no columns in its first line: name them there"),
     ],
 )
 def test_bad_files_are_refused_in_a_line(vae_run, tmp_path, write, arguments, message):

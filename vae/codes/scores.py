@@ -13,7 +13,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.progress import OnStage
 from vae.codes.sample import Sample, draw_sample
 from vae.codes.settings import CodesSettings
-from vae.codes.source import CodesSource
+from vae.codes.source import LEAVE_OUT, CodesSource
 from vae.metrics import (
     LEVELS,
     OF_CLASSES,
@@ -61,6 +61,13 @@ def read_samples(
     """The rows that are scored, and those of the test set if the file has one; see `draw_sample`."""
     if test is not None and settings.folds is not None:
         raise GanwalkError("the file has a test set of its own: leave --folds out")
+    # Rows to draw, and the halves of intervals of all scores, are divided by it all the same.
+    divided = settings.intervals == "all" or (test is not None and settings.rows is not None)
+    if settings.test_share != CodesSettings().test_share and not divided:
+        if test is not None:
+            raise GanwalkError("the file has a test set of its own: leave --test-share out")
+        if settings.folds is not None:
+            raise GanwalkError(f"each of {settings.folds} folds is tested in turn: leave --test-share out")
     train_rows, test_rows = _most(settings)
     options: dict[str, Any] = {"seed": settings.seed, "drop_missing": drop_missing}
     if test is None:
@@ -77,7 +84,8 @@ def check_factors(source: CodesSource, sample: Sample, settings: CodesSettings) 
         lone = lone_rows(values_and_labels(binned(column, bin_edges(column, bins) if cut and bins else None))[1])
         if lone and text:
             raise GanwalkError(
-                f"factor {name} is text that hardly repeats, such as a name: leave it out, by --factors with the others"
+                f"factor {name} is text that hardly repeats, such as a name, or integers beyond 2**53, which are "
+                f"taken as text: {LEAVE_OUT}"
             )
         if lone and bins is not None:
             raise GanwalkError(
@@ -182,7 +190,7 @@ def _in_options(names: Sequence[str], texts: Sequence[bool]) -> Iterator[None]:
         yield
     except HardlyRepeats as error:
         name, text = names[error.column], texts[error.column]
-        remedy = "leave it out, by --factors with the others" if text else "cut it into ranges by --factor-bins 10"
+        remedy = LEAVE_OUT if text else "cut it into ranges by --factor-bins 10"
         raise GanwalkError(
             f"{error.share} of those that are fitted share a value of factor {name}: {remedy}, or give more rows"
         ) from error
@@ -244,6 +252,11 @@ def _most(settings: CodesSettings) -> tuple[int, int]:
     if settings.rows is None:
         return LEVELS[level].train_rows, LEVELS[level].test_rows
     test = max(2, round(settings.test_share * settings.rows))
+    if settings.rows - test < 2:
+        raise GanwalkError(
+            f"of --rows {settings.rows}, --test-share {settings.test_share:g} leaves {settings.rows - test} for "
+            "training: give more rows, or a smaller share"
+        )
     return settings.rows - test, test
 
 

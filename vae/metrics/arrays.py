@@ -238,10 +238,11 @@ def binned(column: Array, edges: Array | None) -> Array:
 def values_and_labels(column: Array) -> tuple[Array, Array]:
     """Sorted values of a factor, and the position (N,) of each row's among them."""
     if np.issubdtype(column.dtype, np.integer) and int(column.max()) - int(least := column.min()) < 2 * len(column):
-        # Counting is several times as fast as sorting.
-        places = column.astype(np.int64) - int(least)
+        # Counting is several times as fast as sorting. The greatest integers are not signed, and small types overflow.
+        wide = np.uint64 if column.dtype == np.uint64 else np.int64
+        places = (column.astype(wide) - wide(least)).astype(np.int64)
         present = np.bincount(places) > 0
-        return (np.flatnonzero(present) + int(least)), (np.cumsum(present) - 1)[places]
+        return np.flatnonzero(present).astype(wide) + wide(least), (np.cumsum(present) - 1)[places]
     values, labels = np.unique(column, return_inverse=True)
     return values, labels.reshape(-1).astype(np.int64)
 

@@ -7,6 +7,7 @@ import torch
 from ganwalk.errors import GanwalkError
 from vae import metrics
 from vae.metrics import irs, kl_per_dimension, mig, mutual_information, reconstruction, sap_continuous, score_codes, udr
+from vae.metrics.arrays import labelled
 
 FEW = {"train_votes": 200, "eval_votes": 100}
 FEW_POINTS = {"train_points": 200, "eval_points": 100}
@@ -89,6 +90,18 @@ def test_bins_leave_the_classes_and_are_checked(continuous, grid):
         mig(codes, factors, factor_bins=1)
     with pytest.raises(GanwalkError, match="no two rows share a value of factor 0"):
         mig(codes, factors, factor_bins=100_000)
+
+
+@pytest.mark.parametrize(
+    "least", [np.uint64(2**64 - 3), np.uint64(2**63 - 1), np.int64(-(2**63)), np.int8(-128), np.uint8(253)]
+)
+def test_integers_of_any_type_are_told_apart(least):
+    factors = (least + np.arange(3).astype(least.dtype))[np.arange(300) % 3][:, None]
+    codes = np.random.default_rng(0).normal(0, 0.1, (300, 1)) + np.arange(300)[:, None] % 3
+    assert mig(codes, factors) == mig(codes, np.arange(300)[:, None] % 3)
+    found = labelled(codes, factors)
+    assert found.values[0].tolist() == [int(least) + k for k in range(3)]
+    assert np.array_equal(found.test(codes[::-1], factors[::-1])[1], found.labels[::-1])
 
 
 def test_squared_correlation_takes_factors_as_numbers(continuous):
