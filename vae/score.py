@@ -121,6 +121,7 @@ def _facts(found: CodesScores, source: CodesSource, files: tuple[Path, ...], set
         "deviations": {name: round(value, 6) for name, value in found.deviations.items()},
         "intervals": {name: [round(end, 6) for end in ends] for name, ends in found.intervals.items()},
         "missing": found.missing,
+        "bounds": [{**asdict(bound), "remedy": "--standardise"} for bound in found.bounds],
         "without_intervals": found.without_intervals or None,
         "numberings": list(source.numberings),
         "mutual_information": found.information.round(6).tolist(),
@@ -129,6 +130,7 @@ def _facts(found: CodesScores, source: CodesSource, files: tuple[Path, ...], set
 
 def _report(found: CodesScores, source: CodesSource) -> list[str]:
     """What was scored, and a table of the scores."""
+    from vae.metrics import SCORES
     from vae.score_tables import scores_with_intervals
 
     rows = found.rows
@@ -145,6 +147,11 @@ def _report(found: CodesScores, source: CodesSource) -> list[str]:
     if source.numberings:
         named = ", ".join(repr(name) for name in source.numberings)
         lines.append(f"left out, as it numbers the rows: {named} (name it with --codes if it is a code)")
+    for bound in found.bounds:
+        named = " and ".join(SCORES[name] for name in bound.scores)
+        lines.append(f"left out of {named}: {bound.codes} codes without {bound.condition}")
+    if found.bounds:
+        lines.append("such bounds, and the penalty in SAP, are made for codes of a VAE: of others, give --standardise")
     if found.without_intervals:
         lines.append(f"no intervals: {found.without_intervals}")
     return lines + scores_with_intervals(found.scores, found.intervals, found.deviations, found.missing)

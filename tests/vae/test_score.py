@@ -348,6 +348,27 @@ def test_continuous_factors_are_told_apart(vae_run, arrays, tmp_path):
     assert code == 0 and "factors, binned: factor_size" in out and "MIG  " in out, err
 
 
+def test_codes_of_another_scale_than_a_vae_s_are_said_and_standardised(vae_run, arrays, tmp_path):
+    codes, factors = arrays
+    facts = {}
+    for scale in (1, 1e-3, 1e200):
+        path = tmp_path / f"{scale}.npz"
+        np.savez(path, codes=codes * scale, factors=factors)
+        code, out, err = vae_run("score", path, "--standardise", "--out", tmp_path / f"{scale}", *FAST)
+        assert code == 0 and "left out of" not in out, err
+        facts[scale] = json.loads((tmp_path / f"{scale}" / "scores.json").read_text())
+        assert facts[scale]["bounds"] == [] and facts[scale]["scores"]["active_units"] == 3
+        assert facts[scale]["scores"] == pytest.approx(facts[1]["scores"], abs=0.02)
+    code, out, err = vae_run("score", tmp_path / "0.001.npz", "--out", tmp_path / "o", *FAST)
+    assert code == 0, err
+    assert "left out of active units and MIG-sup: 3 codes without a variance above 0.01" in out
+    assert "left out of FactorVAE score: 3 codes without a deviation of 0.05" in out
+    assert "are made for codes of a VAE: of others, give --standardise" in out
+    found = json.loads((tmp_path / "o" / "scores.json").read_text())
+    assert [(bound["codes"], bound["remedy"]) for bound in found["bounds"]] == [(3, "--standardise")] * 2
+    assert found["scores"]["mig_sup"] == 0 < facts[1]["scores"]["mig_sup"]
+
+
 def test_folds_and_a_test_set_of_the_file(arrays, tmp_path):
     codes, factors = arrays
     np.savez(

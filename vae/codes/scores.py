@@ -31,6 +31,21 @@ Split = tuple[Array, Array, Array, Array]
 
 
 @dataclass(frozen=True)
+class Bound:
+    """A bound, in units of the codes, below which some of them do not count.
+
+    Attributes:
+        condition: what it asks of a code.
+        scores: names of those that have it.
+        codes: how many it leaves out of those that vary.
+    """
+
+    condition: str
+    scores: tuple[str, ...]
+    codes: int
+
+
+@dataclass(frozen=True)
 class CodesScores:
     """Scores of codes.
 
@@ -43,6 +58,7 @@ class CodesScores:
         information: (D, F) mutual information in nats.
         rows: how many there were, how many were used for what, and which were dropped.
         without_intervals: why there are none, though they were asked for.
+        bounds: on how much a code varies, which left some out of a score.
     """
 
     scores: dict[str, float]
@@ -53,6 +69,7 @@ class CodesScores:
     information: Array
     rows: dict[str, Any]
     without_intervals: str = ""
+    bounds: tuple[Bound, ...] = ()
 
 
 def read_samples(
@@ -112,6 +129,8 @@ def score_samples(
         GanwalkError: too few rows, or what the metrics refuse.
     """
     tell = on_progress or (lambda what, share: None)
+    if settings.standardise:
+        sample, test = _standardised(sample, test)
     kinds = _kinds(sample, test, continuous_factors(sample.factors), settings.factor_bins, texts)
     for_numbers = "continuous" in kinds
     if any(texts or ()) and "binned" in kinds:
@@ -146,7 +165,34 @@ def score_samples(
         ),
         rows=_counts(sample, test, splits[0]),
         without_intervals=without,
+        bounds=_bounds(codes, _constants(settings), for_numbers=for_numbers),
     )
+
+
+def _standardised(sample: Sample, test: Sample | None) -> tuple[Sample, Sample | None]:
+    """Samples whose codes have mean 0 and deviation 1 over the first one's rows; those that do not vary have 0."""
+    codes = sample.codes.astype(np.float64)
+    # Squares of what is very large or small would be no numbers.
+    largest = np.abs(codes).max(axis=0)
+    unit = np.where(largest > 0, largest, 1.0)
+    mean = (codes / unit).mean(axis=0)
+    deviation = np.where(codes.max(axis=0) > codes.min(axis=0), (codes / unit).std(axis=0), 1.0)
+
+    def scaled(part: Sample) -> Sample:
+        return replace(part, codes=(part.codes / unit - mean) / deviation)
+
+    return scaled(sample), None if test is None else scaled(test)
+
+
+def _bounds(codes: Array, constants: MetricSettings, *, for_numbers: bool) -> tuple[Bound, ...]:
+    """The bounds that leave some of the codes out, of those that vary over these rows."""
+    variance = codes.astype(np.float64).var(axis=0)[codes.max(axis=0) > codes.min(axis=0)]
+    active = ("active_units",) if for_numbers else ("active_units", "mig_sup")
+    found = [
+        Bound(f"a variance above {constants.active:g}", active, int((variance <= constants.active).sum())),
+        Bound(f"a deviation of {constants.min_std:g}", ("factor_vae",), int((variance < constants.min_std**2).sum())),
+    ]
+    return tuple(one for one in (found[:1] if for_numbers else found) if one.codes)
 
 
 def _with_ranges(

@@ -14,6 +14,10 @@ from ganwalk.errors import GanwalkError
 
 # A column is one of classes as long as no more than this share of its rows hold a value that no other row has.
 _LONE_SHARE = 0.25
+# Squares of larger codes leave single precision, and those of smaller differences double precision.
+_LARGEST, _LEAST_SPREAD = 1e18, 1e-150
+# Deviations from 0 beyond which codes are moved there.
+_FAR = 10
 _CONSTANT = "no factor varies over the rows: score codes of images whose factors differ"
 _REMEDY = {
     "codes": "drop these rows, or use an earlier checkpoint if the model that made them has diverged",
@@ -75,9 +79,11 @@ class Labelled:
         labels = np.empty((len(checked), len(self.values)), np.int64)
         for k, (column, values, edges) in enumerate(zip(self.columns, self.values, self.edges, strict=True)):
             found = binned(columns[column], edges)
-            if {values.dtype, found.dtype} == {np.dtype(np.float32), np.dtype(np.float64)}:
-                # The same value is another number in another precision.
-                values, found = values.astype(np.float32), found.astype(np.float32)
+            if values.dtype.kind == found.dtype.kind == "f":
+                # The same value is another number in another precision; one that overflows there has no equal.
+                coarse = min(values.dtype, found.dtype, key=lambda kind: kind.itemsize)
+                with np.errstate(over="ignore"):
+                    values, found = values.astype(coarse), found.astype(coarse)
             at = np.searchsorted(values, found).clip(max=len(values) - 1)
             labels[:, k] = np.where(values[at] == found, at, -1)
         return checked, labels
@@ -131,8 +137,8 @@ def told_apart(
             (F,) says of each factor what it is, as more rows than these have told: in a part of them a factor that is
             near the bound would now be one, now the other. Factors that are cut into ranges, and text, are classes.
     """
-    if factor_bins is not None and factor_bins < 2:
-        raise GanwalkError(f"factor_bins must be at least 2, not {factor_bins}")
+    if factor_bins is not None:
+        check_least(2, factor_bins=factor_bins)
     checked, columns = checked_codes(codes), _factor_columns(factors)
     _check_rows(checked, columns)
     names = _names(factors, len(columns))
@@ -206,7 +212,7 @@ def rows_of(values: ArrayLike, rows: Array, name: str) -> Any:
     frame: Any = values
     if _is_frame(values):
         return frame.iloc[rows] if hasattr(frame, "iloc") else frame[rows]
-    return host_array(values, name)[rows]
+    return _array(values, name)[rows]
 
 
 def lone_rows(labels: Array) -> int:
@@ -251,34 +257,64 @@ def checked_codes(codes: ArrayLike) -> Array:
     """Codes (N, D) as floats; GanwalkError if the shape is another, N < 2, or a value is not finite."""
     if _is_frame(codes):
         columns = _frame_columns(codes, "codes")
-        for name, column in columns.items():
+        for name, column in zip(_names(codes, len(columns)), columns, strict=True):
             if column.dtype.kind == "U":
                 raise GanwalkError(f"codes must be finite numbers: column {name} holds text; leave it out")
-        array = np.stack(list(columns.values()), axis=1) if columns else np.empty((0, 0))
+        array = np.stack(columns, axis=1) if columns else np.empty((0, 0))
     else:
-        array = host_array(codes, "codes")
+        array = _array(codes, "codes")
     if array.ndim != 2 or not array.shape[1]:
         raise GanwalkError(f"codes must have shape (N, D) with D at least 1, not {array.shape}")
     if len(array) < 2:
         raise GanwalkError(f"{len(array)} rows of codes are too few for a metric: give thousands")
     if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
+        array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
     # The sum is not finite if any value is not, and costs no array of the size of the codes.
     with np.errstate(invalid="ignore", over="ignore"):
         total = array.sum(dtype=np.float64)
     if not np.isfinite(total):
         _check_finite(array.T, _names(codes, array.shape[1]), "codes")
+    _check_size(array, _names(codes, array.shape[1]))
     return array
+
+
+def _check_size(codes: Array, names: tuple[str, ...]) -> None:
+    """GanwalkError if squares of codes or of their differences are no numbers any more."""
+    high, low = codes.max(axis=0), codes.min(axis=0)
+    most = np.maximum(high, -low)
+    if (most > _LARGEST).any():
+        column = int(most.argmax())
+        raise GanwalkError(
+            f"codes must lie within ±{_LARGEST:g}: column {names[column]} reaches {most[column]:g}: scale it"
+        )
+    if codes.dtype == np.float64 and (tiny := (high > low) & (high - low < _LEAST_SPREAD)).any():
+        name = names[int(tiny.argmax())]
+        raise GanwalkError(f"codes must vary by {_LEAST_SPREAD:g} or more: column {name} varies by less: scale it")
+
+
+def near_zero(codes: Array, test_codes: Array) -> tuple[Array, Array]:
+    """Codes of two sets (N, D), (M, D), of which those far from 0 for how they vary are moved there, in double
+    precision: single precision would merge their values, and no penalised intercept would reach them."""
+    mean, deviation = codes.mean(axis=0, dtype=np.float64), codes.std(axis=0, dtype=np.float64)
+    shift = np.where(np.abs(mean) > _FAR * deviation, mean, 0.0)
+    return (codes - shift, test_codes - shift) if shift.any() else (codes, test_codes)
+
+
+def check_least(least: int, **options: float) -> None:
+    """GanwalkError if an option is less than it may be."""
+    for name, value in options.items():
+        if not value >= least:
+            raise GanwalkError(f"{name} must be at least {least}, not {value}")
 
 
 def _factor_columns(factors: ArrayLike) -> tuple[Array, ...]:
     """The factors as columns (N,) of finite numbers or, from frames, text."""
     if _is_frame(factors):
-        columns = tuple(_frame_columns(factors, "factors").values())
+        columns = tuple(_frame_columns(factors, "factors"))
         if not columns:
             raise GanwalkError("factors must have shape (N, F) with F at least 1: the frame has no columns")
     else:
-        array = host_array(factors, "factors")
+        array = _array(factors, "factors")
         if array.ndim != 2 or not array.shape[1]:
             raise GanwalkError(f"factors must have shape (N, F) with F at least 1, not {array.shape}")
         columns = tuple(array.T)
@@ -307,13 +343,24 @@ def _names(values: Any, count: int) -> tuple[str, ...]:
     return tuple(map(str, values.columns)) if _is_frame(values) else tuple(map(str, range(count)))
 
 
-def _frame_columns(frame: Any, what: str) -> dict[str, Array]:
+def _array(values: Any, name: str) -> Array:
+    """Numbers as `host_array` has them, but half precision as it is, and what is masked as missing."""
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.where(np.ma.getmaskarray(values), np.nan, values.data) if np.ma.is_masked(values) else values.data
+    array = host_array(values, name)
+    half = str(getattr(values, "dtype", "")) in ("float16", "torch.float16")
+    return array.astype(np.float16) if half else array
+
+
+def _frame_columns(frame: Any, what: str) -> list[Array]:
     """The columns of a frame as numbers, or text where they hold any, or as categories; missing values are NaN."""
-    found = {}
-    for name in frame.columns:
-        column = np.asarray(frame[name])
+    found = []
+    names = list(frame.columns)
+    for k, name in enumerate(names):
+        # Only frames of pandas, which have places, may have two columns of one name.
+        column = np.asarray(frame.iloc[:, k] if names.count(name) > 1 else frame[name])
         if column.dtype.kind in "biuf":
-            found[str(name)] = host_array(column, what)
+            found.append(_array(column, what))
             continue
         entries = column.tolist()
         # NaN differs from itself; pandas' NA is neither equal nor different.
@@ -323,10 +370,10 @@ def _frame_columns(frame: Any, what: str) -> dict[str, Array]:
         try:
             if any(isinstance(v, str) for v in entries):
                 raise ValueError
-            found[str(name)] = column.astype(np.float64)
+            found.append(column.astype(np.float64))
         except (TypeError, ValueError):
             _check_finite([np.where(missing, np.nan, 0.0)], (str(name),), what)
-            found[str(name)] = column.astype(str)
+            found.append(column.astype(str))
     return found
 
 

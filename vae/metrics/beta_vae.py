@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, Labelled, labelled
+from vae.metrics.arrays import Array, Labelled, check_least, labelled
 from vae.metrics.held import HeldFactor
 
 # Batches whose codes are in memory at a time: few enough for the processor's cache.
@@ -46,6 +46,8 @@ def beta_vae_of(given: Labelled, *, batch: int, train_points: int, eval_points: 
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
+    check_least(1, batch=batch, train_points=train_points, eval_points=eval_points)
+    check_least(0, seed=seed)
     held = [HeldFactor(labels) for labels in given.labels.T]
     if len(held) == 1:
         return 1.0

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ganwalk.errors import GanwalkError
-from vae.metrics.arrays import checked_codes, rows_of
+from vae.metrics.arrays import check_least, checked_codes, rows_of
 
 Scorer = Callable[[ArrayLike, ArrayLike], Mapping[str, float]]
 
@@ -47,8 +47,10 @@ def score_intervals(
     n = len(checked_codes(codes))
     if n < 20:
         raise GanwalkError(f"{n} rows are too few for intervals: give hundreds")
-    if draws < 2:
-        raise GanwalkError(f"draws must be at least 2, not {draws}")
+    check_least(2, draws=draws)
+    check_least(0, seed=seed)
+    if not 0 < level < 1:
+        raise GanwalkError(f"level must be between 0 and 1, not {level}")
     rng = np.random.default_rng(seed)
     scores = scorer(codes, factors) if scores is None else scores
     found: dict[str, list[float]] = {}

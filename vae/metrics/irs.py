@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ganwalk.errors import GanwalkError
 from vae.metrics.arrays import Array, Labelled, labelled
 
 
@@ -27,6 +28,8 @@ def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99, factor_
 
 def irs_of(given: Labelled, quantile: float) -> float:
     """The score of checked arrays."""
+    if not 0 <= quantile <= 1:
+        raise GanwalkError(f"quantile must be between 0 and 1, not {quantile}")
     moving = given.codes.max(axis=0) > given.codes.min(axis=0)
     if not moving.any():
         return 0.0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ganwalk.errors import GanwalkError
-from vae.metrics.arrays import Continuous, Labelled, checked_codes, rows_of, told_apart
+from vae.metrics.arrays import Continuous, Labelled, check_least, checked_codes, rows_of, told_apart
 from vae.metrics.beta_vae import beta_vae_of
 from vae.metrics.dci import dci
 from vae.metrics.dci_es import dci_es_of
@@ -141,6 +141,7 @@ def score_codes(
     """
     if level not in LEVELS:
         raise GanwalkError(f"unknown level of metrics {level!r}: choose from {', '.join(LEVELS)}")
+    check_least(0, seed=seed)
     settings = settings or LEVELS[level]
     whole = told_apart(train_codes, train_factors, factor_bins, continuous=continuous)
     whole.test(test_codes, test_factors)
