@@ -19,6 +19,7 @@ from vae.codes.sample import Sample, draw_sample
 from vae.codes.scores import score_samples
 from vae.codes.settings import CodesSettings
 from vae.metrics import OF_CLASSES, SCORES
+from vae.score_tables import scores_with_intervals
 
 FAST = ("--metrics", "quick", "--intervals", "none", "--no-dci", "--threads", 1, "-q")
 
@@ -332,6 +333,11 @@ def test_what_is_written(vae_run, arrays, tmp_path):
     assert "exists" in vae_run(*options)[2]
     code, printed, _ = vae_run(*options, "--force", "--json")
     assert code == 0 and json.loads(printed)["scores"] == facts["scores"]
+
+
+def test_small_scores_have_more_decimals():
+    lines = scores_with_intervals({"mig": 0.5, "dhsic": 0.00049}, {"dhsic": (0.0, 0.001)}, {}, {})
+    assert lines[1].split()[-1] == "0.500" and lines[2].endswith("0.00049  0.00000 to 0.00100")
 
 
 def test_continuous_factors_are_told_apart(vae_run, arrays, tmp_path):

@@ -43,7 +43,9 @@ def dhsic(codes: ArrayLike, *, rows: int = 2000, seed: int = 0) -> float:
             means[start : start + _CHUNK, j] = kernel.mean(axis=1)
             product *= kernel
         joint += product.sum()
-    return float(joint / n**2 + means.mean(axis=0).prod() - 2 * means.prod(axis=1).mean())
+    found = joint / n**2 + means.mean(axis=0).prod() - 2 * means.prod(axis=1).mean()
+    # A squared distance, of which rounding may leave less than nothing.
+    return max(0.0, float(found))
 
 
 def _median_square(x: np.ndarray) -> float:
