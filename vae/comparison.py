@@ -247,6 +247,8 @@ def draw_comparison(runs: Sequence[ScoredRun], groups: Sequence[Group], path: Pa
     axis.set_xticks(range(len(names)), [LABELS[name].replace(" ", "\n") for name in names], fontsize=8)
     axis.set_ylim(bottom=0)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    for text in axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1)).get_texts():
+        # Groups are called after folders: a $ in them begins no formula.
+        text.set_parse_math(False)
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=120)

@@ -28,8 +28,9 @@ def draw_map(
     axis: Any = figure.subplots()
     picture = axis.imshow(table, cmap="Blues", vmin=0, aspect="auto")
     names = [name.replace("_", " ") for name in factor_names]
-    axis.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(table)), row_names)
+    axis.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor", parse_math=False)
+    # Names are anybody's: a $ in them begins no formula.
+    axis.set_yticks(range(len(table)), row_names, parse_math=False)
     middle = float(table.max()) / 2
     for (row, column), value in np.ndenumerate(table):
         if value >= 0.05:

@@ -72,18 +72,19 @@ def command(
     import json
 
     from vae.codes.files import open_codes
-    from vae.codes.scores import check_texts, read_samples, score_samples
+    from vae.codes.scores import check_factors, read_samples, score_samples
 
     target = out / "scores.json"
     source, test = open_codes(files, codes=_listed(code_names), factors=_listed(factor_names))
     check_free(target, overwrite)
     with progress_bar(_PARTS, "reading", quiet) as advance:
         sample, test_sample = read_samples(source, test, settings, drop_missing=drop_missing)
-        check_texts(source, sample)
+        check_factors(source, sample, settings)
         found = score_samples(
             sample,
             test_sample,
             settings,
+            names=source.factor_names,
             texts=[name in source.texts for name in source.factor_names],
             threads=threads,
             on_progress=lambda what, share: advance(_READ + int((_PARTS - _READ) * share), what),
@@ -119,6 +120,7 @@ def _facts(found: CodesScores, source: CodesSource, files: tuple[Path, ...], set
         "deviations": {name: round(value, 6) for name, value in found.deviations.items()},
         "intervals": {name: [round(end, 6) for end in ends] for name, ends in found.intervals.items()},
         "missing": found.missing,
+        "bounds": [{**asdict(bound), "remedy": "--standardise"} for bound in found.bounds],
         "without_intervals": found.without_intervals or None,
         "numberings": list(source.numberings),
         "mutual_information": found.information.round(6).tolist(),
@@ -127,6 +129,7 @@ def _facts(found: CodesScores, source: CodesSource, files: tuple[Path, ...], set
 
 def _report(found: CodesScores, source: CodesSource) -> list[str]:
     """What was scored, and a table of the scores."""
+    from vae.metrics import SCORES
     from vae.score_tables import scores_with_intervals
 
     rows = found.rows
@@ -143,6 +146,11 @@ def _report(found: CodesScores, source: CodesSource) -> list[str]:
     if source.numberings:
         named = ", ".join(repr(name) for name in source.numberings)
         lines.append(f"left out, as it numbers the rows: {named} (name it with --codes if it is a code)")
+    for bound in found.bounds:
+        named = " and ".join(SCORES[name] for name in bound.scores)
+        lines.append(f"left out of {named}: {bound.codes} codes without {bound.condition}")
+    if found.bounds:
+        lines.append("such bounds, and the penalty in SAP, are made for codes of a VAE: of others, give --standardise")
     if found.without_intervals:
         lines.append(f"no intervals: {found.without_intervals}")
     return lines + scores_with_intervals(found.scores, found.intervals, found.deviations, found.missing)

@@ -24,8 +24,11 @@ LABELS: Mapping[str, str] = {
 }
 """Names of the scores of a model, and what tables and pictures call them."""
 
-SHARES = tuple(name for name in SCORES if name not in ("active_units", "dci_es_size"))
-"""Scores of disentanglement, which lie between 0 and 1."""
+SHARES = tuple(name for name in SCORES if name not in ("active_units", "dci_es_size", "dhsic"))
+"""Scores of disentanglement, which lie between 0 and 1, the best of them."""
+
+# Decimals of what is small where it is good; of the rest three.
+_DECIMALS = {"dhsic": 5}
 
 
 def score_table(
@@ -51,12 +54,12 @@ def score_table(
 
 def _cell(name: str, value: float, spread: float | None) -> str:
     if spread is not None:
-        return f"{_number(value)} ± {_number(spread)}"
-    return f"{value:.0f}" if name == "active_units" else _number(value)
+        return f"{_number(name, value)} ± {_number(name, spread)}"
+    return f"{value:.0f}" if name == "active_units" else _number(name, value)
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}" if abs(value) >= 10 else f"{value:.3f}"
+def _number(name: str, value: float) -> str:
+    return f"{value:.4g}" if abs(value) >= 10 else f"{value:.{_DECIMALS.get(name, 3)}f}"
 
 
 def scores_with_intervals(

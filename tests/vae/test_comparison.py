@@ -125,6 +125,17 @@ def test_bars_change_with_scores_and_with_their_spread(tmp_path):
     assert blue[2] > 1.4 * blue[0] and not np.array_equal(narrow, wide)
 
 
+def test_names_of_folders_are_no_formulas_in_the_legend(tmp_path):
+    runs = seeds(PLAIN, [0.1, 0.2])
+    groups = [replace(group, label="$beta_$") for group in grouped(runs)]
+    draw_comparison(
+        [replace(one, scores=ModelScores({"mse": 0.1}, np.zeros(2), np.zeros((2, 1)))) for one in runs],
+        [replace(group, means={"mse": 0.1}, deviations={}) for group in groups],
+        tmp_path / "c.png",
+    )
+    assert (tmp_path / "c.png").is_file()
+
+
 def test_traversals_side_by_side(tmp_path):
     small = ModelConfig(32, 1, z_dim=3, hidden=8)
     one, two = VAE(small), VAE(replace(small, z_dim=5))

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ from ganwalk.errors import GanwalkError
 from vae.codes import arrays as codes_arrays
 from vae.codes import tables as codes_tables
 from vae.codes.files import open_codes
-from vae.codes.sample import draw_sample
+from vae.codes.sample import Sample, draw_sample
 from vae.codes.scores import score_samples
 from vae.codes.settings import CodesSettings
 from vae.metrics import OF_CLASSES, SCORES
+from vae.score_tables import scores_with_intervals
 
 FAST = ("--metrics", "quick", "--intervals", "none", "--no-dci", "--threads", 1, "-q")
 
@@ -44,7 +46,7 @@ def rows_in(source, rows=10_000, **options):
     return sample.codes, sample.factors
 
 
-@pytest.mark.parametrize("kind", ["npz", "compressed npz", "npy", "columns npy", "csv", "tsv", "text"])
+@pytest.mark.parametrize("kind", ["npz", "compressed npz", "wide npz", "npy", "columns npy", "csv", "tsv", "text"])
 def test_files_of_every_kind_hold_the_same_rows(arrays, kind, tmp_path, monkeypatch):
     # Blocks that end within the rows.
     for module in (codes_arrays, codes_tables):
@@ -52,7 +54,9 @@ def test_files_of_every_kind_hold_the_same_rows(arrays, kind, tmp_path, monkeypa
     codes, factors = arrays
     paths = [tmp_path / f"codes.{kind.split()[-1]}"]
     if "npz" in kind:
-        (np.savez_compressed if " " in kind else np.savez)(paths[0], codes=codes, factors=np.asfortranarray(factors))
+        arranged = np.asfortranarray(codes) if "wide" in kind else codes
+        save = np.savez_compressed if "compressed" in kind else np.savez
+        save(paths[0], codes=arranged, factors=np.asfortranarray(factors))
     elif "npy" in kind:
         paths.append(tmp_path / "factors.npy")
         np.save(paths[0], codes if kind == "npy" else np.asfortranarray(codes))
@@ -71,6 +75,22 @@ def test_files_of_every_kind_hold_the_same_rows(arrays, kind, tmp_path, monkeypa
         assert np.array_equal(found[1][:, 0], np.argsort(np.argsort(first))[factors[:, 0]])
         assert source.texts == ("factor_shape",)
     assert np.array_equal(found[1][:, 1], factors[:, 1])
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_columns_of_an_archive_are_never_whole_in_memory(save, tmp_path):
+    codes = np.zeros((400_000, 10), order="F")
+    codes[-1] = 1
+    save(tmp_path / "c.npz", codes=codes, factors=np.zeros(400_000, np.int8))
+    source, _ = open_codes([tmp_path / "c.npz"])
+    del codes
+    tracemalloc.start()
+    last = np.empty(0)
+    for part, _ in source.blocks():
+        last = part
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (last[-1] == 1).all() and not last[:-1].any() and peak < 8e6
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -129,9 +149,9 @@ def test_texts_are_classes_whatever_the_ranges_of_numbers(vae_run, tmp_path):
 
 
 def test_scores_do_not_depend_on_whether_halves_can_be_scored(vae_run, tmp_path):
-    """Of 500 rows 183 values repeat; of half of the rows that are for training they hardly do."""
+    """Of 500 rows four have a value of their own; of half of the rows that are for training sometimes none has."""
     rng = np.random.default_rng(0)
-    factors = np.stack([rng.integers(183, size=500), rng.integers(3, size=500)], axis=1)
+    factors = (np.arange(500) % 125 == 0)[:, None].astype(int)
     np.savez(tmp_path / "codes.npz", codes=factors + 0.1 * rng.normal(size=(500, 2)), factors=factors)
     facts = {}
     for kind in ("none", "arrays"):
@@ -140,8 +160,79 @@ def test_scores_do_not_depend_on_whether_halves_can_be_scored(vae_run, tmp_path)
         assert code == 0, err
         facts[kind] = json.loads((tmp_path / kind / "scores.json").read_text())
     assert facts["arrays"]["scores"] == facts["none"]["scores"] and facts["arrays"]["intervals"] == {}
-    assert "no intervals: in half of the rows only" in out
-    assert "share a value of factor 0" in facts["arrays"]["without_intervals"]
+    assert "no intervals: in half of the rows no factor varies" in out
+    assert "no factor varies" in facts["arrays"]["without_intervals"]
+
+
+@pytest.fixture(scope="module")
+def near_the_bound():
+    """Codes and factors (1000, 2): of the second factor 251 rows hold a value of their own, one more than classes may.
+
+    Of a third, a fold or a half of the rows it may be fewer or more than a quarter.
+    """
+    rng = np.random.default_rng(0)
+    classes, numbers = rng.integers(3, size=1000), np.zeros(1000)
+    numbers[rng.permutation(1000)[:251]] = rng.normal(size=251)
+    factors = np.stack([classes, numbers], axis=1)
+    return factors + 0.1 * rng.normal(size=factors.shape), factors
+
+
+@pytest.mark.parametrize("lone", [251, 249])
+@pytest.mark.parametrize(
+    "options", [{"folds": 5, "intervals": "none"}, {"draws": 10}, {"draws": 3, "intervals": "all"}]
+)
+def test_what_a_factor_is_does_not_change_between_parts_of_the_rows(near_the_bound, lone, options):
+    codes, factors = near_the_bound
+    factors = factors.copy()
+    factors[np.flatnonzero(factors[:, 1])[lone:], 1] = 0
+    settings = CodesSettings(metrics="quick", dci=False, seed=1, **options)
+    found = score_samples(Sample(codes, factors, len(codes), ()), None, settings, threads=1)
+    assert found.kinds == ("classes", "continuous" if lone == 251 else "classes")
+    assert set(found.scores) == {name for name in SCORES if name not in found.missing} and not found.without_intervals
+    assert ("mig" in found.scores) == (lone == 249)
+    # Printed scores lie in their own intervals.
+    assert all(low <= found.scores[name] <= high for name, (low, high) in found.intervals.items())
+    assert set(found.intervals) <= set(found.scores) and bool(found.intervals) == (options.get("intervals") != "none")
+
+
+def test_text_that_comes_in_pairs_stays_classes_in_a_split(near_the_bound):
+    """Of two thirds of the rows more than a quarter have no other with their text, and so they would be numbers."""
+    codes, factors = near_the_bound
+    pairs = np.random.default_rng(2).permutation(np.minimum(np.arange(1000) // 2, 475 + np.arange(1000) % 50))
+    pairs[pairs >= 475] = 475 + np.arange((pairs >= 475).sum())
+    settings = CodesSettings(metrics="quick", intervals="none", dci=False)
+    found = []
+    for numbers in (pairs, np.random.default_rng(3).permutation(1000)[pairs]):
+        sample = Sample(codes, np.stack([numbers, factors[:, 1]], axis=1), len(codes), ())
+        found.append(score_samples(sample, None, settings, texts=[True, False], threads=1))
+    assert found[0].kinds == found[1].kinds == ("classes", "continuous")
+    # The order in which texts are numbered means nothing.
+    assert found[0].scores["info_explicitness"] == pytest.approx(found[1].scores["info_explicitness"], abs=0.02)
+    assert found[0].scores["info_compactness"] == pytest.approx(found[1].scores["info_compactness"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("column", "arguments", "message"),
+    [
+        (
+            lambda rng: np.arange(60) % 20,
+            ("--rows", 40, "--test-share", 0.9),
+            "no two rows of those that are fitted share a value of factor size: cut .* by --factor-bins 10, or",
+        ),
+        (
+            lambda rng: rng.normal(size=60),
+            ("--factor-bins", 1000),
+            "no two rows share a range of factor size: give fewer --factor-bins, such as 10",
+        ),
+    ],
+)
+def test_factors_that_hardly_repeat_are_named_with_an_option(vae_run, tmp_path, column, arguments, message):
+    rng = np.random.default_rng(0)
+    factors = np.stack([np.arange(60) % 2, column(rng)], axis=1)
+    names = np.array(["shape", "size"])
+    np.savez(tmp_path / "codes.npz", codes=rng.normal(size=(60, 2)), factors=factors, factor_names=names)
+    code, _, err = vae_run("score", tmp_path / "codes.npz", "--out", tmp_path / "o", *FAST, *arguments)
+    assert code == 2 and re.search(message, err), err
 
 
 def test_parquet(arrays, tmp_path):
@@ -161,6 +252,38 @@ def test_parquet(arrays, tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"nothing")
     with pytest.raises(GanwalkError, match="cannot read"):
         open_codes([tmp_path / "bad.parquet"])
+
+
+@pytest.mark.parametrize("late", ["square", str(2**53 + 1)])
+def test_text_that_comes_late_makes_text_of_the_whole_column(tmp_path, monkeypatch, late):
+    monkeypatch.setattr(codes_tables, "ROWS", 150)
+    lines = ["z,factor_shape", *(f"{k}.5,{k % 2 if k < 390 else late}" for k in range(399)), f"1,{2**53}"]
+    (tmp_path / "c.csv").write_text("\n".join(lines))
+    source, _ = open_codes([tmp_path / "c.csv"])
+    assert source.texts == ("factor_shape",)
+    # Doubles would make one of the last two.
+    assert rows_in(source)[1][-11:, 0].tolist() == [1, *[2] * 9, 3]
+
+
+def test_tables_of_arrow_say_how_a_factor_is_left_out_and_merge_no_integers(tmp_path):
+    reason = "tables need the extra [tables]: pip install '.[tables]'"
+    pyarrow, parquet = (pytest.importorskip(name, reason=reason) for name in ("pyarrow", "pyarrow.parquet"))
+    path, days = tmp_path / "c.parquet", np.arange(4).astype("datetime64[D]")
+    parquet.write_table(pyarrow.table({"z": np.ones(4), "factor_day": days}), path)
+    with pytest.raises(GanwalkError, match=r"factor_day holds date32.*: leave it out \(of tables by --factors"):
+        open_codes([path])
+    large = 2**63 + np.array([0, 1, 1, 0], np.uint64)
+    parquet.write_table(pyarrow.table({"z": large, "factor_id": large, "factor_k": np.arange(4)}), path)
+    source, _ = open_codes([path])
+    assert source.texts == ("factor_id",)
+    assert np.array_equal(rows_in(source)[1], [[0, 0], [1, 1], [1, 2], [0, 3]])
+
+
+def test_names_with_the_marks_of_formulas_are_drawn_as_they_are(vae_run, arrays, tmp_path):
+    names = {"code_names": np.array(["$z_$", "a$b$", r"$\frac$"]), "factor_names": np.array(["$x^$", "size"])}
+    np.savez(tmp_path / "c.npz", codes=arrays[0], factors=arrays[1], **names)
+    code, out, err = vae_run("score", tmp_path / "c.npz", "--out", tmp_path / "o", *FAST)
+    assert code == 0 and "factors, classes: $x^$, size" in out, err
 
 
 def test_columns_are_named(arrays, tmp_path):
@@ -212,6 +335,11 @@ def test_what_is_written(vae_run, arrays, tmp_path):
     assert code == 0 and json.loads(printed)["scores"] == facts["scores"]
 
 
+def test_small_scores_have_more_decimals():
+    lines = scores_with_intervals({"mig": 0.5, "dhsic": 0.00049}, {"dhsic": (0.0, 0.001)}, {}, {})
+    assert lines[1].split()[-1] == "0.500" and lines[2].endswith("0.00049  0.00000 to 0.00100")
+
+
 def test_continuous_factors_are_told_apart(vae_run, arrays, tmp_path):
     codes, factors = arrays
     angle = factors[:, 1] + np.random.default_rng(0).random(400)
@@ -224,6 +352,27 @@ def test_continuous_factors_are_told_apart(vae_run, arrays, tmp_path):
     assert set(OF_CLASSES) <= set(facts["missing"]) and not set(OF_CLASSES) & set(facts["scores"])
     code, out, err = vae_run("score", path, "--out", tmp_path / "o2", "--factor-bins", 4, *FAST)
     assert code == 0 and "factors, binned: factor_size" in out and "MIG  " in out, err
+
+
+def test_codes_of_another_scale_than_a_vae_s_are_said_and_standardised(vae_run, arrays, tmp_path):
+    codes, factors = arrays
+    facts = {}
+    for scale in (1, 1e-3, 1e200):
+        path = tmp_path / f"{scale}.npz"
+        np.savez(path, codes=codes * scale, factors=factors)
+        code, out, err = vae_run("score", path, "--standardise", "--out", tmp_path / f"{scale}", *FAST)
+        assert code == 0 and "left out of" not in out, err
+        facts[scale] = json.loads((tmp_path / f"{scale}" / "scores.json").read_text())
+        assert facts[scale]["bounds"] == [] and facts[scale]["scores"]["active_units"] == 3
+        assert facts[scale]["scores"] == pytest.approx(facts[1]["scores"], abs=0.02)
+    code, out, err = vae_run("score", tmp_path / "0.001.npz", "--out", tmp_path / "o", *FAST)
+    assert code == 0, err
+    assert "left out of active units and MIG-sup: 3 codes without a variance above 0.01" in out
+    assert "left out of FactorVAE score: 3 codes without a deviation of 0.05" in out
+    assert "are made for codes of a VAE: of others, give --standardise" in out
+    found = json.loads((tmp_path / "o" / "scores.json").read_text())
+    assert [(bound["codes"], bound["remedy"]) for bound in found["bounds"]] == [(3, "--standardise")] * 2
+    assert found["scores"]["mig_sup"] == 0 < facts[1]["scores"]["mig_sup"]
 
 
 def test_folds_and_a_test_set_of_the_file(arrays, tmp_path):
@@ -291,6 +440,24 @@ def test_folds_and_a_test_set_of_the_file(arrays, tmp_path):
             ("c.npz", "--folds", "9"),
             "9 rows are too few for 9 folds",
         ),
+        (
+            lambda p: np.savez(p / "c.npz", codes=np.ones((90, 2)), factors=np.zeros((90, 1))),
+            ("c.npz", "--folds", "9", "--test-share", "0.5"),
+            "each of 9 folds is tested in turn: leave --test-share out",
+        ),
+        (
+            lambda p: np.savez(
+                p / "c.npz", **dict.fromkeys(("codes", "factors", "test_codes", "test_factors"), np.ones((9, 2)))
+            ),
+            ("c.npz", "--test-share", "0.5"),
+            "has a test set of its own: leave --test-share out",
+        ),
+        (
+            lambda p: np.savez(p / "c.npz", codes=np.ones((400, 2)), factors=np.zeros((400, 1))),
+            ("c.npz", "--rows", "40", "--test-share", "0.99"),
+            "of --rows 40, --test-share 0.99 leaves 0 for training: give more rows, or a smaller share",
+        ),
+        (lambda p: (p / "c.csv").write_text(""), ("c.csv",), "c.csv has no columns in its first line: name them there"),
     ],
 )
 def test_bad_files_are_refused_in_a_line(vae_run, tmp_path, write, arguments, message):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -18,6 +20,10 @@ from vae.codes.source import ROWS, Block, CodesSource, Numbering, damaged, told
 from vae.metrics.arrays import Array
 
 _MAX_NAMES = 2**24
+# Bytes before the name of a member of an archive; the lengths of the name and of what follows it are the last of them.
+_LOCAL_HEADER = 30
+# Bytes that are unpacked at a time.
+_COPIED = 2**20
 _OF_ARCHIVE = ("codes", "factors", "test_codes", "test_factors")
 
 
@@ -51,17 +57,22 @@ def _file_blocks(path: Path) -> Iterator[Array]:
     """The rows of a .npy, read and not mapped: a mapped file that somebody cuts meanwhile kills the process."""
     with path.open("rb") as file:
         header = read_npy_header(file)
-        shape, dtype = header.shape, header.dtype
-        if not header.by_columns or len(shape) == 1:
+        if not header.by_columns or len(header.shape) == 1:
             yield from _stream_blocks(file, header, path.name)
-            return
-        for start in range(0, shape[0], ROWS):
-            rows = min(ROWS, shape[0] - start)
-            columns = []
-            for k in range(shape[1]):
-                file.seek(header.start + (k * shape[0] + start) * dtype.itemsize)
-                columns.append(np.frombuffer(_exactly(file, rows * dtype.itemsize, path.name), dtype))
-            yield np.stack(columns, axis=1)
+        else:
+            yield from _column_blocks(file, header, header.start, path.name)
+
+
+def _column_blocks(file: IO[bytes], header: NpyHeader, start: int, name: str) -> Iterator[Array]:
+    """Rows of an array (N, D) in Fortran's order, which are all over the file, from the place of its first value on."""
+    (n, width), size = header.shape, header.dtype.itemsize
+    for first in range(0, n, ROWS):
+        rows = min(ROWS, n - first)
+        columns = []
+        for k in range(width):
+            file.seek(start + (k * n + first) * size)
+            columns.append(np.frombuffer(_exactly(file, rows * size, name), header.dtype))
+        yield np.stack(columns, axis=1)
 
 
 def open_archive(path: Path) -> tuple[CodesSource, CodesSource | None]:
@@ -126,11 +137,32 @@ def _member_blocks(archive: zipfile.ZipFile, name: str) -> Iterator[Array]:
     with archive.open(f"{name}.npy") as stream:
         header = read_npy_header(stream)
         if header.by_columns and len(header.shape) > 1:
-            # In Fortran's order the rows are all over the file.
-            whole = np.frombuffer(stream.read(header.size), header.dtype).reshape(header.shape, order="F")
-            yield from (whole[start : start + ROWS] for start in range(0, len(whole), ROWS))
+            with _seekable(archive, stream, header, name) as (file, start):
+                yield from _column_blocks(file, header, start, name)
             return
         yield from _stream_blocks(stream, header, name)
+
+
+@contextlib.contextmanager
+def _seekable(
+    archive: zipfile.ZipFile, stream: IO[bytes], header: NpyHeader, name: str
+) -> Iterator[tuple[IO[bytes], int]]:
+    """A file in which any value of a member is a seek away, and where there the first one is.
+
+    It is the archive where the member is stored as it is, and else a temporary one with what the stream unpacks.
+    """
+    info = archive.getinfo(f"{name}.npy")
+    if info.compress_type == zipfile.ZIP_STORED:
+        with open(str(archive.filename), "rb") as file:
+            file.seek(info.header_offset)
+            local = _exactly(file, _LOCAL_HEADER, name)
+            extra = sum(int.from_bytes(local[at : at + 2], "little") for at in (26, 28))
+            yield file, info.header_offset + _LOCAL_HEADER + extra + header.start
+        return
+    with tempfile.TemporaryFile() as file:
+        for start in range(0, header.size, _COPIED):
+            file.write(_exactly(stream, min(_COPIED, header.size - start), name))
+        yield file, 0
 
 
 def _stream_blocks(stream: IO[bytes], header: NpyHeader, name: str) -> Iterator[Array]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.progress import OnStage
 from vae.codes.sample import Sample, draw_sample
 from vae.codes.settings import CodesSettings
-from vae.codes.source import CodesSource
+from vae.codes.source import LEAVE_OUT, CodesSource
 from vae.metrics import (
     LEVELS,
     OF_CLASSES,
@@ -23,10 +24,25 @@ from vae.metrics import (
     score_intervals,
     scores_of_arrays,
 )
-from vae.metrics.arrays import Array, bin_edges, binned
+from vae.metrics.arrays import Array, HardlyRepeats, bin_edges, binned, lone_rows, shared, values_and_labels
 from vae.metrics.scores import MetricSettings
 
 Split = tuple[Array, Array, Array, Array]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A bound, in units of the codes, below which some of them do not count.
+
+    Attributes:
+        condition: what it asks of a code.
+        scores: names of those that have it.
+        codes: how many it leaves out of those that vary.
+    """
+
+    condition: str
+    scores: tuple[str, ...]
+    codes: int
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,7 @@ class CodesScores:
         information: (D, F) mutual information in nats.
         rows: how many there were, how many were used for what, and which were dropped.
         without_intervals: why there are none, though they were asked for.
+        bounds: on how much a code varies, which left some out of a score.
     """
 
     scores: dict[str, float]
@@ -52,6 +69,7 @@ class CodesScores:
     information: Array
     rows: dict[str, Any]
     without_intervals: str = ""
+    bounds: tuple[Bound, ...] = ()
 
 
 def read_samples(
@@ -60,6 +78,13 @@ def read_samples(
     """The rows that are scored, and those of the test set if the file has one; see `draw_sample`."""
     if test is not None and settings.folds is not None:
         raise GanwalkError("the file has a test set of its own: leave --folds out")
+    # Rows to draw, and the halves of intervals of all scores, are divided by it all the same.
+    divided = settings.intervals == "all" or (test is not None and settings.rows is not None)
+    if settings.test_share != CodesSettings().test_share and not divided:
+        if test is not None:
+            raise GanwalkError("the file has a test set of its own: leave --test-share out")
+        if settings.folds is not None:
+            raise GanwalkError(f"each of {settings.folds} folds is tested in turn: leave --test-share out")
     train_rows, test_rows = _most(settings)
     options: dict[str, Any] = {"seed": settings.seed, "drop_missing": drop_missing}
     if test is None:
@@ -67,11 +92,22 @@ def read_samples(
     return draw_sample(source, train_rows, **options), draw_sample(test, test_rows, **options)
 
 
-def check_texts(source: CodesSource, sample: Sample) -> None:
-    """GanwalkError if a factor is text that hardly repeats: neither classes nor numbers."""
-    for name, lone in zip(source.factor_names, continuous_factors(sample.factors), strict=True):
-        if lone and name in source.texts:
-            raise GanwalkError(f"factor {name} is text that hardly repeats, such as a name: leave it out")
+def check_factors(source: CodesSource, sample: Sample, settings: CodesSettings) -> None:
+    """GanwalkError if a factor is text that hardly repeats, neither classes nor numbers, or so are its ranges."""
+    bins = settings.factor_bins
+    for name, column in zip(source.factor_names, sample.factors.T, strict=True):
+        text = name in source.texts
+        cut = bins is not None and len(np.unique(column)) > bins and not text
+        lone = lone_rows(values_and_labels(binned(column, bin_edges(column, bins) if cut and bins else None))[1])
+        if lone and text:
+            raise GanwalkError(
+                f"factor {name} is text that hardly repeats, such as a name, or integers beyond 2**53, which are "
+                f"taken as text: {LEAVE_OUT}"
+            )
+        if lone and bins is not None:
+            raise GanwalkError(
+                f"{shared(lone, len(column))} share a range of factor {name}: give fewer --factor-bins, such as 10"
+            )
 
 
 def score_samples(
@@ -79,6 +115,7 @@ def score_samples(
     test: Sample | None,
     settings: CodesSettings,
     *,
+    names: Sequence[str] | None = None,
     texts: Sequence[bool] | None = None,
     threads: int | None = None,
     on_progress: OnStage | None = None,
@@ -86,22 +123,36 @@ def score_samples(
     """Every score of these rows, on the test set, a random split or folds.
 
     Args:
+        names: of the factors, for messages; None for their numbers.
         texts: which factors number texts, and are never cut into ranges; None for none.
     Raises:
         GanwalkError: too few rows, or what the metrics refuse.
     """
     tell = on_progress or (lambda what, share: None)
-    continuous = continuous_factors(sample.factors)
-    for_numbers = bool(continuous.any()) and settings.factor_bins is None
-    kinds = _kinds(sample, test, continuous, settings.factor_bins, texts)
+    if settings.standardise:
+        sample, test = _standardised(sample, test)
+    kinds = _kinds(sample, test, continuous_factors(sample.factors), settings.factor_bins, texts)
+    for_numbers = "continuous" in kinds
     if any(texts or ()) and "binned" in kinds:
         sample, test, settings = _with_ranges(sample, test, settings, kinds)
-    how: dict[str, Any] = {"factor_bins": settings.factor_bins, "continuous": for_numbers}
+    # Said once, of all rows: in a split, a fold or a half a factor near the bound may seem to be of the other kind.
+    mask = np.array([kind == "continuous" for kind in kinds])
+    how: dict[str, Any] = {"factor_bins": settings.factor_bins, "continuous": mask}
     splits = _splits(sample, test, settings)
-    scores, deviations = _over_splits(splits, settings, how, threads, tell)
+    names = names or [str(k) for k in range(len(kinds))]
+    texts = texts or [False] * len(kinds)
+    with _in_options(names, texts):
+        scores, deviations = _over_splits(splits, settings, how, threads, tell)
     # Intervals are of the rows that the scores are of: with a split those of the training set.
     codes, factors = (sample.codes, sample.factors) if len(splits) > 1 else splits[0][:2]
-    intervals, without = _intervals(codes, factors, settings, how, threads, tell)
+    intervals: dict[str, tuple[float, float]] = {}
+    without = ""
+    try:
+        with _in_options(names, texts):
+            intervals = _intervals(codes, factors, scores, settings, how, threads, tell)
+    except GanwalkError as error:
+        # Of half of the rows no two may share a value of a factor, or no factor may vary.
+        without = f"in half of the rows {error}"
     estimator = "neighbours" if for_numbers else "histogram"
     return CodesScores(
         scores=scores,
@@ -114,7 +165,34 @@ def score_samples(
         ),
         rows=_counts(sample, test, splits[0]),
         without_intervals=without,
+        bounds=_bounds(codes, _constants(settings), for_numbers=for_numbers),
     )
+
+
+def _standardised(sample: Sample, test: Sample | None) -> tuple[Sample, Sample | None]:
+    """Samples whose codes have mean 0 and deviation 1 over the first one's rows; those that do not vary have 0."""
+    codes = sample.codes.astype(np.float64)
+    # Squares of what is very large or small would be no numbers.
+    largest = np.abs(codes).max(axis=0)
+    unit = np.where(largest > 0, largest, 1.0)
+    mean = (codes / unit).mean(axis=0)
+    deviation = np.where(codes.max(axis=0) > codes.min(axis=0), (codes / unit).std(axis=0), 1.0)
+
+    def scaled(part: Sample) -> Sample:
+        return replace(part, codes=(part.codes / unit - mean) / deviation)
+
+    return scaled(sample), None if test is None else scaled(test)
+
+
+def _bounds(codes: Array, constants: MetricSettings, *, for_numbers: bool) -> tuple[Bound, ...]:
+    """The bounds that leave some of the codes out, of those that vary over these rows."""
+    variance = codes.astype(np.float64).var(axis=0)[codes.max(axis=0) > codes.min(axis=0)]
+    active = ("active_units",) if for_numbers else ("active_units", "mig_sup")
+    found = [
+        Bound(f"a variance above {constants.active:g}", active, int((variance <= constants.active).sum())),
+        Bound(f"a deviation of {constants.min_std:g}", ("factor_vae",), int((variance < constants.min_std**2).sum())),
+    ]
+    return tuple(one for one in (found[:1] if for_numbers else found) if one.codes)
 
 
 def _with_ranges(
@@ -151,31 +229,47 @@ def _scores_of(split: Split, settings: CodesSettings, how: dict[str, Any], threa
     )
 
 
+@contextlib.contextmanager
+def _in_options(names: Sequence[str], texts: Sequence[bool]) -> Iterator[None]:
+    """Says what the metrics say of a factor with its name, and with an option of the command."""
+    try:
+        yield
+    except HardlyRepeats as error:
+        name, text = names[error.column], texts[error.column]
+        remedy = LEAVE_OUT if text else "cut it into ranges by --factor-bins 10"
+        raise GanwalkError(
+            f"{error.share} of those that are fitted share a value of factor {name}: {remedy}, or give more rows"
+        ) from error
+
+
 def _intervals(
-    codes: Array, factors: Array, settings: CodesSettings, how: dict[str, Any], threads: int | None, tell: OnStage
-) -> tuple[dict[str, tuple[float, float]], str]:
-    """Intervals of the scores that are wanted, from halves of the rows; without any, why."""
+    codes: Array,
+    factors: Array,
+    scores: dict[str, float],
+    settings: CodesSettings,
+    how: dict[str, Any],
+    threads: int | None,
+    tell: OnStage,
+) -> dict[str, tuple[float, float]]:
+    """Intervals around those of these scores that are wanted, as wide as scores of halves of the rows say."""
     if settings.intervals == "none":
-        return {}, ""
+        return {}
 
     def score_half(codes: Any, factors: Any) -> dict[str, float]:
         if settings.intervals == "all":
             return _scores_of(_split(codes, factors, settings.test_share, settings.seed), settings, how, threads)
         return scores_of_arrays(codes, factors, settings=_constants(settings), **how)
 
-    try:
-        found = score_intervals(
-            codes,
-            factors,
-            score_half,
-            draws=settings.draws,
-            seed=settings.seed,
-            on_draw=lambda done: tell("intervals", 0.5 + 0.5 * done / settings.draws),
-        )
-    except GanwalkError as error:
-        # Of half of the rows a factor may hardly repeat, or not vary.
-        return {}, f"in half of the rows {error}"
-    return {name: found[name] for name in SCORES if name in found}, ""
+    found = score_intervals(
+        codes,
+        factors,
+        score_half,
+        draws=settings.draws,
+        seed=settings.seed,
+        scores=scores,
+        on_draw=lambda done: tell("intervals", 0.5 + 0.5 * done / settings.draws),
+    )
+    return {name: found[name] for name in SCORES if name in found}
 
 
 def _missing(settings: CodesSettings, *, for_numbers: bool) -> dict[str, str]:
@@ -204,6 +298,11 @@ def _most(settings: CodesSettings) -> tuple[int, int]:
     if settings.rows is None:
         return LEVELS[level].train_rows, LEVELS[level].test_rows
     test = max(2, round(settings.test_share * settings.rows))
+    if settings.rows - test < 2:
+        raise GanwalkError(
+            f"of --rows {settings.rows}, --test-share {settings.test_share:g} leaves {settings.rows - test} for "
+            "training: give more rows, or a smaller share"
+        )
     return settings.rows - test, test
 
 

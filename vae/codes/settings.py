@@ -26,6 +26,9 @@ class CodesSettings:
     factor_bins: int | None = option(
         None, "Cut factors that take more values into so many ranges.", at_least=2, shown="off"
     )
+    standardise: bool = option(
+        False, "Scale every code to mean 0 and deviation 1 first: bounds on deviations are made for VAEs."
+    )
     intervals: str = option(
         "arrays", "Bootstrap intervals of scores that fit no model, of all, or none.", choices=INTERVALS
     )

@@ -21,6 +21,9 @@ ROWS = 4096
 """Of a block."""
 
 SUFFIXES = ".npz, .csv, .tsv or .parquet, or two of .npy"
+LEAVE_OUT = "leave it out (of tables by --factors and --codes)"
+"""What may be done about a factor that is of no use."""
+
 _MISSING = ("", "na", "n/a", "nan", "null", "none")
 
 
@@ -31,7 +34,7 @@ class CodesSource:
     Attributes:
         code_names, factor_names: of the D and F columns.
         blocks: codes (n, D) and factors (n, F), block by block; missing values are NaN, text is numbered by value.
-        texts: names of the factors that are text.
+        texts: names of the factors that are text, or integers beyond what double precision tells apart.
         numberings: names of columns that number the rows, and are no codes unless they are asked for.
     """
 

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from ganwalk.errors import GanwalkError, one_line
-from vae.codes.source import ROWS, Block, CodesSource, Numbering, damaged, is_missing, told
+from vae.codes.source import LEAVE_OUT, ROWS, Block, CodesSource, Numbering, damaged, is_missing, told
 from vae.metrics.arrays import Array
 
 # Of a table's columns, those that are factors if nobody names them.
 _FACTORS = ("factor*",)
 # What pandas calls an index that it writes into a table, or reads back from one.
 _NUMBERINGS = ("", "Unnamed: *", "__index_level_*__", "level_0", "index")
+# Up to here double precision holds every integer.
+_EXACT = 2**53
 # Where spreadsheets write a decimal comma, and in a table of the other kind.
 _OTHER_MARKS = (";", "\t", ",")
 
@@ -50,10 +52,10 @@ def open_text(path: Path, codes: Sequence[str], factors: Sequence[str]) -> Codes
         beginning = pieces()
         header = [name.strip() for name in next(beginning)[0]]
         chosen = _chosen(header, codes, factors, path)
-        first = next(beginning, [])
+        # Text may come late: the column is text from its first row on.
+        texts = {k for rows in beginning for k in chosen[1] if not _are_numbers([row[k] for row in rows])}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise damaged(path, error) from error
-    texts = {k for k in chosen[1] if any(_is_text(row[k]) for row in first)}
 
     def blocks() -> Iterator[Block]:
         number = {k: Numbering() for k in texts}
@@ -89,12 +91,24 @@ def _parsed(cells: Sequence[str], name: str, start: int, path: Path) -> Array:
     return values
 
 
-def _is_text(cell: str) -> bool:
+def _are_numbers(cells: Sequence[str]) -> bool:
+    """Whether cells are numbers or missing, and double precision tells integers from their neighbours."""
     try:
-        float(cell)
+        values = list(map(float, cells))
     except ValueError:
-        return not is_missing(cell)
-    return False
+        cells = [cell for cell in cells if not is_missing(cell)]
+        try:
+            values = list(map(float, cells))
+        except ValueError:
+            return False
+    return not any(_is_rounded(cells[k]) for k in np.flatnonzero(np.abs(values) >= _EXACT).tolist())
+
+
+def _is_rounded(cell: str) -> bool:
+    try:
+        return int(cell) != int(float(cell))
+    except ValueError:
+        return False
 
 
 def open_parquet(path: Path, codes: Sequence[str], factors: Sequence[str]) -> CodesSource:
@@ -118,8 +132,14 @@ def open_parquet(path: Path, codes: Sequence[str], factors: Sequence[str]) -> Co
         if name in names[0] or not (
             pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind) or pyarrow.types.is_dictionary(kind)
         ):
-            raise GanwalkError(f"{path}: column {name} holds {kind}, which is no number: leave it out with --codes")
+            remedy = "leave it out with --codes" if name in names[0] else LEAVE_OUT
+            raise GanwalkError(f"{path}: column {name} holds {kind}, which is no number: {remedy}")
         texts.add(name)
+    integers = [name for name in names[1] if name not in texts and pyarrow.types.is_integer(schema.field(name).type)]
+    try:
+        texts |= _beyond_doubles(path, [name for name in integers if schema.field(name).type.bit_width == 64])
+    except (OSError, pyarrow.ArrowException) as error:
+        raise damaged(path, error) from error
 
     def blocks() -> Iterator[Block]:
         number = {name: Numbering() for name in texts}
@@ -134,16 +154,32 @@ def open_parquet(path: Path, codes: Sequence[str], factors: Sequence[str]) -> Co
     return CodesSource(names[0], names[1], told(path, blocks), tuple(texts), numberings)
 
 
+def _beyond_doubles(path: Path, columns: Sequence[str]) -> set[str]:
+    """Those of some columns of integers in which double precision would merge values."""
+    import pyarrow.compute
+    import pyarrow.parquet
+
+    found = set()
+    with pyarrow.parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROWS, columns=columns) if columns else ():
+            for name in columns:
+                ends = pyarrow.compute.min_max(batch.column(name)).as_py().values()
+                found |= {name} if any(end is not None and abs(end) >= _EXACT for end in ends) else set()
+    return found
+
+
 def _of_arrow(column: Any, number: Numbering | None) -> Array:
     if number is not None:
         return number(column.to_pylist())
-    return column.cast("float64").to_numpy(zero_copy_only=False)
+    return column.cast("float64", safe=False).to_numpy(zero_copy_only=False)
 
 
 def _chosen(
     header: Sequence[str], codes: Sequence[str], factors: Sequence[str], path: Path
 ) -> tuple[list[int], list[int]]:
     """Which columns are codes, and which are factors."""
+    if not header:
+        raise GanwalkError(f"{path} has no columns in its first line: name them there, one for each code and factor")
     if len(set(header)) < len(header):
         twice = next(name for name in header if list(header).count(name) > 1)
         raise GanwalkError(f"{path} has two columns {twice!r}: rename one of them")

@@ -29,7 +29,8 @@ Factors are classes: integers, booleans, or any numbers that repeat. One is cont
 refused, where more than a quarter of the rows hold a value that no other row has, unless
 `factor_bins=10`, of each of these functions, bins it: every factor that takes more values than that is cut into so
 many ranges, of equal width between the least and the greatest value of the (training) rows; or
-`continuous=True`, of sap, explicitness, dci, info_mc, info_e and score_codes, scores it by an estimator for numbers.
+`continuous=True`, of sap, explicitness, dci, info_mc, info_e and score_codes, scores it by an estimator for numbers;
+a mask (F,) in its place says which factors are continuous, for rows that are part of more.
 `sap_continuous` takes all factors as the numbers that they are. What is left of `score_codes` is for classes.
 
 Arrays may be lists, tensors, with a gradient or without, or frames of pandas or polars, whose factors may be text, too.

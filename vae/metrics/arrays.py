@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,10 @@ from ganwalk.errors import GanwalkError
 
 # A column is one of classes as long as no more than this share of its rows hold a value that no other row has.
 _LONE_SHARE = 0.25
+# Squares of larger codes leave single precision, and those of smaller differences double precision.
+_LARGEST, _LEAST_SPREAD = 1e18, 1e-150
+# Deviations from 0 beyond which codes are moved there.
+_FAR = 10
 _CONSTANT = "no factor varies over the rows: score codes of images whose factors differ"
 _REMEDY = {
     "codes": "drop these rows, or use an earlier checkpoint if the model that made them has diverged",
@@ -20,6 +25,23 @@ _REMEDY = {
 }
 
 Array = NDArray[Any]
+Continuous = bool | Sequence[bool] | Array
+"""Whether factors whose values hardly repeat are taken as numbers, or a mask (F,) of those that are."""
+
+
+class HardlyRepeats(GanwalkError):
+    """A factor is no classes, as too few of its rows share a value.
+
+    Attributes:
+        column: which of the factors it is.
+        share: how many rows share a value.
+        text: whether it is text.
+    """
+
+    def __init__(self, column: int, name: str, share: str, *, text: bool):
+        self.column, self.share, self.text = column, share, text
+        remedy = "leave it out" if text else "bin continuous factors by factor_bins=10"
+        super().__init__(f"{share} share a value of factor {name}: {remedy}, or give more rows")
 
 
 @dataclass(frozen=True)
@@ -57,9 +79,11 @@ class Labelled:
         labels = np.empty((len(checked), len(self.values)), np.int64)
         for k, (column, values, edges) in enumerate(zip(self.columns, self.values, self.edges, strict=True)):
             found = binned(columns[column], edges)
-            if {values.dtype, found.dtype} == {np.dtype(np.float32), np.dtype(np.float64)}:
-                # The same value is another number in another precision.
-                values, found = values.astype(np.float32), found.astype(np.float32)
+            if values.dtype.kind == found.dtype.kind == "f":
+                # The same value is another number in another precision; one that overflows there has no equal.
+                coarse = min(values.dtype, found.dtype, key=lambda kind: kind.itemsize)
+                with np.errstate(over="ignore"):
+                    values, found = values.astype(coarse), found.astype(coarse)
             at = np.searchsorted(values, found).clip(max=len(values) - 1)
             labels[:, k] = np.where(values[at] == found, at, -1)
         return checked, labels
@@ -71,13 +95,15 @@ class ToldApart:
 
     Attributes:
         classes: codes with the factors that are classes; possibly none of them.
-        numbers: (N, c) values of the continuous factors, in double precision.
+        numbers: (N, c) values of the continuous factors that vary, in double precision.
         columns: (c,) which of the F factors these are.
+        continuous: (F,) mask of the continuous factors, among them those that do not vary over these rows.
     """
 
     classes: Labelled
     numbers: Array
     columns: Array
+    continuous: Array
 
     def test(self, codes: ArrayLike, factors: ArrayLike) -> tuple[Array, Array, Array]:
         """Codes (M, D), labels (M, f) and numbers (M, c) of a test set; see `Labelled.test`."""
@@ -102,34 +128,37 @@ def labelled(codes: ArrayLike, factors: ArrayLike, factor_bins: int | None = Non
 
 
 def told_apart(
-    codes: ArrayLike, factors: ArrayLike, factor_bins: int | None = None, *, continuous: bool = False
+    codes: ArrayLike, factors: ArrayLike, factor_bins: int | None = None, *, continuous: Continuous = False
 ) -> ToldApart:
     """As `labelled`, for metrics that have an estimator for continuous factors.
 
     Args:
-        continuous: whether factors whose values hardly repeat are taken as numbers, instead of being refused.
+        continuous: whether factors whose values hardly repeat are taken as numbers, instead of being refused. A mask
+            (F,) says of each factor what it is, as more rows than these have told: in a part of them a factor that is
+            near the bound would now be one, now the other. Factors that are cut into ranges, and text, are classes.
     """
-    if factor_bins is not None and factor_bins < 2:
-        raise GanwalkError(f"factor_bins must be at least 2, not {factor_bins}")
+    if factor_bins is not None:
+        check_least(2, factor_bins=factor_bins)
     checked, columns = checked_codes(codes), _factor_columns(factors)
     _check_rows(checked, columns)
     names = _names(factors, len(columns))
     found = [values_and_labels(column) for column in columns]
     edges: list[Array | None] = [None] * len(found)
-    classes: list[int] = []
-    numbers: list[int] = []
+    mask, told = _mask(continuous, len(columns)), np.ndim(continuous) > 0
     for k, (values, _) in enumerate(found):
-        if factor_bins is not None and len(values) > factor_bins and columns[k].dtype.kind != "U":
+        text = columns[k].dtype.kind == "U"
+        if factor_bins is not None and len(values) > factor_bins and not text:
             edges[k] = bin_edges(values, factor_bins)
             found[k] = values_and_labels(binned(columns[k], edges[k]))
-        if len(found[k][0]) < 2:
-            continue
-        lone = lone_rows(found[k][1])
-        if lone and not (continuous and edges[k] is None and columns[k].dtype.kind != "U"):
-            raise GanwalkError(_of_lone_values(lone, len(checked), names[k], columns[k].dtype.kind == "U"))
-        (numbers if lone else classes).append(k)
-    if not classes and not numbers:
+        own = found[k][1]
+        lone = _all_alone(own) if told else lone_rows(own)
+        mask[k] &= edges[k] is None and not text and (told or lone > 0)
+        if lone and not mask[k]:
+            raise HardlyRepeats(k, names[k], shared(lone, len(own)), text=text)
+    varying = [k for k, (values, _) in enumerate(found) if len(values) > 1]
+    if not varying:
         raise GanwalkError(_CONSTANT)
+    classes, numbers = ([k for k in varying if mask[k] == kind] for kind in (False, True))
     labels = np.stack([found[k][1] for k in classes], axis=1) if classes else np.empty((len(checked), 0), np.int64)
     given = Labelled(
         checked,
@@ -139,7 +168,17 @@ def told_apart(
         np.array(classes, np.int64),
         len(columns),
     )
-    return ToldApart(given, _numbers(columns, np.array(numbers, np.int64), len(checked)), np.array(numbers, np.int64))
+    which = np.array(numbers, np.int64)
+    return ToldApart(given, _numbers(columns, which, len(checked)), which, mask)
+
+
+def _mask(continuous: Continuous, factors: int) -> Array:
+    if np.ndim(continuous) == 0:
+        return np.full(factors, bool(continuous))
+    mask = np.array(continuous, bool)
+    if mask.shape != (factors,):
+        raise GanwalkError(f"continuous must be one boolean, or one of each of the {factors} factors")
+    return mask
 
 
 def continuous_factors(factors: ArrayLike) -> Array:
@@ -173,7 +212,7 @@ def rows_of(values: ArrayLike, rows: Array, name: str) -> Any:
     frame: Any = values
     if _is_frame(values):
         return frame.iloc[rows] if hasattr(frame, "iloc") else frame[rows]
-    return host_array(values, name)[rows]
+    return _array(values, name)[rows]
 
 
 def lone_rows(labels: Array) -> int:
@@ -182,10 +221,14 @@ def lone_rows(labels: Array) -> int:
     return lone if lone > max(1, _LONE_SHARE * len(labels)) else 0
 
 
-def _of_lone_values(lone: int, rows: int, name: str, text: bool) -> str:
-    share = "no two rows" if lone == rows else f"only {rows - lone} of {rows} rows"
-    remedy = "leave it out" if text else "bin continuous factors by factor_bins=10"
-    return f"{share} share a value of factor {name}: {remedy}, or give more rows"
+def shared(lone: int, rows: int) -> str:
+    """How many of so many rows share a value, in words."""
+    return "no two rows" if lone == rows else f"only {rows - lone} of {rows} rows"
+
+
+def _all_alone(labels: Array) -> int:
+    """How many rows there are if no two share a value; else 0."""
+    return len(labels) if (np.bincount(labels) == 1).all() else 0
 
 
 def bin_edges(values: Array, bins: int) -> Array:
@@ -201,10 +244,11 @@ def binned(column: Array, edges: Array | None) -> Array:
 def values_and_labels(column: Array) -> tuple[Array, Array]:
     """Sorted values of a factor, and the position (N,) of each row's among them."""
     if np.issubdtype(column.dtype, np.integer) and int(column.max()) - int(least := column.min()) < 2 * len(column):
-        # Counting is several times as fast as sorting.
-        places = column.astype(np.int64) - int(least)
+        # Counting is several times as fast as sorting. The greatest integers are not signed, and small types overflow.
+        wide = np.uint64 if column.dtype == np.uint64 else np.int64
+        places = (column.astype(wide) - wide(least)).astype(np.int64)
         present = np.bincount(places) > 0
-        return (np.flatnonzero(present) + int(least)), (np.cumsum(present) - 1)[places]
+        return np.flatnonzero(present).astype(wide) + wide(least), (np.cumsum(present) - 1)[places]
     values, labels = np.unique(column, return_inverse=True)
     return values, labels.reshape(-1).astype(np.int64)
 
@@ -213,34 +257,64 @@ def checked_codes(codes: ArrayLike) -> Array:
     """Codes (N, D) as floats; GanwalkError if the shape is another, N < 2, or a value is not finite."""
     if _is_frame(codes):
         columns = _frame_columns(codes, "codes")
-        for name, column in columns.items():
+        for name, column in zip(_names(codes, len(columns)), columns, strict=True):
             if column.dtype.kind == "U":
                 raise GanwalkError(f"codes must be finite numbers: column {name} holds text; leave it out")
-        array = np.stack(list(columns.values()), axis=1) if columns else np.empty((0, 0))
+        array = np.stack(columns, axis=1) if columns else np.empty((0, 0))
     else:
-        array = host_array(codes, "codes")
+        array = _array(codes, "codes")
     if array.ndim != 2 or not array.shape[1]:
         raise GanwalkError(f"codes must have shape (N, D) with D at least 1, not {array.shape}")
     if len(array) < 2:
         raise GanwalkError(f"{len(array)} rows of codes are too few for a metric: give thousands")
     if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
+        array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
     # The sum is not finite if any value is not, and costs no array of the size of the codes.
     with np.errstate(invalid="ignore", over="ignore"):
         total = array.sum(dtype=np.float64)
     if not np.isfinite(total):
         _check_finite(array.T, _names(codes, array.shape[1]), "codes")
+    _check_size(array, _names(codes, array.shape[1]))
     return array
+
+
+def _check_size(codes: Array, names: tuple[str, ...]) -> None:
+    """GanwalkError if squares of codes or of their differences are no numbers any more."""
+    high, low = codes.max(axis=0), codes.min(axis=0)
+    most = np.maximum(high, -low)
+    if (most > _LARGEST).any():
+        column = int(most.argmax())
+        raise GanwalkError(
+            f"codes must lie within ±{_LARGEST:g}: column {names[column]} reaches {most[column]:g}: scale it"
+        )
+    if codes.dtype == np.float64 and (tiny := (high > low) & (high - low < _LEAST_SPREAD)).any():
+        name = names[int(tiny.argmax())]
+        raise GanwalkError(f"codes must vary by {_LEAST_SPREAD:g} or more: column {name} varies by less: scale it")
+
+
+def near_zero(codes: Array, test_codes: Array) -> tuple[Array, Array]:
+    """Codes of two sets (N, D), (M, D), of which those far from 0 for how they vary are moved there, in double
+    precision: single precision would merge their values, and no penalised intercept would reach them."""
+    mean, deviation = codes.mean(axis=0, dtype=np.float64), codes.std(axis=0, dtype=np.float64)
+    shift = np.where(np.abs(mean) > _FAR * deviation, mean, 0.0)
+    return (codes - shift, test_codes - shift) if shift.any() else (codes, test_codes)
+
+
+def check_least(least: int, **options: float) -> None:
+    """GanwalkError if an option is less than it may be."""
+    for name, value in options.items():
+        if not value >= least:
+            raise GanwalkError(f"{name} must be at least {least}, not {value}")
 
 
 def _factor_columns(factors: ArrayLike) -> tuple[Array, ...]:
     """The factors as columns (N,) of finite numbers or, from frames, text."""
     if _is_frame(factors):
-        columns = tuple(_frame_columns(factors, "factors").values())
+        columns = tuple(_frame_columns(factors, "factors"))
         if not columns:
             raise GanwalkError("factors must have shape (N, F) with F at least 1: the frame has no columns")
     else:
-        array = host_array(factors, "factors")
+        array = _array(factors, "factors")
         if array.ndim != 2 or not array.shape[1]:
             raise GanwalkError(f"factors must have shape (N, F) with F at least 1, not {array.shape}")
         columns = tuple(array.T)
@@ -269,13 +343,24 @@ def _names(values: Any, count: int) -> tuple[str, ...]:
     return tuple(map(str, values.columns)) if _is_frame(values) else tuple(map(str, range(count)))
 
 
-def _frame_columns(frame: Any, what: str) -> dict[str, Array]:
+def _array(values: Any, name: str) -> Array:
+    """Numbers as `host_array` has them, but half precision as it is, and what is masked as missing."""
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.where(np.ma.getmaskarray(values), np.nan, values.data) if np.ma.is_masked(values) else values.data
+    array = host_array(values, name)
+    half = str(getattr(values, "dtype", "")) in ("float16", "torch.float16")
+    return array.astype(np.float16) if half else array
+
+
+def _frame_columns(frame: Any, what: str) -> list[Array]:
     """The columns of a frame as numbers, or text where they hold any, or as categories; missing values are NaN."""
-    found = {}
-    for name in frame.columns:
-        column = np.asarray(frame[name])
+    found = []
+    names = list(frame.columns)
+    for k, name in enumerate(names):
+        # Only frames of pandas, which have places, may have two columns of one name.
+        column = np.asarray(frame.iloc[:, k] if names.count(name) > 1 else frame[name])
         if column.dtype.kind in "biuf":
-            found[str(name)] = host_array(column, what)
+            found.append(_array(column, what))
             continue
         entries = column.tolist()
         # NaN differs from itself; pandas' NA is neither equal nor different.
@@ -285,10 +370,10 @@ def _frame_columns(frame: Any, what: str) -> dict[str, Array]:
         try:
             if any(isinstance(v, str) for v in entries):
                 raise ValueError
-            found[str(name)] = column.astype(np.float64)
+            found.append(column.astype(np.float64))
         except (TypeError, ValueError):
             _check_finite([np.where(missing, np.nan, 0.0)], (str(name),), what)
-            found[str(name)] = column.astype(str)
+            found.append(column.astype(str))
     return found
 
 

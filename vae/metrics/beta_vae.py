@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, labelled
+from vae.metrics.arrays import Array, Labelled, check_least, labelled
 from vae.metrics.held import HeldFactor
 
 # Batches whose codes are in memory at a time: few enough for the processor's cache.
@@ -37,10 +37,17 @@ def beta_vae_score(
     Raises:
         GanwalkError: as `labelled`.
     """
+    given = labelled(codes, factors, factor_bins)
+    return beta_vae_of(given, batch=batch, train_points=train_points, eval_points=eval_points, seed=seed)
+
+
+def beta_vae_of(given: Labelled, *, batch: int, train_points: int, eval_points: int, seed: int) -> float:
+    """The score of checked arrays; arguments as of `beta_vae_score`."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    given = labelled(codes, factors, factor_bins)
+    check_least(1, batch=batch, train_points=train_points, eval_points=eval_points)
+    check_least(0, seed=seed)
     held = [HeldFactor(labels) for labels in given.labels.T]
     if len(held) == 1:
         return 1.0

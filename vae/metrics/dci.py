@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, told_apart
+from vae.metrics.arrays import Array, Continuous, check_least, near_zero, told_apart
 
 if TYPE_CHECKING:
     from vae.metrics.boosting import Boosted
@@ -43,7 +43,7 @@ def dci(
     *,
     rounds: int = 100,
     factor_bins: int | None = None,
-    continuous: bool = False,
+    continuous: Continuous = False,
     seed: int = 0,
     threads: int | None = None,
 ) -> DCI:
@@ -68,14 +68,17 @@ def dci(
 
     given = told_apart(train_codes, train_factors, factor_bins, continuous=continuous)
     train = given.classes
+    check_least(1, rounds=rounds)
+    check_least(0, seed=seed)
     codes, labels, numbers = given.test(test_codes, test_factors)
+    own, codes = near_zero(train.codes, codes)
     columns = np.concatenate([train.columns, given.columns])
 
     def fit(f: int) -> Boosted:
         c = f - len(train.columns)
         if c < 0:
-            return boost(train.codes, train.labels[:, f], codes, labels[:, f], rounds=rounds, seed=seed + f)
-        return boost_numbers(train.codes, given.numbers[:, c], codes, numbers[:, c], rounds=rounds, seed=seed + f)
+            return boost(own, train.labels[:, f], codes, labels[:, f], rounds=rounds, seed=seed + f)
+        return boost_numbers(own, given.numbers[:, c], codes, numbers[:, c], rounds=rounds, seed=seed + f)
 
     # The factors with most values take longest: they go first.
     order = [*np.argsort(-train.sizes, kind="stable").tolist(), *range(len(train.columns), len(columns))]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, labelled
+from vae.metrics.arrays import Array, Labelled, check_least, labelled, near_zero
 
 # The capacities of the authors' random-forest probes.
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 18, 20, 32)
@@ -55,11 +55,19 @@ def dci_es(
         seed: of the forests.
         threads: trees that are grown at the same time; all processors without it.
     """
+    train = labelled(train_codes, train_factors, factor_bins)
+    return dci_es_of(train, *train.test(test_codes, test_factors), trees=trees, seed=seed, threads=threads)
+
+
+def dci_es_of(
+    train: Labelled, codes: Array, labels: Array, *, trees: int, seed: int, threads: int | None
+) -> ExplicitnessAndSize:
+    """The scores of a checked training set, and of codes and labels of a test set."""
     from sklearn.ensemble import RandomForestClassifier
 
-    train = labelled(train_codes, train_factors, factor_bins)
-    codes, labels = train.test(test_codes, test_factors)
-    codes = codes.astype(np.float32)
+    check_least(1, trees=trees)
+    check_least(0, seed=seed)
+    train_codes, codes = (part.astype(np.float32) for part in near_zero(train.codes, codes))
     curves, scores = [], []
     depths = np.array(DEPTHS)
     for f in range(len(train.sizes)):
@@ -69,7 +77,7 @@ def dci_es(
             max_depth=DEPTHS[-1],
             random_state=(seed + f) % 2**32,
             n_jobs=threads or os.cpu_count(),
-        ).fit(train.codes, train.labels[:, f])
+        ).fit(train_codes, train.labels[:, f])
         errors = _errors_by_depth(forest, codes, labels[:, f])
         curve = np.minimum.accumulate(errors)
         baseline = float((labels[:, f] != np.bincount(train.labels[:, f]).argmax()).mean())

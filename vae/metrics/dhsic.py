@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import checked_codes
+from vae.metrics.arrays import check_least, checked_codes
 
 # Rows whose kernels are in memory at a time.
 _CHUNK = 256
@@ -23,6 +23,8 @@ def dhsic(codes: ArrayLike, *, rows: int = 2000, seed: int = 0) -> float:
         rows: the most that are used, since all pairs are; of more, so many are drawn.
         seed: of the draw.
     """
+    check_least(2, rows=rows)
+    check_least(0, seed=seed)
     checked = checked_codes(codes)
     if len(checked) > rows:
         checked = checked[np.sort(np.random.default_rng(seed).choice(len(checked), rows, replace=False))]
@@ -41,7 +43,9 @@ def dhsic(codes: ArrayLike, *, rows: int = 2000, seed: int = 0) -> float:
             means[start : start + _CHUNK, j] = kernel.mean(axis=1)
             product *= kernel
         joint += product.sum()
-    return float(joint / n**2 + means.mean(axis=0).prod() - 2 * means.prod(axis=1).mean())
+    found = joint / n**2 + means.mean(axis=0).prod() - 2 * means.prod(axis=1).mean()
+    # A squared distance, of which rounding may leave less than nothing.
+    return max(0.0, float(found))
 
 
 def _median_square(x: np.ndarray) -> float:

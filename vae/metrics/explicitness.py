@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, told_apart
+from vae.metrics.arrays import Array, Continuous, told_apart
 
 
 def explicitness(
@@ -15,7 +15,7 @@ def explicitness(
     test_factors: ArrayLike,
     *,
     factor_bins: int | None = None,
-    continuous: bool = False,
+    continuous: Continuous = False,
 ) -> float:
     """Area under the ROC curve of telling a factor's value from the codes linearly: mean over values, then factors.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, labelled
+from vae.metrics.arrays import Array, Labelled, check_least, labelled
 from vae.metrics.held import HeldFactor
 
 # Batches whose codes are in memory at a time: few enough for the processor's cache.
@@ -41,6 +41,15 @@ def factor_vae_score(
         GanwalkError: as `labelled`.
     """
     given = labelled(codes, factors, factor_bins)
+    return factor_vae_of(given, batch=batch, train_votes=train_votes, eval_votes=eval_votes, min_std=min_std, seed=seed)
+
+
+def factor_vae_of(
+    given: Labelled, *, batch: int, train_votes: int, eval_votes: int, min_std: float, seed: int
+) -> float:
+    """The score of checked arrays; arguments as of `factor_vae_score`."""
+    check_least(1, batch=batch, train_votes=train_votes, eval_votes=eval_votes)
+    check_least(0, min_std=min_std, seed=seed)
     values = given.codes.astype(np.float64)
     std = values.std(axis=0, ddof=1)
     kept = (std >= min_std) & (values.max(axis=0) > values.min(axis=0))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, ToldApart, told_apart
+from vae.metrics.arrays import Array, Continuous, ToldApart, told_apart
 from vae.metrics.information import factor_entropies
 from vae.metrics.neighbours import information_by_neighbours, most_with_numbers
 
@@ -33,7 +33,7 @@ def info_mc(
     neighbours: int = 3,
     inactive: float = 1 / 8,
     factor_bins: int | None = None,
-    continuous: bool = False,
+    continuous: Continuous = False,
 ) -> InfoMC:
     """Shares of the largest information in the sum, over each active code and each factor; both in [0, 1].
 
@@ -78,7 +78,9 @@ def _concentration(matrix: Array) -> float:
     return max(0.0, float((shares.mean() - 1 / n) / (1 - 1 / n)))
 
 
-def info_e(codes: ArrayLike, factors: ArrayLike, *, factor_bins: int | None = None, continuous: bool = False) -> float:
+def info_e(
+    codes: ArrayLike, factors: ArrayLike, *, factor_bins: int | None = None, continuous: Continuous = False
+) -> float:
     """Information on a factor that a linear model finds in all codes, as a share of what there is; mean over factors.
 
     Of classes, by multinomial logistic regression without a penalty and with balanced classes, fitted in at most 100

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ganwalk.errors import GanwalkError
-from vae.metrics.arrays import Array, Labelled, labelled, told_apart
+from vae.metrics.arrays import Array, Labelled, check_least, labelled, told_apart
 
 ESTIMATORS = ("histogram", "neighbours")
 # Nats that are rounding: less than one row in a million tells, and far more than differences of entropies are off.
@@ -48,6 +48,7 @@ def mutual_information(
 
 def information_of(given: Labelled, bins: int) -> Array:
     """Mutual information (D, f) in nats with the factors that vary."""
+    check_least(1, bins=bins)
     binned = histogram_bins(given.codes, bins)
     n, d = binned.shape
     offsets = binned + bins * np.arange(d)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ganwalk.errors import GanwalkError
-from vae.metrics.arrays import checked_codes, rows_of
+from vae.metrics.arrays import check_least, checked_codes, rows_of
 
 Scorer = Callable[[ArrayLike, ArrayLike], Mapping[str, float]]
 
@@ -22,6 +22,7 @@ def score_intervals(
     draws: int = 50,
     level: float = 0.95,
     seed: int = 0,
+    scores: Mapping[str, float] | None = None,
     on_draw: Callable[[int], None] | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Bootstrap intervals of scores, by name: how far other rows of the same origin would have changed them.
@@ -37,6 +38,8 @@ def score_intervals(
             or at what some draw has beyond them.
         draws: halves that are scored.
         level: of the interval.
+        scores: those that the intervals belong to, where they are of a split or of folds; without them, what the
+            scorer gives all rows. The halves tell how wide the intervals are, never where.
         on_draw: told how many are done.
     Raises:
         GanwalkError: too few rows or draws, or what the scorer refuses.
@@ -44,22 +47,27 @@ def score_intervals(
     n = len(checked_codes(codes))
     if n < 20:
         raise GanwalkError(f"{n} rows are too few for intervals: give hundreds")
-    if draws < 2:
-        raise GanwalkError(f"draws must be at least 2, not {draws}")
+    check_least(2, draws=draws)
+    check_least(0, seed=seed)
+    if not 0 < level < 1:
+        raise GanwalkError(f"level must be between 0 and 1, not {level}")
     rng = np.random.default_rng(seed)
-    scores = scorer(codes, factors)
-    found: dict[str, list[float]] = {name: [] for name in scores}
+    scores = scorer(codes, factors) if scores is None else scores
+    found: dict[str, list[float]] = {}
     for draw in range(draws):
         rows = np.sort(rng.choice(n, n // 2, replace=False))
         part = scorer(rows_of(codes, rows, "codes"), rows_of(factors, rows, "factors"))
-        for name in found:
-            found[name].append(part[name])
+        if not part.keys() <= scores.keys() or (found and part.keys() != found.keys()):
+            raise GanwalkError("halves have other scores than all rows: say by a mask which factors are continuous")
+        for name, value in part.items():
+            found.setdefault(name, []).append(value)
         if on_draw is not None:
             on_draw(draw + 1)
     quantile = NormalDist().inv_cdf((1 + level) / 2)
     intervals = {}
     for name, values in found.items():
         width = quantile * float(np.std(values, ddof=1))
-        least, most = min(0.0, *values), max(1.0, *values)
-        intervals[name] = (max(least, scores[name] - width), min(most, scores[name] + width))
+        centre = scores[name]
+        least, most = min(0.0, centre, *values), max(1.0, centre, *values)
+        intervals[name] = (max(least, centre - width), min(most, centre + width))
     return intervals

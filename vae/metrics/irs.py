@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, labelled
+from ganwalk.errors import GanwalkError
+from vae.metrics.arrays import Array, Labelled, labelled
 
 
 def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99, factor_bins: int | None = None) -> float:
@@ -22,7 +23,13 @@ def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99, factor_
         quantile: 1 is the maximum of the paper; 0.99 the setting of disentanglement_lib, robust to noise.
         factor_bins: of a continuous factor; see `vae.metrics`.
     """
-    given = labelled(codes, factors, factor_bins)
+    return irs_of(labelled(codes, factors, factor_bins), quantile)
+
+
+def irs_of(given: Labelled, quantile: float) -> float:
+    """The score of checked arrays."""
+    if not 0 <= quantile <= 1:
+        raise GanwalkError(f"quantile must be between 0 and 1, not {quantile}")
     moving = given.codes.max(axis=0) > given.codes.min(axis=0)
     if not moving.any():
         return 0.0

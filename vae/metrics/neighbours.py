@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vae.metrics.arrays import Array, ToldApart, lone_rows, values_and_labels
+from ganwalk.errors import GanwalkError
+from vae.metrics.arrays import Array, ToldApart, check_least, lone_rows, values_and_labels
 
 
 def information_by_neighbours(given: ToldApart, neighbours: int) -> Array:
@@ -17,6 +18,9 @@ def information_by_neighbours(given: ToldApart, neighbours: int) -> Array:
         neighbours: k, whose distance sets the scale at each row.
     """
     codes, labels = given.classes.codes, given.classes.labels
+    check_least(1, neighbours=neighbours)
+    if neighbours >= len(codes):
+        raise GanwalkError(f"neighbours must be fewer than the {len(codes)} rows, not {neighbours}")
     matrix = np.zeros((codes.shape[1], given.classes.factors))
     for d, column in enumerate(codes.T.astype(np.float64)):
         if column.max() == column.min():

@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vae.metrics.arrays import Array, Labelled, gap, numeric, told_apart
+from ganwalk.errors import GanwalkError
+from vae.metrics.arrays import Array, Continuous, Labelled, gap, near_zero, numeric, told_apart
 
 
 def sap(
@@ -18,7 +19,7 @@ def sap(
     *,
     C: float = 0.01,
     factor_bins: int | None = None,
-    continuous: bool = False,
+    continuous: Continuous = False,
 ) -> float:
     """Mean over the factors of the gap in test accuracy between the two codes that predict the factor best alone.
 
@@ -33,6 +34,8 @@ def sap(
         factor_bins, continuous: of a continuous factor; see `vae.metrics`.
     """
     given = told_apart(train_codes, train_factors, factor_bins, continuous=continuous)
+    if not C > 0:
+        raise GanwalkError(f"C must be above 0, not {C}")
     codes, labels, _ = given.test(test_codes, test_factors)
     columns = []
     if len(given.classes.columns):
@@ -68,8 +71,9 @@ def _accuracies(train: Labelled, codes: Array, labels: Array, C: float) -> Array
     # All classes of all factors are one list of problems.
     members = train.labels + starts[:-1]
     result = np.empty((codes.shape[1], len(train.sizes)))
+    own, codes = near_zero(train.codes, codes)
     for d in range(codes.shape[1]):
-        slopes, intercepts = _separate(train.codes[:, d].astype(np.float64), members, train.sizes, C)
+        slopes, intercepts = _separate(own[:, d].astype(np.float64), members, train.sizes, C)
         x = codes[:, d].astype(np.float64)[:, None]
         for f, (start, end) in enumerate(pairwise(starts)):
             predicted = (x * slopes[start:end] + intercepts[start:end]).argmax(axis=1)

@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ganwalk.errors import GanwalkError
-from vae.metrics.arrays import checked_codes, rows_of, told_apart
-from vae.metrics.beta_vae import beta_vae_score
+from vae.metrics.arrays import Continuous, Labelled, check_least, checked_codes, rows_of, told_apart
+from vae.metrics.beta_vae import beta_vae_of
 from vae.metrics.dci import dci
-from vae.metrics.dci_es import dci_es
+from vae.metrics.dci_es import dci_es_of
 from vae.metrics.dcimig import dcimig_of
+from vae.metrics.dhsic import dhsic
 from vae.metrics.explicitness import explicitness
-from vae.metrics.factor_vae import factor_vae_score
+from vae.metrics.factor_vae import factor_vae_of
 from vae.metrics.info_mec import info_e, info_mc
 from vae.metrics.information import factor_entropies, information_of
-from vae.metrics.irs import irs
+from vae.metrics.irs import irs_of
 from vae.metrics.med import med_of
 from vae.metrics.mig import mig_of
 from vae.metrics.mig_sup import mig_sup_of
@@ -44,6 +45,7 @@ class MetricSettings:
         min_std: below which a code is pruned in the FactorVAE score.
         irs_quantile: of the deviations in IRS.
         active: variance above which a code counts as active.
+        dhsic_rows: of which dHSIC compares all pairs; its least value is about one over this.
         es_trees: of each forest in DCI-ES; the authors' 100 move its score by less than 0.01, in five times the time.
     """
 
@@ -60,11 +62,18 @@ class MetricSettings:
     irs_quantile: float = 0.99
     active: float = 0.01
     es_trees: int = 20
+    dhsic_rows: int = 2_000
 
 
 FULL = MetricSettings()
 QUICK = MetricSettings(
-    train_rows=3_000, test_rows=1_500, dci_rounds=20, train_batches=1_000, eval_batches=500, es_trees=10
+    train_rows=3_000,
+    test_rows=1_500,
+    dci_rounds=20,
+    train_batches=1_000,
+    eval_batches=500,
+    es_trees=10,
+    dhsic_rows=1_000,
 )
 LEVELS: Mapping[Level, MetricSettings] = {"full": FULL, "quick": QUICK}
 
@@ -87,6 +96,7 @@ SCORES: Mapping[str, str] = {
     "modularity": "modularity",
     "explicitness": "explicitness",
     "irs": "IRS",
+    "dhsic": "dHSIC, best at 0",
     "active_units": "active units",
 }
 """Names of what `score_codes` returns, in order, and what tables call them."""
@@ -116,12 +126,13 @@ def score_codes(
     level: Level = "full",
     settings: MetricSettings | None = None,
     factor_bins: int | None = None,
-    continuous: bool = False,
+    continuous: Continuous = False,
     with_dci: bool = True,
     seed: int = 0,
     threads: int | None = None,
 ) -> dict[str, float]:
-    """Every score in `SCORES`, by name; higher is better, but for `dci_es_size` and `active_units`, which describe.
+    """Every score in `SCORES`, by name; higher is better, but for `dhsic`, whose best value is 0, and for `dci_es_size`
+    and `active_units`, which describe.
 
     Args:
         train_codes, test_codes: (N, D), (M, D), posterior means of two sets of images.
@@ -131,7 +142,7 @@ def score_codes(
         settings: other constants than the level's.
         factor_bins: of continuous factors; see `vae.metrics`.
         continuous: score continuous factors without bins by the metrics that have an estimator for them; what is for
-            classes (`OF_CLASSES`) is then missing.
+            classes (`OF_CLASSES`) is then missing. A mask (F,) says which factors are continuous.
         with_dci: False leaves DCI out, which takes longest.
         seed: of all draws.
         threads: of the models that DCI and DCI-ES fit; all processors without it.
@@ -141,21 +152,26 @@ def score_codes(
     """
     if level not in LEVELS:
         raise GanwalkError(f"unknown level of metrics {level!r}: choose from {', '.join(LEVELS)}")
+    check_least(0, seed=seed)
     settings = settings or LEVELS[level]
-    given = told_apart(train_codes, train_factors, factor_bins, continuous=continuous)
-    given.test(test_codes, test_factors)
+    whole = told_apart(train_codes, train_factors, factor_bins, continuous=continuous)
+    whole.test(test_codes, test_factors)
     rng = np.random.default_rng(seed)
     train = _at_most(settings.train_rows, rng, train_codes, train_factors)
     test = _at_most(settings.test_rows, rng, test_codes, test_factors)
-    kinds: dict[str, Any] = {"factor_bins": factor_bins, "continuous": continuous}
+    # What factors are is not asked again of fewer rows.
+    kinds: dict[str, Any] = {"factor_bins": factor_bins, "continuous": whole.continuous}
+    given = told_apart(*train, **kinds)
     # What takes long comes last: arrays that some metric refuses are refused at once.
     scores = scores_of_arrays(*train, settings=settings, **kinds)
     scores["sap"] = sap(*train, *test, C=settings.svm_C, **kinds)
     scores["explicitness"] = explicitness(*train, *test, **kinds)
     scores["info_explicitness"] = info_e(*train, **kinds)
-    if not len(given.columns):
-        scores |= _scores_of_draws(*train, settings=settings, factor_bins=factor_bins, seed=seed)
-        extended = dci_es(*train, *test, trees=settings.es_trees, factor_bins=factor_bins, seed=seed, threads=threads)
+    scores["dhsic"] = dhsic(train[0], rows=settings.dhsic_rows, seed=seed)
+    if not given.continuous.any():
+        scores |= _scores_of_draws(given.classes, settings=settings, seed=seed)
+        tested = given.classes.test(*test)
+        extended = dci_es_of(given.classes, *tested, trees=settings.es_trees, seed=seed, threads=threads)
         scores |= {"dci_es_explicitness": extended.explicitness, "dci_es_size": extended.size}
     if with_dci:
         inferred = dci(*train, *test, rounds=settings.dci_rounds, seed=seed, threads=threads, **kinds)
@@ -173,20 +189,20 @@ def scores_of_arrays(
     *,
     settings: MetricSettings = FULL,
     factor_bins: int | None = None,
-    continuous: bool = False,
+    continuous: Continuous = False,
 ) -> dict[str, float]:
     """Those of `score_codes` that neither draw nor fit anything, of one set; arguments as there."""
     given = told_apart(codes, factors, factor_bins, continuous=continuous)
     active = active_codes(given.classes.codes, threshold=settings.active)
     concentrated = info_mc(
-        codes, factors, neighbours=settings.neighbours, factor_bins=factor_bins, continuous=continuous
+        codes, factors, neighbours=settings.neighbours, factor_bins=factor_bins, continuous=given.continuous
     )
     scores = {
         "info_modularity": concentrated.modularity,
         "info_compactness": concentrated.compactness,
         "active_units": float(active.sum()),
     }
-    if len(given.columns):
+    if given.continuous.any():
         return scores
     information, entropies = information_of(given.classes, settings.bins), factor_entropies(given.classes)
     return scores | {
@@ -195,31 +211,25 @@ def scores_of_arrays(
         "dcimig": dcimig_of(information, entropies),
         "med": med_of(information),
         "modularity": modularity_of(information),
-        "irs": irs(codes, factors, quantile=settings.irs_quantile, factor_bins=factor_bins),
+        "irs": irs_of(given.classes, settings.irs_quantile),
     }
 
 
-def _scores_of_draws(
-    codes: ArrayLike, factors: ArrayLike, *, settings: MetricSettings, factor_bins: int | None, seed: int
-) -> dict[str, float]:
+def _scores_of_draws(given: Labelled, *, settings: MetricSettings, seed: int) -> dict[str, float]:
     return {
-        "factor_vae": factor_vae_score(
-            codes,
-            factors,
+        "factor_vae": factor_vae_of(
+            given,
             batch=settings.batch,
             train_votes=settings.train_batches,
             eval_votes=settings.eval_batches,
             min_std=settings.min_std,
-            factor_bins=factor_bins,
             seed=seed,
         ),
-        "beta_vae": beta_vae_score(
-            codes,
-            factors,
+        "beta_vae": beta_vae_of(
+            given,
             batch=settings.batch,
             train_points=settings.train_batches,
             eval_points=settings.eval_batches,
-            factor_bins=factor_bins,
             seed=seed,
         ),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -49,10 +49,14 @@ def udr(
         min_kl: codes below it are uninformative.
         alpha: penalty of the lasso.
     Raises:
-        GanwalkError: fewer than 2 runs, or arrays that do not match.
+        GanwalkError: fewer than 2 runs, arrays that do not match, or an unknown similarity.
     """
     if len(codes) < 2 or len(codes) != len(kls):
         raise GanwalkError(f"UDR compares runs: give codes and KL of at least 2, not {len(codes)} and {len(kls)}")
+    if similarity not in get_args(Similarity):
+        raise GanwalkError(f"unknown similarity {similarity!r}: choose from {', '.join(get_args(Similarity))}")
+    if not alpha > 0:
+        raise GanwalkError(f"alpha must be above 0, not {alpha}")
     parts: list[Array] = []
     for run, (values, kl) in enumerate(zip(codes, kls, strict=True)):
         checked, kl = checked_codes(values).astype(np.float64), host_array(kl, f"the KL of run {run}")

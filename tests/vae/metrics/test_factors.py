@@ -7,6 +7,7 @@ import torch
 from ganwalk.errors import GanwalkError
 from vae import metrics
 from vae.metrics import irs, kl_per_dimension, mig, mutual_information, reconstruction, sap_continuous, score_codes, udr
+from vae.metrics.arrays import labelled
 
 FEW = {"train_votes": 200, "eval_votes": 100}
 FEW_POINTS = {"train_points": 200, "eval_points": 100}
@@ -91,6 +92,18 @@ def test_bins_leave_the_classes_and_are_checked(continuous, grid):
         mig(codes, factors, factor_bins=100_000)
 
 
+@pytest.mark.parametrize(
+    "least", [np.uint64(2**64 - 3), np.uint64(2**63 - 1), np.int64(-(2**63)), np.int8(-128), np.uint8(253)]
+)
+def test_integers_of_any_type_are_told_apart(least):
+    factors = (least + np.arange(3).astype(least.dtype))[np.arange(300) % 3][:, None]
+    codes = np.random.default_rng(0).normal(0, 0.1, (300, 1)) + np.arange(300)[:, None] % 3
+    assert mig(codes, factors) == mig(codes, np.arange(300)[:, None] % 3)
+    found = labelled(codes, factors)
+    assert found.values[0].tolist() == [int(least) + k for k in range(3)]
+    assert np.array_equal(found.test(codes[::-1], factors[::-1])[1], found.labels[::-1])
+
+
 def test_squared_correlation_takes_factors_as_numbers(continuous):
     assert sap_continuous(*continuous) > 0.9
     with pytest.raises(GanwalkError, match="no factor varies"):
@@ -104,6 +117,88 @@ def test_booleans_are_two_classes(grid, name):
         found, expected = call(name, codes, change(grid > 1)), call(name, codes, (grid > 1).astype(float))
         assert repr(found) == repr(expected)
     assert sap_continuous(codes, grid > 1) == sap_continuous(codes, (grid > 1).astype(int))
+
+
+@pytest.mark.parametrize("halved", ["training", "test"])
+def test_values_in_half_precision_are_those_of_double(grid, halved):
+    factors = 0.1 * grid[:, :1] + 0.1
+    sets = [factors.astype(np.float16), factors] if halved == "training" else [factors, factors.astype(np.float16)]
+    codes = grid[:, :1] + np.random.default_rng(0).normal(0, 0.05, (len(grid), 1))
+    assert metrics.dci(codes, sets[0], codes, sets[1], rounds=5, threads=1).informativeness > 0.99
+    halves = [torch.from_numpy(part) for part in sets]
+    assert metrics.dci(codes, halves[0], codes, halves[1], rounds=5, threads=1).informativeness > 0.99
+
+
+def test_what_is_masked_is_missing(grid):
+    masked = np.ma.masked_equal(grid, 2)
+    for arrays in ((masked.astype(float), grid), (grid.astype(float), masked)):
+        with pytest.raises(GanwalkError, match=r"column 0 has missing or infinite values in .* row"):
+            mig(*arrays)
+    assert mig(np.ma.asarray(grid.astype(float)), np.ma.asarray(grid)) == mig(grid.astype(float), grid)
+
+
+@pytest.mark.parametrize("names", [["a", "a", "b"], [1, "1", "b"]])
+def test_columns_of_frames_are_told_apart_by_their_place(grid, names):
+    codes = grid + np.random.default_rng(0).normal(0, 0.1, grid.shape)
+    frames = [Places(part, names) for part in (codes, grid)]
+    assert np.array_equal(mutual_information(*frames), mutual_information(codes, grid))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda z: z * [1e200, 1], r"codes must lie within ±1e\+18: column 0 reaches \d\.\d+e\+200: scale it"),
+        (lambda z: z * [1, 1e-200], "codes must vary by 1e-150 or more: column 1 varies by less: scale it"),
+        (lambda z: (z * 3e37).astype(np.float32), r"codes must lie within ±1e\+18"),
+    ],
+)
+def test_codes_whose_squares_are_no_numbers_are_refused(grid, change, message):
+    codes = change(np.random.default_rng(0).normal(size=(len(grid), 2)))
+    for name in ("mig", "score_codes"):
+        with pytest.raises(GanwalkError, match=message):
+            call(name, codes, grid)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("mig", {"bins": 0}, "bins must be at least 1, not 0"),
+        ("modularity", {"bins": -1}, "bins must be at least 1, not -1"),
+        ("info_mc", {"neighbours": 0}, "neighbours must be at least 1, not 0"),
+        ("info_mc", {"neighbours": 1200}, "neighbours must be fewer than the 1200 rows, not 1200"),
+        ("factor_vae_score", {"eval_votes": 0}, "eval_votes must be at least 1, not 0"),
+        ("factor_vae_score", {"train_votes": 0}, "train_votes must be at least 1, not 0"),
+        ("beta_vae_score", {"eval_points": 0}, "eval_points must be at least 1, not 0"),
+        ("beta_vae_score", {"seed": -1}, "seed must be at least 0, not -1"),
+        ("dci_es", {"trees": 0}, "trees must be at least 1, not 0"),
+        ("dci", {"rounds": 0}, "rounds must be at least 1, not 0"),
+        ("sap", {"C": 0}, "C must be above 0, not 0"),
+        ("irs", {"quantile": 2}, "quantile must be between 0 and 1, not 2"),
+        ("score_codes", {"seed": -1}, "seed must be at least 0, not -1"),
+    ],
+)
+def test_options_are_checked(grid, name, options, message):
+    sets = (grid.astype(float), grid) * (2 if name in OF_TWO_SETS else 1)
+    with pytest.raises(GanwalkError, match=message):
+        getattr(metrics, name)(*sets, **options)
+
+
+def test_options_of_metrics_without_factors_are_checked(grid):
+    codes, ones = grid.astype(float), np.ones(3)
+    with pytest.raises(GanwalkError, match="unknown similarity 'foo': choose from lasso, spearman"):
+        udr([codes, codes], [ones, ones], similarity="foo")
+    with pytest.raises(GanwalkError, match="rows must be at least 2, not 0"):
+        metrics.dhsic(codes, rows=0)
+
+
+@pytest.mark.parametrize(("name", "options"), [("sap", {}), ("dci", {"threads": 1}), ("dci_es", {"threads": 1})])
+@pytest.mark.parametrize("offset", [1e6, 1e9])
+def test_codes_far_from_zero_are_scored_as_those_around_it(grid, name, options, offset):
+    codes = grid + np.random.default_rng(0).normal(0, 0.1, grid.shape)
+    found, expected = (call(name, part, grid, **options) for part in (codes + offset, codes - codes.mean(axis=0)))
+    for field in {"dci": ("disentanglement", "informativeness"), "dci_es": ("explicitness",)}.get(name, ()):
+        assert getattr(found, field) == pytest.approx(getattr(expected, field), abs=0.02)
+    assert name != "sap" or (found == pytest.approx(expected, abs=1e-3) and found > 0.4)
 
 
 def test_tensors_are_detached(grid):
@@ -171,6 +266,42 @@ def test_scores_of_continuous_factors_are_those_that_have_an_estimator(continuou
     assert metrics.continuous_factors(mixed).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("name", [*WITH_NUMBERS, "info_mc", "info_e", "score_codes", "scores_of_arrays"])
+def test_a_mask_says_what_factors_are(continuous, name):
+    codes, factors = continuous
+    # Of these rows no more than a quarter hold a value of their own, and of the others more do.
+    rounded = np.stack([np.arange(900) % 3, np.where(np.arange(900) % 5, 0, factors[:, 1])], axis=1)
+    rare = np.stack([np.arange(900) % 3, np.where(np.arange(900) % 3, 0, factors[:, 1])], axis=1)
+    numbers, classes = ([False, True], np.array([False, False]))
+
+    def found(given, mask):
+        function = getattr(metrics, name)
+        sets = (codes, given) if name in ("info_mc", "info_e", "scores_of_arrays") else (codes, given, codes, given)
+        few = metrics.MetricSettings(dci_rounds=2, train_batches=50, eval_batches=50, es_trees=2)
+        options = {**WITH_NUMBERS, "score_codes": {"settings": few, "threads": 1}}.get(name, {})
+        return function(*sets, continuous=mask, **options)
+
+    for given, mask, other in ((rounded, numbers, True), (rare, classes, True)):
+        own = found(given, mask)
+        assert repr(own) != repr(found(given, other))
+        if isinstance(own, dict):
+            assert ("mig" in own) == (mask is classes)
+    assert repr(found(rounded, classes)) == repr(found(rounded, False))
+    with pytest.raises(GanwalkError, match="continuous must be one boolean, or one of each of the 2 factors"):
+        found(rounded, [True])
+    with pytest.raises(GanwalkError, match="no two rows share a value of factor 1"):
+        found(factors, [True, False])
+
+
+def test_factors_are_what_all_rows_say(continuous):
+    """Each value three times: of the rows that are drawn, most would have no other with their value."""
+    codes, factors = (np.repeat(part, 3, axis=0) for part in continuous)
+    few = metrics.MetricSettings(train_rows=450, test_rows=100, dci_rounds=2, train_batches=50, eval_batches=50)
+    for how in (False, True):
+        found = score_codes(codes, factors, codes, factors, settings=few, continuous=how, threads=1)
+        assert list(found) == list(metrics.SCORES)
+
+
 class Frame:
     """What metrics ask of a table with named columns."""
 
@@ -191,6 +322,20 @@ class Frame:
                 return Frame(**{name: np.asarray(column)[rows] for name, column in self.data.items()})
 
         return Rows()
+
+
+class Places:
+    """A frame of pandas, as far as metrics ask it: several columns of one name are taken by their places."""
+
+    def __init__(self, values, names):
+        self.iloc, self.columns = values, names
+
+    def __getitem__(self, name):
+        found = self.iloc[:, [own == name for own in self.columns]]
+        return found[:, 0] if found.shape[1] == 1 else found
+
+    def to_numpy(self):
+        return self.iloc
 
 
 def test_frames_are_taken_by_their_columns(grid):

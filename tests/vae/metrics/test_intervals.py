@@ -30,6 +30,19 @@ def test_intervals_of_scores_are_about_as_wide_as_scores_vary(grid):
     assert 0.5 < (high - low) / (np.quantile(scores, 0.975) - np.quantile(scores, 0.025)) < 2
 
 
+def test_intervals_are_around_the_scores_that_they_belong_to(grid):
+    codes = grid + 0.4 * np.random.default_rng(0).normal(size=grid.shape)
+    own, others = (
+        score_intervals(codes, grid, lambda *arrays: {"mig": mig(*arrays)}, draws=5, scores=scores)["mig"]
+        for scores in (None, {"mig": 0.5, "sap": 0.1})
+    )
+    assert sum(others) == pytest.approx(1) and others[1] - others[0] == pytest.approx(own[1] - own[0])
+    beyond = score_intervals(codes, grid, lambda *arrays: {"units": 2.0}, draws=5, scores={"units": 4})
+    assert beyond == {"units": (4, 4)}
+    with pytest.raises(GanwalkError, match="halves have other scores than all rows: say by a mask"):
+        score_intervals(codes, grid, lambda c, f: {f"of {len(c)}": 1.0}, draws=2)
+
+
 def test_intervals_stay_in_range_and_need_rows(grid):
     found = score_intervals(grid.astype(float), grid, scores_of_arrays, draws=3)
     assert 0.99 < found["mig"][0] <= found["mig"][1] <= 1 and found["active_units"] == (3, 3)

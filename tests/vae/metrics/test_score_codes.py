@@ -9,6 +9,7 @@ from ganwalk.errors import GanwalkError
 from tests.vae.metrics.conftest import read_golden
 from vae.metrics import (
     SCORES,
+    dhsic,
     factor_vae_score,
     irs,
     kl_per_dimension,
@@ -42,6 +43,9 @@ def test_scores_are_named_finite_and_json(noisy, grid):
 def test_full_is_the_standard(noisy, grid):
     scores = score_codes(*split(noisy[:300], grid[:300]), level="full", threads=1)
     assert scores["factor_vae"] == factor_vae_score(*split(noisy[:300], grid[:300])[:2])
+    assert scores["dhsic"] == dhsic(split(noisy[:300], grid[:300])[0]) > 0
+    shared = np.concatenate([noisy, noisy[:, :1]], axis=1)
+    assert score_codes(*split(shared[:300], grid[:300]), level="quick", threads=1)["dhsic"] > 2 * scores["dhsic"]
 
 
 def test_seeds_of_more_than_32_bits(noisy, grid):
