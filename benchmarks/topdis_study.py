@@ -360,24 +360,39 @@ def table(found: Mapping[str, Any], scope: Scope) -> str:
     return "\n".join(lines)
 
 
-def changes(found: Mapping[str, Any], kind: str) -> dict[str, np.ndarray]:
-    """What a kind changes of every score, (pairs,): each run against the one of the same seed without the term."""
+def changes(found: Mapping[str, Any], kind: str, of: str = "") -> dict[str, np.ndarray]:
+    """What a kind changes of every score, (pairs,): each run against the one of the same seed without the term.
+
+    Args:
+        of: how the names of the runs begin.
+    """
     against = KINDS[kind].against
-    runs = {name: run for name, run in found.items() if f"-{kind}-" in name and kind != against}
+    runs = {name: run for name, run in found.items() if f"-{kind}-" in name and name.startswith(of) and kind != against}
     pairs = [(run, found.get(name.replace(f"-{kind}-", f"-{against}-"))) for name, run in runs.items()]
     known = [(run["scores"], plain["scores"]) for run, plain in pairs if plain is not None]
     return {name: np.array([run[name] - plain[name] for run, plain in known]) for name in _CHANGED} if known else {}
+
+
+def all_changes(found: Mapping[str, Any]) -> list[tuple[str, dict[str, np.ndarray]]]:
+    """`changes` of every kind, by its label; of those in `PARTS`, which not everything has, apart by what has them."""
+    rows = []
+    for kind, about in KINDS.items():
+        apart = any(kind in kinds for kinds in PARTS.values())
+        groups = [(d, o) for d in _WHOLE.datasets for o in _WHOLE.objectives] if apart else [("", "")]
+        for dataset, objective in groups:
+            by_score = changes(found, kind, f"{dataset}-{objective}-{kind}-" if apart else "")
+            if by_score:
+                rows.append((f"{about.label}, {dataset} {objective}" if apart else about.label, by_score))
+    return rows
 
 
 def differences(found: Mapping[str, Any]) -> str:
     """Markdown: what the term changes against the run of the same seed without it, over all pairs there are."""
     lines = ["### With the term against without, same seed", ""]
     lines += [f"| | pairs | {' | '.join(LABELS[n] for n in _CHANGED)} |", "|---" * (len(_CHANGED) + 2) + "|"]
-    for kind, about in KINDS.items():
-        by_score = changes(found, kind)
-        if by_score:
-            cells = [f"{values.mean():+.3f}, up in {(values > 0).sum()}" for values in by_score.values()]
-            lines.append(f"| {about.label} | {len(by_score['mig'])} | {' | '.join(cells)} |")
+    for label, by_score in all_changes(found):
+        cells = [f"{values.mean():+.3f}, up in {(values > 0).sum()}" for values in by_score.values()]
+        lines.append(f"| {label} | {len(by_score['mig'])} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
@@ -412,7 +427,7 @@ def draw_scores(found: Mapping[str, Any], scope: Scope, path: Path) -> None:
 
 def draw_changes(found: Mapping[str, Any], path: Path) -> None:
     """What every kind of term changes of some scores: a dot for each pair of runs of one seed, a bar for their mean."""
-    rows = [(kind, by_score) for kind in KINDS if (by_score := changes(found, kind))]
+    rows = all_changes(found)
     if not rows:
         return
     figure = Figure(figsize=(11, 0.9 + 0.32 * len(rows)), layout="constrained")
@@ -428,7 +443,7 @@ def draw_changes(found: Mapping[str, Any], path: Path) -> None:
         axis.tick_params(labelsize=7)
         axis.grid(axis="y", color="#e4e8ee", lw=0.6)
         axis.set_axisbelow(True)
-    axes[0].set_yticks(range(len(rows)), [f"{KINDS[kind].label} ({len(b['mig'])})" for kind, b in rows], fontsize=7)
+    axes[0].set_yticks(range(len(rows)), [f"{label} ({len(b['mig'])})" for label, b in rows], fontsize=7)
     axes[0].set_ylim(len(rows) - 0.5, -0.5)
     _save(figure, path)
 
