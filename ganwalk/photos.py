@@ -298,17 +298,31 @@ def _of_8_bits(image: Any) -> Any:
 
 
 def _in_srgb(image: Any, profile: bytes | None) -> Any:
-    """A picture in sRGB, if it has a profile of its colours that can be used."""
-    if not profile or image.mode not in ("RGB", "CMYK"):
+    """A picture in sRGB, if it has a profile of its colours that can be used; what is transparent stays so."""
+    if not profile:
         return image
+    image = _converted(image)
     try:
         from PIL import ImageCms
 
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.profileToProfile(image, given, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        if image.mode == "LA":
+            grey, alpha = image.split()
+            coloured = _in_srgb(grey, profile).convert("RGB")
+            coloured.putalpha(alpha)
+            return coloured
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        return ImageCms.profileToProfile(image, given, ImageCms.createProfile("sRGB"), outputMode=mode)
     except Exception:
         # A damaged profile is no reason to refuse a picture: it is shown as programs without profiles show it.
         return image
+
+
+def _converted(image: Any) -> Any:
+    """A picture of a mode whose values a profile speaks of, with all that is transparent in its alpha."""
+    if image.mode == "PA" or "transparency" in image.info:
+        return image.convert("LA" if image.mode == "L" else "RGBA")
+    return image.convert("RGB") if image.mode == "P" else image
 
 
 def _on_paper(image: Any) -> Any:

@@ -22,6 +22,7 @@ from ganwalk.commands import group
 from ganwalk.commands.discover import _remedy
 from ganwalk.directions import Directions
 from ganwalk.discovery.settings import COMPARABLE, DiscoverySettings
+from ganwalk.generators.base import sample_labels, sample_z
 from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -349,6 +350,27 @@ def test_directions_of_a_class_are_drawn_and_scored_in_it(run, tmp_path):
     assert ", class 2" in (tmp_path / "report-seeds-1-steps-2.html").read_text()
     assert run("evaluate", "--samples", "4", "--no-reconstructor")[0] == 0
     assert json.loads((tmp_path / "evaluation.json").read_text())["settings"]["class_index"] == 2
+    # Codes in a file have no class of their own, styles one for good.
+    with torch.no_grad():
+        z = sample_z(generator, 4, 1)
+        np.savez("codes.npz", z=z.numpy())
+        np.savez("styles.npz", w=generator.mapping(z, sample_labels(generator, 4, 2, 0)).numpy())
+    pictures = []
+    for file, *options in (["codes.npz"], ["codes.npz", "--class", "2"], ["styles.npz"]):
+        given = ("--latents", file, *options)
+        code, _, err = run("render", "-d", "0", "--out", "out.png", "--force", *given)
+        assert code == 0, err
+        pictures.append((tmp_path / "out.png").read_bytes())
+        code, _, err = run("report", "--steps", "2", "--no-evaluate", "--out", "out.html", "--force", *given)
+        assert code == 0, err
+        assert (", class 2" in (tmp_path / "out.html").read_text()) == (file == "codes.npz")
+        code, _, err = run("evaluate", "--force", *given)
+        assert code == 0, err
+        found_class = json.loads((tmp_path / "evaluation.json").read_text())["settings"]["class_index"]
+        assert found_class == (2 if file == "codes.npz" else None)
+        code, _, err = run("animate", "-d", "0", "--out", "a.gif", "--force", "--seconds", "0.5", "--fps", "4", *given)
+        assert code == 0, err
+    assert pictures[0] == pictures[1]
 
 
 def test_truncation_can_stop_at_a_layer(run, refused, tmp_path):

@@ -15,7 +15,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.loading import load_generator
 from ganwalk.interchange import export_directions, import_directions, import_folder
-from ganwalk.interchange.export import needs_layers
+from ganwalk.interchange.export import export_paths, needs_layers
 from ganwalk.shipped import shipped_file
 
 
@@ -255,6 +255,11 @@ def test_a_folder_is_one_file_named_after_its_files(toy, tmp_path):
     assert torch.allclose(deep.shift(deep.find("stylegan smile"), 2.0, num_layers=6), expected, atol=1e-5)
     deep.save(tmp_path / "deep.safetensors")
     assert Directions.load(tmp_path / "deep.safetensors").fingerprint() == deep.fingerprint()
+    # A name that is too long leaves the numbers of rows.
+    np.save(folder / f"{'a' * 64}.npy", matrix(12, seed=4))
+    long, refusals = import_folder(folder, toy)
+    assert [label.name for label in long.labels[:12]] == [f"{'a' * (60 - len(f' {k}'))} {k}" for k in range(12)]
+    assert len(long) == 12 + len(deep) and len(refusals) == 1
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(GanwalkError, match="holds no file of directions"):
@@ -578,6 +583,17 @@ def test_entries_without_end_are_refused(toy, tmp_path):
         value = {f"k{index}": value for index in range(200)}
     with pytest.raises(GanwalkError, match="more entries than any file of directions"):
         imported(toy, tmp_path, value, "a.pkl")
+
+
+def test_names_that_are_one_as_files_make_several(toy, tmp_path):
+    np.save(tmp_path / "in.npy", matrix())
+    directions = import_directions(tmp_path / "in.npy", toy)
+    for index, name in enumerate(("smile 2", "smile", "smile!", "Smile?")):
+        directions = directions.labelled(index, Label(name))
+    paths = export_paths(directions, tmp_path / "out", "e4e")
+    assert [path.name for path in paths] == ["smile_2.pt", "smile.pt", "smile_3.pt", "Smile_4.pt"]
+    export_directions(directions, tmp_path / "out", "e4e")
+    assert len(list((tmp_path / "out").iterdir())) == 4
 
 
 def test_export_refuses_what_it_cannot_name(toy, tmp_path):

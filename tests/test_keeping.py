@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,16 @@ def test_names_of_directions_that_are_gone_are_kept_beside(changes):
         kept = replace_directions(path, Directions(**{**facts, **changes}))
         assert kept == Path(f"directions-named-{number}.safetensors")
         assert Directions.load(kept).labels[1].starred and not any(x.starred for x in Directions.load(path).labels)
+
+
+def test_of_names_kept_beside_the_newest_count():
+    for number in (9, 10):
+        kept = found().labelled(0, Label(f"kept {number}"))
+        kept.save(f"directions-named-{number}.safetensors")
+    kept.labelled(0, Label("a copy")).save("directions-named-copy.safetensors")
+    replace(found(), vectors=torch.eye(7)[:3]).save(DIRECTIONS_FILE)
+    replace_directions(Path(DIRECTIONS_FILE), found())
+    assert Directions.load(DIRECTIONS_FILE).labels[0].name == "kept 10"
 
 
 def test_one_run_at_a_time_has_a_folder(run, monkeypatch):

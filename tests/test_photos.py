@@ -1,6 +1,7 @@
 """Pictures as people have them, and what only looks like one."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -98,12 +99,48 @@ def test_of_frames_the_first_counts_and_that_is_said(tmp_path):
     assert photo.notes == ("the first of its frames",) and tuple(photo.pixels[0, 0]) == (255, 0, 0)
 
 
-def test_profiles_of_colour(tmp_path):
-    picture = Image.new("RGB", (8, 8), (200, 40, 40))
+def swapped():
+    """A profile of sRGB whose red is blue, and its blue red."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    for k, profile in enumerate((srgb, b"damaged")):
-        picture.save(tmp_path / f"{k}.png", icc_profile=profile)
-        assert np.abs(read_photo(tmp_path / f"{k}.png", 8).pixels.astype(int) - [200, 40, 40]).max() <= 1
+    return srgb.replace(b"rXYZ", b"xXYZ").replace(b"bXYZ", b"rXYZ").replace(b"xXYZ", b"bXYZ")
+
+
+def linear_grey():
+    """A profile of greys in proportion to the light."""
+    d50 = struct.pack(">3I", 0xF6D6, 0x10000, 0xD32D)
+    white = b"XYZ " + bytes(4) + d50
+    curve = b"curv" + bytes(8)
+    start = 128 + 4 + 2 * 12
+    tags = struct.pack(">I4sII4sII", 2, b"wtpt", start, len(white), b"kTRC", start + len(white), len(curve))
+    size = struct.pack(">I", start + len(white) + len(curve))
+    kind = bytes(4) + b"\x02\x40\0\0" + b"mntrGRAYXYZ " + bytes(12) + b"acsp"
+    return (size + kind).ljust(68, b"\0") + d50.ljust(60, b"\0") + tags + white + curve
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_profiles_of_colour(tmp_path, mode):
+    picture = Image.new("RGB", (8, 8), (204, 51, 51)).convert(mode)
+    for profile, colour in ((swapped(), [51, 51, 204]), (b"damaged", [204, 51, 51])):
+        picture.save(tmp_path / "x.png", icc_profile=profile)
+        assert np.abs(read_photo(tmp_path / "x.png", 8).pixels.astype(int) - colour).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_profiles_of_greys(tmp_path, mode):
+    Image.new("L", (8, 8), 55).convert(mode).save(tmp_path / "x.png", icc_profile=linear_grey())
+    assert np.abs(read_photo(tmp_path / "x.png", 8).pixels.astype(int) - 128).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "L"])
+def test_what_is_transparent_stays_so_in_other_colours(tmp_path, mode):
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[:, :4, 3] = 255
+    pixels[:, 4:, :3] = 9
+    picture = Image.fromarray(pixels)
+    key = {"RGB": {"transparency": (9, 9, 9)}, "L": {"transparency": 9}}.get(mode, {})
+    profile = linear_grey() if mode in ("L", "LA") else swapped()
+    picture.convert(mode).save(tmp_path / "x.png", icc_profile=profile, **key)
+    assert np.array_equal(read_photo(tmp_path / "x.png", 8).pixels[..., 1], np.tile(np.repeat([0, 255], 4), (8, 1)))
 
 
 def refused(path):

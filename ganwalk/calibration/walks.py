@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from ganwalk.calibration.curves import Curves, reach_of
 from ganwalk.calibration.settings import ReachSettings, default_sizes
 from ganwalk.directions import Directions
 from ganwalk.directions.reach import Reach
-from ganwalk.discovery.view import View, latent_styles, sample_latents, style_features
+from ganwalk.discovery.view import View, code_labels, latent_styles, sample_latents, style_features
 from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator
 from ganwalk.generators.timing import seconds_per_latent
@@ -66,11 +66,12 @@ def walk_directions(
         )
         seed = options.seed + _WALKED
         latents = sample_latents(generator, view, options.samples, seed)
+        labels = _labels_of_chunks(generator, view, options.samples, seed)
         shifts = directions.shifts(num_layers=generator.num_layers).to(latents)
         amplitudes = torch.linspace(0, options.limit, options.steps + 1)
         parts = [
-            _walks(generator, view, cloud, part, shifts, amplitudes, seed + k * view.chunk, count)
-            for k, part in enumerate(latents.split(view.chunk))
+            _walks(generator, view, cloud, part, own, shifts, amplitudes, seed + k * view.chunk, count)
+            for k, (part, own) in enumerate(zip(latents.split(view.chunk), labels, strict=True))
         ]
     distances, changes, clamped = (torch.cat(rows, dim=3) for rows in zip(*parts, strict=True))
     return Curves(
@@ -115,14 +116,21 @@ def _is_image(generator: Generator, view: View) -> bool:
     return view.layer == generator.num_layers - 1
 
 
+def _labels_of_chunks(generator: Generator, view: View, n: int, seed: int) -> Sequence[Tensor | None]:
+    """Labels of the latents of each chunk, drawn for all at once: chunks decide nothing but the memory."""
+    labels = code_labels(generator, view, n, seed)
+    return [None] * -(-n // view.chunk) if labels is None else labels.split(view.chunk)
+
+
 def _cloud(
     generator: Generator, view: View, n: int, held: int, seed: int, count: Callable[[int], None]
 ) -> tuple[Cloud, float, float]:
     """Unshifted samples, the share of clamped values that is natural, and the deviation of their pictures."""
     latents = sample_latents(generator, view, n, seed)
+    labels = _labels_of_chunks(generator, view, n, seed)
     styles, pictures, clamped, squares = [], [], [], 0.0
-    for start in range(0, n, view.chunk):
-        found, made = _made(generator, view, latents[start : start + view.chunk], seed + start)
+    for k, (part, own) in enumerate(zip(latents.split(view.chunk), labels, strict=True)):
+        found, made = _made(generator, view, part, own, seed + k * view.chunk)
         styles.append(found)
         pictures.append(reduced(made))
         clamped.append(_clamped(made))
@@ -137,6 +145,7 @@ def _walks(
     view: View,
     cloud: Cloud,
     latents: Tensor,
+    labels: Tensor | None,
     shifts: Tensor,
     amplitudes: Tensor,
     seed: int,
@@ -145,7 +154,7 @@ def _walks(
     """Along every direction (n, 2, …, samples) from a few latents: the fields of `Curves` but for the last ones."""
 
     def look(shift: Tensor | float) -> tuple[Tensor, Tensor]:
-        styles, made = _made(generator, view, latents + shift, seed)
+        styles, made = _made(generator, view, latents + shift, labels, seed)
         count(len(latents))
         return made, cloud.together(*cloud.distances(styles, reduced(made)))
 
@@ -165,9 +174,9 @@ def _walks(
     return tuple(torch.stack(column).unflatten(0, (len(shifts), 2)) for column in zip(*rows, strict=True))
 
 
-def _made(generator: Generator, view: View, latents: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+def _made(generator: Generator, view: View, latents: Tensor, labels: Tensor | None, seed: int) -> tuple[Tensor, Tensor]:
     """Styles of a few latents, and their images, as they are shown, or features."""
-    styles = latent_styles(generator, view, latents, seed)
+    styles = latent_styles(generator, view, latents, seed, labels)
     made = style_features(generator, view, styles, seed)
     return styles, made.clamp(-1, 1) if _is_image(generator, view) else made
 

@@ -207,7 +207,8 @@ def _keyframes(
     for file in files:
         # Styles have no class, but the seeds beside them may.
         of_styles = bool(seeds) and space_of(file, generator) == "w"
-        samples = latent_samples([file], generator, class_index=None if of_styles else typed_class)
+        own_class = None if of_styles else typed_class
+        samples = latent_samples([file], generator, class_index=own_class, class_of_codes=found_class)
         keyframes += list(samples)
     return keyframes
 

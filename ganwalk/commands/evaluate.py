@@ -13,6 +13,7 @@ import click
 from ganwalk.commands.options import (
     External,
     check_data_root,
+    class_of_samples,
     classifier_options,
     directions_option,
     external_options,
@@ -76,10 +77,9 @@ def evaluate(
     from ganwalk.files import made_folder
 
     path, directions = open_directions(directions_path, quiet or as_json)
-    # Styles have no class any more.
-    if settings.class_index is None and not settings.latents:
-        settings = replace(settings, class_index=directions.class_index)
     generator = open_generator(directions, name, external, device=device, quiet=quiet)
+    if settings.class_index is None:
+        settings = replace(settings, class_index=class_of_samples(directions, settings.latents, generator))
     reader = make_reader(generator, settings.class_index)
     folder = out or path.parent
     if not force:

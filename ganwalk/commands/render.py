@@ -141,7 +141,9 @@ def render(
     samples: Samples
     drawn_class = directions.class_index if class_index is None else class_index
     if latents:
-        samples = latent_samples(latents, generator, truncation, truncation_cutoff, class_index)
+        samples = latent_samples(
+            latents, generator, truncation, truncation_cutoff, class_index, class_of_codes=directions.class_index
+        )
         shown: Any = samples.fingerprint
     else:
         shown = seeds or default_seeds(generator)

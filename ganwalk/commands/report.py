@@ -9,6 +9,7 @@ import click
 
 from ganwalk.commands.options import (
     External,
+    class_of_samples,
     directions_option,
     external_options,
     force_option,
@@ -69,12 +70,12 @@ def report(
     from ganwalk.rendering.report.page import count_pictures
 
     path, directions = open_directions(directions_path, quiet)
-    # Styles have no class any more.
-    if settings.class_index is None and not settings.latents:
-        settings = replace(settings, class_index=directions.class_index)
     evaluation = load_evaluation(evaluation_beside(path), directions) if scored else None
     generator = open_generator(directions, name, external, device=device, quiet=quiet)
-    as_discovered = ReportSettings(class_index=None if settings.latents else directions.class_index)
+    found_class = class_of_samples(directions, settings.latents, generator)
+    if settings.class_index is None:
+        settings = replace(settings, class_index=found_class)
+    as_discovered = ReportSettings(class_index=found_class)
     words = command_words(settings.named(), as_discovered, without=("batch",)) or []
     target = out or path.parent / f"{settings_name(stem_among_others(path) + 'report', words)}.html"
     check_report(target, generator, directions, settings)

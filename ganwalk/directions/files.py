@@ -165,7 +165,7 @@ def _passed_on(old: Directions, new: Directions) -> tuple[Label, ...] | None:
 
 def _kept_before(path: Path, directions: Directions) -> tuple[Label, ...]:
     """Labels of the same directions in a file beside, where an earlier discovery left them; otherwise their own."""
-    for beside in sorted(path.parent.glob(f"{path.stem}-named-*{path.suffix}"), reverse=True):
+    for beside in sorted(path.parent.glob(f"{path.stem}-named-*{path.suffix}"), key=_number_of, reverse=True):
         try:
             labels = _passed_on(Directions.load(beside), directions)
         except GanwalkError:
@@ -178,6 +178,12 @@ def _kept_before(path: Path, directions: Directions) -> tuple[Label, ...]:
 def _walked_in(directions: Directions) -> tuple[object, ...]:
     """What must agree if directions are to be the same."""
     return directions.generator.sha256, directions.space, directions.layers, directions.vectors.shape[1:]
+
+
+def _number_of(beside: Path) -> int:
+    """The number that `_free_name` gave a file; 0 of one that somebody else has named."""
+    number = beside.stem.rpartition("-")[2]
+    return int(number) if number.isascii() and number.isdigit() else 0
 
 
 def _free_name(path: Path) -> Path:

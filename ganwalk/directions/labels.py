@@ -62,12 +62,12 @@ def check_unique(labels: Sequence[Label]) -> None:
             raise GanwalkError(f"direction {first} is called {labels[first].name!r} already: choose another name")
 
 
-def numbered_name(name: str, taken: Collection[str]) -> str:
-    """A name with a number behind it if it is among those taken, which are casefolded."""
+def numbered_name(name: str, taken: Collection[str], between: str = " ") -> str:
+    """A name with a number behind it, and `between` them, if it is among those taken, which are casefolded."""
     numbered, number = name, 1
     while numbered.casefold() in taken:
         number += 1
-        numbered = f"{name[: MAX_NAME - _NUMBER].strip()} {number}"
+        numbered = f"{name[: MAX_NAME - _NUMBER].strip()}{between}{number}"
     return numbered
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganwalk.discovery.spectra import leading_eigenvectors
 from ganwalk.errors import GanwalkError
-from ganwalk.generators.base import Generator, sample_labels, sample_z
+from ganwalk.generators.base import Generator, sample_labels, sample_z, z_variance
 from ganwalk.generators.channels import channelled, space_dim, style_matrix
 
 
@@ -67,14 +67,14 @@ def latent_subspace(
 ) -> Subspace:
     """Top `dim` principal components of `space`, from `samples` random latents.
 
-    In z the latents are standard normal in every direction: the components are then the coordinate axes.
+    In z the latents vary alike in every direction: the components are then the coordinate axes.
     """
     total = space_dim(generator, space)
     if not 1 <= dim <= total:
         raise GanwalkError(f"a subspace of {dim} dimensions does not fit: {space} has {total}")
     if space == "z":
-        eye = torch.eye(total, dtype=torch.float64)[:dim]
-        return Subspace(space, eye, torch.eye(total, dtype=torch.float64), dim / total)
+        eye = torch.eye(total, dtype=torch.float64)
+        return Subspace(space, eye[:dim], z_variance(generator) * eye, dim / total)
     styles = []
     with torch.no_grad():
         for start in range(0, samples, 1000):

@@ -64,7 +64,7 @@ def read_arrival(
                 file = read_latents(path, max_values=_MAX_VALUES)
                 samples, notes = given_latents([file], generator, sides, class_index)
                 return Arrival(samples, samples.summary, notes)
-            photo = read_photo(path, generator.resolution)
+            photo = read_photo(path, generator.image_size)
         except GanwalkError as error:
             # Where the file lies for the moment is nobody's business.
             raise GanwalkError(str(error).replace(f"{folder}{os.sep}", "")) from error

@@ -239,14 +239,15 @@ class Page:
         def progress(stage: str, share: float) -> None:
             errand.tell(f"{stage}: {100 * share:.0f} %")
 
-        def work() -> None:
+        def work() -> str | None:
             # Somebody else may have had them measured in the meantime.
-            if studio.sides[side].scores is None:
-                studio.measure(side, progress)
+            return studio.measure(side, progress) if studio.sides[side].scores is None else None
 
-        await self._run(errand, work)
+        words = await self._run(errand, work)
         if not self._client.is_deleted:
             self._show()
+            if words is not None:
+                self.note(words)
 
     async def open(self, wanted: Wanted) -> None:
         """Opens other directions or another generator, on all pages, or complains that it cannot be."""

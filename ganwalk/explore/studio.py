@@ -170,17 +170,30 @@ class Studio:
             shown.directions = save_label(shown.path, index, label, shown.directions.fingerprint()).to(device)
         self.version += 1
 
-    def measure(self, side: int, on_progress: Callable[[str, float], None]) -> None:
-        """Scores the directions of a side, and keeps the scores beside their file, as `ganwalk evaluate` does."""
+    def measure(self, side: int, on_progress: Callable[[str, float], None]) -> str | None:
+        """Scores the directions of a side, and keeps the scores beside their file, as `ganwalk evaluate` does.
+
+        Returns:
+            What somebody should know, if scores that are there already stay in their place.
+        """
         from ganwalk.evaluation import evaluate
         from ganwalk.evaluation.outputs import write_outputs
+        from ganwalk.evaluation.stored import check_other_scores, evaluation_beside
 
         shown = self.sides[side]
         evaluation = evaluate(self.generator, shown.directions, on_progress=on_progress, reconstructor=False)
-        if shown.path is not None:
-            write_outputs(evaluation, shown.path.parent)
+        # First: they are there, whether or not they can be written.
         shown.scores = evaluation.to_json()
         self.version += 1
+        if shown.path is None:
+            return None
+        target = evaluation_beside(shown.path)
+        try:
+            check_other_scores(target, shown.directions, evaluation.settings, self.generator)
+        except GanwalkError:
+            return f"these scores are shown here only: {target} holds others"
+        write_outputs(evaluation, target.parent)
+        return None
 
     def closest(self, side: int, index: int) -> tuple[int, float] | None:
         """The direction of the other side with the largest |cosine|, and that; None without one in the same space."""

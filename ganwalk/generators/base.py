@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal, Protocol
 
 import torch
@@ -190,6 +191,15 @@ def _cut_off(z: Tensor, limit: float) -> Tensor:
     """Values of a normal distribution that is cut off at ±limit, from standard normal ones, in their order."""
     low, high = torch.special.ndtr(torch.tensor([-limit, limit], dtype=torch.float64))
     return torch.special.ndtri(low + torch.special.ndtr(z.double()) * (high - low)).float()
+
+
+def z_variance(generator: Generator) -> float:
+    """Variance of each value of latent codes: 1, or less where a `z_limit` cuts their distribution off."""
+    limit: float | None = getattr(generator, "z_limit", None)
+    if limit is None:
+        return 1.0
+    normal = NormalDist()
+    return 1 - 2 * limit * normal.pdf(limit) / (2 * normal.cdf(limit) - 1)
 
 
 def nvidia_z(generator: Generator, seed: int) -> Tensor:

@@ -128,11 +128,8 @@ def import_folder(
         except GanwalkError as error:
             refusals.append(str(error))
             continue
-        names = [path.stem] if len(found) == 1 else [f"{path.stem} {k}" for k in range(len(found))]
-        own = zip(found.labels, names, strict=True)
-        parts.append(
-            replace(found, labels=tuple(label if label.name else _label(_called(name)) for label, name in own))
-        )
+        own = zip(found.labels, _names_of_rows(path.stem, len(found)), strict=True)
+        parts.append(replace(found, labels=tuple(label if label.name else _label(name) for label, name in own)))
     if not parts:
         raise GanwalkError(refusals[0] if refusals else f"{folder} holds no file of directions: give one with some")
     count = f"{len(parts)} file{'s' * (len(parts) > 1)}"
@@ -160,6 +157,13 @@ def _called(stem: str) -> str:
     while len(words) > 1 and words[-1].lower() in _NO_NAMES:
         words.pop()
     return " ".join(words).strip()[:MAX_NAME].strip()
+
+
+def _names_of_rows(stem: str, count: int) -> list[str]:
+    """Names of the directions in a file, with numbers where it holds several: a long stem leaves room for these."""
+    called = _called(stem)
+    numbers = [""] if count == 1 else [f" {k}" for k in range(count)]
+    return [called[: MAX_NAME - len(number)].strip() + number for number in numbers]
 
 
 def _label(name: str) -> Label:

@@ -81,7 +81,7 @@ def export_paths(directions: Directions, path: Path | str, kind: str | None = No
     paths = []
     for index, label in enumerate(directions.labels):
         stem = re.sub(r"[^\w-]+", "_", label.name).strip("_") or f"direction_{index}"
-        stem = numbered_name(stem, taken).replace(" ", "_")
+        stem = numbered_name(stem, taken, between="_")
         taken.add(stem.casefold())
         paths.append(path / f"{stem}{chosen.suffixes[0]}")
     return paths

@@ -1,7 +1,8 @@
 """Latents that people have, in the files of this and other tools, as samples to be shown.
 
 - A projection of `ganwalk project`, or NVIDIA's projected_w.npz: `w` (n, layers, w_dim); also `z` (n, z_dim).
-- What e4e and PTI save: tensors alone in a .pt, (n, layers, w_dim) or (n, w_dim), or a dict of such by picture.
+- What e4e and PTI save: tensors alone in a .pt, (n, layers, w_dim) or (n, w_dim), or a dict that has one
+  for each picture, (1, layers, w_dim) or (1, w_dim).
 - SeFa's latent_codes/*.npy and other arrays alone: styles of layers, or vectors, whose space the generator tells.
 
 Nothing in a file is executed.
@@ -76,12 +77,15 @@ def read_latents(path: Path, *, max_values: int = MAX_VALUES) -> LatentsFile:
     with one_line_errors(path, missing="check --latents", holds="latents"):
         contents = read_contents(path)
         arrays = {name: entry for name, entry in contents.entries.items() if isinstance(entry, Array)}
-        name = _chosen(arrays)
-        if math.prod(arrays[name].shape) > max_values:
-            raise GanwalkError(f"holds an array of shape {arrays[name].shape}, which is too large: {_FEWER}")
+        of_torch = contents.kind == "pt"
+        names = list(arrays) if of_torch and _by_picture(arrays) else [_chosen(arrays)]
+        shape = arrays[names[0]].shape
+        if len(names) * math.prod(shape) > max_values:
+            raise GanwalkError(f"holds an array of shape {shape}, which is too large: {_FEWER}")
         # torch's users save styles; whose name says nothing may hold either.
-        space = _space_of(name) or ("w" if contents.kind == "pt" or len(arrays[name].shape) == 3 else "")
-        return LatentsFile(path, _checked(arrays[name].read(), space), space)
+        space = _space_of(names[0]) or ("w" if of_torch or len(shape) == 3 else "")
+        values = [arrays[name].read() for name in names]
+        return LatentsFile(path, _checked(values[0] if len(values) == 1 else torch.cat(values), space), space)
 
 
 def latent_samples(
@@ -121,6 +125,13 @@ def latent_samples(
 def space_of(file: LatentsFile, generator: Generator) -> str:
     """The space, "z" or "w", of a file's latents, told by the generator where the file does not say."""
     return file.space or _told(file, generator)
+
+
+def _by_picture(arrays: dict[str, Array]) -> bool:
+    """Whether these are the styles of several pictures, whose names say nothing of latents: one sample in each."""
+    shapes = {array.shape for array in arrays.values()}
+    alike = len(arrays) > 1 and len(shapes) == 1 and not any(_last(name) in _NAMES for name in arrays)
+    return alike and all(len(shape) in (2, 3) and shape[0] == 1 for shape in shapes)
 
 
 def _chosen(arrays: dict[str, Array]) -> str:

@@ -9,7 +9,7 @@ import torch
 from ganwalk.calibration import walks
 from ganwalk.calibration.clouds import Cloud, Pictures, reduced
 from ganwalk.calibration.curves import reach_of
-from ganwalk.calibration.settings import ReachSettings
+from ganwalk.calibration.settings import ReachSettings, Sizes
 from ganwalk.calibration.walks import latents_of_reach, measure_reach, walk_directions
 from ganwalk.discovery.view import features
 from ganwalk.errors import GanwalkError
@@ -19,6 +19,7 @@ from ganwalk.generators.loading import load_generator
 from ganwalk.generators.timing import Watched
 from tests.directions.test_artifact import directions_of
 from tests.evaluation.known import axes_of
+from tests.generators.golden import GOLDEN
 
 FEW = ReachSettings(samples=12, steps=8)
 
@@ -124,6 +125,16 @@ def test_every_latent_is_counted_and_chunks_change_nothing(blobs, axes):
     assert shares == sorted(shares)
     parts = walk_directions(blobs, one, replace(FEW, chunk=5))
     assert torch.allclose(whole.distances, parts.distances, atol=1e-4)
+
+
+def test_classes_are_drawn_for_all_samples_whatever_the_chunks(monkeypatch):
+    monkeypatch.setattr(walks, "default_sizes", lambda generator: Sizes(12, 8, 48, 16))
+    generator = load_generator(str(GOLDEN / "hf_biggan_deep_32" / "pytorch_model.bin"))
+    directions = directions_of(generator, 2, space="z")
+    whole, *parts = (walk_directions(generator, directions, replace(FEW, steps=2, chunk=chunk)) for chunk in (64, 5, 1))
+    for curves in parts:
+        assert torch.allclose(whole.distances, curves.distances, atol=1e-3)
+        assert torch.allclose(whole.changes, curves.changes, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import torch
 from ganwalk.discovery.subspace import latent_scales, latent_subspace, resolve_space
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import sample_z
+from ganwalk.generators.loading import load_generator
+from tests.generators.golden import GOLDEN
 
 
 def test_components_are_those_of_the_covariance(toy):
@@ -23,6 +25,14 @@ def test_scales_are_standard_deviations(toy):
     w = toy.mapping(sample_z(toy, 20_000, seed=5))[:, 0]
     assert torch.allclose(latent_scales(toy, "w", vectors), (w @ vectors.T).std(dim=0), rtol=0.05)
     assert torch.equal(latent_scales(toy, "z", torch.eye(8)), torch.ones(8))
+
+
+def test_scales_of_codes_that_are_cut_off_are_those_of_their_samples():
+    generator = load_generator(GOLDEN / "hf_biggan_deep_32" / "pytorch_model.bin")
+    drawn = sample_z(generator, 20_000, seed=5).std(dim=0)
+    scales = latent_scales(generator, "z", torch.eye(generator.z_dim))
+    assert torch.allclose(scales, torch.full_like(scales, 0.8796), atol=1e-4)
+    assert float(drawn.mean()) == pytest.approx(0.8796, abs=0.005)
 
 
 def test_spaces(toy, blobs):

@@ -15,6 +15,7 @@ from ganwalk.directions.labels import Label
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
+from ganwalk.evaluation import outputs
 from ganwalk.evaluation.outputs import write_outputs
 from ganwalk.evaluation.run import evaluate
 from ganwalk.explore import studio as module
@@ -127,6 +128,34 @@ def test_measuring_keeps_the_scores_beside_the_file(tmp_path):
     studio.measure(0, lambda stage, share: stages.append(share))
     assert stages and studio.sides[0].scores["directions"][0]["cosine"] == pytest.approx(1.0, abs=1e-4)
     assert open_side(path).scores is not None and studio.version == 1
+
+
+def test_measuring_leaves_the_scores_of_others(tmp_path):
+    blobs = load_generator("blobs")
+    directions = Directions(blobs.rotation.clone(), torch.ones(6), "z", blobs.identity)
+    directions.select([0, 1]).save(tmp_path / "directions.safetensors")
+    Studio(blobs, [open_side(tmp_path / "directions.safetensors")]).measure(0, lambda stage, share: None)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    directions.select([2, 3]).save(tmp_path / "others.safetensors")
+    studio = Studio(blobs, [open_side(tmp_path / "others.safetensors")])
+    words = studio.measure(0, lambda stage, share: None)
+    assert words == f"these scores are shown here only: {tmp_path / 'evaluation.json'} holds others"
+    assert studio.sides[0].scores is not None and studio.version == 1
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_scores_that_cannot_be_written_are_shown(monkeypatch, tmp_path):
+    def full(*args):
+        raise OSError("no space")
+
+    monkeypatch.setattr(outputs, "write_outputs", full)
+    blobs = load_generator("blobs")
+    path = tmp_path / "directions.safetensors"
+    Directions(blobs.rotation.clone(), torch.ones(6), "z", blobs.identity).select([0, 1]).save(path)
+    studio = Studio(blobs, [open_side(path)])
+    with pytest.raises(OSError, match="no space"):
+        studio.measure(0, lambda stage, share: None)
+    assert studio.sides[0].scores is not None and studio.version == 1
 
 
 @pytest.mark.parametrize("method", ["random", "pca", "sefa"])

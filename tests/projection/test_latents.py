@@ -48,6 +48,21 @@ def test_one_style_serves_every_layer_and_several_are_numbered(toy, tmp_path):
     assert torch.equal(both.styles(toy)[2:], styles(toy))
 
 
+def test_a_style_for_each_picture(toy, tmp_path):
+    w = styles(toy, 3)
+    torch.save({f"{k}.jpg": row[None] for k, row in enumerate(w)}, tmp_path / "deep.pt")
+    torch.save({f"{k}.jpg": row[:1] for k, row in enumerate(w)}, tmp_path / "flat.pt")
+    assert torch.equal(samples_of(tmp_path / "deep.pt", toy).styles(toy), w)
+    assert torch.equal(samples_of(tmp_path / "flat.pt", toy).latents, w[:, 0])
+    assert samples_of(tmp_path / "deep.pt", toy).labels == ("deep 0", "deep 1", "deep 2")
+    with pytest.raises(GanwalkError, match="too large"):
+        read_latents(tmp_path / "deep.pt", max_values=2 * w[0].numel())
+    # Rows may be layers of one picture, or pictures: that is not guessed.
+    torch.save({"a.jpg": w[0], "b.jpg": w[1]}, tmp_path / "rows.pt")
+    with pytest.raises(GanwalkError, match="does not say which are latents"):
+        read_latents(tmp_path / "rows.pt")
+
+
 def test_codes(toy, tmp_path):
     z = sample_z(toy, 2, 5)
     np.save(tmp_path / "z.npy", z.numpy())

@@ -17,6 +17,7 @@ from ganwalk.discovery.methods import METHODS
 from ganwalk.discovery.run import run_discovery
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
+from ganwalk.explore.arrivals import Projector, read_arrival
 from ganwalk.explore.shots import take_shot, take_strip, take_walk
 from ganwalk.explore.sides import open_side
 from ganwalk.explore.state import State
@@ -30,6 +31,7 @@ from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ganwalk.generators.stylegan3 import StyleGAN3, published_config
 from ganwalk.photos import Crop, read_photo
 from ganwalk.projection.run import project
+from ganwalk.projection.settings import ProjectionSettings
 from ganwalk.rendering.report.strips import encode_strip
 from ganwalk.rendering.saliency import reduced
 from ganwalk.samples import DrawnSamples
@@ -138,6 +140,21 @@ def test_photos_are_cropped_to_the_proportions(tmp_path):
     assert (read_photo(tmp_path / "x.png", 8, proportions=(2, 1)).pixels == 200).all()
     with pytest.raises(GanwalkError, match="does not lie in"):
         read_photo(tmp_path / "x.png", (32, 16), Crop(40, 30, 40))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_photos_that_are_dropped_on_a_page_fit(name):
+    generator = load_generator(GOLDEN / name)
+    data = io.BytesIO()
+    Image.new("RGB", (50, 40), "teal").save(data, "PNG")
+    photo = read_arrival("room.png", data.getvalue(), generator, [], None).found
+    assert photo.pixels.shape == (*FILES[name], 3)
+    projector = Projector(generator)
+    settings = ProjectionSettings(steps=1, candidates=8).resolve(generator)
+    while projector.candidates(settings) < 1:
+        pass
+    projected = projector.begin(settings, photo).further(enough=lambda: False).result()
+    assert projected.styles.shape[1:] == (generator.num_layers, generator.w_dim)
 
 
 def test_pictures_are_projected():

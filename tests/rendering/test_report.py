@@ -534,6 +534,20 @@ def test_the_report_command_names_what_differs(toy):
     assert report_command(plain, "directions.safetensors", ReportSettings(), True) == "ganwalk report"
 
 
+@pytest.mark.parametrize("steps", [2, 3])
+def test_heat_maps_lie_on_the_sample_itself_whatever_the_steps(toy, tmp_path, monkeypatch, steps):
+    under, made = [], []
+    monkeypatch.setattr("ganwalk.rendering.report.page.card", lambda *arguments: under.append(arguments[-1][1]) or "")
+    toy.synthesis.register_forward_hook(lambda module, inputs, output: made.append(len(output)))
+    directions = Directions(torch.eye(12)[:2], torch.ones(2), "w", toy.identity)
+    settings = ReportSettings(seeds=(4, 5), steps=steps)
+    write_report(tmp_path / "report.html", toy, directions, settings)
+    assert sum(made) == count_pictures(directions, settings, 2)
+    with torch.no_grad():
+        itself = to_bytes(toy(sample_z(toy, 1, 4)))[0]
+    assert len(under) == 2 and all(np.abs(picture.astype(int) - itself).max() <= 1 for picture in under)
+
+
 def test_less_is_shown_of_slow_generators_if_nobody_says_how_much(toy, tmp_path):
     directions = Directions(torch.eye(12)[:2], torch.ones(2), "w", toy.identity)
     shapes = {}
@@ -544,7 +558,7 @@ def test_less_is_shown_of_slow_generators_if_nobody_says_how_much(toy, tmp_path)
     # The samples themselves, and what is shifted.
     assert shapes == {128: ((1, 2), 13, 2 + 48), 256: ((1,), 5, 1 + 8), 1024: ((1,), 3, 1 + 4)}
     asked = ReportSettings(seeds=(4, 5), steps=2)
-    assert asked.resolve(toy) == asked and count_pictures(directions, asked, len(asked.seeds)) == 8
+    assert asked.resolve(toy) == asked and count_pictures(directions, asked, len(asked.seeds)) == 9
     made = []
     toy.synthesis.register_forward_hook(lambda module, inputs, output: made.append(len(output)))
     toy.resolution = 1024

@@ -88,6 +88,11 @@ def write_report(
     count = counter(count_pictures(directions, settings, len(samples)), progress)
     making: dict[str, Any] = {"batch": settings.batch, "on_images": count}
     unmoved = [unmoved_pictures(generator, directions, amplitudes, sample, **making) for sample in samples]
+    # Of an even number of steps none is the sample itself, which the heat maps lie on.
+    first = unmoved[0]
+    if first is None:
+        first = unmoved_pictures(generator, directions, [0.0], samples.select([0]), **making)
+    assert first is not None
     cards, leading, lead = [], lead_directions(directions, shown), dict[int, Strip]()
     for index in shown:
         moves = [Move(index, 1.0, settings.layers)]
@@ -96,12 +101,10 @@ def write_report(
         for sample, picture in zip(samples, unmoved, strict=True):
             pictures = traverse(generator, directions, moves, amplitudes, sample, unmoved=picture, **making)[0]
             strips.append(encode_strip(pictures, (DIRECTION_BYTES - HEAT_BYTES) // len(samples)))
-            if not maps:
-                middle = pictures[len(pictures) // 2]
             maps.append(saliency_map([reduced(pictures)]) / (amplitudes[1] - amplitudes[0]))
             if index in leading and index not in lead:
                 lead[index] = lead_strip(pictures)
-        heat = (np.mean(maps, axis=0), middle)
+        heat = (np.mean(maps, axis=0), first[0])
         cards.append(card(directions, index, samples, strips, amplitudes, scores, heat))
     style, script = (_piece(name) for name in ("style.css", "script.js"))
     name = text(file_name(directions.generator.reference), 120)
@@ -130,10 +133,13 @@ def write_report(
 
 
 def count_pictures(directions: Directions, settings: ReportSettings, samples: int) -> int:
-    """Images that `write_report` makes with resolved settings: those of the samples themselves once only."""
+    """Images that `write_report` makes with resolved settings: those of the samples themselves once only.
+
+    The first of these is made in any case.
+    """
     amplitudes = _amplitudes(settings)
     zeros = sum(map(is_zero, amplitudes))
-    return samples * (len(_shown(directions, settings)) * (len(amplitudes) - zeros) + zeros)
+    return samples * (len(_shown(directions, settings)) * (len(amplitudes) - zeros) + zeros) + (zeros == 0)
 
 
 def _shown(directions: Directions, settings: ReportSettings) -> list[int]:
