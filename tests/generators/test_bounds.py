@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from ganwalk.errors import GanwalkError
 from ganwalk.interchange.contents import read_contents
 from ganwalk.tensor_files import TensorFileError, open_tensors
+from tests.generators.snapshots import PERSISTENT, dump, network
 from tests.inert.hostile_files import archive, global_, integer, shared_dicts, string, text, times, zipped_tensor
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -129,9 +130,23 @@ UNFOLDING = {
         "import",
         ".pt",
     ),
+    "one dict of networks in many networks": lambda: (
+        dump({"G_ema": levels_of_networks()}, PERSISTENT),
+        "generator",
+        ".pkl",
+    ),
     "one dict in many places": lambda: (archive(b"\x80\x04" + shared_dicts(2, 19_000) + b"."), "import", ".pt"),
     "one tensor under many prefixes": lambda: (archive(b"\x80\x04" + prefixes(19_000) + b"."), "import", ".pt"),
 }
+
+
+def levels_of_networks(levels=18, width=6000):
+    """A snapshot's network whose networks hold one dict of networks, on every level."""
+    names = [f"c{i}" for i in range(width)]
+    part = network("Leaf")
+    for _ in range(levels):
+        part = network("Branch", modules=dict.fromkeys(names, part))
+    return network("Generator", modules={"synthesis": part, "mapping": network("M")})
 
 
 def text_of_arrays(count, size=2**24):
