@@ -27,8 +27,8 @@ from ganwalk.npy_files import START as NPY_START
 from ganwalk.npy_files import NpyHeader, read_npy_header
 from ganwalk.tensor_files import TensorFileError, open_tensors
 
-# Ten thousand styles of 18 layers, as float32.
-MAX_VALUES = 2**27
+# More than any directions or latents that are read (`ganwalk.interchange.matrices`, `.latents`).
+MAX_VALUES = 2**25
 _PIECE = 2**20
 _MAX_DEPTH = 8
 _MAX_ENTRIES = 20_000

@@ -164,6 +164,8 @@ UNFOLDING = {
         "import",
         ".pt",
     ),
+    "wide latents": lambda: (npz(True, w=zeros("<f4", 2**27, 2**14)), "latents", ".npz"),
+    "many latents": lambda: (npz(True, w=zeros("<f4", 10_000 * 18 * 512, 18 * 512)), "latents", ".npz"),
     "one dict in many places": lambda: (archive(b"\x80\x04" + shared_dicts(2, 19_000) + b"."), "import", ".pt"),
     "one tensor under many prefixes": lambda: (archive(b"\x80\x04" + prefixes(19_000) + b"."), "import", ".pt"),
 }
