@@ -31,6 +31,8 @@ _HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc")
 # A few bytes can hold a picture of one colour, of any size. Pictures are in memory twice while they are turned or
 # cropped; of what is left, no network sees more than this.
 _MAX_PIXELS, _ENOUGH = 2**26, 2**24
+# Of those whose decoders have the whole picture in memory once more, at least.
+_MAX_WHOLE, _WHOLE = 2**25, ("WEBP", "AVIF", "JPEG2000", "TIFF")
 # Of a JPEG, which is decoded at a half, a quarter or an eighth of its size where that is larger: those of telephones
 # have 200 megapixels. Bytes of its coefficients, which lie in memory if they come in several scans.
 _MAX_JPEG_PIXELS, _MAX_COEFFICIENTS = 2**28, 2**29
@@ -202,8 +204,9 @@ def _check_size(path: Path, file: BinaryIO, opened: Any) -> None:
     """Raises GanwalkError if to decode a picture would take very much memory or time."""
     pixels = opened.width * opened.height
     if opened.format != "JPEG":
-        if pixels > _MAX_PIXELS:
-            raise _too_large(path, _MAX_PIXELS)
+        most = min(_MAX_PIXELS, _MAX_WHOLE) if opened.format in _WHOLE else _MAX_PIXELS
+        if pixels > most:
+            raise _too_large(path, most)
         return
     if pixels > _MAX_JPEG_PIXELS:
         raise _too_large(path, _MAX_JPEG_PIXELS, "make it smaller first")

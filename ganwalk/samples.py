@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -185,7 +186,7 @@ class StoredSamples:
         if latents.ndim not in ((2,) if self.space == "z" else (2, 3)) or latents.numel() == 0:
             shapes = "(n, z_dim)" if self.space == "z" else "(n, w_dim) or (n, num_layers, w_dim)"
             raise GanwalkError(f"latents of shape {tuple(latents.shape)} given, expected {shapes}")
-        if not latents.is_floating_point() or not torch.isfinite(latents).all():
+        if not latents.is_floating_point() or not is_finite(latents):
             raise GanwalkError("latents hold values that are not finite numbers")
         if self.space == "w" and (self.truncation_psi != 1 or self.truncation_cutoff is not None):
             raise GanwalkError("styles are shown as they are: truncation is of latent codes, drop it")
@@ -195,7 +196,7 @@ class StoredSamples:
             raise GanwalkError(f"{len(self.labels)} labels for {len(latents)} samples")
         copied = latents.detach().to("cpu", torch.float32, copy=True).contiguous()
         digest = hashlib.sha256(f"{tuple(copied.shape)}".encode())
-        digest.update(copied.numpy().tobytes())
+        digest.update(copied.view(-1).numpy().data)
         object.__setattr__(self, "latents", copied)
         object.__setattr__(self, "labels", self.labels or tuple(f"sample {k}" for k in range(len(copied))))
         object.__setattr__(self, "fingerprint", digest.hexdigest())
@@ -250,6 +251,11 @@ class StoredSamples:
         if self.space == "w":
             raise GanwalkError("these samples are styles, which directions in z cannot shift: use directions in w")
         return _shifted_styles(self, generator, *self.codes(generator), shifts)
+
+
+def is_finite(values: Tensor) -> bool:
+    """Whether all values, of which there is one at least, are finite numbers; torch.isfinite makes copies."""
+    return all(math.isfinite(end) for end in torch.aminmax(values))
 
 
 def describe_truncation(samples: Samples) -> str:

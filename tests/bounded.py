@@ -34,6 +34,12 @@ def imported(path):
     import_directions(path, load_generator("scenes"), reading="rows")
 
 
+def latents(path):
+    from ganwalk.interchange.latents import read_latents
+    from ganwalk.samples import StoredSamples
+    StoredSamples(read_latents(Path(path)).values, "w")
+
+
 def directions(path):
     from ganwalk.directions import Directions
     Directions.load(path)
@@ -100,7 +106,7 @@ def get_ready():
 
 
 READERS = {"command": command, "generator": load_generator, "import": imported}
-READERS |= {"directions": directions, "encoder": encoder, "photo": photo, "settings": settings}
+READERS |= {"directions": directions, "encoder": encoder, "photo": photo, "latents": latents, "settings": settings}
 READERS |= {"scores": scores, "checkpoint": checkpoint}
 load_generator("scenes")
 

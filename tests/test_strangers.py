@@ -55,6 +55,14 @@ def bitmap(width, height):
     return b"BM" + struct.pack("<IHHIIiiHHIIiiII", *fields)
 
 
+def of_one_colour(kind, width, height):
+    """A picture that is small only in its file."""
+    stream = io.BytesIO()
+    options = {"WEBP": {"lossless": True, "method": 0}, "AVIF": {"speed": 10}, "TIFF": {"compression": "tiff_lzw"}}
+    Image.new("RGBA", (width, height), "red").save(stream, kind, **options.get(kind, {}))
+    return stream.getvalue()
+
+
 def npy(header):
     text = header.encode().ljust(118) + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(16)
@@ -121,6 +129,7 @@ OTHERS = {name: (lambda text=text: npy(text), "import") for name, text in NUMPY.
     "a page": (lambda: b"<!doctype html>" + b"<a>" * 2**22, "generator"),
     "a table": (lambda: b"name,value\n" + b"a" * 2**25 + b",1\n", "directions"),
 }
+WHOLE = ("WEBP", "AVIF", "JPEG2000", "TIFF")
 SLOW = ("gzip", "archives in archives")
 # Where fuzzing begins.
 SMALL = [("photo.png", make) for make in (lambda: png(9, 9), lambda: jpeg(16, 16, 3), lambda: gif(3))]
@@ -133,6 +142,17 @@ SMALL += [("import.pt", OTHERS[name][0]) for name in NUMPY]
 def test_pictures_take_bounded_time_and_memory(measure, name):
     said = measure(PICTURES[name](), "photo", ".png")
     assert not (said and "megapixels" in name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", WHOLE)
+@pytest.mark.parametrize("height", [4096, 8192])
+def test_pictures_that_decoders_have_twice_take_bounded_memory(measure, kind, height):
+    Image.init()
+    if kind not in Image.SAVE:
+        pytest.skip(f"this Pillow writes no {kind}")
+    said = measure(of_one_colour(kind, 8192, height), "photo", ".picture")
+    assert bool(said) == (height == 8192)
 
 
 @pytest.mark.slow

@@ -24,6 +24,8 @@ DIRECTIONS_FILE = "directions.safetensors"
 # Rows of unit length within the first; discovered ones orthonormal within the second, imported ones are what they are.
 _UNIT_TOLERANCE = 1e-3
 _ORTHONORMAL_TOLERANCE = 1e-4
+# Products that it takes to check angles; beyond it, and so beyond all that methods find, nobody knows them.
+_MAX_PRODUCTS = 2**37
 _MAX_LAYERS = 999
 WPLUS = "w+"
 CHANNELS = "s"
@@ -99,6 +101,8 @@ class Directions:
             raise GanwalkError("scales must not be negative")
         if (self.rows.norm(dim=1) - 1).abs().max() > _UNIT_TOLERANCE:
             raise GanwalkError("directions must have unit length")
+        if len(vectors) * self.rows.numel() > _MAX_PRODUCTS:
+            object.__setattr__(self, "oblique", True)
         free = self.oblique or self.method.startswith("imported")
         if not free and not _orthonormal(self.rows):
             raise GanwalkError(f"directions of the method {self.method!r:.40} must be orthonormal")

@@ -40,7 +40,7 @@ class Reach:
 
     def __post_init__(self) -> None:
         ends, pace = self.ends, self.pace
-        if ends.ndim != 2 or ends.shape[1] != 2:
+        if ends.ndim != 2 or ends.shape[1] != 2 or len(ends) == 0:
             raise GanwalkError(f"the reach must be two numbers per direction, not of shape {tuple(ends.shape)}")
         if pace.ndim != 3 or pace.shape[:2] != ends.shape or not 1 <= pace.shape[2] <= _MAX_STEPS:
             raise GanwalkError(f"the pace must be (n, 2, m), not of shape {tuple(pace.shape)}")

@@ -16,6 +16,8 @@ from ganwalk.inert.pickle_reader import PickleError
 # Values that a tensor may have beyond those stored: one row repeated for every layer, not a file that unfolds.
 MAX_REPEATED = 2**20
 _MAX_DIMENSIONS = 8
+# What torch counts no longer.
+_BEYOND = 2**62
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +89,9 @@ def stored_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) ->
         raise PickleError("a tensor has no storage")
     size, stride = tuple(size), tuple(stride)
     numbers = (offset, *size, *stride)
-    fits = len(size) == len(stride) <= _MAX_DIMENSIONS and all(type(n) is int and n >= 0 for n in numbers)
+    fits = len(size) == len(stride) <= _MAX_DIMENSIONS and all(type(n) is int and 0 <= n < _BEYOND for n in numbers)
     # torch counts the strides of empty tensors, too.
-    if not fits or math.prod(max(n, 1) for n in size) >= 2**62:
+    if not fits or math.prod(max(n, 1) for n in size) >= _BEYOND:
         raise PickleError(f"a tensor has impossible sizes {reprlib.repr(size)}")
     count = 1
     for n in size:

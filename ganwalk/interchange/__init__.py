@@ -58,7 +58,7 @@ def import_directions(
 
     path = Path(path)
     with one_line_errors(path, missing="check the path"):
-        matrix = find_matrix(read_contents(path), any_name=reading == "rows")
+        matrix = find_matrix(read_contents(path), _widths(generator), any_name=reading == "rows")
         space = resolve_space(generator, space or matrix.space or _told(matrix, generator))
         found = read_rows(matrix, space, space_dim(generator, space), generator.num_layers, reading)
         vectors, limits = found.vectors, layers or found.layers
@@ -144,11 +144,16 @@ def import_folder(
 
 def _told(matrix: Matrix, generator: Generator) -> str | None:
     """s, if the matrix is as wide as the generator's channel styles and as nothing else; otherwise None."""
-    if not hasattr(generator, "channel_styles"):
-        return None
-    width = space_dim(generator, CHANNELS)
-    others = (generator.z_dim, generator.w_dim, generator.num_layers * generator.w_dim)
-    return CHANNELS if matrix.values.shape[-1:] == (width,) and width not in others else None
+    spaces = _widths(generator).get(matrix.values.shape[-1]) if matrix.values.ndim else None
+    return CHANNELS if spaces == {CHANNELS} else None
+
+
+def _widths(generator: Generator) -> dict[int, set[str]]:
+    """The spaces that directions of each width may be in."""
+    widths = {"z": generator.z_dim, "w": generator.w_dim, WPLUS: generator.num_layers * generator.w_dim}
+    if hasattr(generator, "channel_styles"):
+        widths[CHANNELS] = space_dim(generator, CHANNELS)
+    return {width: {space for space in widths if widths[space] == width} for width in widths.values()}
 
 
 def _called(stem: str) -> str:

@@ -18,20 +18,22 @@ from ganwalk.files import DIRECTIONS_KEY, open_regular
 from ganwalk.generators.checkpoints import format_of
 from ganwalk.generators.checkpoints.native import KEY
 from ganwalk.inert import torch_reader
-from ganwalk.inert.archives import archive_entries
+from ganwalk.inert.archives import open_archive
 from ganwalk.inert.numpy_values import plain_number, stored_array
 from ganwalk.inert.pickle_reader import PickleError, Record
 from ganwalk.inert.reading import PICKLE_STARTS, ZIP_START, read_inert
 from ganwalk.inert.tensors import StoredTensor
 from ganwalk.npy_files import START as NPY_START
-from ganwalk.npy_files import read_npy_header
+from ganwalk.npy_files import NpyHeader, read_npy_header
 from ganwalk.tensor_files import TensorFileError, open_tensors
 
-# Ten thousand styles of 18 layers, as float32.
-MAX_VALUES = 2**27
+# More than any directions or latents that are read (`ganwalk.interchange.matrices`, `.latents`).
+MAX_VALUES = 2**25
 _PIECE = 2**20
 _MAX_DEPTH = 8
 _MAX_ENTRIES = 20_000
+# Of a numpy archive, whose directory is read anew with each array that is read.
+_MAX_MEMBERS = 1000
 # Entries of all kinds, which one dict in many places has many times.
 _MAX_LOOKED_AT = 500_000
 _MAX_NAME = 200
@@ -46,10 +48,12 @@ class Array:
 
     Attributes:
         shape: of it.
+        span: how many values are read for it, which may lie between its own.
         read: its values as float32; GanwalkError if they are no numbers, or too many.
     """
 
     shape: tuple[int, ...]
+    span: int
     read: Callable[[], Tensor]
 
 
@@ -109,7 +113,7 @@ def read_contents(path: Path) -> Contents:
     if head[8:9] == b"{":
         return Contents("safetensors", _safetensors(path))
     if head.startswith(ZIP_START) and (members := _members(path)):
-        return Contents("npz", {name: _member(path, name, size) for name, size in members.items()})
+        return Contents("npz", members)
     if not head.startswith((*PICKLE_STARTS, ZIP_START)):
         raise GanwalkError(f"{_DAMAGED}: they are read from .npy, .npz, .pt, .pkl and .safetensors")
     if head.startswith(ZIP_START) and torch_reader.is_torchscript(path):
@@ -166,45 +170,46 @@ def _stored(stored: StoredTensor) -> Array:
         _check_size(stored.shape, stored.storage.dtype.itemsize)
         return stored.load().float()
 
-    return Array(stored.shape, read)
+    return Array(stored.shape, stored.span, read)
 
 
 def _npy(path: Path) -> Array:
     def opened() -> contextlib.AbstractContextManager[IO[bytes]]:
         return open_regular(path)
 
-    return _array(opened, path.stat().st_size)
+    return _array(_header(opened, path.stat().st_size), opened)
 
 
-def _members(path: Path) -> dict[str, int]:
-    """Arrays in a numpy archive and the bytes that they announce; none in other archives."""
+def _members(path: Path) -> dict[str, Array]:
+    """The arrays of a numpy archive; none in other archives."""
     try:
-        entries = archive_entries(path)
+        with open_archive(path) as archive:
+            arrays = [entry for entry in archive.NameToInfo.values() if entry.filename.endswith(".npy")]
+            if arrays and len(archive.filelist) > _MAX_MEMBERS:
+                raise GanwalkError("holds more entries than any file of directions: save the directions alone")
+            return {entry.filename[:-4]: _member(path, archive, entry) for entry in arrays}
     except PickleError:
         return {}
-    return {name[:-4]: entry.file_size for name, entry in entries.items() if name.endswith(".npy")}
 
 
-def _member(path: Path, name: str, size: int) -> Array:
-    """An array of a numpy archive."""
+def _member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
+    """An array of a numpy archive, whose header is read at once."""
 
     @contextlib.contextmanager
     def opened() -> Iterator[IO[bytes]]:
-        with open_regular(path) as file, zipfile.ZipFile(file) as archive, archive.open(f"{name}.npy") as member:
+        with open_regular(path) as file, zipfile.ZipFile(file) as again, again.open(entry.filename) as member:
             yield member
 
-    return _array(opened, size)
+    return _array(_header(lambda: archive.open(entry.filename), entry.file_size), opened)
 
 
-def _array(opened: Callable[[], contextlib.AbstractContextManager[IO[bytes]]], size: int) -> Array:
-    """An array in numpy's format.
+def _header(opened: Callable[[], contextlib.AbstractContextManager[IO[bytes]]], size: int) -> NpyHeader:
+    """What stands before the values of an array in numpy's format.
 
     Args:
         opened: opens what it lies in.
         size: bytes of that, as far as is announced; a compressed file can announce what it does not hold.
     """
-    import numpy as np
-
     try:
         with opened() as file:
             header = read_npy_header(file)
@@ -215,6 +220,12 @@ def _array(opened: Callable[[], contextlib.AbstractContextManager[IO[bytes]]], s
     except Exception as error:
         # numpy and zipfile raise whatever a damaged file leads them to.
         raise GanwalkError(_DAMAGED) from error
+    return header
+
+
+def _array(header: NpyHeader, opened: Callable[[], contextlib.AbstractContextManager[IO[bytes]]]) -> Array:
+    """An array in numpy's format, whose header was read of what `opened` opens."""
+    import numpy as np
 
     def read() -> Tensor:
         if header.dtype.kind not in "fiu":
@@ -238,7 +249,7 @@ def _array(opened: Callable[[], contextlib.AbstractContextManager[IO[bytes]]], s
         ordered = values.reshape(header.shape, order="F" if header.by_columns else "C")
         return torch.from_numpy(ordered.astype(np.float32, copy=False))
 
-    return Array(header.shape, read)
+    return Array(header.shape, math.prod(header.shape), read)
 
 
 def _check_size(shape: Sequence[int], itemsize: int = 4) -> None:
@@ -267,6 +278,6 @@ def _safetensors(path: Path) -> dict[str, Array]:
             except (TensorFileError, KeyError) as error:
                 raise GanwalkError(_DAMAGED) from error
 
-        return Array(shapes[name], read)
+        return Array(shapes[name], math.prod(shapes[name]), read)
 
     return {name: member(name) for name in shapes}

@@ -21,7 +21,7 @@ from torch import Tensor
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.base import Generator
 from ganwalk.interchange.contents import Array, one_line_errors, read_contents
-from ganwalk.samples import StoredSamples
+from ganwalk.samples import StoredSamples, is_finite
 
 # What the fields and files of tools call them.
 _NAMES = {
@@ -38,8 +38,8 @@ _NAMES = {
     "codes": "",
 }
 _MOST = 10_000
-# Styles of each of 18 layers of so many.
-MAX_VALUES = 2**27
+# Styles of each of 18 layers of some thousands, of which several copies are made.
+MAX_VALUES = 2**25
 _SAVE = "save one array, (n, layers, w_dim) or (n, w_dim), as .npz under the name w, or (n, z_dim) under the name z"
 _FEWER = "save those to be shown"
 # Latents from which moments of w are taken, to tell its vectors from codes.
@@ -170,7 +170,7 @@ def _checked(values: Tensor, space: str) -> Tensor:
         raise GanwalkError(f"holds an array of shape {tuple(values.shape)}, which are no latents: {_SAVE}")
     if len(values) > _MOST:
         raise GanwalkError(f"holds {len(values)} latents, more than {_MOST}: {_FEWER}")
-    if not torch.isfinite(values).all():
+    if not is_finite(values):
         raise GanwalkError("holds values that are not finite: no generator made these")
     return values
 

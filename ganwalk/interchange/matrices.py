@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +25,14 @@ from ganwalk.layers import Layers
 
 # Standard deviations along components: names, and whether they are squared there.
 _DEVIATIONS = {"lat_stdev": False, "std": False, "stdev": False, "explained_variance_": True}
-# The exponential of a larger matrix takes minutes; no latent space is larger.
-_MAX_ORTHOGONAL = 4096
+# The exponential of a larger matrix takes minutes, and so does that of large values, with a product of matrices for
+# every doubling. Logarithms of orthogonal matrices have norms of π; where training began with random numbers, the sums
+# of a column are some thousands at most.
+_MAX_ORTHOGONAL, _MAX_COLUMN = 2048, 2**12
 # Some thousand directions in W+, of which several copies are made.
 _MAX_VALUES = 2**25
+# Those that lie between the values of arrays in a list, which may be columns of one matrix, are read with each.
+_MAX_READ = 2**28
 _MAX_SHOWN = 6
 
 
@@ -59,10 +63,11 @@ class Matrix:
     name: str = ""
 
 
-def find_matrix(contents: Contents, *, any_name: bool = False) -> Matrix:
+def find_matrix(contents: Contents, widths: Container[int], *, any_name: bool = False) -> Matrix:
     """The directions in a file.
 
     Args:
+        widths: of directions that the generator has; what costs much to be computed is computed for these only.
         any_name: take the only matrix, whatever its name, for rows of directions.
     Raises:
         GanwalkError: there are none, several, or some of which nothing is known, by name; or they are damaged.
@@ -77,7 +82,7 @@ def find_matrix(contents: Contents, *, any_name: bool = False) -> Matrix:
     deformators = [name for name in known if "deformator" in name]
     known = deformators if len(known) > 1 and len(deformators) == 1 else known
     if len(known) == 1:
-        return _known(known[0], entries, contents.kind)
+        return _known(known[0], entries, contents.kind, widths)
     matrices = [name for name, array in arrays.items() if len(array.shape) > 1]
     if any_name and not known and len(matrices) == 1:
         return Matrix(contents.kind, "", _read(arrays[matrices[0]]))
@@ -96,7 +101,7 @@ def _kind(name: str) -> str | None:
     return next((known for known in (*COMPONENTS, *COLUMNS, *ROWS) if f".{name}".endswith(f".{known}")), None)
 
 
-def _known(name: str, entries: Mapping[str, Any], file_kind: str) -> Matrix:
+def _known(name: str, entries: Mapping[str, Any], file_kind: str, widths: Container[int]) -> Matrix:
     kind = _kind(name)
     values = _read(entries[name])
     if kind in ROWS:
@@ -109,7 +114,8 @@ def _known(name: str, entries: Mapping[str, Any], file_kind: str) -> Matrix:
     if kind == "eigvec":
         return Matrix("sefa", "columns of eigvec", values.T, separate=True)
     if kind == "log_mat_half":
-        return Matrix("deformator", "columns of exp(A - Aᵀ), A = log_mat_half", _orthogonal(values).T, separate=True)
+        rows = _orthogonal(values, widths).T
+        return Matrix("deformator", "columns of exp(A - Aᵀ), A = log_mat_half", rows, separate=True)
     return Matrix("deformator", f"columns of {one_line(name, 60)}", values.T, separate=True)
 
 
@@ -164,18 +170,29 @@ def _deviations(beside: dict[str, Any]) -> Tensor | None:
     return None
 
 
-def _orthogonal(values: Tensor) -> Tensor:
+def _orthogonal(values: Tensor, widths: Container[int]) -> Tensor:
+    """exp(A - Aᵀ) of A (d, d), for a width d of the generator's."""
     if values.shape[0] != values.shape[1] or len(values) > _MAX_ORTHOGONAL:
         raise GanwalkError(f"is damaged: log_mat_half has the shape {tuple(values.shape)}, but is a square matrix")
+    if len(values) not in widths:
+        raise GanwalkError(
+            f"holds directions of {len(values)} dimensions, which no latent space of the generator has; give the "
+            "generator that they are of as --generator"
+        )
     exact = values.double()
-    return torch.matrix_exp(exact - exact.T).float()
+    exact = exact - exact.T
+    # Comparisons with NaN are false.
+    if not exact.abs().sum(dim=0).max() <= _MAX_COLUMN:
+        raise GanwalkError("is damaged: log_mat_half holds values that are no logarithm of an orthogonal matrix")
+    return torch.matrix_exp(exact).float()
 
 
 def _listed(kind: str, arrays: Mapping[str, Array]) -> Matrix:
     """The arrays of a list, one direction each."""
     if len({array.shape for array in arrays.values()}) > 1:
         raise GanwalkError("holds a list of arrays of several shapes: save the directions as one matrix (n, d)")
-    if sum(math.prod(array.shape) for array in arrays.values()) > _MAX_VALUES:
+    values = sum(math.prod(array.shape) for array in arrays.values())
+    if values > _MAX_VALUES or sum(array.span for array in arrays.values()) > _MAX_READ:
         raise GanwalkError("is damaged: it announces more values than any file of directions has")
     return Matrix(kind, "", torch.stack([_read(array) for array in arrays.values()]), separate=True)
 

@@ -242,6 +242,12 @@ def test_oblique_directions_say_so_in_their_file(toy, tmp_path):
         replace(loaded, oblique=False)
 
 
+def test_angles_that_take_long_to_check_are_not_known(toy, monkeypatch):
+    monkeypatch.setattr("ganwalk.directions.artifact._MAX_PRODUCTS", 3 * 36 - 1)
+    for count, oblique in ((3, True), (2, False)):
+        assert Directions(torch.eye(12)[:count], torch.ones(count), "w", toy.identity, method="rtd").oblique is oblique
+
+
 def test_a_selection_keeps_what_belongs_together(toy):
     directions = directions_of(toy)
     chosen = directions.select([2, 0])

@@ -121,6 +121,9 @@ def test_what_cannot_be_is_refused(changes, message):
         replace(reach_of_sizes(6), **changes)
 
 
+EMPTY = {"reach": torch.zeros(0, 2), "pace": torch.zeros(0, 2, 1)}
+
+
 def test_damaged_files_are_refused(directions, tmp_path):
     with pytest.raises(GanwalkError, match="reach of 6 directions for 2"):
         replace(directions.select([0, 1]), reach=directions.reach)
@@ -128,7 +131,7 @@ def test_damaged_files_are_refused(directions, tmp_path):
     directions.save(path)
     with safe_open(path, "pt") as file:
         tensors, facts = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
-    for change in ({"pace": None}, {"reach": tensors["reach"][:3]}, {"reach": tensors["reach"].double()}):
+    for change in ({"pace": None}, {"reach": tensors["reach"][:3]}, {"reach": tensors["reach"].double()}, EMPTY):
         damaged = {name: value for name, value in {**tensors, **change}.items() if value is not None}
         save_file({name: value.contiguous() for name, value in damaged.items()}, path, facts)
         with pytest.raises(GanwalkError, match="is damaged"):

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from ganwalk.errors import GanwalkError
 from ganwalk.interchange.contents import read_contents
 from ganwalk.tensor_files import TensorFileError, open_tensors
+from tests.generators.snapshots import PERSISTENT, dump, network
 from tests.inert.hostile_files import archive, global_, integer, shared_dicts, string, text, times, zipped_tensor
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -50,10 +51,19 @@ def npz(compressed, **members):
     return stream.getvalue()
 
 
-def zeros(kind, values):
+def steep(width):
+    """A square matrix whose exponential is beyond all numbers."""
+    values = np.zeros((width, width), np.float32)
+    values[0] = 1e30
+    return values
+
+
+def zeros(kind, values, width=512):
     """The member of an array of zeros, without having it in memory twice."""
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": kind, "fortran_order": False, "shape": (values // 512, 512)})
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": kind, "fortran_order": False, "shape": (values // width, width)}
+    )
     return header.getvalue() + bytes(values * np.dtype(kind).itemsize)
 
 
@@ -129,9 +139,45 @@ UNFOLDING = {
         "import",
         ".pt",
     ),
+    "one dict of networks in many networks": lambda: (
+        dump({"G_ema": levels_of_networks()}, PERSISTENT),
+        "generator",
+        ".pkl",
+    ),
+    "a matrix whose exponential takes many products": lambda: (
+        npz(True, log_mat_half=steep(2048)),
+        "import",
+        ".npz",
+    ),
+    "a matrix of another generator's width": lambda: (npz(True, log_mat_half=steep(4096)), "import", ".npz"),
+    "many arrays": lambda: (npz(False, **{f"a{k}": np.zeros(1) for k in range(6000)}), "import", ".npz"),
+    "a list of arrays in an archive": lambda: (
+        npz(False, **{str(k): np.zeros(16) for k in range(6000)}),
+        "import",
+        ".npz",
+    ),
+    "a list of tensors spread over one storage": lambda: (
+        archive(
+            b"\x80\x04" + times(zipped_tensor((2,), (2**22 - 1,), 2**22)[2:-1], b"h\x00", 1000) + b".",
+            [("data/0", bytes(2**24))],
+        ),
+        "import",
+        ".pt",
+    ),
+    "wide latents": lambda: (npz(True, w=zeros("<f4", 2**27, 2**14)), "latents", ".npz"),
+    "many latents": lambda: (npz(True, w=zeros("<f4", 10_000 * 18 * 512, 18 * 512)), "latents", ".npz"),
     "one dict in many places": lambda: (archive(b"\x80\x04" + shared_dicts(2, 19_000) + b"."), "import", ".pt"),
     "one tensor under many prefixes": lambda: (archive(b"\x80\x04" + prefixes(19_000) + b"."), "import", ".pt"),
 }
+
+
+def levels_of_networks(levels=18, width=6000):
+    """A snapshot's network whose networks hold one dict of networks, on every level."""
+    names = [f"c{i}" for i in range(width)]
+    part = network("Leaf")
+    for _ in range(levels):
+        part = network("Branch", modules=dict.fromkeys(names, part))
+    return network("Generator", modules={"synthesis": part, "mapping": network("M")})
 
 
 def text_of_arrays(count, size=2**24):

@@ -331,3 +331,12 @@ def test_truncated_files_are_refused(tmp_path, legacy):
 def test_impossible_configurations_are_refused(change, message):
     with pytest.raises(GanwalkError, match=message):
         replace(LucidrainsConfig(CHANNELS), **change)
+
+
+@pytest.mark.parametrize(("products", "samples"), [(10**9, 10_000), (9000, 100), (1, 1)])
+def test_the_mean_style_of_a_large_mapping_is_of_fewer_samples(tmp_path, monkeypatch, products, samples):
+    # Two layers of 6×6 weights with biases.
+    monkeypatch.setattr("ganwalk.generators.checkpoints.mean_style._MAX_PRODUCTS", products)
+    save(averaged_state(), tmp_path / "model.pt")
+    generator = load_generator(tmp_path / "model.pt")
+    assert torch.allclose(generator.w_avg, mean_style(generator, samples), atol=1e-5)

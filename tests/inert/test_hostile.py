@@ -74,6 +74,7 @@ HOSTILE = {
     "negative stride": tensor(STORAGE, 0, (2,), (-1,)),
     "repeated values": tensor(STORAGE, 0, (10**12,), (0,)),
     "sizes that overflow": tensor(STORAGE, 0, (2**62, 2**62), (2**62, 1)),
+    "strides that overflow": tensor(STORAGE, 0, (1, 2), (2**70, 1)),
     "sizes that are no numbers": tensor(STORAGE, 0, ("a",), (1,)),
     "sizes of other lengths": tensor(STORAGE, 0, (1, 1), (1,)),
     "storage that announces more": tensor(legacy_storage(10**9, 10**9, bytes(16))),
@@ -198,9 +199,14 @@ def test_what_is_stored_once_is_not_multiplied(tmp_path):
     assert "overlap" in refused(overlapping(), tmp_path)
 
 
-def test_directories_of_64_bits_are_measured_too(tmp_path):
+# What may stand in a record of 64 bits that looks like another one, and where its locator says that it lies.
+@pytest.mark.parametrize("disk", [0, 0x06064B50])
+@pytest.mark.parametrize("place", [None, 0])
+@pytest.mark.parametrize("comment", [0, 2**16 - 1])
+def test_directories_of_64_bits_are_measured_too(tmp_path, disk, place, comment):
     data = archive(b"\x80\x04N.")
     end = data.index(b"PK\x05\x06")
-    record = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 1, 1, 2**25, 0)
-    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, end, 1)
-    assert "directory is larger" in refused(data[:end] + record + locator + data[end:], tmp_path)
+    record = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, disk, 1, 1, 2**25, 0)
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, end if place is None else place, 1)
+    last = data[end : end + 20] + struct.pack("<H", comment) + bytes(comment)
+    assert "directory is larger" in refused(data[:end] + record + locator + last, tmp_path)

@@ -11,6 +11,10 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.architectures import architecture_of
 from ganwalk.generators.base import mean_style
 
+_SAMPLES = 10_000
+# Of the weights of a mapping with all samples: ten times as many as honest ones of 8×512² need.
+_MAX_PRODUCTS = 2 * 10**11
+
 
 def estimated_mean_style(config: Any, tensors: dict[str, Tensor]) -> Tensor:
     """Mean style (w_dim,) of a generator that is given by its configuration and tensors without `mapping.w_avg`.
@@ -26,4 +30,5 @@ def estimated_mean_style(config: Any, tensors: dict[str, Tensor]) -> Tensor:
         generator.mapping.load_state_dict(mapping, assign=True)
     except RuntimeError as error:
         raise GanwalkError("is damaged: the tensors of its mapping do not fit one another") from error
-    return mean_style(generator)
+    weights = sum(tensor.numel() for tensor in mapping.values())
+    return mean_style(generator, max(1, min(_SAMPLES, _MAX_PRODUCTS // weights)))

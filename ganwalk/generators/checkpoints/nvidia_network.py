@@ -22,6 +22,8 @@ _EMBEDDING = "torch.nn.modules.sparse.Embedding"
 _MAX_DEPTH = 16
 # A network that is part of many others, on every level, would be visited without end.
 _MAX_NETWORKS = 10_000
+# Parts and tensors of all networks, of which one dict may be in very many.
+_MAX_LOOKED_AT = 100_000
 _MAX_NAME = 200
 
 
@@ -43,6 +45,12 @@ class Network:
             raise GanwalkError(f"is damaged: {name} has no state")
         children = self.state.get("_modules", {})
         self.children = children if isinstance(children, dict) else {}
+
+    @property
+    def entries(self) -> int:
+        """How many parameters, buffers and parts it holds."""
+        groups = (self.state.get("_parameters"), self.state.get("_buffers"), self.children)
+        return sum(len(group) for group in groups if isinstance(group, dict))
 
     def child(self, name: str) -> Network:
         if name not in self.children:
@@ -80,12 +88,15 @@ class Network:
         """All parameters and buffers by qualified name."""
         found: dict[str, StoredTensor] = {}
         pending = [("", self, 0)]
+        looked_at = 0
         for _ in range(_MAX_NETWORKS):
             if not pending:
                 return found
-            if len(found) > MAX_TENSORS:
-                break
             prefix, network, depth = pending.pop()
+            looked_at += network.entries
+            too_many = len(network.children) + len(pending) > _MAX_NETWORKS
+            if too_many or looked_at > _MAX_LOOKED_AT or len(found) > MAX_TENSORS:
+                break
             for group in ("_parameters", "_buffers"):
                 for key, value in _items(network.state.get(group)):
                     if isinstance(value, StoredTensor) and isinstance(key, str) and len(key) < _MAX_NAME:
@@ -98,10 +109,14 @@ class Network:
     def foreign_part(self) -> tuple[str, str] | None:
         """Name and class of a part that is no network such as NVIDIA's own consist of."""
         pending = [(self.name, self.children, 0)]
+        looked_at = 0
         for _ in range(_MAX_NETWORKS):
             if not pending:
                 return None
             prefix, children, depth = pending.pop()
+            looked_at += len(children)
+            if looked_at > _MAX_LOOKED_AT or len(children) + len(pending) > _MAX_NETWORKS:
+                break
             for key, record in _items(children):
                 name = f"{prefix}.{key}" if isinstance(key, str) and len(key) < _MAX_NAME else prefix
                 known = is_network(record) or _is_embedding(record)

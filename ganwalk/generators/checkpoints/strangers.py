@@ -76,8 +76,9 @@ def describe_stranger(value: Any) -> str:
             "(torch.save(G) or pickle.dump(G))"
         )
     if isinstance(value, dict):
-        where = "its state_dict holds" if isinstance(value.get("state_dict"), dict) else "it holds"
-        keys = [str(key) for key in value.get("state_dict", value) if isinstance(key, str | int)]
+        inner = value.get("state_dict")
+        where, state = ("its state_dict holds", inner) if isinstance(inner, dict) else ("it holds", value)
+        keys = [str(key) for key in state if isinstance(key, str | int)]
         shown = one_line(", ".join(keys[:_MAX_SHOWN]), 200) + ", …" * (len(keys) > _MAX_SHOWN)
         return f"holds no generator that is known ({where} {shown or 'nothing'})"
     return f"holds no generator that is known, but a {type(value).__name__}"
