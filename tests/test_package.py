@@ -81,7 +81,7 @@ def test_the_wheel_is_complete_and_works_elsewhere(tmp_path):
 # Tests of what lies outside of the packages, as pytest names them.
 OF_THE_TREE = (
     "tests/test_citation.py::",
-    "tests/test_options.py::test_the_docs_have_the_options_as_they_are ",
+    "tests/options/test_fields.py::test_the_docs_have_the_options_as_they_are ",
     "tests/test_readme.py::",
     "tests/benchmarks/test_directions.py::",
     "tests/benchmarks/test_topdis_study.py::",

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from urllib.error import HTTPError
@@ -645,6 +646,10 @@ def test_scores_can_be_measured_on_the_page(open_page, blobs_folder, serve):
         expect(page.get_by_label("Last layer of direction 0")).to_have_count(0)
         page.get_by_role("button", name="Measure").click()
         expect(page.get_by_role("img", name="Barcode of direction 0 · height")).to_be_visible()
+        # They are shown first, so that nothing is lost if they cannot be written.
+        ends = time.monotonic() + 30
+        while not (blobs_folder / "evaluation.json").exists() and time.monotonic() < ends:
+            time.sleep(0.1)
     assert (blobs_folder / "evaluation.json").exists()
 
 
