@@ -66,6 +66,10 @@ def _run(command: click.Command, name: str, arguments: list[str] | None) -> None
         code = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.UsageError as error:
+        # A group without a command: click before 8.2 shows its help by itself.
+        if error.ctx and isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+            click.echo(error.ctx.get_help(), err=True)
+            sys.exit(2)
         where = error.ctx.command_path if error.ctx else name
         _fail(where, f"{_usage(error)}; see {where} --help", 2)
     except click.ClickException as error:

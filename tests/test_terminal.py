@@ -195,3 +195,15 @@ def test_what_has_a_form_of_its_own_is_typed_again_in_it(capsys, words, again):
             run_command(command, "example", typed)
         assert capsys.readouterr().out == f"{again}\n"
     assert parsed[0] == parsed[1]
+
+
+def test_a_group_without_a_command_shows_its_help(capsys):
+    @click.group()
+    def group():
+        """What it does."""
+
+    with pytest.raises(SystemExit):
+        run_command(group, "example", [])
+    shown = capsys.readouterr()
+    lines = (shown.out + shown.err).splitlines()
+    assert lines[0].startswith("Usage: example") and "  What it does." in lines
