@@ -91,6 +91,8 @@ def name(
             make_reader=make_reader,
         )
         return
+    if direction is None and changes:
+        raise GanwalkError("say which direction that is of: give its number or its name before the options")
     if as_json and direction is not None:
         raise GanwalkError("--json lists the names: leave the direction out")
     path, directions = open_directions(path, quiet=as_json)

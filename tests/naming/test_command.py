@@ -122,3 +122,9 @@ def test_options_that_would_count_for_nothing_are_refused(run, blobs_here):
         code, _, err = run("name", *arguments)
         assert code == 2 and message in err and len(err.strip().splitlines()) == 1, err
     assert set(names()) == {""}
+
+
+@pytest.mark.parametrize("change", [("--note", "hello"), ("--star",), ("--hide",)])
+def test_a_change_of_no_direction_is_refused(run, blobs_here, change):
+    code, _, err = run("name", *change)
+    assert code == 2 and "say which direction" in err
