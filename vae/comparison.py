@@ -183,7 +183,7 @@ def write_comparison(
     """
     paths = [folder / f"comparison.{suffix}" for suffix in ("csv", "json", "png")]
     rows: list[dict[str, Any]] = [{"run": str(run.folder), **_rounded(run.scores.values)} for run in runs]
-    write_csv(paths[0], list(dict.fromkeys(name for row in rows for name in row)), rows)
+    write_csv(paths[0], rows)
     settings = [
         {
             "label": group.label,

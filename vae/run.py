@@ -142,7 +142,7 @@ def run_together(
             on_step=step,
             on_look=None if look_every == 0 else look,
             on_row=_board(folder) if tensorboard and parallel.rank() == 0 else None,
-            on_save=lambda state: write_history(folder / HISTORY_FILE, state.history),
+            on_save=lambda state: write_csv(folder / HISTORY_FILE, state.history),
         )
 
     trainings = [training(place, plan) for place, plan in enumerate(plans)]
@@ -168,7 +168,7 @@ def _finished(
     settings, folder = plan.settings, plan.folder
     tell = on_progress or (lambda what: None)
     save_model(folder / MODEL_FILE, state.model)
-    write_history(folder / HISTORY_FILE, state.history)
+    write_csv(folder / HISTORY_FILE, state.history)
     written = [folder / MODEL_FILE, folder / HISTORY_FILE, folder / CONFIG_FILE]
     tell("drawing")
     written += draw_model(state.model, data, folder, seed=settings.seed) + draw_history(state.history, folder)
@@ -187,12 +187,6 @@ def _rhythm(steps: int, look_every: int | None) -> Rhythm:
     log_every = max(1, min(_LOG_EVERY, steps // _LOOKS, look_every or steps))
     wanted = max(_FEWEST, steps // _LOOKS) if look_every is None else look_every
     return Rhythm(log_every, max(1, -(-wanted // log_every)) * log_every)
-
-
-def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Writes metrics.csv: one line per row of the history, empty where a row lacks a column."""
-    names = list(dict.fromkeys(name for row in history for name in row))
-    write_csv(path, names, history)
 
 
 def summary_writer() -> Callable[..., Any]:

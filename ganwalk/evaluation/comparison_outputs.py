@@ -39,7 +39,7 @@ def write_comparison(comparison: Comparison, out: Path) -> list[Path]:
         | {name: run.scores.get(name) for name in comparison.scores}
         for run in comparison.runs
     ]
-    write_csv(table, list(rows[0]), rows)
+    write_csv(table, rows)
     write_json(facts, to_json(comparison))
     write_text(report, as_markdown(comparison, figure.name))
     return [figure, table, facts, report]

@@ -32,8 +32,7 @@ def write_outputs(evaluation: Evaluation, out: Path) -> list[Path]:
         evaluation.representation.encoder.save(encoder)
         paths.insert(0, encoder)
     plot_evaluation(evaluation, figure)
-    rows = evaluation.rows()
-    write_csv(table, list(rows[0]), rows)
+    write_csv(table, evaluation.rows())
     write_json(facts, evaluation.to_json())
     return paths
 
