@@ -81,7 +81,6 @@ def discover(
     from ganwalk.discovery.checkpointing import CHECKPOINT_FILE, remove_checkpoints
     from ganwalk.discovery.methods import method_of
     from ganwalk.discovery.run import run_discovery
-    from ganwalk.discovery.student.images import IMAGES_FILE
     from ganwalk.discovery.watching import watched
     from ganwalk.evaluation.factors import factor_reader
     from ganwalk.files import owned_folder
@@ -91,8 +90,8 @@ def discover(
     # A name that is none costs no download.
     method_of(settings.method)
     checkpoint = out / CHECKPOINT_FILE
-    # What --resume would continue: until this run begins, the files may be another's.
-    unfinished = [checkpoint, out / IMAGES_FILE] if resume else []
+    # What --resume would continue: until this run begins, the file may be another's.
+    unfinished = [checkpoint] if resume else []
     ended = f"another process of this run has ended: start it again with --resume, it continues from {out}"
     with (
         parallel.process_group(torch.device(device)),
@@ -115,8 +114,7 @@ def discover(
             reader = make_reader(generator, settings.class_index) or factor_reader(generator)
         if leader and not resume:
             remove_checkpoints(out)
-        on_student = settings.method in ON_STUDENT and resolved.search != "direct"
-        unfinished[:] = [checkpoint, out / IMAGES_FILE] if on_student else [checkpoint]
+        unfinished[:] = [checkpoint]
         # What draws the pictures of early results draws those of the last.
         sheet = functools.cache(functools.partial(sheet_of, generator))
 

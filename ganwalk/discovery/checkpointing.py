@@ -13,6 +13,7 @@ from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.results import StudentReport
 from ganwalk.discovery.settings import APART, DiscoverySettings
 from ganwalk.errors import GanwalkError
+from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.options import completed
 from ganwalk.resuming.agreement import check_same
 from ganwalk.resuming.states import read_state, write_state
@@ -20,6 +21,9 @@ from ganwalk.resuming.states import read_state, write_state
 # The checkpoint of a run, and the pattern of it and of those beside it, of the ranges of layers after the first.
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_FILES = "checkpoint*.pt"
+
+_ANEW = "start anew with --force, or choose another --out"
+_REMEDY = f"resume with its options, {_ANEW}"
 
 Stage = TypeVar("Stage", bound=Progress | Training)
 
@@ -37,10 +41,10 @@ class Polishing:
     before: float
 
 
-def fingerprint(settings: DiscoverySettings, generator_sha256: str) -> str:
+def fingerprint(settings: DiscoverySettings, generator: GeneratorIdentity) -> str:
     """What must agree between the run that stopped and the one that continues, as JSON."""
     kept = {name: value for name, value in asdict(settings).items() if name not in APART}
-    return json.dumps({"generator": generator_sha256, **kept}, sort_keys=True)
+    return json.dumps({"generator": generator.sha256 + generator.interface, **kept}, sort_keys=True)
 
 
 def save_checkpoint(path: Path, progress: Progress | Training, run: str, polishing: Polishing | None = None) -> None:
@@ -50,6 +54,12 @@ def save_checkpoint(path: Path, progress: Progress | Training, run: str, polishi
     state = {field.name: getattr(progress, field.name) for field in fields(progress)}
     polish = None if polishing is None else asdict(polishing)
     write_state(path, {"fingerprint": run, "progress": state, "polishing": polish})
+
+
+def save_beginning(path: Path, run: str) -> None:
+    """Writes that a run has begun which has no progress of its own yet: what it made so far lies in other files."""
+    if parallel.rank() == 0:
+        write_state(path, {"fingerprint": run, "progress": None, "polishing": None})
 
 
 def remove_checkpoints(folder: Path) -> None:
@@ -84,19 +94,19 @@ def with_stored_chunk(settings: DiscoverySettings, path: Path) -> DiscoverySetti
     return replace(settings, chunk=min(stored, settings.chunk))
 
 
-def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage, Polishing | None]:
-    """The progress saved at `path`, of the kind that the run's method makes.
+def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage | None, Polishing | None]:
+    """The progress saved at `path`, of the kind that the run's method makes; None from `save_beginning`.
 
     Raises:
         GanwalkError: there is none, or it is another run's.
     """
     if not path.exists():
         raise GanwalkError(f"nothing to resume: {path} does not exist; run without --resume")
-    damaged = f"{path} is not a checkpoint of ganwalk discover: run without --resume"
+    damaged = f"{path} is not a checkpoint of ganwalk discover: {_ANEW}"
     try:
         saved = read_state(path)
         before = completed(DiscoverySettings, json.loads(saved["fingerprint"]))
-        stored = dict(saved["progress"])
+        stored = None if saved["progress"] is None else dict(saved["progress"])
         polish = saved.get("polishing")
         polishing = None if polish is None else Polishing(StudentReport(**polish["student"]), float(polish["before"]))
     except Exception as error:
@@ -104,10 +114,9 @@ def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage, Pol
     if before["scored"] is None:
         # Before there were these settings.
         before |= {"scored": before["batch"], "precision": "float32"}
-    remedy = "resume with its options, or run without --resume"
-    check_same(path, _that_matter(before), _that_matter(json.loads(run)), remedy)
+    check_same(path, _that_matter(before), _that_matter(json.loads(run)), _REMEDY)
     try:
-        return kind(**stored), polishing
+        return None if stored is None else kind(**stored), polishing
     except TypeError as error:
         raise GanwalkError(damaged) from error
 

@@ -46,8 +46,7 @@ class Run:
 
     @property
     def fingerprint(self) -> str:
-        identity = self.generator.identity
-        return fingerprint(self.settings, identity.sha256 + identity.interface)
+        return fingerprint(self.settings, self.generator.identity)
 
     def sharing(self, phase: str) -> Callable[[float], None]:
         """Takes the share of a phase that is done."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from ganwalk.discovery.held_scores import score_vectors, shape_change
 from ganwalk.discovery.methods import method_of
@@ -11,6 +11,7 @@ from ganwalk.discovery.results import DiscoveryResult, as_directions
 from ganwalk.discovery.search_space import latent_statistics
 from ganwalk.discovery.searches.base import Run
 from ganwalk.discovery.searches.closed import closed_form
+from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.errors import GanwalkError
 
 
@@ -25,16 +26,18 @@ def search_candidates(run: Run, find: Callable[[Run], DiscoveryResult]) -> Disco
     """
     settings = run.settings
     searched, closed = method_of(settings.method).candidates
-    result = find(replace(run, settings=replace(settings, method=searched)))
+    on_early = run.on_early
+    early = None if on_early is None else lambda first: on_early(_of_both(first, settings))
+    result = find(replace(run, settings=replace(settings, method=searched), on_early=early))
     if result.ended == "interrupt":
-        return replace(result, settings=settings)
+        return _of_both(result, settings)
     run.on_phase(closed, 0.0, "")
     subspace = latent_statistics(run.generator, settings)
     try:
         vectors = closed_form(run.generator, settings, closed, run.sharing(closed))
     except GanwalkError as error:
         notice = f"{searched} was taken, since {closed} cannot serve this generator: {error}"
-        return replace(result, settings=settings, notices=(*result.notices, notice))
+        return replace(_of_both(result, settings), notices=(*result.notices, notice))
     first = result.bases[0]
     second = score_vectors(run.generator, settings, subspace, run.loss, closed, vectors, target=result.target)
     run.on_phase("choice", 0.5, "")
@@ -54,3 +57,8 @@ def search_candidates(run: Run, find: Callable[[Run], DiscoveryResult]) -> Disco
         settings=settings,
         notices=(*result.notices, notice),
     )
+
+
+def _of_both(result: DiscoveryResult, settings: DiscoverySettings) -> DiscoveryResult:
+    """What the search of one candidate found, as the result of the discovery that has these settings."""
+    return replace(result, directions=replace(result.directions, settings=asdict(settings)), settings=settings)

@@ -19,9 +19,10 @@ def search_directly(run: Run, notices: tuple[str, ...] = ()) -> DiscoveryResult:
     assert make is not None
     run.on_phase("start", 0.0, "")
     subspace = search_space(generator, settings)
+    progress = None
     if run.resume and run.checkpoint is not None:
         progress, _ = load_checkpoint(run.checkpoint, run.fingerprint, Progress)
-    else:
+    if progress is None:
         progress = start(generator, settings, subspace)
     ended = run_steps(run, "steps", settings, subspace, progress)
     vectors = progress.rotation() @ subspace.components

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ganwalk.discovery.checkpointing import Polishing, load_checkpoint
+from ganwalk.discovery.checkpointing import Polishing, load_checkpoint, save_beginning
 from ganwalk.discovery.held_scores import score_steps, score_vectors
 from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.results import DiscoveryResult, Polish
@@ -25,7 +25,6 @@ from ganwalk.discovery.student.search import (
     student_settings,
 )
 from ganwalk.discovery.subspace import Subspace
-from ganwalk.errors import GanwalkError
 from ganwalk.generators.channels import space_dim
 
 # Of the steps on a network after a search on a student: they only correct what the student got wrong.
@@ -45,11 +44,13 @@ def search_on_student(run: Run) -> DiscoveryResult:
     run.on_phase("start", 0.0, "")
     wide = search_space(generator, replace(settings, subspace_dim=shifted))
     subspace = wide.first(dim)
-    if run.resume and run.checkpoint is not None and run.checkpoint.exists():
-        progress, polishing = load_checkpoint(run.checkpoint, run.fingerprint, Progress)
-        return search_directly(run) if polishing is None else _polished(run, subspace, progress, polishing)
-    if run.resume and (run.images is None or not run.images.exists()):
-        raise GanwalkError(f"nothing to resume: {run.checkpoint} does not exist; run without --resume")
+    if run.resume and run.checkpoint is not None:
+        before, polishing = load_checkpoint(run.checkpoint, run.fingerprint, Progress)
+        if before is not None:
+            return search_directly(run) if polishing is None else _polished(run, subspace, before, polishing)
+    elif run.checkpoint is not None:
+        # Whose images these are, and later whose directions, also where no step on the generator follows.
+        save_beginning(run.checkpoint, run.fingerprint)
     found = _student(run, wide, subspace)
     r2 = found.report.r2
     if settings.search == "auto" and r2 < USABLE:

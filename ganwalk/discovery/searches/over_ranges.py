@@ -93,7 +93,6 @@ def _within(run: Run, layers: Layers | None, number: int, count: int) -> Run:
         return path if path is None or number == 0 else path.with_stem(f"{path.stem}-{number}")
 
     checkpoint = own(run.checkpoint)
-    # Images say nothing of a beginning: other runs leave them, too, and a search that wants them takes them anyway.
     begun = checkpoint is not None and checkpoint.exists()
     return replace(
         run,

@@ -23,9 +23,10 @@ def search_by_training(run: Run) -> DiscoveryResult:
     run.on_phase("start", 0.0, "")
     subspace = search_space(generator, settings)
     learner = make(generator, settings, subspace)
+    training = None
     if run.resume and run.checkpoint is not None:
         training, _ = load_checkpoint(run.checkpoint, run.fingerprint, Training)
-    else:
+    if training is None:
         training = begin(generator, settings, subspace, learner)
 
     def work(after_step: Callable[[Progress | Training], None]) -> None:

@@ -109,6 +109,16 @@ def test_a_run_stopped_among_its_images_continues_with_them(toy, tmp_path, monke
         run_discovery(toy, FAST, checkpoint=tmp_path / "elsewhere" / "checkpoint.pt", resume=True)
 
 
+def test_a_finished_search_on_a_student_is_not_continued_as_another(toy, tmp_path):
+    # No step on the generator follows, whose checkpoint would say whose the directions are.
+    checkpoint, settings = tmp_path / "checkpoint.pt", replace(FAST, polish=0)
+    whole = run_discovery(toy, settings, checkpoint=checkpoint)
+    again = run_discovery(toy, settings, checkpoint=checkpoint, resume=True)
+    assert torch.equal(again.directions.vectors, whole.directions.vectors)
+    with pytest.raises(GanwalkError, match="another steps: resume with its options, start anew with --force, or"):
+        run_discovery(toy, replace(settings, steps=7), checkpoint=checkpoint, resume=True)
+
+
 @pytest.mark.parametrize(
     "change",
     [
