@@ -14,6 +14,7 @@ from ganwalk.directions import Directions
 from ganwalk.directions.edits import Move
 from ganwalk.directions.reach import Reach
 from ganwalk.files import atomic_path
+from ganwalk.fonts import of_people, readable
 from ganwalk.generators.base import Generator
 from ganwalk.rendering.images import is_zero, traverse, unmoved_pictures
 from ganwalk.samples import Samples
@@ -77,7 +78,8 @@ def save_figure(
     for row, (index, cells) in enumerate(zip(shown, pictures, strict=True)):
         axes: Any = figure.add_subplot(grid[row, 0])
         _draw_curves(axes, curves, reach, index, amplitudes, highest)
-        axes.set_ylabel(_wrapped(directions.title(index)), rotation=0, ha="right", va="center", fontsize=9)
+        title = _wrapped(readable(directions.title(index)))
+        axes.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9, **of_people([title]))
         axes.tick_params(labelsize=7, labelbottom=row == len(shown) - 1)
         strip: Any = figure.add_subplot(grid[row, 1])
         _draw_strip(strip, reach, index, cells)

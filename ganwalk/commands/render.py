@@ -28,6 +28,7 @@ from ganwalk.commands.options import (
     open_directions,
     open_generator,
     percent,
+    say_unreadable,
     seed_style_option,
     truncation_option,
 )
@@ -194,6 +195,7 @@ def render(
             )
     if len(sheets) > 1:
         click.echo(f"{len(edits)} directions are too many for one picture: they are on {len(sheets)} sheets")
+    say_unreadable(directions, quiet)
     click.echo(f"wrote {', '.join(map(str, [*sheets, *animations]))}")
     other = "0" if direction == "all" or len(directions) == 1 else "all"
     again = f"{directions_again(directions_path)}{code_again(generator, name, external)}"
