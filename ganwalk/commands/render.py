@@ -171,7 +171,11 @@ def render(
     mark = mark_of(directions, facts)
     _check_targets(sheets, animations, mark, force)
     edits = drawing.edits
-    samples = samples if len(edits) == 1 else samples.select([0])
+    if len(edits) > 1:
+        first, count = samples.labels[0], len(samples)
+        if count > 1 and (seeds or latents) and not quiet:
+            click.echo(f"note: only {first} is drawn, of {count} samples: the grid of a single direction shows all")
+        samples = samples.select([0])
     if not quiet:
         images = len(edits) * len(samples) * (steps + FRAMES * (gif + mp4))
         remedy = f"fewer --steps{' or --seeds' * (len(edits) == 1)} shorten it" + ", or no animation" * (gif or mp4)
