@@ -71,7 +71,7 @@ def plot_evaluation(evaluation: Evaluation, path: Path) -> None:
         _heat_map(panel, matrix.numpy(), names, colours)
         panel.set_title(title, fontsize=9)
     for panel, (title, values, colour) in zip(panels[len(maps) :], bars, strict=True):
-        panel.barh(range(n), np.nan_to_num(values.numpy()), 0.7, color=colour)
+        _draw_bars(panel, values.numpy(), colour)
         panel.set_title(title, fontsize=9)
         if title not in ("RTD", "image change"):
             panel.set_xlim(0, 1)
@@ -91,6 +91,18 @@ def plot_evaluation(evaluation: Evaluation, path: Path) -> None:
     figure.suptitle(title, fontsize=10, **of_people([title]))
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=130)
+
+
+def _draw_bars(panel: Any, values: np.ndarray, colour: str) -> None:
+    """A bar for each direction; what has no value, and what is below zero, where there is no room, say so in words."""
+    panel.barh(range(len(values)), np.nan_to_num(values), 0.7, color=colour)
+    for place, value in enumerate(values):
+        words = "no value" if np.isnan(value) else f"{value:.2f}".replace("-", "−") if value < 0 else ""
+        ink = _GREY if np.isnan(value) else colour
+        # Beside the axis, whatever is left of it.
+        move = {"xytext": (3, 0), "textcoords": "offset points"}
+        if words:
+            panel.annotate(words, (0, place), va="center", fontsize=7, color=ink, **move)
 
 
 def _heat_map(panel: Any, matrix: np.ndarray, names: tuple[str, ...], colours: str) -> None:
