@@ -61,13 +61,23 @@ def layer_mask(layers: Layers, num_layers: int, like: Tensor) -> Tensor:
 
 
 def in_words(layers: Layers | None) -> str:
-    """Such as "all layers", "layers 4-7" or "layers 0-3, 7"."""
+    """Such as "all layers", "layer 5", "layers 4-7" or "layers 0-3, 7"."""
     if layers is None:
         return "all layers"
-    if _is_range(layers):
-        return "layers {}-{}".format(*layers)
-    parts = [str(first) if first == last else f"{first}-{last}" for first, last in ranges_of(layers)]
-    return f"layers {', '.join(parts)}"
+    return f"layer{'' if is_single(layers) else 's'} {numbers_of(layers)}"
+
+
+def numbers_of(layers: Layers | None, separator: str = ", ") -> str:
+    """Such as "all", "5", "4-7" or "0-3, 7"."""
+    if layers is None:
+        return "all"
+    return separator.join(str(first) if first == last else f"{first}-{last}" for first, last in ranges_of(layers))
+
+
+def is_single(layers: Layers) -> bool:
+    """Whether it is one layer."""
+    first, last = hull_of(layers)
+    return first == last
 
 
 def _is_range(value: object) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import atomic_path
+from ganwalk.fonts import load_font, runs
 
 # Smallest and largest side of a cell in pixels: small images are enlarged, large ones reduced.
 _MIN_CELL, _MAX_CELL = 96, 256
@@ -22,6 +23,8 @@ _MAX_PIXELS = 2**28
 _BAR = 36
 _INK, _FAINT, _TRACK = (24, 28, 36), (120, 126, 138), (226, 229, 235)
 _PAPER, _ACCENT = (255, 255, 255), (31, 78, 156)
+# Of captions, between parts.
+_BETWEEN = " · "
 
 
 class Sheet:
@@ -50,7 +53,7 @@ class Sheet:
         self.column_labels, self.row_labels, self.shares, self.marked = column_labels, row_labels, shares, marked
         self.font = load_font(max(12, max(self.cell) // 9))
         self.title_font = load_font(max(14, max(self.cell) // 8))
-        labels = int(max(self.font.getlength(label) for label in row_labels))
+        labels = int(max(_length(label, int(self.font.size)) for label in row_labels))
         self.left = _MARGIN + max(labels, _BAR if shares else 0) + 10
         self.top = _MARGIN + int(self.font.size) + 8
         rows, columns = (side + _GAP for side in self.cell)
@@ -65,16 +68,25 @@ class Sheet:
             self.image.paste(resize(pixels, self.cell), self._corner(row, column))
 
     def finish(self, caption: str) -> Image.Image:
-        """The sheet with its labels and a caption below."""
-        draw = ImageDraw.Draw(self.image)
+        """The sheet with its labels and a caption below, on as many lines as it needs."""
+        size = int(self.title_font.size)
+        lines = wrapped(caption, size, self.image.width - 2 * _MARGIN)
+        more = (len(lines) - 1) * _line_height(size)
+        image = self.image
+        if more:
+            image = Image.new("RGB", (image.width, image.height + more), _PAPER)
+            image.paste(self.image)
+        self.image = image
+        draw = ImageDraw.Draw(image)
+        small = int(self.font.size)
         cell_height, cell_width = self.cell
         for column, label in enumerate(self.column_labels):
             x, _ = self._corner(0, column)
             ink = _ACCENT if column in self.marked else _FAINT
-            draw.text((x + cell_width / 2, self.top - 6), label, ink, self.font, anchor="ms")
+            _draw_text(draw, (x + cell_width / 2, self.top - 6), label, ink, small, "ms")
         for row, label in enumerate(self.row_labels):
             _, y = self._corner(row, 0)
-            draw.text((self.left - 8, y + cell_height / 2), label, _FAINT, self.font, anchor="rm")
+            _draw_text(draw, (self.left - 8, y + cell_height / 2), label, _FAINT, small, "rm")
             if self.shares is not None:
                 left, top = self.left - 8 - _BAR, y + cell_height // 2 + int(self.font.size * 0.8)
                 draw.rectangle((left, top, left + _BAR - 1, top + 3), _TRACK)
@@ -85,12 +97,10 @@ class Sheet:
             x, y = self._corner(0, column)
             bottom = self._corner(len(self.row_labels) - 1, 0)[1] + cell_height
             draw.rectangle((x - 2, y - 2, x + cell_width + 1, bottom + 1), outline=_ACCENT, width=2)
-        room = self.image.width - 2 * _MARGIN
-        font: Any = self.title_font
-        while font.getlength(caption) > room and font.size > 8:
-            font = load_font(int(font.size) - 1)
-        draw.text((_MARGIN, self.image.height - _MARGIN), caption, _INK, font, anchor="ls")
-        return self.image
+        for line, words in enumerate(reversed(lines)):
+            place = (_MARGIN, image.height - _MARGIN - line * _line_height(size))
+            _draw_text(draw, place, words, _INK, size, "ls")
+        return image
 
     def _corner(self, row: int, column: int) -> tuple[int, int]:
         height, width = self.cell
@@ -157,8 +167,56 @@ def resize(pixels: np.ndarray, size: tuple[int, int]) -> Image.Image:
     return picture if picture.size == (width, height) else picture.resize((width, height), Image.Resampling.LANCZOS)
 
 
-def load_font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib ships: Pillow's own default font lacks σ."""
-    import matplotlib
+def wrapped(text: str, size: int, room: int) -> list[str]:
+    """A caption in lines that fit: parted between its parts, within one at spaces, and within a word where it must."""
+    lines: list[str] = []
+    for part in text.split(_BETWEEN):
+        if lines and _length(joined := lines[-1] + _BETWEEN + part, size) <= room:
+            lines[-1] = joined
+        else:
+            lines += _broken(part, size, room)
+    return lines
 
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
+
+def _broken(text: str, size: int, room: int) -> list[str]:
+    """Text in lines that fit, at spaces; words that are too long for a line go on in the next."""
+    lines = [""]
+    # A word with the space before it, which a line does not begin with.
+    for word in re.findall(r"\s*\S+", text):
+        if _length(lines[-1] + word, size) <= room:
+            lines[-1] += word
+            continue
+        rest = word.strip() if lines[-1] else word
+        lines += [""] * bool(lines[-1])
+        for character in rest:
+            if lines[-1] and _length(lines[-1] + character, size) > room:
+                lines.append("")
+            lines[-1] += character
+    return lines
+
+
+def _line_height(size: int) -> int:
+    return size * 4 // 3
+
+
+def _length(text: str, size: int) -> float:
+    return sum(font.getlength(part) for part, font in runs(text, size))
+
+
+def _draw_text(
+    draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, ink: tuple[int, int, int], size: int, anchor: str
+) -> None:
+    """Text at an anchor of Pillow's, with another font for what the usual one lacks."""
+    parts = runs(text, size)
+    if len(parts) == 1:
+        draw.text(place, parts[0][0], ink, parts[0][1], anchor=anchor)
+        return
+    x, y = place
+    x -= {"l": 0, "m": 0.5, "r": 1}[anchor[0]] * _length(text, size)
+    if anchor[1] == "m":
+        # Fonts share a line, not the middle between their highest and their lowest.
+        ascent, descent = load_font(size).getmetrics()
+        y += (ascent - descent) / 2
+    for part, font in parts:
+        draw.text((x, y), part, ink, font, anchor="ls")
+        x += font.getlength(part)

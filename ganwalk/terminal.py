@@ -70,8 +70,8 @@ def _run(command: click.Command, name: str, arguments: list[str] | None) -> None
         if error.ctx and isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
             click.echo(error.ctx.get_help(), err=True)
             sys.exit(2)
-        where = error.ctx.command_path if error.ctx else name
-        _fail(where, f"{_usage(error)}; see {where} --help", 2)
+        where, typed = (error.ctx.command_path, error.ctx.command) if error.ctx else _typed(command, name, arguments)
+        _fail(where, f"{_usage(error, typed)}; see {where} --help", 2)
     except click.ClickException as error:
         _fail(name, error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):
@@ -99,8 +99,21 @@ def _run(command: click.Command, name: str, arguments: list[str] | None) -> None
         _fail(name, f"{error.strerror or error}{place}: check the path and the free space", 2)
 
 
-def _usage(error: click.UsageError) -> str:
-    """What is wrong with what was typed, and the options that may have been meant."""
+def _typed(command: click.Command, name: str, arguments: list[str] | None) -> tuple[str, click.Command]:
+    """The command of a group that was typed, with how it is called: click names none of what it cannot parse."""
+    for word in sys.argv[1:] if arguments is None else arguments:
+        if not isinstance(command, click.Group) or word not in command.commands:
+            break
+        name, command = f"{name} {word}", command.commands[word]
+    return name, command
+
+
+def _usage(error: click.UsageError, command: click.Command) -> str:
+    """What is wrong with what was typed, and the options that may have been meant, or what an option takes."""
+    if isinstance(error, click.BadOptionUsage):
+        options = [one for one in command.params if isinstance(one, click.Option) and error.option_name in one.opts]
+        if options and not options[0].is_flag:
+            return f"{error.option_name} needs a value: {_wanted(options[0])}"
     if not isinstance(error, click.NoSuchOption):
         return error.format_message().rstrip(".")
     flags = [flag for one in error.ctx.command.params for flag in one.opts] if error.ctx else []
@@ -147,6 +160,14 @@ def _plain_streams() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = kept
+
+
+def _wanted(option: click.Option) -> str:
+    """What an option takes, as its help says."""
+    if isinstance(option.type, click.Choice):
+        return " or ".join(map(str, option.type.choices))
+    help = (option.help or option.type.name).partition(" [default")[0].rstrip(".")
+    return help if help[:2].isupper() else help[:1].lower() + help[1:]
 
 
 def _fail(name: str, message: str, code: int) -> None:

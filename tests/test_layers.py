@@ -25,7 +25,7 @@ from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
 from ganwalk.files import DIRECTIONS_KEY
 from ganwalk.generators.base import GeneratorIdentity
-from ganwalk.layers import indices_of, is_layers, layers_of
+from ganwalk.layers import in_words, indices_of, is_layers, layers_of
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.naming.suggest import suggest_names
 from ganwalk.options.ranges import format_layers, parse_layers
@@ -57,7 +57,7 @@ def layerwise(toy, n=3, **facts):
 def test_sets_of_layers_are_typed_and_printed():
     for text, layers in (("0-3,7", ((0, 3), (7, 7))), ("7, 0-2,3", ((0, 3), (7, 7))), ("0-2+2-5", (0, 5))):
         assert parse_layers(text) == layers
-    assert format_layers(((0, 3), (7, 7))) == "0-3,7" and format_layers((5, 5)) == "5-5"
+    assert format_layers(((0, 3), (7, 7))) == "0-3,7" and format_layers((5, 5)) == "5"
     for count in range(1, 5):
         for indices in itertools.combinations(range(6), count):
             layers = layers_of(indices)
@@ -87,6 +87,23 @@ def test_old_files_are_what_they_were(toy, tmp_path):
     assert directions.fingerprint() == "14cc874f5f8a112abc6777e6a9b4a3327eaf6035acdb02a886fa15070a18a78b"
     directions.save(tmp_path / "d.safetensors")
     assert facts_of(tmp_path / "d.safetensors")["layers"] == [1, 4]
+
+
+def test_a_single_layer_is_no_range_in_words(toy):
+    words = {(2, 2): "layer 2", (4, 7): "layers 4-7", ((0, 3), (7, 7)): "layers 0-3, 7", None: "all layers"}
+    assert {layers: in_words(layers) for layers in words} == words
+    assert str(plain(toy, layers=(2, 2))).splitlines()[0].endswith("dimensions, layer 2")
+    assert "2-2" not in str(plain(toy, own_layers=((2, 2), None, (1, 2))))
+    with pytest.raises(GanwalkError, match="layer 40 does not exist: the generator has layers 0 to 5"):
+        walk(toy, plain(toy), [Move(0, 1.0, (40, 40))], ONE, torch.ones(1))
+
+
+def test_layers_of_an_edit_are_not_blamed_on_the_option(toy):
+    for text, words in (("0=1@5-2", "'5-2' runs backwards: write 2-5"), ("0=1@x", "or a list: 0-3+7")):
+        with pytest.raises(GanwalkError) as caught:
+            parse_edit(text, plain(toy))
+        assert str(caught.value).startswith(f"the edit {text!r}") and words in str(caught.value)
+        assert "--layers" not in str(caught.value)
 
 
 def facts_of(path):

@@ -107,6 +107,10 @@ def test_no_warning_is_hidden_from_who_calls_a_command_from_python():
         (["discover"], "Missing option '-g'"),
         (["discover", "-g", "blobs", "--steps", "x"], "'x' is not a valid integer"),
         (["nothing"], "No such command 'nothing'"),
+        (["render", "-d"], "ganwalk render: -d needs a value: number (0 is the strongest) or name of a direction, or"),
+        (["discover", "--space"], "ganwalk discover: --space needs a value: w or z"),
+        (["directions", "flip", "0", "--out"], "ganwalk directions flip: --out needs a value: file to write; see"),
+        (["models", "--json=1"], "--json' does not take a value"),
     ],
 )
 def test_what_was_typed_wrongly_is_one_line_with_a_remedy(run, arguments, words):

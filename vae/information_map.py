@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ganwalk.files import atomic_path
+from ganwalk.fonts import of_people, readable
 from vae.score_tables import INK
 
 
@@ -27,10 +28,10 @@ def draw_map(
     figure = Figure(figsize=(2.9 + 0.75 * len(factor_names), 1.4 + 0.36 * len(table)), layout="constrained")
     axis: Any = figure.subplots()
     picture = axis.imshow(table, cmap="Blues", vmin=0, aspect="auto")
-    names = [name.replace("_", " ") for name in factor_names]
-    axis.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor", parse_math=False)
-    # Names are anybody's: a $ in them begins no formula.
-    axis.set_yticks(range(len(table)), row_names, parse_math=False)
+    names = [readable(name.replace("_", " ")) for name in factor_names]
+    axis.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor", **of_people(names))
+    names = [readable(name) for name in row_names]
+    axis.set_yticks(range(len(table)), names, **of_people(names))
     middle = float(table.max()) / 2
     for (row, column), value in np.ndenumerate(table):
         if value >= 0.05:

@@ -14,6 +14,7 @@ from ganwalk.directions import Directions
 from ganwalk.directions.edits import Move
 from ganwalk.directions.reach import Reach
 from ganwalk.files import atomic_path
+from ganwalk.fonts import of_people, readable
 from ganwalk.generators.base import Generator
 from ganwalk.rendering.images import is_zero, traverse, unmoved_pictures
 from ganwalk.samples import Samples
@@ -22,6 +23,8 @@ from ganwalk.sheets import cell_of, resize
 _BLUE, _ORANGE, _GREY, _INK = "#1f4e9c", "#c2571a", "#9aa0ac", "#181c24"
 _DPI = 100
 _ROW = 1.25
+# Between the name of a direction, which may be its number alone, and the numbers of its axis.
+_PAD = 12
 
 
 def walk_pictures(
@@ -77,7 +80,8 @@ def save_figure(
     for row, (index, cells) in enumerate(zip(shown, pictures, strict=True)):
         axes: Any = figure.add_subplot(grid[row, 0])
         _draw_curves(axes, curves, reach, index, amplitudes, highest)
-        axes.set_ylabel(_wrapped(directions.title(index)), rotation=0, ha="right", va="center", fontsize=9)
+        title = _wrapped(readable(directions.title(index)))
+        axes.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9, labelpad=_PAD, **of_people([title]))
         axes.tick_params(labelsize=7, labelbottom=row == len(shown) - 1)
         strip: Any = figure.add_subplot(grid[row, 1])
         _draw_strip(strip, reach, index, cells)
@@ -91,7 +95,7 @@ def _draw_curves(axes: Any, curves: Curves, reach: Reach, index: int, amplitudes
     """Shares of samples and the change per σ against the amplitude, backwards to the left."""
     both = np.concatenate([-amplitudes[:0:-1], amplitudes])
     low, high = reach.ends_of(index)
-    axes.axvspan(low, high, color=_BLUE, alpha=0.1, lw=0)
+    axes.axvspan(low, high, color=_BLUE, alpha=0.1, lw=0, label="the reach")
     axes.plot(both, _both_ways(curves.ended[index].numpy()), color=_BLUE, lw=1.6, label="samples that have ended")
     if curves.saturated is not None:
         values = _both_ways(curves.saturated[index].numpy())
@@ -106,7 +110,7 @@ def _draw_curves(axes: Any, curves: Curves, reach: Reach, index: int, amplitudes
         ls="--",
         label="change per σ (of the largest)",
     )
-    axes.axhline(reach.share, color=_GREY, lw=0.6, ls=":")
+    axes.axhline(reach.share, color=_GREY, lw=0.6, ls=":", label=f"{100 * reach.share:g} % of samples, where it ends")
     axes.set_ylim(0, 1.03)
     axes.set_xlim(both[0], both[-1])
     axes.set_yticks([0, 0.5, 1])

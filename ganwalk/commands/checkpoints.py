@@ -10,6 +10,7 @@ from ganwalk.commands.options import External, external_options, force_option
 from ganwalk.commands.suggestions import external_again
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import PATH
+from ganwalk.tables import table_lines
 from ganwalk.terminal import download_watch, quoted
 
 
@@ -28,9 +29,10 @@ def info(file: str, as_json: bool, external: External) -> None:
     if as_json:
         click.echo(json.dumps(description, indent=1))
         return
-    for key, value in description.items():
-        if not isinstance(value, (list, dict)):
-            click.echo(f"{key:>16}  {value}")
+    shown = {key: value for key, value in description.items() if not isinstance(value, (list, dict))}
+    width = max(map(len, shown))
+    for key, value in shown.items():
+        click.echo(f"{key:>{width}}  {value}")
     click.echo(f"next: ganwalk discover --generator {quoted(file)}{external_again(external)}")
 
 
@@ -46,16 +48,18 @@ def models(as_json: bool) -> None:
 
     entries = read_catalog().values()
     if as_json:
-        rows = [
+        facts = [
             {**asdict(entry), "path": str(cached_path(entry)), "cached": cached_path(entry).exists()}
             for entry in entries
         ]
-        click.echo(json.dumps(rows, indent=1))
+        click.echo(json.dumps(facts, indent=1))
         return
-    click.echo(f"{'name':<25} {'architecture':<12} {'px':>4}  {'cached':<6}  licence")
+    rows = [["name", "architecture", "kept", "licence", "px"]]
     for entry in entries:
         cached = "yes" if cached_path(entry).exists() else "-"
-        click.echo(f"{entry.name:<25} {entry.architecture:<12} {entry.resolution:>4}  {cached:<6}  {entry.licence}")
+        rows.append([entry.name, entry.architecture, cached, entry.licence, str(entry.resolution)])
+    for line in table_lines(rows, left=4):
+        click.echo(line)
     click.echo(f"downloads are kept in {cache_folder()} (GANWALK_CACHE chooses another folder)")
     click.echo(f"next: ganwalk discover --generator {next(iter(entries)).name}")
 

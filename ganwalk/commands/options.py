@@ -212,6 +212,15 @@ def given_samples(seeds_text: str | None, latents: Sequence[LatentsFile], seed_s
     }
 
 
+def say_unreadable(directions: Directions, quiet: bool) -> None:
+    """Says which characters of names pictures lack."""
+    from ganwalk.fonts import unreadable
+
+    lacking = unreadable([label.name for label in directions.labels])
+    if lacking and not quiet:
+        click.echo(f"note: no font here has {lacking}, which is ? in pictures: install one, such as Noto Sans CJK")
+
+
 def percent(advance: Callable[[int, str], None]) -> Callable[[int, int], None]:
     """Turns numbers of done and all into steps of a progress bar of 100."""
     return lambda done, total: advance(100 * done // total, "")

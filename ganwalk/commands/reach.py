@@ -16,6 +16,7 @@ from ganwalk.commands.options import (
     generator_option,
     open_directions,
     open_generator,
+    say_unreadable,
 )
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.estimates import announce
@@ -94,6 +95,7 @@ def reach(
     for index in range(len(kept)):
         click.echo(f"{found.words(index):>22}  {directions.title(index)}")
     replaced = " (in place of an earlier reach)" if directions.reach is not None else ""
+    say_unreadable(directions, quiet)
     click.echo(f"wrote {path}{replaced}, {picture}")
     where = directions_again(directions_path)
     again = code_again(generator, name, external)

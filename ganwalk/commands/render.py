@@ -28,6 +28,7 @@ from ganwalk.commands.options import (
     open_directions,
     open_generator,
     percent,
+    say_unreadable,
     seed_style_option,
     truncation_option,
 )
@@ -170,7 +171,11 @@ def render(
     mark = mark_of(directions, facts)
     _check_targets(sheets, animations, mark, force)
     edits = drawing.edits
-    samples = samples if len(edits) == 1 else samples.select([0])
+    if len(edits) > 1:
+        first, count = samples.labels[0], len(samples)
+        if count > 1 and (seeds or latents) and not quiet:
+            click.echo(f"note: only {first} is drawn, of {count} samples: the grid of a single direction shows all")
+        samples = samples.select([0])
     if not quiet:
         images = len(edits) * len(samples) * (steps + FRAMES * (gif + mp4))
         remedy = f"fewer --steps{' or --seeds' * (len(edits) == 1)} shorten it" + ", or no animation" * (gif or mp4)
@@ -194,6 +199,7 @@ def render(
             )
     if len(sheets) > 1:
         click.echo(f"{len(edits)} directions are too many for one picture: they are on {len(sheets)} sheets")
+    say_unreadable(directions, quiet)
     click.echo(f"wrote {', '.join(map(str, [*sheets, *animations]))}")
     other = "0" if direction == "all" or len(directions) == 1 else "all"
     again = f"{directions_again(directions_path)}{code_again(generator, name, external)}"

@@ -110,6 +110,7 @@ def orthogonalise(
     Raises:
         GanwalkError: a direction does not exist, nothing is left of it, or `num_layers` is needed.
     """
+    _check_once(directions, others)
     if not others or index in others:
         raise GanwalkError("a direction is made orthogonal to others: name at least one, and not itself")
     limits = {directions.layers_of(k) for k in (index, *others)}
@@ -141,13 +142,14 @@ def orthogonalise(
 
 
 def flip(directions: Directions, indices: Sequence[int]) -> Directions:
-    """The directions, those at `indices` the other way round; GanwalkError if one does not exist."""
+    """The directions, those at `indices` the other way round; GanwalkError if one does not exist, or is there twice."""
+    _check_once(directions, indices)
     vectors, labels = directions.vectors.clone(), list(directions.labels)
-    for index in set(indices):
+    for index in indices:
         directions.step(index)
         vectors[index] = -vectors[index]
         labels[index] = _turned_round(labels[index])
-    for index in set(indices):
+    for index in indices:
         # Of two that are alike now, one gets a number.
         others = {label.name.casefold() for k, label in enumerate(labels) if k != index and label.name}
         labels[index] = replace(labels[index], name=numbered_name(labels[index].name, others))
@@ -157,8 +159,7 @@ def flip(directions: Directions, indices: Sequence[int]) -> Directions:
 
 def select(directions: Directions, indices: Sequence[int]) -> Directions:
     """The directions at `indices`, in that order; GanwalkError if one does not exist, or is there twice."""
-    if len(set(indices)) < len(indices):
-        raise GanwalkError("a direction is selected twice: name each once")
+    _check_once(directions, indices)
     return _derived(directions.select(indices), f"select {list(indices)}")
 
 
@@ -204,6 +205,13 @@ def merge(parts: Sequence[Directions]) -> Directions:
         layers=None,
         own_layers=own,
     )
+
+
+def _check_once(directions: Directions, indices: Sequence[int]) -> None:
+    """Raises GanwalkError if a direction is named twice: most likely one of them was meant for another."""
+    twice = next((index for place, index in enumerate(indices) if index in indices[:place]), None)
+    if twice is not None:
+        raise GanwalkError(f"direction {directions.title(twice)} is named twice: name each once")
 
 
 def _turned_round(label: Label) -> Label:

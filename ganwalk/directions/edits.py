@@ -88,7 +88,8 @@ def parse_edit(text: str, directions: Directions, layers: Layers | None = None) 
         index = directions.find(name)
         if any(move.index == index for move in moves):
             raise GanwalkError(f"the edit {one_line(text, 80)!r} names direction {directions.title(index)} twice")
-        moves.append(Move(index, amplitude, parse_layers(limits) if at else layers))
+        called = f"the edit {one_line(text, 80)!r} has layers that are wrong:"
+        moves.append(Move(index, amplitude, parse_layers(limits, called, "+") if at else layers))
     return moves
 
 

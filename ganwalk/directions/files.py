@@ -38,7 +38,7 @@ def amend(path: Path | str, change: Callable[[Directions], Directions], fingerpr
         with locked(path):
             directions = Directions.load(path)
             if directions.fingerprint() != fingerprint:
-                raise GanwalkError(f"{path} holds other directions by now: load it again")
+                raise GanwalkError(f"{path} holds other directions by now: load it again, or run the command again")
             directions = change(directions)
             directions.save(path)
     except OSError as error:

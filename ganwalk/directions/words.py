@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ganwalk.directions.labels import Label
 from ganwalk.errors import one_line
-from ganwalk.layers import in_words
+from ganwalk.layers import in_words, numbers_of
 from ganwalk.tables import table_lines
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _table(directions: Directions) -> list[list[str]]:
     for index, label in enumerate(directions.labels[:_ROWS]):
         effect = "" if effects is None else f"{float(effects[index]):.4g}"
         marks = " *" * label.starred + " (hidden)" * label.hidden
-        layers = [in_words(directions.layers_of(index)).replace("layers", "").strip()] * own
+        layers = [numbers_of(directions.layers_of(index))] * own
         scale = f"{float(directions.scales[index]):.4g}"
         far = [] if reach is None else [reach.words(index)]
         rows.append([str(index), effect, scale, *layers, *far, f"{label.name}{marks}".strip()])

@@ -12,6 +12,7 @@ from ganwalk.errors import one_line
 from ganwalk.evaluation.representation.encoder import ENCODER_FILE
 from ganwalk.evaluation.result import Evaluation
 from ganwalk.files import atomic_path, write_csv, write_json
+from ganwalk.fonts import of_people, readable
 
 EVALUATION_FILE = "evaluation.json"
 _BLUE, _ORANGE, _GREY = "#1f4e9c", "#c2571a", "#5b5b5b"
@@ -70,7 +71,7 @@ def plot_evaluation(evaluation: Evaluation, path: Path) -> None:
         _heat_map(panel, matrix.numpy(), names, colours)
         panel.set_title(title, fontsize=9)
     for panel, (title, values, colour) in zip(panels[len(maps) :], bars, strict=True):
-        panel.barh(range(n), np.nan_to_num(values.numpy()), 0.7, color=colour)
+        _draw_bars(panel, values.numpy(), colour)
         panel.set_title(title, fontsize=9)
         if title not in ("RTD", "image change"):
             panel.set_xlim(0, 1)
@@ -81,21 +82,35 @@ def plot_evaluation(evaluation: Evaluation, path: Path) -> None:
     step = -(-n // 40)
     panels[0].set_yticks(range(0, n, step))
     panels[0].set_ylim(n - 0.5, -0.5)
-    figure.suptitle(
+    title = readable(
         f"{one_line(evaluation.method, 40)} directions of {one_line(Path(evaluation.generator).name, 60)}, "
         f"shifts of {evaluation.settings.amplitude:g} σ"
-        + (f"\naround {one_line(evaluation.latents, 90)}" if evaluation.latents else ""),
-        fontsize=10,
     )
+    if evaluation.latents:
+        title += f"\naround {readable(one_line(evaluation.latents, 90))}"
+    figure.suptitle(title, fontsize=10, **of_people([title]))
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=130)
+
+
+def _draw_bars(panel: Any, values: np.ndarray, colour: str) -> None:
+    """A bar for each direction; what has no value, and what is below zero, where there is no room, say so in words."""
+    panel.barh(range(len(values)), np.nan_to_num(values), 0.7, color=colour)
+    for place, value in enumerate(values):
+        words = "no value" if np.isnan(value) else f"{value:.2f}".replace("-", "−") if value < 0 else ""
+        ink = _GREY if np.isnan(value) else colour
+        # Beside the axis, whatever is left of it.
+        move = {"xytext": (3, 0), "textcoords": "offset points"}
+        if words:
+            panel.annotate(words, (0, place), va="center", fontsize=7, color=ink, **move)
 
 
 def _heat_map(panel: Any, matrix: np.ndarray, names: tuple[str, ...], colours: str) -> None:
     """A matrix (n, columns) from white for zero, with its numbers where there is room for them."""
     top = max(1.0, float(matrix.max()))
     panel.imshow(matrix, cmap=colours, vmin=0, vmax=top, aspect="auto", interpolation="nearest")
-    panel.set_xticks(range(len(names)), [one_line(name, 24) for name in names], rotation=40, ha="right", fontsize=8)
+    shown = [readable(one_line(name, 24)) for name in names]
+    panel.set_xticks(range(len(names)), shown, rotation=40, ha="right", fontsize=8, **of_people(shown))
     for label in panel.get_xticklabels():
         label.set_rotation_mode("anchor")
     panel.tick_params(length=0, labelsize=8)

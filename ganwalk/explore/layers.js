@@ -30,7 +30,8 @@ export default {
     },
     words() {
       const theirs = this.low === this.first && this.high === this.final;
-      return theirs && this.parts ? this.parts : `layers ${this.low}–${this.high}`;
+      if (theirs && this.parts) return this.parts;
+      return this.low === this.high ? `layer ${this.low}` : `layers ${this.low}–${this.high}`;
     },
     bar() {
       const whole = Math.max(1, this.last);

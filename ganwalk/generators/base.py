@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from ganwalk.layers import Layers, hull_of, in_words, is_layers
+from ganwalk.layers import Layers, hull_of, in_words, is_layers, is_single
 from ganwalk.seeds import rng_of
 
 Noise = Literal["none", "const", "random"]
@@ -153,11 +153,13 @@ def check_layers(generator: Generator, layers: Layers | None, space: str) -> Non
     if layers is None:
         return
     if space == "z":
-        raise GanwalkError("a range of layers needs directions in w: drop --layers, or discover with --space w")
+        raise GanwalkError("a range of layers needs directions in w: name no layers, or discover with --space w")
     if not is_layers(layers):
         raise GanwalkError(f"layers are a first and a last one, or several such pairs, not {layers!r:.40}")
     if hull_of(layers)[1] >= generator.num_layers:
-        raise GanwalkError(f"{in_words(layers)} do not exist: the generator has layers 0 to {generator.num_layers - 1}")
+        do = "does" if is_single(layers) else "do"
+        last = generator.num_layers - 1
+        raise GanwalkError(f"{in_words(layers)} {do} not exist: the generator has layers 0 to {last}")
 
 
 def size_in_words(image_size: tuple[int, int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -66,9 +67,9 @@ def after_factor(
         return Suggestion(NO_EFFECT, f"moves no factor; most of all {names[first]}: {strength}", facts)
     shares = [f"{names[k]} {effects[k]:.2f} {EFFECT_UNIT}" for k in order[:2]]
     if row["purity"] < purity:
-        return Suggestion(
-            UNCLEAR, f"{' and '.join(shares)}; the first is {_percent(row['purity'])} of its effect", facts
-        )
+        # Rounded down: nearly the share that would do is not that share.
+        share = f"{math.floor(100 * row['purity'])} %"
+        return Suggestion(UNCLEAR, f"{' and '.join(shares)}; the first is {share} of its effect", facts)
     kind, name = factors[first].kind, names[first]
     verb = "changes"
     if kind in _VERBS and abs(signed[first]) >= _AGREED * effects[first]:
@@ -84,10 +85,10 @@ def after_appearance(appearance: Appearance) -> Suggestion:
         return Suggestion(HARDLY, f"no pixel changes by {100 * HARDLY_SEEN:.0f} % of its range in the mean", facts)
     strength = "faint" if appearance.amount < _FAINT else "strong" if appearance.amount >= _STRONG else "medium"
     parts = [
-        f"{strength}: pixels change by {100 * appearance.amount:.2g} % of their range",
+        f"{strength}: pixels change by {float(f'{100 * appearance.amount:.2g}'):g} % of their range",
         f"{_percent(appearance.recoloured)} of that by new colours, the rest by shapes",
     ]
-    parts += [f"{word} {100 * trend.change:+.0f} %".replace("-", "−") for word, trend in _told(appearance)]
+    parts += [f"{word} {100 * change:+.0f} %".replace("-", "−") for word, change in _told(appearance)]
     return Suggestion(f"{_what(appearance)} {appearance.place}", "; ".join(parts), facts)
 
 
@@ -118,15 +119,13 @@ def _what(appearance: Appearance) -> str:
     return "more colourful" if colourful.change > 0 else "paler"
 
 
-def _told(appearance: Appearance) -> list[tuple[str, Trend]]:
-    """The changes that samples agree on and that are seen, whatever the name says."""
-    trends = {
-        "brightness there": (appearance.brightness, HARDLY_SEEN),
-        "colourfulness there": (appearance.colourfulness, HARDLY_SEEN),
-        "contrast": (appearance.contrast, _SEEN),
-        "sharpness": (appearance.sharpness, _SEEN_OF_SHARPNESS),
-    }
-    return [(word, trend) for word, (trend, least) in trends.items() if _goes(trend, least)]
+def _told(appearance: Appearance) -> list[tuple[str, float]]:
+    """The changes that samples agree on and that are seen, whatever the name says, as shares."""
+    values = {"brightness there": appearance.brightness, "colourfulness there": appearance.colourfulness}
+    told = [(word, trend.change) for word, trend in values.items() if _goes(trend, HARDLY_SEEN)]
+    logarithms = {"contrast": (appearance.contrast, _SEEN), "sharpness": (appearance.sharpness, _SEEN_OF_SHARPNESS)}
+    told += [(word, math.expm1(trend.change)) for word, (trend, least) in logarithms.items() if _goes(trend, least)]
+    return told
 
 
 def _goes(trend: Trend, least: float = 0.0) -> bool:

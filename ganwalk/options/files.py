@@ -7,9 +7,11 @@ from typing import TypeVar
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import read_json
+from ganwalk.options.fields import options_of
 from ganwalk.options.records import as_tuples, build_record
 
 T = TypeVar("T")
+_WANTED = "settings, such as the metrics.json of a run"
 
 
 def load_settings(kind: type[T], path: Path) -> T:
@@ -18,8 +20,14 @@ def load_settings(kind: type[T], path: Path) -> T:
     Raises:
         GanwalkError: the file cannot be read, a name is unknown, or a value does not fit.
     """
-    values = read_json(path, "settings, such as the metrics.json of a run")
+    if not path.exists():
+        raise GanwalkError(f"{path} does not exist: give {_WANTED}")
+    values = read_json(path, _WANTED)
     if isinstance(values, dict) and isinstance(values.get("settings"), dict):
+        # What else is there are results, some of which have the name of a setting, and more to say than that.
+        beside = [name for name in options_of(kind) if name in values and not isinstance(values[name], dict)]
+        if beside:
+            raise GanwalkError(f'{path} has {beside[0]} beside "settings": put it inside of these, or all outside')
         values = values["settings"]
     if not isinstance(values, dict):
         raise GanwalkError(f"{path} holds no settings: it must be an object, such as " + '{"n_directions": 12}')

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ganwalk.fonts import of_people, readable
 from ganwalk.rtd.barcode import Barcode
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def _draw(axes: Axes, barcode: Barcode, title: str, most: int) -> None:
     axes.hlines(range(len(barcode)), barcode.births[order], barcode.deaths[order], color="#1f4e9c", lw=1.6)
     axes.set_ylim(-1, max(most, 1))
     axes.set_yticks([])
-    axes.set_title(title, fontsize=9)
+    title = readable(title)
+    axes.set_title(title, fontsize=9, **of_people([title]))
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
@@ -71,8 +73,10 @@ def plot_matrix(values: np.ndarray, names: Sequence[str], path: Path | str, *, t
     figure = Figure(figsize=(side + 0.9, side), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(values, cmap="Blues")
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=9)
-    axes.set_yticks(range(len(names)), names, fontsize=9)
+    shown = [readable(name) for name in names]
+    drawing: dict[str, Any] = {"fontsize": 9, **of_people(shown)}
+    axes.set_xticks(range(len(names)), shown, rotation=45, ha="right", rotation_mode="anchor", **drawing)
+    axes.set_yticks(range(len(names)), shown, **drawing)
     middle = (values.min() + values.max()) / 2
     for (row, column), value in np.ndenumerate(values):
         colour = "white" if value > middle else "#181c24"

@@ -15,6 +15,8 @@ from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import open_regular
 
 FORMATS = (".npy", ".npz", ".csv")
+# Where spreadsheets write a decimal comma, and in tables with tabs.
+_OTHER_MARKS = (";", "\t")
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ def _read_table(data: bytes, path: Path, id_name: str | None) -> tuple[np.ndarra
         header, *rows = [row for row in csv.reader(io.StringIO(data.decode("utf-8-sig"))) if row]
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
         raise GanwalkError(f"{path} is no table: give comma-separated values with a header") from error
+    if len(header) == 1 and (mark := next((mark for mark in _OTHER_MARKS if mark in header[0]), None)):
+        raise GanwalkError(f"{path} has columns between {mark!r}: save it with commas, and points in numbers")
     if any(len(row) != len(header) for row in rows):
         raise GanwalkError(f"{path}: rows have more or fewer cells than the header")
     if id_name is not None and id_name not in header:

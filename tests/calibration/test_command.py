@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from ganwalk import estimates
@@ -15,6 +16,21 @@ from tests.directions.test_reach import reach_of_sizes
 from tests.evaluation.known import axes_of
 
 FILE = Path("directions.safetensors")
+
+
+def test_the_legend_names_all_that_is_drawn_beside_the_curves(run, blobs_here, monkeypatch):
+    figures = []
+    save = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *args, **rest: figures.append(self) or save(self, *args, **rest)
+    )
+    assert run("reach", "--samples", 4, "--steps", 3, "-q")[0] == 0
+    (figure,) = figures
+    (legend,) = figure.legends
+    named = {words.get_text() for words in legend.get_texts()}
+    assert {"the reach", "samples that have ended"} < named and any("of samples, where it ends" in one for one in named)
+    for axes in figure.axes:
+        assert not legend.get_window_extent().overlaps(axes.get_window_extent())
 
 
 @pytest.fixture

@@ -90,15 +90,17 @@ def test_flips_and_selections_keep_what_belongs_together(toy):
     labels = (Label("a"), Label("b", starred=True), Label("c"))
     effects = torch.tensor([3.0, 2.0, 1.0])
     directions = directions_of(toy.identity, labels=labels, effects=effects, own_layers=(None, SET, (1, 2)))
-    flipped = arithmetic.flip(directions, [1, 1])
+    flipped = arithmetic.flip(directions, [1])
     assert torch.equal(shift(flipped, 1), -shift(directions, 1)) and torch.equal(
         shift(flipped, 2), shift(directions, 2)
     )
     assert flipped.labels == labels and torch.equal(flipped.effects, effects)
     chosen = arithmetic.select(directions, [2, 1])
     assert [label.name for label in chosen.labels] == ["c", "b"] and chosen.own_layers == ((1, 2), SET)
-    with pytest.raises(GanwalkError, match="twice"):
-        arithmetic.select(directions, [1, 1])
+    once = "direction 1 · b is named twice: name each once"
+    for change in (arithmetic.flip, arithmetic.select, lambda found, twice: arithmetic.orthogonalise(found, 0, twice)):
+        with pytest.raises(GanwalkError, match=once):
+            change(directions, [1, 2, 1])
     for change in (arithmetic.flip, arithmetic.select):
         with pytest.raises(GanwalkError, match="does not exist"):
             change(directions, [3])

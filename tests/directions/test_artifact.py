@@ -324,7 +324,7 @@ def test_labels_that_cannot_be_are_refused(toy, tmp_path):
         directions.find("grin")
     path = tmp_path / "d.safetensors"
     directions.save(path)
-    with pytest.raises(GanwalkError, match="holds other directions by now"):
+    with pytest.raises(GanwalkError, match="holds other directions by now: load it again, or run the command again"):
         save_label(path, 0, Label(), "0" * 64)
     assert Directions.load(path).labels == directions.labels
 

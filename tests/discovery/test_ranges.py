@@ -82,7 +82,7 @@ def test_the_setting_is_typed_and_stored_as_auto(toy, blobs):
     names = [phase.name for phase in plan(toy, FAST.resolve(toy)).phases]
     assert names == [
         f"{where}: {what}"
-        for where in ("all layers", "layers 0-0", "layers 1-2", "layers 3-5")
+        for where in ("all layers", "layer 0", "layers 1-2", "layers 3-5")
         for what in ("search", "scores")
     ] + ["choice", "pictures"]
     with pytest.raises(GanwalkError, match="drop --layers auto"):

@@ -117,7 +117,7 @@ def test_models_lists_them(run, server):
     code, out, err = run("models")
     lines = out.splitlines()
     assert code == 0 and err == "" and lines[-1] == "next: ganwalk discover --generator rooms64-test"
-    assert [word in lines[1] for word in ("rooms64-test", "stylegan2", " 64 ", " - ", "MIT")] == [True] * 5
+    assert [word in lines[1] for word in ("rooms64-test", "stylegan2", " 64", " - ", "MIT")] == [True] * 5
     run("info", "rooms64-test")
     assert " yes " in run("models")[1].splitlines()[1]
     rows = json.loads(run("models", "--json")[1])
@@ -129,6 +129,10 @@ def test_the_shipped_table_fits_100_columns(run, monkeypatch):
     monkeypatch.setenv("GANWALK_CACHE", "cache")
     lines = run("models")[1].splitlines()
     assert len(lines) == len(catalog.read_catalog()) + 3 and max(map(len, lines)) <= 100
+    # Columns stand below their heads, whatever is in them.
+    ends = {len(line) for line in lines[:-2]}
+    starts = [lines[0].index(head) for head in ("architecture", "kept", "licence")]
+    assert len(ends) == 1 and all(line[at - 1] == " " != line[at] for line in lines[:-2] for at in starts)
 
 
 @pytest.mark.slow

@@ -109,6 +109,21 @@ def test_the_other_way_has_the_opposite_name(pictures):
         assert after_appearance(of(lambda x, sign, n=there: KNOWN[n](x, -sign), pictures)).name == back
 
 
+def test_contrast_and_sharpness_are_told_in_percent_not_as_logarithms():
+    ramp = np.linspace(0, 1, 8, dtype=np.float32)[None, None, :, None] * np.ones((3, 8, 1, 3), np.float32)
+    found = appearance_of(*((0.5 + (ramp - 0.5) * size).astype(np.float32) for size in (0.1, 0.4, 1.0)))
+    faded = appearance_of(*((0.5 + (ramp - 0.5) * size).astype(np.float32) for size in (1.0, 0.4, 0.1)))
+    assert found.contrast.change == pytest.approx(-faded.contrast.change) and found.contrast.change > 1
+    assert f"contrast +{100 * np.expm1(found.contrast.change):.0f} %" in after_appearance(found).note
+    # Never as much as all of it.
+    assert f"contrast −{-100 * np.expm1(faded.contrast.change):.0f} %" in after_appearance(faded).note
+
+
+def test_pictures_of_which_everything_changes_change_by_100_percent():
+    black = np.zeros((3, 8, 8, 3), np.float32)
+    assert "pixels change by 100 % of" in after_appearance(appearance_of(black, black + 1, black)).note
+
+
 def test_numbers_of_an_even_light_by_hand():
     grey = np.full((3, 8, 8, 3), 0.5, np.float32)
     light = np.zeros((8, 8, 3), np.float32)

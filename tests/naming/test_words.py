@@ -38,6 +38,8 @@ def test_mixtures_are_unclear_and_nothing_is_no_effect():
     mixed = named([0.5, 0.4, 0.4], [0.5, 0.4, 0])
     assert mixed.name == "unclear"
     assert mixed.note == "scale 0.50 σ per σ and hue 0.40 σ per σ; the first is 38 % of its effect"
+    # Nearly 40 % is too little, and is not said to be as much.
+    assert named([0.3995, 0.3, 0.3005], [0, 0, 0]).note.endswith("the first is 39 % of its effect")
     assert named([0.5, 0.4, 0.4], [0.5, 0.4, 0], purity=0.3).name == "more scale"
     assert named([0.05, 0, 0], [0.05, 0, 0]).name == "no effect"
     assert "scale 0.50" in named([0.5, 0.7], [0.5, 0.7], FACTORS[:2], purity=0.9).note

@@ -35,11 +35,12 @@ def test_options_go_over_a_file(run):
         ('{"steps": "many"}', "steps cannot be 'many'"),
         ('{"steps": -1}', "steps must not be negative"),
         ("[" * 100_000, "is no JSON"),
+        ('{"settings": {"steps": 1}, "batch": 7}', 'has batch beside "settings": put it inside'),
     ],
 )
 def test_files_that_are_no_settings(run, text, words):
     Path("run.json").write_text(text)
     code, _, err = run("discover", "-g", "blobs", "--config", "run.json")
     assert code == 2 and words in err and len(err.splitlines()) == 1
-    with pytest.raises(GanwalkError, match="No such file"):
+    with pytest.raises(GanwalkError, match=r"no.json does not exist: give settings, such as"):
         load_settings(DiscoverySettings, Path("no.json"))

@@ -35,6 +35,15 @@ def test_short_runs_have_whole_steps_and_a_legend_beside_the_curves(blobs, drawn
     assert axes.get_legend() is None and not legend.get_window_extent().overlaps(axes.get_window_extent())
 
 
+def test_what_has_no_value_and_what_is_negative_can_be_told_apart(blobs, drawn, tmp_path):
+    directions = Directions(blobs.rotation.clone()[:3], torch.ones(3), "z", blobs.identity)
+    few = {"encoder_pairs": 20, "encoder_steps": 2, "metrics": "quick", "samples": 4, "reconstructor": False}
+    evaluation = evaluate(blobs, directions, representation=True, **few)
+    evaluation.representation.encoder.fit[:] = torch.tensor([0.0, torch.nan, -0.4])
+    plot_evaluation(evaluation, tmp_path / "evaluation.png")
+    assert [(words.get_text(), words.xy[1]) for words in drawn[0].axes[-1].texts] == [("no value", 1), ("−0.40", 2)]
+
+
 def test_the_fit_of_an_encoder_is_drawn(blobs, drawn, tmp_path):
     directions = Directions(blobs.rotation.clone()[:2], torch.ones(2), "z", blobs.identity)
     options = {"samples": 4, "reconstructor": False}

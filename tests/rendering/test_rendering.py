@@ -121,7 +121,7 @@ def test_overview_has_a_row_per_direction_and_reports_progress(large):
     # The sample itself is the middle of every row, and made once.
     assert calls[-1] == (25, 25) and [done for done, _ in calls] == sorted(done for done, _ in calls)
     one = overview_grid(generator, directions, DrawnSamples((3,)), steps=2)
-    assert picture.width > 5 * 96 and picture.height > 6 * 96 and one.height == picture.height
+    assert picture.width > 5 * 96 and picture.height > 6 * 96 and 0 <= one.height - picture.height < 96
 
 
 def test_very_many_directions_are_drawn_on_several_sheets(toy, run, tmp_path, monkeypatch):
@@ -354,5 +354,16 @@ def test_ranges():
         parse_seeds("3-1")
     with pytest.raises(GanwalkError, match="backwards"):
         parse_layers("3-1")
-    with pytest.raises(GanwalkError, match="more than"):
-        parse_seeds("0-999999999")
+    with pytest.raises(GanwalkError, match="more than 10000 seeds: give fewer"):
+        parse_seeds("0-99999999999")
+    with pytest.raises(GanwalkError, match="too large: a seed has up to 18 digits"):
+        parse_seeds("1,2-9999999999999999999")
+
+
+def test_an_overview_says_that_it_shows_one_sample(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("discover", "-g", "blobs", "-m", "random", "-n", 2, "-q")[0] == 0
+    rendering = ("render", "-d", "all", "--steps", 2, "--force")
+    assert "note: only seed 3 is drawn, of 2 samples" in run(*rendering, "--seeds", "3,5")[1]
+    for more in ((), ("--seeds", 3), ("--seeds", "3,5", "-q")):
+        assert "only" not in run(*rendering, *more)[1]

@@ -132,6 +132,7 @@ def test_rows_are_matched_by_ids(files, run, clouds):
         (["a.npy", "nan.npy"], "nan.npy holds a value that is not finite"),
         (["a.npy", "b.npy", "--metric", "far"], "metric 'far' of scipy's pdist"),
         (["named.csv", "twice.csv", "--id", "file", "--metric", "precomputed"], "leave out --id"),
+        (["semicolons.csv", "a.npy"], "semicolons.csv has columns between ';': save it with commas, and points in"),
         (["uneven.csv", "a.npy"], "rows have more or fewer cells than the header"),
     ],
 )
@@ -142,6 +143,7 @@ def test_mistakes_of_the_command_end_in_one_line(files, run, arguments, message)
     Path("a.txt").touch()
     for name, text in (("named", "p,1\nq,2"), ("twice", "p,1\np,2"), ("other", "p,1\nr,2"), ("uneven", "p,1,3")):
         Path(f"{name}.csv").write_text(f"file,x\n{text}\n")
+    Path("semicolons.csv").write_text("x;y\n1,5;2\n")
     code, _, err = run("rtd", *arguments, "-q")
     assert code == 2 and message in err and len(err.strip().splitlines()) == 1
 

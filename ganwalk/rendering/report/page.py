@@ -20,7 +20,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.meanings import SCORES
 from ganwalk.files import write_text
 from ganwalk.generators.base import Generator, check_layers
-from ganwalk.layers import in_words
+from ganwalk.layers import in_words, numbers_of
 from ganwalk.progress import OnCount, counter
 from ganwalk.rendering.images import is_zero, traverse, unmoved_pictures
 from ganwalk.rendering.report.cards import Scores, card
@@ -184,11 +184,11 @@ def _facts(directions: Directions, shown: Sequence[int]) -> str:
 def _layers_shown(directions: Directions) -> str:
     """The layers that are shifted; of each direction, where they differ."""
     if directions.space not in ("w+", "s") and not directions.own_layers:
-        return in_words(directions.layers).replace("layers", "").strip()
-    each = [in_words(directions.layers_of(index)) for index in range(len(directions))]
+        return numbers_of(directions.layers)
+    each = [directions.layers_of(index) for index in range(len(directions))]
     if len(set(each)) == 1:
-        return each[0].replace("layers", "").strip() + ", each by values of its own"
-    return "; ".join(f"{text(directions.title(index))}: {words}" for index, words in enumerate(each))
+        return f"{numbers_of(each[0])}, each by values of its own"
+    return "; ".join(f"{text(directions.title(index))}: {in_words(layers)}" for index, layers in enumerate(each))
 
 
 def _remarks(directions: Directions, shown: Sequence[int], settings: ReportSettings, samples: Samples) -> str:
