@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from ganwalk.commands.options import External, external_options, force_option
-from ganwalk.commands.suggestions import external_again
+from ganwalk.commands.suggestions import discovery_of
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import PATH
-from ganwalk.terminal import download_watch, quoted
+from ganwalk.terminal import download_watch
 
 
 @click.command(epilog="Example: ganwalk info ffhq.pkl")
@@ -31,7 +31,7 @@ def info(file: str, as_json: bool, external: External) -> None:
     for key, value in description.items():
         if not isinstance(value, (list, dict)):
             click.echo(f"{key:>16}  {value}")
-    click.echo(f"next: ganwalk discover --generator {quoted(file)}{external_again(external)}")
+    click.echo(f"next: {discovery_of(file, external)}")
 
 
 @click.command(epilog="Example: ganwalk models --json")
@@ -57,7 +57,7 @@ def models(as_json: bool) -> None:
         cached = "yes" if cached_path(entry).exists() else "-"
         click.echo(f"{entry.name:<25} {entry.architecture:<12} {entry.resolution:>4}  {cached:<6}  {entry.licence}")
     click.echo(f"downloads are kept in {cache_folder()} (GANWALK_CACHE chooses another folder)")
-    click.echo(f"next: ganwalk discover --generator {next(iter(entries)).name}")
+    click.echo(f"next: {discovery_of(next(iter(entries)).name)}")
 
 
 @click.command(epilog="Example: ganwalk convert ffhq.pkl ffhq.safetensors")
@@ -87,4 +87,4 @@ def convert(source: Path, target: Path, force: bool) -> None:
     origin = {"source": path.name, "source_sha256": checkpoint.sha256}
     write_native(checkpoint.config, checkpoint.tensors, target, **origin)
     click.echo(f"wrote {target}")
-    click.echo(f"next: ganwalk discover --generator {quoted(target)}")
+    click.echo(f"next: {discovery_of(target)}")
