@@ -112,6 +112,29 @@ def test_the_next_line_finds_a_folder_where_one_holds_directions(run):
     assert code == 0 and Path("ganwalk-out-3/directions.safetensors").exists(), err
 
 
+def test_directions_of_a_checkpoint_are_those_of_its_conversions(run, refused):
+    shutil.copy(CHECKPOINT, "net.pkl")
+    shutil.copy(GOLDEN / "rosinality_32.pt", "other.pt")
+    for source, target in (("net.pkl", "net"), ("net", "again"), ("other.pt", "other")):
+        source = source if "." in source else f"{source}.safetensors"
+        assert run("convert", source, f"{target}.safetensors")[0] == 0
+    small = ("-d", 0, "--seeds", 1, "--steps", 2, "-q")
+    for found_with, others in (
+        ("net.pkl", ("net.safetensors", "again.safetensors")),
+        ("net.safetensors", ("net.pkl",)),
+    ):
+        found = f"of-{found_with}"
+        assert run("discover", "-g", found_with, "--method", "random", "-n", 1, "-q", "--out", found)[0] == 0
+        file = f"{found}/directions.safetensors"
+        for other in (found_with, *others):
+            assert run("render", "--directions", file, "-g", other, "-o", f"{other}.png", *small, "--force")[0] == 0
+            with Image.open(f"{found_with}.png") as expected, Image.open(f"{other}.png") as picture:
+                assert np.array_equal(expected, picture)
+        for other in ("other.pt", "other.safetensors"):
+            text = refused("render", "--directions", file, "-g", other, "-o", "x.png", *small)
+            assert "not the generator of these directions" in text
+
+
 def test_the_next_line_of_a_list_of_names_finds_them(run):
     assert run("discover", "-g", "blobs", "--method", "random", "-n", 3, "-q")[0] == 0
     assert run("name", 1, "smile")[0] == 0

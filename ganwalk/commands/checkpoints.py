@@ -84,7 +84,7 @@ def convert(source: Path, target: Path, force: bool) -> None:
     with first_read(path):
         checkpoint = read_checkpoint(path)
         build_generator(checkpoint.config, checkpoint.tensors, path)
-    origin = {"source": path.name, "source_sha256": checkpoint.sha256}
+    origin = {"source": path.name, "source_sha256": checkpoint.source_sha256 or checkpoint.sha256}
     write_native(checkpoint.config, checkpoint.tensors, target, **origin)
     click.echo(f"wrote {target}")
     click.echo(f"next: {discovery_of(target)}")

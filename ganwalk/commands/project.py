@@ -133,7 +133,7 @@ def _next(generator: Any, name: str, latents: Path, external: External) -> str:
     except GanwalkError:
         return discovery_of(name, external)
     theirs = directions.generator
-    if theirs.sha256 != generator.identity.sha256 or directions.space != resolve_space(generator, None):
+    if not theirs.same_network(generator.identity) or directions.space != resolve_space(generator, None):
         return discovery_of(name, external)
     moved = not theirs.interface and theirs.reference != generator.identity.reference
     again = f" --generator {quoted(name)}" if moved else code_again(generator, name, external)
