@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pickle
+import shlex
 import shutil
 import signal
 import subprocess
@@ -88,6 +89,58 @@ def test_every_baseline_can_be_drawn_beside_the_result(run, refused, quick_local
 )
 def test_what_takes_long_is_shortened_by_what_it_heeds(change, remedy):
     assert _remedy(DiscoverySettings(**{"layer": 6, **change}), 3600.0) == remedy
+
+
+def _next_of(out):
+    """The command that the last line of an output names, as it would be typed."""
+    last = out.splitlines()[-1]
+    assert last.startswith("next: ganwalk "), last
+    return shlex.split(last.removeprefix("next: ganwalk "))
+
+
+def test_the_next_line_finds_a_folder_where_one_holds_directions(run):
+    shutil.copy(CHECKPOINT, "net.pkl")
+    # Of a run that stopped before it had directions.
+    Path("ganwalk-out").mkdir()
+    Path("ganwalk-out/checkpoint.pt").touch()
+    Path("ganwalk-out-2").mkdir()
+    Path("ganwalk-out-2/directions.safetensors").touch()
+    said = [run("info", "net.pkl")[1], run("convert", "net.pkl", "net.safetensors")[1], run("models")[1]]
+    said.append(run("animate", "-g", "blobs", "--seconds", 0.1, "--fps", 10, "-q")[1])
+    assert all(_next_of(out)[-2:] == ["--out", "ganwalk-out-3"] for out in said), said
+    code, _, err = run(*_next_of(run("info", "blobs")[1]), "--method", "random", "-q")
+    assert code == 0 and Path("ganwalk-out-3/directions.safetensors").exists(), err
+
+
+def test_directions_of_a_checkpoint_are_those_of_its_conversions(run, refused):
+    shutil.copy(CHECKPOINT, "net.pkl")
+    shutil.copy(GOLDEN / "rosinality_32.pt", "other.pt")
+    for source, target in (("net.pkl", "net"), ("net", "again"), ("other.pt", "other")):
+        source = source if "." in source else f"{source}.safetensors"
+        assert run("convert", source, f"{target}.safetensors")[0] == 0
+    small = ("-d", 0, "--seeds", 1, "--steps", 2, "-q")
+    for found_with, others in (
+        ("net.pkl", ("net.safetensors", "again.safetensors")),
+        ("net.safetensors", ("net.pkl",)),
+    ):
+        found = f"of-{found_with}"
+        assert run("discover", "-g", found_with, "--method", "random", "-n", 1, "-q", "--out", found)[0] == 0
+        file = f"{found}/directions.safetensors"
+        for other in (found_with, *others):
+            assert run("render", "--directions", file, "-g", other, "-o", f"{other}.png", *small, "--force")[0] == 0
+            with Image.open(f"{found_with}.png") as expected, Image.open(f"{other}.png") as picture:
+                assert np.array_equal(expected, picture)
+        for other in ("other.pt", "other.safetensors"):
+            text = refused("render", "--directions", file, "-g", other, "-o", "x.png", *small)
+            assert "not the generator of these directions" in text
+
+
+def test_the_next_line_of_a_list_of_names_finds_them(run):
+    assert run("discover", "-g", "blobs", "--method", "random", "-n", 3, "-q")[0] == 0
+    assert run("name", 1, "smile")[0] == 0
+    code, _, err = run(*_next_of(run("name")[1]), "-q")
+    assert code == 0, err
+    assert all(label.name for label in Directions.load("ganwalk-out/directions.safetensors").labels)
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from ganwalk.commands.options import (
     plain_amplitude_option,
     seed_style_option,
 )
-from ganwalk.commands.suggestions import code_again, directions_again, external_again
+from ganwalk.commands.suggestions import code_again, directions_again, discovery_of
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
 from ganwalk.options.command_line import PATH, settings_options
@@ -33,7 +33,7 @@ from ganwalk.options.common import common_options
 from ganwalk.options.ranges import SEED_STYLES
 from ganwalk.options.words import command_words
 from ganwalk.progress import progress_bar
-from ganwalk.terminal import download_watch, quoted, set_up_torch, told_how_to_continue
+from ganwalk.terminal import download_watch, set_up_torch, told_how_to_continue
 
 if TYPE_CHECKING:
     from ganwalk.animation.frames import Walk
@@ -233,7 +233,7 @@ def _next(
 ) -> str:
     """A command to go on with."""
     if directions is None:
-        return f"ganwalk discover --generator {quoted(name or generator.identity.reference)}{external_again(external)}"
+        return discovery_of(name or generator.identity.reference, external)
     where = directions_again(directions_path)
     again = code_again(generator, name, external)
     return f"ganwalk render{where}{again} --direction all" if walks else f"ganwalk animate{where}{again} --direction 0"

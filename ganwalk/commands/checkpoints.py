@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from ganwalk.commands.options import External, external_options, force_option
-from ganwalk.commands.suggestions import external_again
+from ganwalk.commands.suggestions import discovery_of
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import PATH
 from ganwalk.tables import table_lines
-from ganwalk.terminal import download_watch, quoted
+from ganwalk.terminal import download_watch
 
 
 @click.command(epilog="Example: ganwalk info ffhq.pkl")
@@ -33,7 +33,7 @@ def info(file: str, as_json: bool, external: External) -> None:
     width = max(map(len, shown))
     for key, value in shown.items():
         click.echo(f"{key:>{width}}  {value}")
-    click.echo(f"next: ganwalk discover --generator {quoted(file)}{external_again(external)}")
+    click.echo(f"next: {discovery_of(file, external)}")
 
 
 @click.command(epilog="Example: ganwalk models --json")
@@ -61,7 +61,7 @@ def models(as_json: bool) -> None:
     for line in table_lines(rows, left=4):
         click.echo(line)
     click.echo(f"downloads are kept in {cache_folder()} (GANWALK_CACHE chooses another folder)")
-    click.echo(f"next: ganwalk discover --generator {next(iter(entries)).name}")
+    click.echo(f"next: {discovery_of(next(iter(entries)).name)}")
 
 
 @click.command(epilog="Example: ganwalk convert ffhq.pkl ffhq.safetensors")
@@ -88,7 +88,7 @@ def convert(source: Path, target: Path, force: bool) -> None:
     with first_read(path):
         checkpoint = read_checkpoint(path)
         build_generator(checkpoint.config, checkpoint.tensors, path)
-    origin = {"source": path.name, "source_sha256": checkpoint.sha256}
+    origin = {"source": path.name, "source_sha256": checkpoint.source_sha256 or checkpoint.sha256}
     write_native(checkpoint.config, checkpoint.tensors, target, **origin)
     click.echo(f"wrote {target}")
-    click.echo(f"next: ganwalk discover --generator {quoted(target)}")
+    click.echo(f"next: {discovery_of(target)}")

@@ -110,8 +110,8 @@ def evaluate(
     click.echo(f"wrote {', '.join(map(str, written))}")
     where = directions_again(directions_path)
     if evaluation.representation is not None:
-        click.echo(f"next: ganwalk encode{where} --encoder {quoted(written[0])} PICTURE")
-        return
+        # No command to type as it stands: whose pictures, nobody knows here.
+        click.echo(f"note: with --encoder {quoted(written[0])}, ganwalk encode{where} reads pictures")
     click.echo(f"next: ganwalk render{where}{code_again(generator, name, external)} --direction all")
 
 

@@ -19,11 +19,11 @@ from ganwalk.commands.options import (
     open_directions,
     percent,
 )
-from ganwalk.commands.suggestions import code_again, directions_again
+from ganwalk.commands.suggestions import code_again, directions_again, discovery_of
 from ganwalk.errors import GanwalkError
 from ganwalk.options.common import common_options
 from ganwalk.progress import late_bar
-from ganwalk.terminal import download_watch, quoted, set_up_torch
+from ganwalk.terminal import download_watch, set_up_torch
 
 if TYPE_CHECKING:
     from ganwalk.explore.studio import Studio
@@ -166,7 +166,7 @@ def _print_end(studio: Studio, chosen: bool) -> None:
     first = studio.sides[0]
     if first.path is None:
         reference = studio.generator.identity.reference
-        click.echo(f"next: ganwalk discover --generator {quoted(reference)} --method {first.directions.method}")
+        click.echo(f"next: {discovery_of(reference, None, '--method', first.directions.method)}")
         return
     where = directions_again(first.path if chosen else None)
     again = shlex.join(studio.generator_options)

@@ -104,10 +104,8 @@ def name(
         for line in _label_lines(dict(enumerate(directions.labels))):
             click.echo(line)
         unnamed = [index for index, label in enumerate(directions.labels) if not label.name]
-        todo = f"name {unnamed[0]} NAME" if unnamed else "render --direction 0"
-        click.echo(
-            f"next: ganwalk {todo} --directions {quoted(path)}{'' if unnamed else identity_again(directions.generator)}"
-        )
+        todo = "name --auto" if unnamed else "render --direction 0"
+        click.echo(f"next: ganwalk {todo} --directions {quoted(path)}{identity_again(directions.generator)}")
         return
     if not changes:
         raise GanwalkError(f"say what to call it: ganwalk name {quoted(direction)} smile, or see ganwalk name --help")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ganwalk.commands.options import External, external_options, force_option
-from ganwalk.commands.suggestions import code_again
+from ganwalk.commands.suggestions import code_again, discovery_of
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announce
 from ganwalk.options.command_line import PATH, settings_options
@@ -119,6 +120,21 @@ def project(
             click.echo(f"kept {target}: it is finished")
         else:
             click.echo(f"wrote {target}: RMS error {100 * float(projection.error[0]):.1f} % of the range of values")
-    again = code_again(generator, name, external)
-    latents = "".join(f" --latents {quoted(target)}" for target in targets[:1])
-    click.echo(f"next: ganwalk render{again}{latents} --direction 0")
+    click.echo(f"next: {_next(generator, name, targets[0], external)}")
+
+
+def _next(generator: Any, name: str, latents: Path, external: External) -> str:
+    """Shows a photo along the directions that render would take, or finds some first, where these are of others."""
+    from ganwalk.directions.files import newest_directions
+    from ganwalk.discovery.subspace import resolve_space
+
+    try:
+        directions = newest_directions().directions
+    except GanwalkError:
+        return discovery_of(name, external)
+    theirs = directions.generator
+    if not theirs.same_network(generator.identity) or directions.space != resolve_space(generator, None):
+        return discovery_of(name, external)
+    moved = not theirs.interface and theirs.reference != generator.identity.reference
+    again = f" --generator {quoted(name)}" if moved else code_again(generator, name, external)
+    return f"ganwalk render{again} --latents {quoted(latents)} --direction 0"

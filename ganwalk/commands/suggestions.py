@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganwalk.commands.options import DEFAULT_OUT
 from ganwalk.terminal import quoted, retyped
 
 if TYPE_CHECKING:
@@ -41,6 +42,25 @@ def external_again(external: External) -> str:
     if external["image_range"] is not None:
         words += ["--image-range", ",".join(f"{limit:g}" for limit in external["image_range"])]
     return "".join(f" {word}" for word in words)
+
+
+def discovery_of(reference: Path | str, external: External | None = None, *rest: str) -> str:
+    """The command that discovers directions of a generator, into a folder where it would not be refused.
+
+    Args:
+        external: what was said of a generator that is code.
+        rest: further words.
+    """
+    from ganwalk.directions import DIRECTIONS_FILE
+    from ganwalk.discovery.checkpointing import CHECKPOINT_FILE
+
+    out, number = DEFAULT_OUT, 1
+    while (out / DIRECTIONS_FILE).exists() or (out / CHECKPOINT_FILE).exists() or (out.exists() and not out.is_dir()):
+        number += 1
+        out = DEFAULT_OUT.with_name(f"{DEFAULT_OUT.name}-{number}")
+    given = "" if external is None else external_again(external)
+    elsewhere = "" if out == DEFAULT_OUT else f" --out {quoted(out)}"
+    return f"ganwalk discover --generator {quoted(reference)}{given}{''.join(f' {word}' for word in rest)}{elsewhere}"
 
 
 def command_again(*, without: Collection[str] = ()) -> str:

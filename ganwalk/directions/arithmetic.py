@@ -172,7 +172,7 @@ def merge(parts: Sequence[Directions]) -> Directions:
         GanwalkError: they are of different generators, or some are in z or s and others are not.
     """
     first = parts[0]
-    other = next((part for part in parts if part.generator.sha256 != first.generator.sha256), None)
+    other = next((part for part in parts if not part.generator.same_network(first.generator)), None)
     if other is not None:
         names = " and ".join(one_line(Path(part.generator.reference).name, 60) for part in (first, other))
         raise GanwalkError(

@@ -64,7 +64,8 @@ def factor_source(generator: Any) -> str | None:
     """Identity of the reader that `factor_reader` gives, which also says where the generator's factors are from."""
     if hasattr(generator, "factors") and hasattr(generator, "factor_names"):
         return LatentReader.identity
-    return SceneReader.identity if generator.identity.sha256 == _scenes_sha256() else None
+    identity = generator.identity
+    return SceneReader.identity if _scenes_sha256() in (identity.sha256, identity.source_sha256) else None
 
 
 class LatentReader:

@@ -73,14 +73,14 @@ def choose_sides(
     else:
         sides = [open_side(Path(source))]
         identity = sides[0].directions.generator
-        if generator_name is None and loaded is not None and loaded.identity.sha256 == identity.sha256:
+        if generator_name is None and loaded is not None and loaded.identity.same_network(identity):
             generator = loaded
         else:
             generator = load_directions_generator(identity, generator_name, device, on_bytes, **external)
     ours = sides[0].directions
     if against is not None and against not in METHODS and Path(against).exists():
         sides.append(open_side(Path(against)))
-        if sides[1].directions.generator.sha256 != ours.generator.sha256:
+        if not sides[1].directions.generator.same_network(ours.generator):
             raise GanwalkError(f"{against} belongs to another generator than the directions that it is compared with")
     elif against is not None:
         sides.append(

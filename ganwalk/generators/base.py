@@ -28,6 +28,7 @@ class GeneratorIdentity:
         resolution: larger side of its images, in pixels.
         interface: of code, how it is called (`external.Interface` as text).
         image_size: height and width of its images as "1024×512" where they are not square; empty where they are.
+        source_sha256: of a converted file, hash of the one that it was made of; empty for others.
     """
 
     reference: str
@@ -36,6 +37,12 @@ class GeneratorIdentity:
     resolution: int
     interface: str = ""
     image_size: str = ""
+    source_sha256: str = ""
+
+    def same_network(self, other: GeneratorIdentity) -> bool:
+        """Whether both are one file, or conversions of one, or one is a conversion of the other."""
+        mine, theirs = ({one.sha256, one.source_sha256} - {""} for one in (self, other))
+        return not mine.isdisjoint(theirs)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -77,7 +77,12 @@ def _load_known(name_or_path: str | Path, device: torch.device | str, progress: 
     reference = str(name_or_path) if _is_name(str(name_or_path)) else str(path.resolve())
     size = size_in_words(generator.image_size)
     identity = GeneratorIdentity(
-        reference, checkpoint.sha256, checkpoint.architecture, generator.resolution, image_size=size
+        reference,
+        checkpoint.sha256,
+        checkpoint.architecture,
+        generator.resolution,
+        image_size=size,
+        source_sha256=checkpoint.source_sha256,
     )
     return _ready(generator, identity, device)
 
@@ -101,7 +106,8 @@ def load_directions_generator(
     latent_dim: int | None = None,
     image_range: tuple[float, float] | None = None,
 ) -> Any:
-    """The generator that directions belong to, by the identity in their file, or as given; its hash must agree.
+    """The generator that directions belong to, by the identity in their file, or as given; its hash must agree, or
+    that of the file which one of both was converted from.
 
     Code is run only if it is given: the reference in a directions file is its writer's word, not the user's.
 
@@ -128,7 +134,7 @@ def load_directions_generator(
         if is_reference(name_or_path) or is_program(_expanded(name_or_path)):
             given = given.or_else(Interface.from_text(identity.interface))
         generator = load_generator(name_or_path, device, progress, trust=trust, **vars(given))
-    if generator.identity.sha256 != identity.sha256:
+    if not generator.identity.same_network(identity):
         raise GanwalkError(
             f"{name_or_path} is not the generator of these directions (its SHA-256 begins with "
             f"{generator.identity.sha256[:8]}, theirs with {identity.sha256[:8]}): give the right one with "

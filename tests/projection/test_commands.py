@@ -1,6 +1,7 @@
 """`ganwalk project`, and its results wherever seeds are."""
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -44,11 +45,23 @@ def photo(scenes, tmp_path):
     return tmp_path / "photo.png"
 
 
+def test_the_next_line_discovers_first_where_no_directions_are_the_generators(run, photo, monkeypatch):
+    monkeypatch.chdir(photo.parent)
+    for there, expected in ((None, "discover"), ("blobs", "discover"), ("scenes", "render")):
+        if there is not None:
+            few = ("--method", "random", "-n", 1, "-q", "--force", "--out", f"of-{there}")
+            assert run("discover", "-g", there, *few)[0] == 0
+        code, out, err = run("project", photo, *QUICK, "--force")
+        last = out.splitlines()[-1].removeprefix("next: ganwalk ")
+        assert code == 0 and last.split()[0] == expected, err
+    assert run(*shlex.split(last), "--steps", 2, "-q")[0] == 0
+
+
 def test_a_photo_becomes_latents_and_a_picture(run, photo, scenes):
     code, out, err = run("project", photo, *QUICK)
     assert code == 0, err
     target = photo.with_suffix(".npz")
-    assert f"wrote {target}: RMS error" in out and f"--latents {target}" in out
+    assert f"wrote {target}: RMS error" in out
     with np.load(target, allow_pickle=False) as arrays:
         assert arrays["w"].shape == (1, scenes.num_layers, scenes.w_dim) and arrays["w"].dtype == np.float32
         facts = json.loads(bytes(arrays["run"]))

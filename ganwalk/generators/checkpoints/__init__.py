@@ -21,7 +21,7 @@ from ganwalk.generators.checkpoints.genforce import is_genforce, read_genforce
 from ganwalk.generators.checkpoints.huggingface_biggan import is_huggingface_biggan, read_huggingface_biggan
 from ganwalk.generators.checkpoints.lightweight_gan import is_lightweight_gan, read_lightweight_gan
 from ganwalk.generators.checkpoints.lucidrains import is_lucidrains, read_lucidrains
-from ganwalk.generators.checkpoints.native import is_native, read_native
+from ganwalk.generators.checkpoints.native import is_native, read_native, source_of
 from ganwalk.generators.checkpoints.nvidia_tensorflow import is_tensorflow_snapshot, read_tensorflow
 from ganwalk.generators.checkpoints.nvidia_torch import is_nvidia_snapshot, read_snapshot
 from ganwalk.generators.checkpoints.openmmlab import is_openmmlab, read_openmmlab
@@ -78,6 +78,7 @@ class Checkpoint:
         config: the configuration of its architecture.
         tensors: float32 tensors by the names of our modules, not yet checked against the configuration.
         sha256: hash of the whole file.
+        source_sha256: hash of the file that this one was converted from; empty for all that no conversion made.
     """
 
     path: Path
@@ -85,6 +86,7 @@ class Checkpoint:
     config: Any
     tensors: dict[str, Tensor]
     sha256: str
+    source_sha256: str = ""
 
     @property
     def architecture(self) -> str:
@@ -99,11 +101,13 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         GanwalkError: one line that names the file, what is wrong with it and what to do.
     """
     path = Path(path)
+    source_sha256 = ""
     try:
         head = file_head(path)
         if _is_safetensors(head):
             kind = "ganwalk"
             config, tensors = read_native(path)
+            source_sha256 = source_of(path)
         elif head.startswith((*PICKLE_STARTS, ZIP_START)):
             if torch_reader.is_torchscript(path):
                 raise GanwalkError(
@@ -118,7 +122,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         raise GanwalkError(f"{path} {one_line(str(error))}") from error
     except OSError as error:
         raise GanwalkError(f"cannot read {path}: {error.strerror or error}") from error
-    return Checkpoint(path, kind, config, tensors, sha256)
+    return Checkpoint(path, kind, config, tensors, sha256, source_sha256)
 
 
 def file_head(path: Path) -> bytes:

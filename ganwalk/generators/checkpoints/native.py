@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ganwalk.tensor_files import TensorFileError, open_tensors
 
 # The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
 KEY = "ganwalk-generator-1"
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def write_native(config: Any, tensors: dict[str, Tensor], path: Path, **origin: str) -> None:
@@ -55,6 +57,13 @@ def read_native(path: Path) -> tuple[Any, dict[str, Tensor]]:
     except (TensorFileError, RuntimeError, TypeError, ValueError) as error:
         raise GanwalkError("is damaged or truncated safetensors: get it again") from error
     return config, tensors
+
+
+def source_of(path: Path) -> str:
+    """The SHA-256 of the file that one in our format was converted from; empty where it says none."""
+    with open_tensors(path) as file:
+        source = json.loads(file.metadata[KEY]).get("source_sha256", "")
+    return source if isinstance(source, str) and _SHA256.fullmatch(source) else ""
 
 
 def is_native(path: Path) -> bool:

@@ -100,7 +100,10 @@ def test_evaluation_trains_and_scores_and_keeps_the_encoder(blobs, run):
     code, text = run("evaluate", *FAST, *SMALL, "--explain")
     assert code == 0, text
     assert "representation mig" in text and "  representation mig: of the encoder's codes" in text
-    assert text.splitlines()[-1] == "next: ganwalk encode --encoder encoder.safetensors PICTURE"
+    assert text.splitlines()[-2:] == [
+        "note: with --encoder encoder.safetensors, ganwalk encode reads pictures",
+        "next: ganwalk render --direction all",
+    ]
     Encoder.load("encoder.safetensors").check(directions)
     facts = load_evaluation(Path("evaluation.json"), directions)
     assert facts["representation"]["dataset"] == "latents" == facts["settings"]["dataset"]
