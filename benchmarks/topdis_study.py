@@ -337,9 +337,11 @@ def load(scope: Scope, results: Path) -> dict[str, dict[str, Any]]:
 
 
 def series(found: Mapping[str, Any], dataset: str, objective: str, kind: str) -> dict[str, np.ndarray]:
-    """Every score over the seeds of one setting; empty if it has not been run."""
+    """The scores that all seeds of one setting have; empty if it has not been run."""
     runs = [run["scores"] for name, run in found.items() if name.startswith(f"{dataset}-{objective}-{kind}-")]
-    return {score: np.array([run[score] for run in runs]) for score in runs[0]} if runs else {}
+    # Of runs that are different versions, the older lack the metrics that came between.
+    common = [score for score in runs[0] if all(score in run for run in runs)] if runs else []
+    return {score: np.array([run[score] for run in runs]) for score in common}
 
 
 def table(found: Mapping[str, Any], scope: Scope) -> str:
