@@ -110,7 +110,7 @@ def _names(files: tuple[Path, ...]) -> list[str]:
 def _print_table(names: list[str], scores: Scores) -> None:
     from ganwalk.rtd.outputs import shortened
 
-    shown = [shortened(name) for name in names]
+    shown = shortened(names)
     several = len(scores.values) > 1
     rows = [["", *shown]]
     for i, name in enumerate(shown):

@@ -24,9 +24,16 @@ _ALL_PAIRS = 4
 _MOST_BARCODES = 24
 
 
-def shortened(name: str) -> str:
-    """The name of a representation as tables and pictures have room for it."""
-    return one_line(name, _LONGEST)
+def shortened(names: Sequence[str]) -> list[str]:
+    """Names of representations as tables and pictures have room for them: their ends where beginnings are alike."""
+    heads = [one_line(name, _LONGEST) for name in names]
+    short = [head if heads.count(head) == 1 else _end_of(name) for head, name in zip(heads, names, strict=True)]
+    return [name if short.count(name) == 1 else f"{k + 1}: {name}" for k, name in enumerate(short)]
+
+
+def _end_of(name: str) -> str:
+    line = one_line(name, max(1, len(name)))
+    return line if len(line) <= _LONGEST else f"…{line[1 - _LONGEST :]}"
 
 
 def write_outputs(
@@ -54,29 +61,30 @@ def write_outputs(
     ]
     write_json(table, {"variant": variant, **draw, "points": len(representations[0].points), "pairs": pairs})
     with atomic_path(heat_map) as path:
-        plot_matrix(scores.mean, [shortened(name) for name in names], path, title=title)
+        plot_matrix(scores.mean, shortened(names), path, title=title)
     with atomic_path(barcodes) as path:
         found = _barcodes(representations, names, variant, draw)
-        plot_barcodes(list(found.values()), path, titles=list(found), columns=min(4, 2 * len(names)))
+        titles, bars = zip(*found, strict=True)
+        plot_barcodes(bars, path, titles=titles, columns=min(4, 2 * len(names)))
     return [table, heat_map, barcodes]
 
 
 def _barcodes(
     representations: Sequence[Representation], names: Sequence[str], variant: Variant, draw: Mapping[str, Any]
-) -> dict[str, Barcode]:
-    """Barcodes of the first batch, by titles: of the terms of the variant."""
+) -> list[tuple[str, Barcode]]:
+    """Titles and barcodes of the first batch: of the terms of the variant."""
     batches = Batches.of([each.points for each in representations], **draw)
     distances = [normalized(matrix, 0.9) for matrix in batches.distances(batches.indices[0])]
     settings = Settings(minimax=False, variant=variant)
     pairs = list(combinations(range(len(names)), 2))
     if len(names) > _ALL_PAIRS:
         pairs = [(k, k + 1) for k in range(len(names) - 1)]
-    found = {}
+    short, found = shortened(names), []
     for i, j in pairs:
         for mode, swapped in settings.kinds:
             first, second = (j, i) if swapped else (i, j)
             arrow = "↔" if mode == "symmetric" else "→"
             make = lite_barcode if settings.lite else cross_barcode
-            title = f"{shortened(names[first])} {arrow} {shortened(names[second])}"
-            found[title] = make(distances[first], distances[second], mode)
-    return dict(list(found.items())[:_MOST_BARCODES])
+            title = f"{short[first]} {arrow} {short[second]}"
+            found.append((title, make(distances[first], distances[second], mode)))
+    return found[:_MOST_BARCODES]

@@ -9,6 +9,8 @@ import torch
 from scipy.spatial.distance import pdist, squareform
 
 from ganwalk.rtd import plot_matrix, rtd, rtd_score
+from ganwalk.rtd.outputs import _barcodes, shortened
+from ganwalk.rtd.representations import Representation
 from ganwalk.rtd.score import score_representations
 from ganwalk.rtd.settings import Settings
 from ganwalk.statistics import summarise
@@ -101,6 +103,16 @@ def test_the_command_writes_a_table_a_heat_map_and_barcodes(files, run, variant)
     code, _, err = run("rtd", *files, *options)
     assert code == 2 and "exists: choose another name, or replace it with --force" in err
     assert run("rtd", *files, *options, "--force")[0] == 0
+
+
+def test_names_that_begin_or_end_alike_are_told_apart(clouds):
+    names = ["representation-of-layer-1", "representation-of-layer-2", "c" * 30, "c" * 30, "short"]
+    short = shortened(names)
+    assert short == ["…tion-of-layer-1", "…tion-of-layer-2", "3: …" + "c" * 15, "4: …" + "c" * 15, "short"]
+    called = [f"representation-of-layer-{k}" for k in range(3)]
+    same = [Representation(name, points, None) for name, points in zip(called, clouds, strict=True)]
+    found = _barcodes(same, called, "rtd", {"batch": 10, "repeats": 2, "seed": 0, "metric": "euclidean"})
+    assert len(found) == len(dict(found)) == 6
 
 
 def test_rows_are_matched_by_ids(files, run, clouds):
