@@ -248,7 +248,7 @@ def test_parquet(arrays, tmp_path):
     assert np.array_equal(found[0], codes) and np.array_equal(found[1][:, 1], factors[:, 1] > 1)
     assert len(np.unique(found[1][:, 0])) == 3 and source.texts == ("factor_shape",)
     with pytest.raises(GanwalkError, match="column factor_shape holds string, which is no number"):
-        open_codes([tmp_path / "codes.parquet"], factors=["factor_big"])
+        open_codes([tmp_path / "codes.parquet"], codes=["*"], factors=["factor_big"])
     (tmp_path / "bad.parquet").write_bytes(b"nothing")
     with pytest.raises(GanwalkError, match="cannot read"):
         open_codes([tmp_path / "bad.parquet"])
@@ -291,6 +291,10 @@ def test_columns_are_named(arrays, tmp_path):
     source, _ = open_codes([path], codes=["z*"], factors=["s?ape", "size"])
     assert source.code_names == ("z0", "z1", "z2") and source.factor_names == ("shape", "size")
     assert open_codes([path], factors=["size"])[0].code_names == ("z0", "z1", "z2", "shape")
+    # What is called a factor is no code because another factor was asked for.
+    path = write_table(tmp_path / "d.csv", *arrays, names=("factor_shape", "factor_size"))
+    assert open_codes([path], factors=["factor_size"])[0].code_names == ("z0", "z1", "z2")
+    assert "factor_shape" in open_codes([path], codes=["z*", "factor_shape"], factors=["factor_size"])[0].code_names
 
 
 def test_a_sample_is_uniform_and_in_order(tmp_path):

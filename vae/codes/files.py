@@ -22,7 +22,8 @@ def open_codes(
 
     Args:
         codes, factors: of tables, names of columns, with * for any text. Without them factors are the columns whose
-            names begin with factor, and codes are all others but those that number the rows, as pandas writes them.
+            names begin with factor. Codes are all others, but for further ones whose names begin with factor, and
+            those that number the rows, as pandas writes them.
     Raises:
         GanwalkError: a file is missing, damaged, or not laid out like this.
     """

@@ -193,7 +193,8 @@ def _chosen(
         raise GanwalkError(
             f"{path}: name its columns of factors with --factors A,B; it has {one_line(', '.join(header), 300)}"
         )
-    others = _matching(header, codes) if codes else [k for k in range(len(header)) if header[k] not in _ids(header)]
+    no_codes = {*_ids(header), *(header[k] for k in _matching(header, _FACTORS))}
+    others = _matching(header, codes) if codes else [k for k in range(len(header)) if header[k] not in no_codes]
     rest = [k for k in others if k not in found]
     if not rest:
         raise GanwalkError(f"{path}: no column is left for codes; name fewer with --factors")
