@@ -57,8 +57,10 @@ def load_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings
         values: dict[str, Any] = read_state(path)
         saved = to_json(from_json(json.loads(values["settings"]), path, written=True))
     except Exception as error:
-        raise GanwalkError(f"{path} is not a checkpoint of vae.train: run without --resume") from error
-    check_same(path, saved, to_json(settings), "resume with its options, or run without --resume")
+        raise GanwalkError(f"{path} is not a checkpoint of vae.train: start anew with --force") from error
+    check_same(
+        path, saved, to_json(settings), "resume with its options, start anew with --force, or choose another --out"
+    )
     try:
         state.model.load_state_dict(values["model"])
         state.objective.load_state_dict(values["objective"])
@@ -67,4 +69,4 @@ def load_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings
             state.objective.optimizer.load_state_dict(values["objective_optimizer"])
         state.step, state.history = int(values["step"]), list(values["history"])
     except (KeyError, ValueError, RuntimeError, TypeError) as error:
-        raise GanwalkError(f"{path} does not fit this version of vae.train: run without --resume") from error
+        raise GanwalkError(f"{path} does not fit this version of vae.train: start anew with --force") from error

@@ -102,8 +102,13 @@ class Ledger:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise GanwalkError(f"{path} is damaged: remove its folder, or run without --resume") from error
-        check_same(path, stored.facts, _plain(job.facts), "resume with its options, or run without --resume")
+            raise GanwalkError(f"{path} is damaged: remove its folder, or start anew with --force") from error
+        check_same(
+            path,
+            stored.facts,
+            _plain(job.facts),
+            "resume with its options, start anew with --force, or choose another --out",
+        )
         return stored if job.suffices(stored.result) else None
 
     def store(self, job: Job, result: Any) -> None:

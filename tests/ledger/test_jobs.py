@@ -32,7 +32,9 @@ def test_facts_that_differ_are_named(tmp_path):
         (changed(settings={"steps": 5, "layers": None, "more": 1}, seed=4), "seed, settings.layers, settings.more"),
         (Job("rtd-3", {"seed": 3}, print), "settings"),
     ):
-        with pytest.raises(GanwalkError, match=f"another {names}: resume with its options, or run without --resume"):
+        with pytest.raises(
+            GanwalkError, match=f"another {names}: resume with its options, start anew with --force, or"
+        ):
             ledger.find(other)
 
 
@@ -41,7 +43,7 @@ def test_damage_is_one_line(tmp_path, text):
     ledger = Ledger(tmp_path)
     ledger.store(JOB, 1)
     (tmp_path / "rtd-3" / "run.json").write_text(text)
-    with pytest.raises(GanwalkError, match="is damaged: remove its folder, or run without --resume"):
+    with pytest.raises(GanwalkError, match="is damaged: remove its folder, or start anew with --force"):
         ledger.find(JOB)
 
 
