@@ -125,6 +125,8 @@ def animate(
     if direction is not None and combine is not None:
         raise GanwalkError("--direction and --combine say two things to walk: leave one of them out")
     walks = direction is not None or combine is not None
+    if amplitude != AMPLITUDE and direction is None:
+        raise GanwalkError("--amplitude is how far a direction goes: give --direction, too, or drop it")
     if layers_text and not walks:
         raise GanwalkError("--layers are those that a direction shifts: give --direction, too, or drop it")
     files = [read_latents(path) for path in latents_paths]
@@ -148,7 +150,7 @@ def animate(
         **given_samples(seeds_text, files, seed_style),
         "direction": None if walk is None or direction is None else walk.edit[0].index,
         "combine": combine,
-        "amplitude": None if amplitude == AMPLITUDE or combine is not None else f"{amplitude:g}",
+        "amplitude": None if amplitude == AMPLITUDE else f"{amplitude:g}",
         "cutoff": truncation_cutoff,
         "layers": layers_text,
         "class": class_index,

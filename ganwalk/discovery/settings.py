@@ -134,7 +134,7 @@ class DiscoverySettings:
         choices=SCALE_GRADIENTS,
     )
     lr: float = option(0.05, "Learning rate of Adam on the parameters of the directions.", above=0)
-    truncation_psi: float = option(1.0, "Truncation psi of the batches.", "--truncation")
+    truncation_psi: float = option(1.0, "Truncation psi of the batches.", "--truncation", at_least=-10, at_most=10)
     truncation_cutoff: int | None = option(None, "Truncate only this many first layers.", at_least=1, shown="all")
     class_index: int | None = option(
         None, "Class of a conditional generator.", "--class", at_least=0, shown="drawn anew for each image"
@@ -199,6 +199,8 @@ class DiscoverySettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.truncation_psi == 0:
+            raise GanwalkError("truncation must not be 0, where all images are one")
 
     def resolve(self, generator: Generator) -> DiscoverySettings:
         """These settings with every None filled in and every value checked against the generator."""
@@ -238,7 +240,7 @@ class DiscoverySettings:
         search = "direct" if self.search == "auto" and (alone or _is_small(generator)) else self.search
         pictured = search != "direct" or self.method in SUPERVISED
         effort = EFFORTS[self.effort]
-        scored = self.batch if search == "direct" else effort.scored
+        scored = max(4, self.batch) if search == "direct" else effort.scored
         if not optimised and generator.resolution > IMAGE_DISTANCE_LIMIT:
             # Directions that take a second should not be scored for minutes.
             scored = min(scored, max(4, 3 * effort.scored // 8))

@@ -72,7 +72,7 @@ class EvaluationSettings:
     amplitude: float = option(
         1.0, "Length of a shift in standard deviations along the direction.", above=0, at_most=_MAX_AMPLITUDE
     )
-    truncation_psi: float = option(1.0, "Truncation psi of the batches.", "--truncation")
+    truncation_psi: float = option(1.0, "Truncation psi of the batches.", "--truncation", at_least=-10, at_most=10)
     truncation_cutoff: int | None = option(None, "Truncate only this many first layers.", at_least=1, shown="all")
     class_index: int | None = option(
         None, "Class of a conditional generator.", "--class", at_least=0, shown="as discovered"

@@ -12,7 +12,7 @@ from ganwalk.options.command_line import PATH, Command, option_group
 
 # Of commands that compute without a device.
 thread_options = option_group(
-    click.option("--threads", type=click.IntRange(1), help="CPU threads [default: all cores]."),
+    click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads [default: all cores]."),
     click.option("-q", "--quiet", is_flag=True, help="No progress bar, only the result."),
 )
 # Of every command that runs a network.

@@ -50,6 +50,8 @@ class VideoFormat:
 
 def format_of(path: Path) -> VideoFormat:
     """The format that a name stands for; GanwalkError if it is none."""
+    if not path.name:
+        raise GanwalkError(f"{path} is a folder that exists: give a name in it, such as {path / 'walk.mp4'}")
     try:
         return _FORMATS[path.suffix.lower()]
     except KeyError:

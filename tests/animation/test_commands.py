@@ -176,6 +176,9 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(refused, directions):
     before = sorted(os.listdir())
     for arguments, message in (
         ((*BLOBS, "-o", "video.avi"), "must end in .mp4, .gif or .webp"),
+        ((*BLOBS, "-o", "."), "give a name in it, such as walk.mp4"),
+        ((*BLOBS, "--amplitude", "2"), "--amplitude is how far a direction goes: give --direction"),
+        ((*BLOBS, "--directions", directions, "--combine", "0=1", "--amplitude", "2"), "is how far a direction goes"),
         ((*BLOBS, "-o", "other.gif"), "exists: choose another name, or replace it with --force"),
         ((*BLOBS, "-o", "held.mp4"), "is in the way, and no unfinished animation"),
         ((*BLOBS, "-o", "found"), "found exists: choose another name"),

@@ -335,6 +335,8 @@ def test_large_generators_compare_early_features():
         ({"n_directions": 0}, "at least 1"),
         ({"amplitude": float("nan")}, "positive and finite"),
         ({"steps": -1}, "negative"),
+        ({"truncation_psi": 0.0}, "all images are one"),
+        ({"truncation_psi": 1e30}, "at most 10"),
         ({"class_index": 0}, "not class-conditional"),
     ],
 )
