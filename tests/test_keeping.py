@@ -145,6 +145,15 @@ def test_naming_leaves_no_lock():
     assert os.listdir() == [DIRECTIONS_FILE]
 
 
+def test_of_directions_found_in_one_second_the_last_written_are_the_newest():
+    for name, written in (("a", 1000.25), ("b", 1000.75), ("c", 1000.5)):
+        path = Path(name, DIRECTIONS_FILE)
+        path.parent.mkdir()
+        found(created="2026-01-01T00:00:00Z").save(path)
+        os.utime(path, (written, written))
+    assert newest_directions().path == Path("b", DIRECTIONS_FILE)
+
+
 def test_the_newest_directions_are_those_whose_file_says_so(run):
     for folder, created in (("a", "2026-03-01T00:00:00Z"), ("b", "2026-02-01T00:00:00Z"), ("c", "")):
         Path(folder).mkdir()

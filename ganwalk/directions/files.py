@@ -85,11 +85,12 @@ def newest_directions(folder: Path = Path()) -> Opened:
     for path in paths:
         try:
             directions = Directions.load(path)
-            written = as_timestamp(path.stat().st_mtime)
+            written = path.stat().st_mtime
         except (GanwalkError, OSError) as error:
             refusals.append(error)
         else:
-            found.append((directions.created or written, path, directions))
+            # Of one second, the one that was written last.
+            found.append(((directions.created or as_timestamp(written), written), path, directions))
     if not found:
         raise refusals[0]
     _, path, directions = max(found, key=lambda entry: entry[0])
