@@ -339,7 +339,7 @@ def load(scope: Scope, results: Path) -> dict[str, dict[str, Any]]:
 def series(found: Mapping[str, Any], dataset: str, objective: str, kind: str) -> dict[str, np.ndarray]:
     """The scores that all seeds of one setting have; empty if it has not been run."""
     runs = [run["scores"] for name, run in found.items() if name.startswith(f"{dataset}-{objective}-{kind}-")]
-    # Of runs that are different versions, the older lack the metrics that came between.
+    # Of runs of different versions, the older lack the metrics that came between.
     common = [score for score in runs[0] if all(score in run for run in runs)] if runs else []
     return {score: np.array([run[score] for run in runs]) for score in common}
 

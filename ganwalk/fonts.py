@@ -35,7 +35,8 @@ def readable(text: str) -> str:
 def unreadable(texts: Sequence[str]) -> str:
     """The characters that no font of this machine has, each once."""
     characters = "".join(dict.fromkeys("".join(texts)))
-    return "".join(character for character in characters if character not in _places(characters))
+    places = _places(characters)
+    return "".join(character for character in characters if character not in places)
 
 
 def of_people(texts: Sequence[str]) -> dict[str, Any]:

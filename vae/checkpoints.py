@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ganwalk.errors import GanwalkError
-from ganwalk.resuming.agreement import check_same
+from ganwalk.resuming.agreement import RESUME_OR_START_ANEW, check_same
 from ganwalk.resuming.states import read_state, write_state
 from vae.models import VAE
 from vae.objectives.base import Objective
@@ -58,9 +58,7 @@ def load_checkpoint(path: Path, state: TrainingState, settings: TrainingSettings
         saved = to_json(from_json(json.loads(values["settings"]), path, written=True))
     except Exception as error:
         raise GanwalkError(f"{path} is not a checkpoint of vae.train: start anew with --force") from error
-    check_same(
-        path, saved, to_json(settings), "resume with its options, start anew with --force, or choose another --out"
-    )
+    check_same(path, saved, to_json(settings), RESUME_OR_START_ANEW)
     try:
         state.model.load_state_dict(values["model"])
         state.objective.load_state_dict(values["objective"])

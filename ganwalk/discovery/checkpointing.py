@@ -15,15 +15,12 @@ from ganwalk.discovery.settings import APART, DiscoverySettings
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.options import completed
-from ganwalk.resuming.agreement import check_same
+from ganwalk.resuming.agreement import RESUME_OR_START_ANEW, START_ANEW, check_same
 from ganwalk.resuming.states import read_state, write_state
 
 # The checkpoint of a run, and the pattern of it and of those beside it, of the ranges of layers after the first.
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_FILES = "checkpoint*.pt"
-
-_ANEW = "start anew with --force, or choose another --out"
-_REMEDY = f"resume with its options, {_ANEW}"
 
 Stage = TypeVar("Stage", bound=Progress | Training)
 
@@ -102,7 +99,7 @@ def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage | No
     """
     if not path.exists():
         raise GanwalkError(f"nothing to resume: {path} does not exist; run without --resume")
-    damaged = f"{path} is not a checkpoint of ganwalk discover: {_ANEW}"
+    damaged = f"{path} is not a checkpoint of ganwalk discover: {START_ANEW}"
     try:
         saved = read_state(path)
         before = completed(DiscoverySettings, json.loads(saved["fingerprint"]))
@@ -114,7 +111,7 @@ def load_checkpoint(path: Path, run: str, kind: type[Stage]) -> tuple[Stage | No
     if before["scored"] is None:
         # Before there were these settings.
         before |= {"scored": before["batch"], "precision": "float32"}
-    check_same(path, _that_matter(before), _that_matter(json.loads(run)), _REMEDY)
+    check_same(path, _that_matter(before), _that_matter(json.loads(run)), RESUME_OR_START_ANEW)
     try:
         return None if stored is None else kind(**stored), polishing
     except TypeError as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import read_text, try_locked, write_json, write_text
-from ganwalk.resuming.agreement import check_same
+from ganwalk.resuming.agreement import RESUME_OR_START_ANEW, check_same
 
 _FILE, _ERROR = "run.json", "error.txt"
 
@@ -107,7 +107,7 @@ class Ledger:
             path,
             stored.facts,
             _plain(job.facts),
-            "resume with its options, start anew with --force, or choose another --out",
+            RESUME_OR_START_ANEW,
         )
         return stored if job.suffices(stored.result) else None
 

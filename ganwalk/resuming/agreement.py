@@ -8,6 +8,10 @@ from typing import Any
 
 from ganwalk.errors import GanwalkError
 
+# What to do about a run of others in a folder that --out named.
+START_ANEW = "start anew with --force, or choose another --out"
+RESUME_OR_START_ANEW = f"resume with its options, {START_ANEW}"
+
 
 def differing(before: Any, now: Any, path: str = "") -> list[str]:
     """Names of the facts that differ, such as "settings.steps", in order."""
