@@ -153,7 +153,8 @@ def test_names_are_drawn_beside_stored_samples(toy):
     latents = DrawnSamples(SEEDS).styles(toy)
     directions = directions_of(toy, "w")
     short, long = (
-        traversal_grid(toy, directions, 1, StoredSamples(latents, "w", names), steps=2)
+        # Wide enough for the caption in one line.
+        traversal_grid(toy, directions, 1, StoredSamples(latents, "w", names), steps=9)
         for names in (("a", "b"), ("photo.jpg", "another photo.jpg"))
     )
     assert long.width > short.width and long.height == short.height
