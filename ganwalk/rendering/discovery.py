@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganwalk.directions import DIRECTIONS_FILE
 from ganwalk.directions.files import replace_directions
-from ganwalk.discovery.results import DiscoveryResult
+from ganwalk.discovery.results import Basis, DiscoveryResult
 from ganwalk.files import atomic_path, write_json
 from ganwalk.generators.base import Generator
 from ganwalk.generators.preview import FAITHFUL, fit_preview
@@ -24,6 +25,17 @@ _WHOLE_PICTURES = 128
 _FEW_ROWS = 4
 # Whole images that previews are fitted to.
 _FITTED = 3
+# Of the found basis, and colours and lines of those that it is compared with.
+_FOUND = "#1f4e9c"
+_STYLES: dict[str, Any] = {
+    "pca": ("#c2571a", "--"),
+    "random": ("#5b5b5b", ":"),
+    "sefa": ("#2e7d4f", "-."),
+    "jacobian": ("#7a4fa3", (0, (1, 1))),
+    "local": ("#9c8420", (0, (5, 1, 1, 1))),
+    "rtd": ("#1f4e9c", ":"),
+    "all layers": ("#7a3b3b", "--"),
+}
 
 
 @dataclass(frozen=True)
@@ -99,46 +111,62 @@ def write_outputs(result: DiscoveryResult, generator: Generator, out: Path, shee
 
 
 def plot_history(result: DiscoveryResult, path: Path) -> None:
-    """The loss of every step and on the held batch; for RTD also the other bases' levels."""
+    """The loss of every step and on the held batch; for RTD also the other bases' levels.
+
+    The levels are the generator's: beside the curve of a search on a student they are a panel of their own.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
+    topological = result.settings.method in ("rtd", "auto")
+    bases = result.bases if topological and not result.early else ()
+    apart = result.student is not None and len(bases) > 1
+    figure = Figure(figsize=(12, 4) if apart else (9, 4), layout="constrained")
+    panels: Any = figure.subplots(1, 2 if apart else 1, squeeze=False, width_ratios=[2, 1] if apart else None)[0]
+    axes = panels[0]
     steps = [row for row in result.history if "loss" in row]
     held = [row for row in result.history if "held" in row]
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    axes: Any = figure.subplots()
     if steps:
         x = [row["step"] for row in steps]
         axes.plot(x, [row["loss"] for row in steps], color="#b8c4d6", lw=0.7, label="loss of each step")
     axes.plot(
         [row["step"] for row in held],
         [row["held"] for row in held],
-        color="#1f4e9c",
+        color=_FOUND,
         lw=2,
         marker="o",
         ms=3,
         label="held batch, all directions",
     )
-    styles: dict[str, Any] = {
-        "pca": ("#c2571a", "--"),
-        "random": ("#5b5b5b", ":"),
-        "sefa": ("#2e7d4f", "-."),
-        "jacobian": ("#7a4fa3", (0, (1, 1))),
-        "local": ("#9c8420", (0, (5, 1, 1, 1))),
-        "rtd": ("#1f4e9c", ":"),
-        "all layers": ("#7a3b3b", "--"),
-    }
-    topological = result.settings.method in ("rtd", "auto")
-    for basis in result.bases[1:] if topological else ():
-        colour, line = styles[basis.name]
-        label = f"{basis.name.upper() if basis.name == 'pca' else basis.name} basis"
-        axes.axhline(basis.scores.mean_rtd, color=colour, ls=line, lw=1.5, label=label)
-    axes.set_xlabel("step")
+    if apart:
+        _plot_levels(panels[1], bases)
+    else:
+        for basis in bases[1:]:
+            colour, line = _STYLES[basis.name]
+            axes.axhline(basis.scores.mean_rtd, color=colour, ls=line, lw=1.5, label=f"{_called(basis)} basis")
+    axes.set_xlabel("step" if result.student is None else "step on the student")
     axes.set_ylabel("RTD (lower keeps the shape better)" if topological else f"loss of {result.settings.method}")
-    axes.spines[["top", "right"]].set_visible(False)
     # Steps are whole, also where there are few.
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for panel in panels:
+        panel.spines[["top", "right"]].set_visible(False)
     # Beside the curves, which may be anywhere.
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=130)
+
+
+def _plot_levels(axes: Any, bases: Sequence[Basis]) -> None:
+    """What bases score on the generator: a bar for each, the found one first."""
+    levels = [basis.scores.mean_rtd for basis in bases]
+    colours = [_FOUND, *(_STYLES[basis.name][0] for basis in bases[1:])]
+    bars = axes.barh(range(len(bases)), levels, color=colours, height=0.6)
+    axes.bar_label(bars, fmt="{:.3g}", padding=3, fontsize=9)
+    axes.margins(x=0.2)
+    axes.set_yticks(range(len(bases)), ["found", *map(_called, bases[1:])])
+    axes.invert_yaxis()
+    axes.set_xlabel("RTD on the generator, mean of all directions")
+
+
+def _called(basis: Basis) -> str:
+    return "PCA" if basis.name == "pca" else basis.name

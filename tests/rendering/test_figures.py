@@ -35,6 +35,19 @@ def test_short_runs_have_whole_steps_and_a_legend_beside_the_curves(blobs, drawn
     assert axes.get_legend() is None and not legend.get_window_extent().overlaps(axes.get_window_extent())
 
 
+def test_levels_of_the_generator_are_not_drawn_into_the_curve_of_a_student(blobs, drawn, tmp_path):
+    few = {"n_directions": 2, "steps": 2, "batch": 8, "compared": ("pca", "random")}
+    direct = run_discovery(blobs, DiscoverySettings(search="direct", **few))
+    student = run_discovery(blobs, DiscoverySettings(search="student", polish=0, **few))
+    for result in (direct, student):
+        plot_history(result, tmp_path / "loss.png")
+    (both,), (curve, levels) = (figure.axes for figure in drawn)
+    assert len(both.lines) == 2 + len(direct.bases) - 1 and len(curve.lines) == 2
+    assert "student" in curve.get_xlabel() and "generator" in levels.get_xlabel()
+    assert [bar.get_width() for bar in levels.patches] == [basis.scores.mean_rtd for basis in student.bases]
+    assert [label.get_text() for label in levels.get_yticklabels()][:2] == ["found", "PCA"]
+
+
 def test_what_has_no_value_and_what_is_negative_can_be_told_apart(blobs, drawn, tmp_path):
     directions = Directions(blobs.rotation.clone()[:3], torch.ones(3), "z", blobs.identity)
     few = {"encoder_pairs": 20, "encoder_steps": 2, "metrics": "quick", "samples": 4, "reconstructor": False}
