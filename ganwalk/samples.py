@@ -35,6 +35,7 @@ class Samples(Protocol):
         labels: what each is called, such as "seed 3".
         titles: the same at the start of a sentence, such as "Seed 3".
         summary: all of them within a sentence, such as "seeds 1, 2".
+        origin: whose they are, where labels leave that open, such as "NVIDIA's seeds"; else empty.
         truncation_psi: distance from the mean style that is kept; 1 truncates nothing.
         truncation_cutoff: truncate only this many first layers; None truncates all.
     """
@@ -45,6 +46,8 @@ class Samples(Protocol):
     def titles(self) -> tuple[str, ...]: ...
     @property
     def summary(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
     @property
     def truncation_psi(self) -> float: ...
     @property
@@ -122,6 +125,10 @@ class DrawnSamples:
     def summary(self) -> str:
         whose = "NVIDIA's " if self.seed_style == "nvidia" else ""
         return f"{whose}seed{'s' * (len(self) > 1)} {', '.join(map(str, self.seeds))}"
+
+    @property
+    def origin(self) -> str:
+        return f"NVIDIA's seed{'s' * (len(self) > 1)}" if self.seed_style == "nvidia" else ""
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -209,6 +216,10 @@ class StoredSamples:
     @property
     def summary(self) -> str:
         return ", ".join(self.labels)
+
+    @property
+    def origin(self) -> str:
+        return ""
 
     def __len__(self) -> int:
         return len(self.latents)

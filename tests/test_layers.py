@@ -33,6 +33,7 @@ from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_g
 from ganwalk.rendering.report import ReportSettings, write_report
 from ganwalk.rendering.report.reproduce import discover_command
 from ganwalk.samples import DrawnSamples
+from ganwalk.sheets import Sheet
 
 SET = ((0, 1), (4, 4))
 ONE = DrawnSamples((1,))
@@ -273,6 +274,21 @@ def test_pictures_and_reports_of_all_kinds(toy, tmp_path):
         write_report(tmp_path / "r.html", toy, directions, ReportSettings(seeds=(1,), steps=3))
         assert "2: layers 0-1, 4" in (tmp_path / "r.html").read_text()
         assert len(suggest_names(toy, directions, NamingSettings(samples=2), reader=None)) == 3
+
+
+def test_captions_say_whose_seeds_and_which_layers_of_each_part(toy, monkeypatch):
+    captions = []
+    finish = Sheet.finish
+    monkeypatch.setattr(Sheet, "finish", lambda self, caption: captions.append(caption) or finish(self, caption))
+    own = plain(toy, own_layers=(None, (2, 3), SET))
+    theirs = DrawnSamples((1, 2), seed_style="nvidia")
+    for edit in ([Move(0), Move(1, -2.0)], [Move(0, 1.0, (0, 0)), Move(2, 1.0, (0, 0))]):
+        combination_grid(toy, own, edit, theirs, steps=2)
+    traversal_grid(toy, own, 0, ONE, steps=2)
+    apart, shared, plainly = captions
+    assert "0 +1 σ in all layers and 1 −2 σ in layers 2-3 ·" in apart and apart.endswith("NVIDIA's seeds")
+    assert "0 +1 σ and 2 +1 σ ·" in shared and "w, layer 0 ·" in shared
+    assert "seed" not in plainly
 
 
 def test_the_explorer_shows_all_kinds(toy, tmp_path):

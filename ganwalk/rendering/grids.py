@@ -96,16 +96,21 @@ def combination_grid(
 ) -> Image.Image:
     """Rows: samples; columns: from the sample itself to the whole of an edit; otherwise as `traversal_grid`."""
     fractions = _spread(0.0, 1.0, steps)
-    title = " and ".join(f"{directions.title(move.index)} {move.amplitude:+g} σ".replace("-", "−") for move in edit)
-    # Moves name their layers one by one, if at all.
-    shared = edit[0].layers if edit and all(move.layers == edit[0].layers for move in edit) else None
+    limits = [move.layers or directions.layers_of(move.index) for move in edit]
+    # Said once of moves that share them.
+    shared = len(set(limits)) == 1
+    words = [f" in {in_words(layers)}" * (not shared) for layers in limits]
+    title = " and ".join(
+        f"{directions.title(move.index)} {move.amplitude:+g} σ".replace("-", "−") + where
+        for move, where in zip(edit, words, strict=True)
+    )
     return _samples_grid(
         generator,
         directions,
         edit,
         fractions,
         [f"{100 * fraction:.0f} %" for fraction in fractions],
-        _caption(title, directions, "", samples, shared or directions.layers),
+        _caption(title, directions, "", samples, limits[0] if shared else None),
         samples,
         saliency=saliency,
         batch=batch,
@@ -316,7 +321,6 @@ def _caption(title: str, directions: Directions, reach: str, samples: Samples, l
         Path(directions.generator.reference).name,
         directions.method,
         directions.space + (f", {in_words(layers)}" if layers else ""),
-        *([reach] if reach else []),
+        reach,
     ]
-    truncation = describe_truncation(samples)
-    return " · ".join([*parts, truncation] if truncation else parts)
+    return " · ".join(filter(None, [*parts, describe_truncation(samples), samples.origin]))
