@@ -446,6 +446,8 @@ def test_truncation_can_stop_at_a_layer(run, refused, tmp_path):
         assert "no effect without truncation" in refused(*command, "--truncation-cutoff", 3)
         code, _, text = run(*command, "--truncation", "0.5", "--truncation-cutoff", 0)
         assert code == 2 and "0 is not in the range" in text
+        # Beyond it, pictures are noise, and numbers overflow.
+        assert run(*command, "--truncation", "20")[0] == 2 == run(*command, "--amplitude", "1e6")[0]
     Path("directions.safetensors").unlink()
     assert run("discover", "-g", "blobs", *FAST)[0] == 0
     assert "no styles of layers" in refused("render", "-d", 0, "--truncation", "0.5", "--truncation-cutoff", 1)

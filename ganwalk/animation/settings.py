@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.options import TextForm, check_settings, option
+from ganwalk.options.latents import MAX_PSI
 
 if TYPE_CHECKING:
     from ganwalk.generators.base import Generator
@@ -20,7 +21,7 @@ _SEEN = 256
 
 
 def parse_truncation(text: str) -> tuple[float, float]:
-    """The first and last psi of "0.7" or "0.5..1"; GanwalkError if the text is none of these."""
+    """The first and last psi of "0.7" or "0.5..1"; GanwalkError if the text is none of these, or too large."""
     first, dots, last = text.partition("..")
     try:
         ends = float(first), float(last if dots else first)
@@ -28,6 +29,10 @@ def parse_truncation(text: str) -> tuple[float, float]:
         ends = math.nan, math.nan
     if not all(map(math.isfinite, ends)):
         raise GanwalkError(f"--truncation {one_line(text, 40)!r} is neither a number such as 0.7 nor a sweep: 0.5..1")
+    if max(map(abs, ends)) > MAX_PSI:
+        raise GanwalkError(
+            f"--truncation {one_line(text, 40)!r} is out of bounds: between -{MAX_PSI:g} and {MAX_PSI:g}"
+        )
     return ends
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ganwalk.errors import GanwalkError
 from ganwalk.options import check_settings, option
+from ganwalk.options.latents import check_images_differ, class_field, cutoff_field, psi_field
 
 if TYPE_CHECKING:
     from ganwalk.generators.base import Generator
@@ -65,11 +65,9 @@ class ReachSettings:
         at_least=0,
         shown="the image, or above 128 px the last layer of at most 32 px",
     )
-    truncation_psi: float = option(1.0, "Truncation psi of the samples.", "--truncation")
-    truncation_cutoff: int | None = option(None, "Truncate only this many first layers.", at_least=1, shown="all")
-    class_index: int | None = option(
-        None, "Class of a conditional generator.", "--class", at_least=0, shown="as discovered"
-    )
+    truncation_psi: float = psi_field("samples")
+    truncation_cutoff: int | None = cutoff_field()
+    class_index: int | None = class_field()
     chunk: int | None = option(
         None, "Images synthesised at once (memory).", at_least=1, shown="64, fewer for large networks"
     )
@@ -77,8 +75,7 @@ class ReachSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if self.truncation_psi == 0:
-            raise GanwalkError("truncation must not be 0, where all images are one")
+        check_images_differ(self.truncation_psi)
 
     def resolve(self, generator: Generator) -> ReachSettings:
         """These settings with samples and steps filled in, and every value checked against the generator."""

@@ -11,6 +11,7 @@ import click
 
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import PATH, Number, option_group
+from ganwalk.options.latents import MAX_AMPLITUDE, MAX_PSI
 from ganwalk.options.ranges import SEED_STYLES
 from ganwalk.terminal import download_watch
 
@@ -39,7 +40,9 @@ generator_option = click.option(
     "-g", "--generator", "name", help="Checkpoint or name [default: the one the directions belong to]."
 )
 force_option = click.option("--force", is_flag=True, help="Replace what is there already.")
-truncation_option = click.option("--truncation", type=Number(), default=1.0, show_default=True, help="Truncation psi.")
+truncation_option = click.option(
+    "--truncation", type=Number(-MAX_PSI, MAX_PSI), default=1.0, show_default=True, help="Truncation psi."
+)
 cutoff_option = click.option(
     "--truncation-cutoff",
     type=click.IntRange(1),
@@ -71,7 +74,7 @@ layers_option = click.option(
 )
 
 
-_POSITIVE = Number(0, min_open=True)
+_LENGTH = Number(0, MAX_AMPLITUDE, min_open=True)
 
 
 class Amplitude(click.ParamType):
@@ -82,12 +85,12 @@ class Amplitude(click.ParamType):
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float | None:
         if value == REACH:
             return None
-        return float(_POSITIVE.convert(value, parameter, context))
+        return float(_LENGTH.convert(value, parameter, context))
 
 
 plain_amplitude_option = click.option(
     "--amplitude",
-    type=_POSITIVE,
+    type=_LENGTH,
     default=AMPLITUDE,
     show_default=True,
     help="Ends, in σ.",

@@ -14,6 +14,7 @@ from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.base import Generator, check_layers, device_of
 from ganwalk.generators.channels import channelled
 from ganwalk.layers import Layers
+from ganwalk.options.latents import MAX_AMPLITUDE
 from ganwalk.options.ranges import format_layers, parse_layers
 from ganwalk.samples import Samples
 
@@ -72,7 +73,7 @@ def parse_edit(text: str, directions: Directions, layers: Layers | None = None) 
     Args:
         layers: of the moves that name none.
     Raises:
-        GanwalkError: the text is no such list, or names a direction twice or one that does not exist.
+        GanwalkError: the text is no such list, goes too far, or names a direction twice or one that does not exist.
     """
     moves: list[Move] = []
     for part in text.split(","):
@@ -85,6 +86,8 @@ def parse_edit(text: str, directions: Directions, layers: Layers | None = None) 
             amplitude = math.nan
         if not math.isfinite(amplitude):
             raise GanwalkError(f"the edit {one_line(text, 80)!r} is not a list such as smile=2,pose=-1 or 3=1.5@0-3+7")
+        if abs(amplitude) > MAX_AMPLITUDE:
+            raise GanwalkError(f"the edit {one_line(text, 80)!r} goes too far: at most {MAX_AMPLITUDE:g} σ either way")
         index = directions.find(name)
         if any(move.index == index for move in moves):
             raise GanwalkError(f"the edit {one_line(text, 80)!r} names direction {directions.title(index)} twice")

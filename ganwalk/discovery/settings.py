@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ganwalk.errors import GanwalkError
 from ganwalk.layers import AUTO, hull_of, in_words
 from ganwalk.options import TextForm, check_settings, option
+from ganwalk.options.latents import amplitude_field, check_images_differ, class_field, cutoff_field, psi_field
 from ganwalk.options.quantities import BYTES, DURATION
 from ganwalk.options.ranges import LAYERS_OR_AUTO
 from ganwalk.rtd.choices import SCALE_GRADIENTS
@@ -105,7 +106,7 @@ class DiscoverySettings:
         at_least=0,
         shown="the image, or early features of large generators",
     )
-    amplitude: float = option(2.0, "Length of a shift in standard deviations along the direction.", above=0)
+    amplitude: float = amplitude_field(2.0, "Length of a shift in standard deviations along the direction.")
     ramp: float = option(
         0.5,
         "Share of the amplitude at the first step: shifts grow to the whole during the first half.",
@@ -134,11 +135,9 @@ class DiscoverySettings:
         choices=SCALE_GRADIENTS,
     )
     lr: float = option(0.05, "Learning rate of Adam on the parameters of the directions.", above=0)
-    truncation_psi: float = option(1.0, "Truncation psi of the batches.", "--truncation", at_least=-10, at_most=10)
-    truncation_cutoff: int | None = option(None, "Truncate only this many first layers.", at_least=1, shown="all")
-    class_index: int | None = option(
-        None, "Class of a conditional generator.", "--class", at_least=0, shown="drawn anew for each image"
-    )
+    truncation_psi: float = psi_field("batches")
+    truncation_cutoff: int | None = cutoff_field()
+    class_index: int | None = class_field("drawn anew for each image")
     search: str = option(
         "auto",
         "Where rtd searches: on a student, a small network fitted to features of the generator, or directly on the "
@@ -199,8 +198,7 @@ class DiscoverySettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if self.truncation_psi == 0:
-            raise GanwalkError("truncation must not be 0, where all images are one")
+        check_images_differ(self.truncation_psi)
 
     def resolve(self, generator: Generator) -> DiscoverySettings:
         """These settings with every None filled in and every value checked against the generator."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.options import FILES, check_settings, option
+from ganwalk.options.latents import amplitude_field, check_images_differ, class_field, cutoff_field, psi_field
 
 if TYPE_CHECKING:
     from ganwalk.generators.base import Generator
@@ -18,8 +19,6 @@ LEAST = 4
 _NO_TOPOLOGY = "fewer have no topology to compare"
 # Settings by which batches are drawn: of discoveries, too.
 OF_BATCHES = ("truncation_psi", "truncation_cutoff", "class_index")
-# Beyond it, images have long been saturated, and numbers overflow.
-_MAX_AMPLITUDE = 1000.0
 
 
 @dataclass(frozen=True)
@@ -69,14 +68,10 @@ class EvaluationSettings:
         why=_NO_TOPOLOGY,
         shown="100, or 32 above 128 px",
     )
-    amplitude: float = option(
-        1.0, "Length of a shift in standard deviations along the direction.", above=0, at_most=_MAX_AMPLITUDE
-    )
-    truncation_psi: float = option(1.0, "Truncation psi of the batches.", "--truncation", at_least=-10, at_most=10)
-    truncation_cutoff: int | None = option(None, "Truncate only this many first layers.", at_least=1, shown="all")
-    class_index: int | None = option(
-        None, "Class of a conditional generator.", "--class", at_least=0, shown="as discovered"
-    )
+    amplitude: float = amplitude_field(1.0, "Length of a shift in standard deviations along the direction.")
+    truncation_psi: float = psi_field("batches")
+    truncation_cutoff: int | None = cutoff_field()
+    class_index: int | None = class_field()
     reconstructor: bool = option(True, "Train a network that tells directions apart (slow).")
     representation: bool = option(
         False, "Train an encoder from images to coordinates along the directions, and score its codes (slow)."
@@ -111,8 +106,7 @@ class EvaluationSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if self.truncation_psi == 0:
-            raise GanwalkError("truncation must not be 0, where all images are one")
+        check_images_differ(self.truncation_psi)
         if self.encoder_width % 4:
             raise GanwalkError(f"encoder-width must be a multiple of 4, not {self.encoder_width}")
         if self.latents and self.representation:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ganwalk.errors import GanwalkError
 from ganwalk.options import check_settings, option
+from ganwalk.options.latents import amplitude_field, check_images_differ, class_field, cutoff_field, psi_field
 
 if TYPE_CHECKING:
     from ganwalk.generators.base import Generator
@@ -36,27 +36,22 @@ class NamingSettings:
         why="one alone has nothing to vary",
         shown=f"{_SAMPLES}, or {_FEW} above {_LARGE} px",
     )
-    amplitude: float = option(
-        1.0, "Length of a shift in standard deviations along the direction.", above=0, at_most=1000
-    )
+    amplitude: float = amplitude_field(1.0, "Length of a shift in standard deviations along the direction.")
     purity: float = option(
         0.4,
         "Share of a direction's effects that its factor must have; with less it is called unclear.",
         at_least=0,
         at_most=1,
     )
-    truncation_psi: float = option(1.0, "Truncation psi of the samples.", "--truncation")
-    truncation_cutoff: int | None = option(None, "Truncate only this many first layers.", at_least=1, shown="all")
-    class_index: int | None = option(
-        None, "Class of a conditional generator.", "--class", at_least=0, shown="as discovered"
-    )
+    truncation_psi: float = psi_field("samples")
+    truncation_cutoff: int | None = cutoff_field()
+    class_index: int | None = class_field()
     batch: int = option(8, "Images at once (memory).", at_least=1)
     seed: int = option(0, "Seed of the samples.", at_least=0, at_most=2**32)
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if self.truncation_psi == 0:
-            raise GanwalkError("truncation must not be 0, where all images are one")
+        check_images_differ(self.truncation_psi)
 
     def resolve(self, generator: Generator) -> NamingSettings:
         """These settings with the samples filled in."""

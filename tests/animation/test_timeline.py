@@ -83,6 +83,9 @@ def test_truncations_as_people_type_them():
     for wrong in ("", "a", "0.5..", "..1", "0.5-1", "nan", "0..inf"):
         with pytest.raises(GanwalkError, match=r"neither a number such as 0\.7 nor a sweep"):
             parse_truncation(wrong)
+    for far in ("10.5", "0..-11"):
+        with pytest.raises(GanwalkError, match="out of bounds: between -10 and 10"):
+            parse_truncation(far)
 
 
 @pytest.mark.parametrize("change", [{"fps": 0}, {"seconds": 0.0}, {"size": 8}, {"pace": "odd"}, {"interpolation": "x"}])

@@ -254,6 +254,7 @@ def test_edits_are_typed_by_name_or_number(large):
         ("smile=inf", "not a list such as"),
         ("smile=2,,", "not a list such as"),
         ("smile=2@x", "not a range"),
+        ("smile=1,0=-1e20", "goes too far: at most 1000 σ"),
         ("grin=2", "no direction is called 'grin'.*names are"),
         ("9=2", "directions 0 to 5"),
         ("smile=1,5=2", "names direction 5 · Smile twice"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ganwalk.errors import GanwalkError
 from ganwalk.options import FILES, check_settings, option
+from ganwalk.options.latents import amplitude_field, class_field, cutoff_field, psi_field
 from ganwalk.options.ranges import LAYERS, SEED_STYLES, SEEDS
 
 if TYPE_CHECKING:
@@ -30,15 +31,13 @@ class ReportSettings:
     seeds: tuple[int, ...] | None = option(
         None, "Samples that every direction is shown on.", text=SEEDS, shown="1,2, or 1 above 128 px"
     )
-    amplitude: float = option(3.0, "Ends of the strips, in standard deviations along a direction.", above=0)
+    amplitude: float = amplitude_field(3.0, "Ends of the strips, in standard deviations along a direction.")
     steps: int | None = option(
         None, "Pictures from end to end.", at_least=2, at_most=101, shown="13, or 5 above 128 px, 3 above 512"
     )
-    truncation_psi: float = option(1.0, "Truncation psi of the samples.", "--truncation")
-    truncation_cutoff: int | None = option(None, "Truncate only this many first layers.", at_least=1, shown="all")
-    class_index: int | None = option(
-        None, "Class of a conditional generator.", "--class", at_least=0, shown="as discovered"
-    )
+    truncation_psi: float = psi_field("samples")
+    truncation_cutoff: int | None = cutoff_field()
+    class_index: int | None = class_field()
     layers: tuple[int, int] | tuple[tuple[int, int], ...] | None = option(
         None, "Shift only these layers.", text=LAYERS, shown="as discovered"
     )
