@@ -287,10 +287,12 @@ def test_a_full_disk(run, refused, monkeypatch):
     assert sorted(os.listdir("ganwalk-out")) == before and not Path("out.safetensors").exists()
 
 
-def test_convert_does_not_replace_unasked(run, refused):
+def test_convert_does_not_replace_unasked_nor_make_what_is_no_checkpoint(run, refused):
     shutil.copy(CHECKPOINT, "net.pkl")
     Path("out.safetensors").write_text("mine")
     assert "exists" in refused("convert", "net.pkl", "out.safetensors")
+    assert "blobs-dead is built in" in refused("convert", "blobs-dead", "blobs.safetensors")
+    assert "os.path:join is code" in refused("convert", "os.path:join", "code.safetensors")
     assert Path("out.safetensors").read_text() == "mine"
     assert "must end in .safetensors" in refused("convert", "net.pkl", "out.pkl")
     assert run("convert", "net.pkl", "out.safetensors", "--force")[0] == 0

@@ -204,8 +204,12 @@ def checkpoint_path(name_or_path: str | Path, progress: OnBytes | None = None) -
     Whoever reads it does so within `ganwalk.download.first_read`.
 
     Raises:
-        GanwalkError: the name is unknown, or its file cannot be had.
+        GanwalkError: the name is unknown, or its file cannot be had, or there is none: it is built in, or code.
     """
+    if str(name_or_path) in BLOBS:
+        raise GanwalkError(f"{name_or_path} is built in: there is no checkpoint of it")
+    if is_reference(name_or_path):
+        raise GanwalkError(f"{one_line(str(name_or_path))} is code: there is no checkpoint of it")
     if str(name_or_path) == "scenes":
         return shipped_file("scenes.safetensors")
     entry = catalog.find(name_or_path)
