@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import check_regular, open_regular
+from ganwalk.files.temporaries import PREFIX
 from ganwalk.options import TextForm
-from ganwalk.temporaries import PREFIX
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,11 +12,11 @@ from safetensors.torch import save_file
 from ganwalk.directions import Directions
 from ganwalk.directions.labels import Label
 from ganwalk.errors import GanwalkError
+from ganwalk.files.shipped import shipped_file
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.loading import load_generator
 from ganwalk.interchange import export_directions, import_directions, import_folder
 from ganwalk.interchange.export import export_paths, needs_layers
-from ganwalk.shipped import shipped_file
 
 
 def matrix(n=4, d=12, seed=0):

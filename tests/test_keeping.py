@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganwalk import files
+import ganwalk
 from ganwalk.directions import DIRECTIONS_FILE, Directions
 from ganwalk.directions.files import newest_directions, replace_directions, save_label
 from ganwalk.directions.labels import Label
@@ -114,7 +114,7 @@ def test_of_names_kept_beside_the_newest_count():
 def test_one_run_at_a_time_has_a_folder(run, monkeypatch):
     program = "import pathlib, time; from ganwalk.files import owned_folder\n"
     program += "with owned_folder(pathlib.Path('ganwalk-out')): print(1, flush=True); time.sleep(60)"
-    environment = {**os.environ, "PYTHONPATH": str(Path(files.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(ganwalk.__file__).parents[1])}
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment) as other:
         assert other.stdout.readline()
         code, _, text = run(*DISCOVER, "-n", 2)

@@ -17,7 +17,7 @@ from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch
 from vae.settings import CONFIG_FILE, MODEL_FILE, ScoringSettings, TrainingSettings, load_settings
 
 if TYPE_CHECKING:
-    from ganwalk.data_place import DataPlace
+    from ganwalk.files.data_place import DataPlace
     from vae.comparison import Group, ScoredRun
     from vae.data.base import ImageData
     from vae.models import VAE

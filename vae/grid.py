@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
 from ganwalk.files import owned_folder
+from ganwalk.files.data_place import DataPlace
 from ganwalk.ledger import Job, Ledger, Placement, Turn, run_jobs
 from ganwalk.resuming.agreement import check_same
 from vae.settings import (

@@ -11,9 +11,9 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from ganwalk import parallel
-from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_csv, write_json
+from ganwalk.files.data_place import DataPlace
 from ganwalk.terminal import quoted
 from vae.checkpoints import TrainingState
 from vae.data import load_dataset

@@ -10,8 +10,8 @@ import torch
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import read_text, write_bytes
+from ganwalk.files.tensors import TensorFileError, open_tensors
 from ganwalk.options.records import build_record
-from ganwalk.tensor_files import TensorFileError, open_tensors
 from vae.models import VAE, ModelConfig
 from vae.settings import MODEL_FILE
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import click
 
-from ganwalk.data_place import DataPlace
 from ganwalk.errors import GanwalkError
 from ganwalk.estimates import announcement
 from ganwalk.files import owned_folder
+from ganwalk.files.data_place import DataPlace
 from ganwalk.ledger import Placement, SharesMissing
 from ganwalk.ledger.command_line import ledger_options
 from ganwalk.options import Option, TextForm, options_of

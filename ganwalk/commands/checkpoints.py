@@ -71,8 +71,8 @@ def models(as_json: bool) -> None:
 def convert(source: Path, target: Path, force: bool) -> None:
     """Rewrite a checkpoint as safetensors: smaller, quick to load, and nothing in it can run."""
     from ganwalk.directions.files import holds_directions
-    from ganwalk.download import first_read
     from ganwalk.files import check_free
+    from ganwalk.files.download import first_read
     from ganwalk.generators.architectures import build_generator
     from ganwalk.generators.checkpoints import read_checkpoint
     from ganwalk.generators.checkpoints.native import write_native

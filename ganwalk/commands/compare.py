@@ -30,7 +30,7 @@ from ganwalk.progress import progress_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch, told_how_to_continue
 
 if TYPE_CHECKING:
-    from ganwalk.data_place import DataPlace
+    from ganwalk.files.data_place import DataPlace
     from ganwalk.ledger import Placement
 
 # The scoring batch of comparisons shares no latent with the discoveries' own.

@@ -33,8 +33,8 @@ from ganwalk.tables import table_lines
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 
 if TYPE_CHECKING:
-    from ganwalk.data_place import DataPlace
     from ganwalk.evaluation import Evaluation
+    from ganwalk.files.data_place import DataPlace
 
 
 @click.command(epilog="Example: ganwalk evaluate --directions ganwalk-out/directions.safetensors --amplitude 2")

@@ -16,10 +16,10 @@ from ganwalk.options.ranges import SEED_STYLES
 from ganwalk.terminal import download_watch
 
 if TYPE_CHECKING:
-    from ganwalk.data_place import DataPlace
     from ganwalk.directions import Directions
     from ganwalk.discovery.settings import DiscoverySettings
     from ganwalk.evaluation.settings import EvaluationSettings
+    from ganwalk.files.data_place import DataPlace
     from ganwalk.generators.base import Generator
     from ganwalk.interchange.latents import LatentsFile
 

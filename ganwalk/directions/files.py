@@ -11,7 +11,7 @@ from ganwalk.directions.labels import Label
 from ganwalk.directions.words import describe
 from ganwalk.errors import GanwalkError
 from ganwalk.files import DIRECTIONS_KEY, as_timestamp, locked
-from ganwalk.tensor_files import TensorFileError, open_tensors
+from ganwalk.files.tensors import TensorFileError, open_tensors
 
 # Cosine from which a direction is the one that was named: what another machine or a few more steps change.
 _SAME = 0.99

@@ -15,9 +15,9 @@ from ganwalk.directions.labels import Label
 from ganwalk.directions.reach import Reach
 from ganwalk.errors import GanwalkError
 from ganwalk.files import DIRECTIONS_KEY, check_regular, write_bytes
+from ganwalk.files.tensors import TensorFileError, open_tensors
 from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.options.records import as_tuples, build_record
-from ganwalk.tensor_files import TensorFileError, open_tensors
 
 _MAX_VALUES = 2**26
 # Of directions and of what they are made of: as many labels are read.

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganwalk.data_place import DataPlace
 from ganwalk.directions import DIRECTIONS_FILE
 from ganwalk.discovery.checkpointing import (
     CHECKPOINT_FILE,
@@ -30,6 +29,7 @@ from ganwalk.evaluation.factors import factor_reader
 from ganwalk.evaluation.meanings import OF_ALL, best_possible
 from ganwalk.evaluation.run import run_evaluation
 from ganwalk.evaluation.settings import EvaluationSettings
+from ganwalk.files.data_place import DataPlace
 from ganwalk.generators.base import Generator
 from ganwalk.ledger import Job, Ledger, Placement, Turn, run_jobs
 from ganwalk.options import completed

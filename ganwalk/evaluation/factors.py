@@ -213,6 +213,6 @@ def parse_attributes(text: str) -> list[str]:
 
 
 def _scenes_sha256() -> str:
-    from ganwalk.shipped import shipped_file
+    from ganwalk.files.shipped import shipped_file
 
     return hash_file(shipped_file("scenes.safetensors"))

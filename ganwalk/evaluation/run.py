@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganwalk.data_place import DataPlace
 from ganwalk.directions import CHANNELS, Directions
 from ganwalk.discovery.factors import FactorReader
 from ganwalk.discovery.view import View
@@ -25,6 +24,7 @@ from ganwalk.evaluation.result import Evaluation
 from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings, default_sizes
 from ganwalk.evaluation.unsupervised import change_scores, topology_scores
 from ganwalk.evaluation.views import view_of
+from ganwalk.files.data_place import DataPlace
 from ganwalk.generators.base import Generator, device_of
 from ganwalk.generators.channels import channelled
 from ganwalk.options import takes_settings

@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from ganwalk.download import OnBytes, obtain
 from ganwalk.errors import GanwalkError
 from ganwalk.files import cache_folder
-from ganwalk.shipped import shipped_file
+from ganwalk.files.download import OnBytes, obtain
+from ganwalk.files.shipped import shipped_file
 
 if sys.version_info >= (3, 11):
     import tomllib

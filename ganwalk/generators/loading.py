@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganwalk.download import OnBytes, first_read
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.files.download import OnBytes, first_read
+from ganwalk.files.shipped import shipped_file
 from ganwalk.generators import catalog
 from ganwalk.generators.architectures import build_generator, take_over
 from ganwalk.generators.base import GeneratorIdentity, size_in_words
@@ -23,7 +24,6 @@ from ganwalk.generators.calls import Interface
 from ganwalk.generators.checkpoints import Checkpoint, read_checkpoint
 from ganwalk.generators.external import ARCHITECTURES as EXTERNAL
 from ganwalk.generators.external import is_program, is_reference, load_program, load_reference
-from ganwalk.shipped import shipped_file
 
 BLOBS = {"blobs" if variant == "independent" else f"blobs-{variant}": variant for variant in VARIANTS}
 NAMES = ("scenes", *BLOBS)
@@ -201,7 +201,7 @@ def describe(
 def checkpoint_path(name_or_path: str | Path, progress: OnBytes | None = None) -> Path:
     """The file behind a name, downloaded if it is a catalog's and not here yet, or the path itself.
 
-    Whoever reads it does so within `ganwalk.download.first_read`.
+    Whoever reads it does so within `ganwalk.files.download.first_read`.
 
     Raises:
         GanwalkError: the name is unknown, or its file cannot be had, or there is none: it is built in, or code.

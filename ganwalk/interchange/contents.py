@@ -15,6 +15,9 @@ from torch import Tensor
 
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import DIRECTIONS_KEY, open_regular
+from ganwalk.files.npy import START as NPY_START
+from ganwalk.files.npy import NpyHeader, read_npy_header
+from ganwalk.files.tensors import TensorFileError, open_tensors
 from ganwalk.generators.checkpoints import format_of
 from ganwalk.generators.checkpoints.native import KEY
 from ganwalk.inert import torch_reader
@@ -23,9 +26,6 @@ from ganwalk.inert.numpy_values import plain_number, stored_array
 from ganwalk.inert.pickle_reader import PickleError, Record
 from ganwalk.inert.reading import PICKLE_STARTS, ZIP_START, read_inert
 from ganwalk.inert.tensors import StoredTensor
-from ganwalk.npy_files import START as NPY_START
-from ganwalk.npy_files import NpyHeader, read_npy_header
-from ganwalk.tensor_files import TensorFileError, open_tensors
 
 # More than any directions or latents that are read (`ganwalk.interchange.matrices`, `.latents`).
 MAX_VALUES = 2**25

@@ -27,7 +27,7 @@ def data_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapped(*args: Any, data_root: Path | None, download: bool, **kwargs: Any) -> Any:
-        from ganwalk.data_place import DataPlace
+        from ganwalk.files.data_place import DataPlace
 
         return command(*args, data=DataPlace(data_root, download), **kwargs)
 

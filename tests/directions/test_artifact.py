@@ -16,10 +16,10 @@ from ganwalk.directions.files import save_label
 from ganwalk.directions.labels import Label
 from ganwalk.errors import GanwalkError
 from ganwalk.files import DIRECTIONS_KEY
+from ganwalk.files.shipped import shipped_file
 from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.loading import load_directions_generator
 from ganwalk.samples import DrawnSamples, StoredSamples
-from ganwalk.shipped import shipped_file
 
 
 def directions_of(generator, n=3, space="w", **changes):

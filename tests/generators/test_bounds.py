@@ -17,8 +17,8 @@ import torch
 from safetensors.torch import save_file
 
 from ganwalk.errors import GanwalkError
+from ganwalk.files.tensors import TensorFileError, open_tensors
 from ganwalk.interchange.contents import read_contents
-from ganwalk.tensor_files import TensorFileError, open_tensors
 from tests.generators.snapshots import PERSISTENT, dump, network
 from tests.inert.hostile_files import archive, global_, integer, shared_dicts, string, text, times, zipped_tensor
 

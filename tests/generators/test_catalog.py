@@ -11,9 +11,9 @@ import pytest
 from ganwalk import progress
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
+from ganwalk.files.shipped import shipped_file
 from ganwalk.generators import catalog
 from ganwalk.generators.loading import NAMES, load_generator
-from ganwalk.shipped import shipped_file
 from tests.weights_server import WeightsServer, cut_after, status
 
 FAST = ["--method", "random", "--batch", "4", "--n-directions", "2", "-q"]

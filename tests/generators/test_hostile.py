@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from ganwalk.errors import GanwalkError
+from ganwalk.files.shipped import shipped_file
 from ganwalk.generators.checkpoints import read_checkpoint
 from ganwalk.generators.checkpoints.native import KEY, write_native
 from ganwalk.generators.loading import load_generator
-from ganwalk.shipped import shipped_file
 from tests.generators import test_stylegan3 as stylegan3
 from tests.generators.snapshots import PERSISTENT, dump, generator_network, network, snapshot
 from tests.generators.test_checkpoints import toy

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from ganwalk import temporaries
 from ganwalk.errors import GanwalkError
+from ganwalk.files import temporaries
 from ganwalk.ledger import Job, Ledger
 
 JOB = Job("rtd-3", {"settings": {"steps": 5, "layers": (0, 1)}, "seed": 3}, print)

@@ -18,7 +18,7 @@ from tools.suite import NO_TESTS, ROOT
         ("ganwalk/generators/checkpoints/stored.py", "tests/generators"),
         ("ganwalk/explore/style.css", "tests/explore"),
         ("ganwalk/commands/discover.py", "tests/test_commands.py"),
-        ("ganwalk/files.py", "tests/test_files.py"),
+        ("ganwalk/samples.py", "tests/test_samples.py"),
         ("vae/step.py", "tests/vae"),
         ("vae/metrics/mig.py", "tests/vae/metrics"),
         ("tools/check.py", "tests/tools"),

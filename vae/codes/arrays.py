@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.npy_files import NpyHeader, read_npy_header
+from ganwalk.files.npy import NpyHeader, read_npy_header
 from vae.codes.source import ROWS, Block, CodesSource, Numbering, damaged, told
 from vae.metrics.arrays import Array
 

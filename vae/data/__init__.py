@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ganwalk.errors import GanwalkError
 
 if TYPE_CHECKING:
-    from ganwalk.download import OnBytes
+    from ganwalk.files.download import OnBytes
     from vae.data.base import ImageData
 
 DATASETS: Mapping[str, str] = {

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ganwalk.download import OnBytes
-from ganwalk.temporaries import temporary_beside
+from ganwalk.files.download import OnBytes
+from ganwalk.files.temporaries import temporary_beside
 from vae.data.mat import unpacked_bytes
 from vae.data.public_files import Access, PublicFile, reading
 from vae.data.stored import StoredImages, data_folder, halved, keep, kept, scratch

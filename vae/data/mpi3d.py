@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganwalk.download import OnBytes
+from ganwalk.files.download import OnBytes
 from vae.data.file_rows import FileRows
 from vae.data.npz import array_blocks, rows_in_place
 from vae.data.public_files import Access, PublicFile, reading

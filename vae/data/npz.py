@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from ganwalk.npy_files import read_npy_header
+from ganwalk.files.npy import read_npy_header
 from vae.data.file_rows import FileRows
 
 _LOCAL_HEADER = struct.Struct("<4s22x2H")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganwalk.download import Limits, OnBytes, first_read, obtain
 from ganwalk.errors import GanwalkError, one_line
+from ganwalk.files.download import Limits, OnBytes, first_read, obtain
 from vae.data.stored import data_folder
 
 # MPI3D has 12.7 GB.

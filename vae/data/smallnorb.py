@@ -18,7 +18,7 @@ from typing import IO
 
 import numpy as np
 
-from ganwalk.download import OnBytes
+from ganwalk.files.download import OnBytes
 from vae.data.base import grid_indices
 from vae.data.public_files import Access, PublicFile, reading
 from vae.data.stored import StoredImages, halved, keep, kept, scratch

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ganwalk.download import OnBytes
 from ganwalk.errors import GanwalkError
 from ganwalk.files import cache_errors, cache_folder, locked, publish, write_json
+from ganwalk.files.download import OnBytes
 from vae.data.base import grid_positions
 from vae.data.file_rows import FileRows
 from vae.data.npz import check_header

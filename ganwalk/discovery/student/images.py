@@ -21,8 +21,8 @@ from ganwalk.discovery.student.shifts import BLOCK, Shifts
 from ganwalk.discovery.view import style_features
 from ganwalk.errors import GanwalkError
 from ganwalk.files import locked, write_bytes
+from ganwalk.files.tensors import TensorFileError, open_tensors
 from ganwalk.generators.base import Generator
-from ganwalk.tensor_files import TensorFileError, open_tensors
 
 IMAGES_FILE = "images.safetensors"
 _KEY = "ganwalk-images-1"

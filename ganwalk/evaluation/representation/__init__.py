@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ganwalk.faces import names_from
 
 _HOMES = {
-    "DataPlace": "ganwalk.data_place",
+    "DataPlace": "ganwalk.files.data_place",
     "Encoder": "ganwalk.evaluation.representation.encoder",
     "Representation": "ganwalk.evaluation.representation.scoring",
     "labelled_images": "ganwalk.evaluation.representation.labelled",
@@ -25,10 +25,10 @@ _HOMES = {
 __all__ = ["DataPlace", "Encoder", "Representation", "labelled_images", "represent", "train_encoder"]
 
 if TYPE_CHECKING:
-    from ganwalk.data_place import DataPlace
     from ganwalk.evaluation.representation.encoder import Encoder
     from ganwalk.evaluation.representation.labelled import labelled_images
     from ganwalk.evaluation.representation.scoring import Representation, represent
     from ganwalk.evaluation.representation.training import train_encoder
+    from ganwalk.files.data_place import DataPlace
 
 __getattr__, __dir__ = names_from(__name__, _HOMES)

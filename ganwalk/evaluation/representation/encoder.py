@@ -16,9 +16,9 @@ from ganwalk.directions import Directions
 from ganwalk.discovery.learned.convolutions import halved, halvings
 from ganwalk.errors import GanwalkError
 from ganwalk.files import check_regular, write_bytes
+from ganwalk.files.tensors import TensorFileError, open_tensors
 from ganwalk.generators.base import GeneratorIdentity
 from ganwalk.options.records import build_record
-from ganwalk.tensor_files import TensorFileError, open_tensors
 
 ENCODER_FILE = "encoder.safetensors"
 # The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.

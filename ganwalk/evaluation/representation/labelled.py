@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganwalk.data_place import DataPlace
 from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.factors import LatentReader, factor_source
+from ganwalk.files.data_place import DataPlace
 from ganwalk.generators.base import Generator, device_of, sample_labels, sample_z
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import DIRECTIONS_KEY, write_bytes
+from ganwalk.files.tensors import TensorFileError, open_tensors
 from ganwalk.generators.architectures import architecture_named, architecture_of
 from ganwalk.generators.checkpoints.stored import MAX_TENSORS, MAX_WIDENED
 from ganwalk.generators.configs import from_json
-from ganwalk.tensor_files import TensorFileError, open_tensors
 
 # The one key of the metadata. safetensors writes several in random order, and equal results should be equal files.
 KEY = "ganwalk-generator-1"

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from ganwalk.data_place import DataPlace
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.factors import factor_source
@@ -15,6 +14,7 @@ from ganwalk.evaluation.representation.labelled import DataSetImages, check_data
 from ganwalk.evaluation.representation.scoring import SHOWN, represent
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.evaluation.views import view_of
+from ganwalk.files.data_place import DataPlace
 from ganwalk.generators.blobs import BlobsConfig
 from ganwalk.generators.loading import load_generator, make_blobs
 from tests.evaluation.known import rotated

@@ -17,8 +17,10 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from ganwalk.files import open_regular
+from ganwalk.files.reading import open_regular
 
+# In the metadata of directions files; others tell by it what they were given.
+DIRECTIONS_KEY = "ganwalk-directions-1"
 # Ours have some 100 bytes for each tensor and each direction. JSON in memory takes up to thirty times its length.
 MAX_DESCRIPTION = 2**23
 _DTYPES = {

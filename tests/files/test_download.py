@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ganwalk import download, files, temporaries
-from ganwalk.download import Limits, first_read, obtain
 from ganwalk.errors import GanwalkError
-from ganwalk.files import publish
+from ganwalk.files import download, locks, publish, temporaries
+from ganwalk.files.download import Limits, first_read, obtain
 from tests.weights_server import WeightsServer, chunked, cut_after, drip, honest, status, without_length
 
 DATA = bytes(range(256)) * 4000
@@ -373,7 +372,7 @@ def script_of(server, target):
     return [
         sys.executable,
         "-c",
-        "import sys; from pathlib import Path; from ganwalk.download import obtain; "
+        "import sys; from pathlib import Path; from ganwalk.files.download import obtain; "
         "obtain(sys.argv[1], Path(sys.argv[2]))",
         server.url,
         str(target),
@@ -389,7 +388,7 @@ def test_a_good_file_serves_where_nothing_can_be_written(fetch, server, target, 
 
     monkeypatch.setattr(temporaries.tempfile, "mkstemp", refuse)
     monkeypatch.setattr(Path, "mkdir", refuse)
-    monkeypatch.setattr(files, "_open_locked", refuse)
+    monkeypatch.setattr(locks, "_open_locked", refuse)
     assert fetch() == target and server.requests == []
 
 

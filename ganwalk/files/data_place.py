@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ganwalk.download import OnBytes
+    from ganwalk.files.download import OnBytes
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from ganwalk import files, temporaries
 from ganwalk.errors import GanwalkError
 from ganwalk.files import (
     as_timestamp,
     atomic_path,
     check_free,
+    is_web_page,
     locked,
+    locks,
     owned_folder,
+    temporaries,
     timestamp,
     try_locked,
     write_bytes,
@@ -204,11 +206,11 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path, monkeyp
     path, lock = tmp_path / "a.txt", temporaries.try_lock
 
     def removed_first(descriptor):
-        monkeypatch.setattr(files, "try_lock", lock)
+        monkeypatch.setattr(locks, "try_lock", lock)
         (tmp_path / "a.txt.lock").unlink()
         return lock(descriptor)
 
-    monkeypatch.setattr(files, "try_lock", removed_first)
+    monkeypatch.setattr(locks, "try_lock", removed_first)
     with try_locked(path) as held:
         assert held and os.listdir(tmp_path) == ["a.txt.lock"]
         with try_locked(path) as again:
@@ -230,4 +232,4 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path, monkeyp
 )
 def test_web_pages_are_known_whatever_stands_before_them(head, is_page):
     """Safetensors begin with the length of their description: any bytes."""
-    assert files.is_web_page(head) == is_page
+    assert is_web_page(head) == is_page

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganwalk import temporaries
-from ganwalk.files import atomic_path, write_text
+from ganwalk.files import atomic_path, temporaries, write_text
+from ganwalk.files.temporaries import PREFIX
 from ganwalk.photos import find_photos
-from ganwalk.temporaries import PREFIX
 from vae.train import main as train
 
 WRITER = """

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from ganwalk.npy_files import START, read_npy_header
+from ganwalk.files.npy import START, read_npy_header
 
 
 def written(text, version=(1, 0), announced=None):

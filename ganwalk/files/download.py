@@ -23,7 +23,10 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.files import cache_errors, hash_file, is_web_page, locked, publish, write_text
+from ganwalk.files.cache import cache_errors
+from ganwalk.files.locks import locked
+from ganwalk.files.reading import hash_file, is_web_page
+from ganwalk.files.writing import publish, write_text
 
 _T = TypeVar("_T")
 OnBytes = Callable[[int, "int | None"], None]
