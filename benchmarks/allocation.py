@@ -24,7 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ganwalk.allocation import keep_freed_memory
+from ganwalk.compute.allocation import keep_freed_memory
 from ganwalk.files import write_json
 
 _ROOT = Path(__file__).resolve().parents[1]

@@ -31,6 +31,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from ganwalk.compute.threads import threads_limited
 from ganwalk.directions import Directions, shift_latents
 from ganwalk.discovery import discover
 from ganwalk.evaluation.effects import effect_scores
@@ -38,12 +39,11 @@ from ganwalk.evaluation.factors import SceneReader, size_of_change
 from ganwalk.files import write_json
 from ganwalk.generators.base import mean_style, sample_z
 from ganwalk.generators.loading import load_generator
+from ganwalk.pictures.sheets import Sheet, save_picture
 from ganwalk.projection.distance import Distance
 from ganwalk.projection.run import Projection, prepare, run_projection
 from ganwalk.projection.settings import ProjectionSettings
 from ganwalk.rendering.images import from_bytes, to_bytes
-from ganwalk.sheets import Sheet, save_picture
-from ganwalk.threads import threads_limited
 from vae.data import scene_renderer
 
 _RESULTS = Path(__file__).resolve().parent / "results"

@@ -38,6 +38,7 @@ import itertools
 from ganwalk.calibration.curves import exits, reach_of
 from ganwalk.calibration.settings import ReachSettings
 from ganwalk.calibration.walks import walk_directions
+from ganwalk.compute.threads import threads_limited
 from ganwalk.directions import Directions
 from ganwalk.directions.reach import Reach
 from ganwalk.evaluation.scene_predictor import load_predictor
@@ -45,7 +46,6 @@ from ganwalk.files import atomic_path, write_json
 from ganwalk.generators.base import sample_z
 from ganwalk.generators.loading import load_generator
 from ganwalk.rendering.images import from_bytes
-from ganwalk.threads import threads_limited
 from vae.data import scene_renderer
 
 _RESULTS = Path(__file__).resolve().parent / "results" / "reach"

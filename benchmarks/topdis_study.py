@@ -37,7 +37,7 @@ from ganwalk.files import atomic_path, write_json, write_text
 from ganwalk.ledger import Job, Ledger, Placement, SharesMissing, Turn, run_jobs
 from ganwalk.ledger.placement import parse_shard
 from ganwalk.options import options_of
-from ganwalk.sheets import save_picture, side_by_side
+from ganwalk.pictures.sheets import save_picture, side_by_side
 from vae.score_tables import LABELS
 from vae.settings import TopDisSettings, TrainingSettings, from_json, to_json
 

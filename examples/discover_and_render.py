@@ -6,9 +6,9 @@ Writes directions.safetensors and directions.png into this folder.
 """
 
 import ganwalk
+from ganwalk.pictures.sheets import save_picture
 from ganwalk.rendering.grids import overview_grid
 from ganwalk.samples import DrawnSamples
-from ganwalk.sheets import save_picture
 
 
 def main() -> None:

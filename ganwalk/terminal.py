@@ -18,7 +18,7 @@ from click.core import ParameterSource
 
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.options.command_line import as_typed
-from ganwalk.progress import late_bar
+from ganwalk.progress.bars import late_bar
 
 # What commands import, by the names under which they are installed.
 _PACKAGES = {
@@ -192,8 +192,8 @@ def set_up_torch(device: str, threads: int | None) -> None:
     """Checks the device, bounds the threads of all numerical libraries while the command runs, keeps freed memory."""
     import torch
 
-    from ganwalk.allocation import keep_freed_memory
-    from ganwalk.threads import threads_limited
+    from ganwalk.compute.allocation import keep_freed_memory
+    from ganwalk.compute.threads import threads_limited
 
     keep_freed_memory()
     click.get_current_context().with_resource(threads_limited(threads))

@@ -66,7 +66,7 @@ def command(arguments):
 
 
 def photo(path):
-    from ganwalk.photos import read_photo
+    from ganwalk.pictures.photos import read_photo
     read_photo(Path(path), 64)
 
 

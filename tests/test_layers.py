@@ -29,11 +29,11 @@ from ganwalk.layers import in_words, indices_of, is_layers, layers_of
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.naming.suggest import suggest_names
 from ganwalk.options.ranges import format_layers, parse_layers
+from ganwalk.pictures.sheets import Sheet
 from ganwalk.rendering.grids import combination_grid, overview_grid, traversal_grid
 from ganwalk.rendering.report import ReportSettings, write_report
 from ganwalk.rendering.report.reproduce import discover_command
 from ganwalk.samples import DrawnSamples
-from ganwalk.sheets import Sheet
 
 SET = ((0, 1), (4, 4))
 ONE = DrawnSamples((1,))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganwalk.photos import read_photo
+from ganwalk.pictures.photos import read_photo
 from tests.inert.hostile_files import archive
 
 
@@ -173,7 +173,7 @@ def test_files_of_other_kinds_are_refused(measure, name):
 def test_what_no_network_sees_is_left_out_early(tmp_path, monkeypatch):
     Image.fromarray(np.full((90, 90, 3), (10, 200, 30), np.uint8)).save(tmp_path / "a.png")
     Image.new("P", (90, 90)).save(tmp_path / "palette.png")
-    monkeypatch.setattr("ganwalk.photos._ENOUGH", 1000)
+    monkeypatch.setattr("ganwalk.pictures.photos._ENOUGH", 1000)
     assert (read_photo(tmp_path / "a.png", 16).pixels == (10, 200, 30)).all()
     with pytest.raises(ValueError, match=r"larger than 0\.001 megapixels"):
         read_photo(tmp_path / "palette.png", 16)

@@ -15,7 +15,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.options import Option, TextForm
 from ganwalk.options.command_line import click_option
 from ganwalk.options.ranges import LAYERS, SEEDS
-from ganwalk.progress import say
+from ganwalk.progress.bars import say
 from ganwalk.terminal import retyped, run_command
 from vae.settings import parse_pair
 

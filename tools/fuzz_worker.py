@@ -41,7 +41,7 @@ def readers() -> dict[str, Reader]:
     from ganwalk.interchange import import_directions
     from ganwalk.interchange.latents import read_latents
     from ganwalk.options.files import load_settings
-    from ganwalk.photos import read_photo
+    from ganwalk.pictures.photos import read_photo
     from ganwalk.resuming.states import read_state
 
     scenes = load_generator("scenes")

@@ -12,7 +12,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import check_writable, hash_file
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options, data_options
-from ganwalk.progress import progress_bar
+from ganwalk.progress.bars import progress_bar
 from ganwalk.terminal import download_watch, quoted, run_command, set_up_torch
 from vae.settings import CONFIG_FILE, MODEL_FILE, ScoringSettings, TrainingSettings, load_settings
 

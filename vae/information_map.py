@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ganwalk.files import atomic_path
-from ganwalk.fonts import of_people, readable
+from ganwalk.pictures.fonts import of_people, readable
 from vae.score_tables import INK
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ganwalk.files import atomic_path, write_json
-from ganwalk.sheets import Sheet, cell_size, resize, save_picture, side_by_side
+from ganwalk.pictures.sheets import Sheet, cell_size, resize, save_picture, side_by_side
 from ganwalk.video.gif import write_gif
 from vae.data.base import ImageData
 from vae.evaluation import Codes, ModelScores, draw_rows, encode

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
 from ganwalk.errors import GanwalkError
 from ganwalk.files import write_csv, write_json
 from ganwalk.files.data_place import DataPlace

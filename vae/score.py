@@ -12,7 +12,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import check_free, write_json
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import thread_options
-from ganwalk.progress import progress_bar
+from ganwalk.progress.bars import progress_bar
 from ganwalk.terminal import quoted, run_command
 from vae.codes.settings import CodesSettings
 

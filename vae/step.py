@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
 from vae.data.base import ImageData
 from vae.objectives.base import Context, Encoded, Objective
 from vae.settings import TrainingSettings

@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from ganwalk.errors import GanwalkError
-from ganwalk.estimates import announcement
 from ganwalk.files import owned_folder
 from ganwalk.files.data_place import DataPlace
 from ganwalk.ledger import Placement, SharesMissing
@@ -23,7 +22,8 @@ from ganwalk.options.command_line import PATH, click_option, field_options
 from ganwalk.options.common import common_options, data_options
 from ganwalk.options.ranges import format_seeds, parse_seeds
 from ganwalk.options.words import shown_default
-from ganwalk.progress import progress_bar, say
+from ganwalk.progress.bars import progress_bar, say
+from ganwalk.progress.estimates import announcement
 from ganwalk.resuming.agreement import check_same
 from ganwalk.terminal import download_watch, quoted, retyped, run_command, set_up_torch, told_how_to_continue
 from vae.grid import TRAINED, Making, but_for_seeds, members, parse_arms, run_grid
@@ -199,7 +199,7 @@ def _train_one(
     """Trains one model, in this process or in all of torchrun's, and prints its scores."""
     import torch
 
-    from ganwalk import parallel
+    from ganwalk.compute import parallel
     from vae.run import Plan, claim_folder, load_data, run_together, summary_writer
     from vae.run_folder import holds_full_scores
     from vae.score_tables import score_table

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
+from ganwalk.compute.seeds import seeded
 from ganwalk.errors import GanwalkError
-from ganwalk.seeds import seeded
 from vae.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from vae.data.base import ImageData
 from vae.data.resident import resident_images

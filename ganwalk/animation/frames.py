@@ -20,9 +20,9 @@ from ganwalk.directions import Directions
 from ganwalk.directions.edits import Move, walk
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
+from ganwalk.pictures.sheets import fitted, resize
 from ganwalk.rendering.images import to_bytes
 from ganwalk.samples import Samples
-from ganwalk.sheets import fitted, resize
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from ganwalk.animation.frames import Animation, Plan
 from ganwalk.errors import GanwalkError
 from ganwalk.files import check_writable, lock_owner, made_folder, read_text, try_locked, write_text
-from ganwalk.progress import OnCount, counter
+from ganwalk.progress.callbacks import OnCount, counter
 from ganwalk.rendering.naming import carries, check_replaceable, mark_of
 from ganwalk.resuming.agreement import check_fingerprint
 from ganwalk.video.formats import VideoFormat, check_replaceable_frames, format_of

@@ -14,11 +14,11 @@ from ganwalk.directions import Directions
 from ganwalk.directions.edits import Move
 from ganwalk.directions.reach import Reach
 from ganwalk.files import atomic_path
-from ganwalk.fonts import of_people, readable
 from ganwalk.generators.base import Generator
+from ganwalk.pictures.fonts import of_people, readable
+from ganwalk.pictures.sheets import cell_of, resize
 from ganwalk.rendering.images import is_zero, traverse, unmoved_pictures
 from ganwalk.samples import Samples
-from ganwalk.sheets import cell_of, resize
 
 _BLUE, _ORANGE, _GREY, _INK = "#1f4e9c", "#c2571a", "#9aa0ac", "#181c24"
 _DPI = 100

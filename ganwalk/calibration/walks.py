@@ -19,7 +19,8 @@ from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator
 from ganwalk.generators.timing import seconds_per_latent
 from ganwalk.options import takes_settings
-from ganwalk.progress import OnShare, progress_bar, share_counter
+from ganwalk.progress.bars import progress_bar
+from ganwalk.progress.callbacks import OnShare, share_counter
 
 # Added to seeds, so that the walked samples and the cloud share none. Neither has latents of the seed itself: where the
 # weights of a network were drawn from the same seed, as those of `scenes` from 0, these are unlike all others.

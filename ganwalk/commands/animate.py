@@ -27,12 +27,12 @@ from ganwalk.commands.options import (
 )
 from ganwalk.commands.suggestions import code_again, directions_again, discovery_of
 from ganwalk.errors import GanwalkError
-from ganwalk.estimates import announce
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options
 from ganwalk.options.ranges import SEED_STYLES
 from ganwalk.options.words import command_words
-from ganwalk.progress import progress_bar
+from ganwalk.progress.bars import progress_bar
+from ganwalk.progress.estimates import announce
 from ganwalk.terminal import download_watch, set_up_torch, told_how_to_continue
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from ganwalk.evaluation.settings import OF_BATCHES, EvaluationSettings
 from ganwalk.ledger.command_line import ledger_options
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options, data_options
-from ganwalk.progress import progress_bar
+from ganwalk.progress.bars import progress_bar
 from ganwalk.terminal import download_watch, quoted, set_up_torch, told_how_to_continue
 
 if TYPE_CHECKING:

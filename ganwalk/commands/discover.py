@@ -22,12 +22,12 @@ from ganwalk.commands.options import (
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.discovery.settings import ON_STUDENT, OPTIMISED, SUPERVISED, DiscoverySettings
 from ganwalk.errors import GanwalkError
-from ganwalk.estimates import announce
 from ganwalk.options import options_of
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options
 from ganwalk.options.fields import shown_name
-from ganwalk.progress import say
+from ganwalk.progress.bars import say
+from ganwalk.progress.estimates import announce
 from ganwalk.terminal import download_watch, set_up_torch, told_how_to_continue
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def discover(
     """
     import torch
 
-    from ganwalk import parallel
+    from ganwalk.compute import parallel
 
     device = parallel.own_device(device)
     set_up_torch(device, threads)

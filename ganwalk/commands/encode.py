@@ -69,7 +69,7 @@ def encode(
 
     from ganwalk.evaluation.representation.encoder import ENCODER_FILE, Encoder
     from ganwalk.evaluation.representation.outputs import facts_of_codes, write_codes
-    from ganwalk.photos import read_photo
+    from ganwalk.pictures.photos import read_photo
 
     path, directions = _directions_of(directions_path, encoder_path, quiet or as_json)
     encoder_path = encoder_path or path.parent / ENCODER_FILE

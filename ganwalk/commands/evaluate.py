@@ -24,11 +24,11 @@ from ganwalk.commands.options import (
 )
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import one_line
-from ganwalk.estimates import announce
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options, data_options
-from ganwalk.progress import late_bar
+from ganwalk.progress.bars import late_bar
+from ganwalk.progress.estimates import announce
 from ganwalk.tables import table_lines
 from ganwalk.terminal import download_watch, quoted, set_up_torch
 

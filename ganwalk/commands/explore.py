@@ -22,7 +22,7 @@ from ganwalk.commands.options import (
 from ganwalk.commands.suggestions import code_again, directions_again, discovery_of
 from ganwalk.errors import GanwalkError
 from ganwalk.options.common import common_options
-from ganwalk.progress import late_bar
+from ganwalk.progress.bars import late_bar
 from ganwalk.terminal import download_watch, set_up_torch
 
 if TYPE_CHECKING:

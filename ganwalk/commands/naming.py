@@ -13,11 +13,11 @@ from ganwalk.commands.options import External, classifier_options, external_opti
 from ganwalk.commands.suggestions import code_again, command_again, directions_again, identity_again
 from ganwalk.directions.labels import Label
 from ganwalk.errors import GanwalkError
-from ganwalk.estimates import announce
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options
-from ganwalk.progress import progress_bar
+from ganwalk.progress.bars import progress_bar
+from ganwalk.progress.estimates import announce
 from ganwalk.terminal import quoted, set_up_torch
 
 # Parameters of `name` without --auto.

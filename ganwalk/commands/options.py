@@ -217,7 +217,7 @@ def given_samples(seeds_text: str | None, latents: Sequence[LatentsFile], seed_s
 
 def say_unreadable(directions: Directions, quiet: bool) -> None:
     """Says which characters of names pictures lack."""
-    from ganwalk.fonts import unreadable
+    from ganwalk.pictures.fonts import unreadable
 
     lacking = unreadable([label.name for label in directions.labels])
     if lacking and not quiet:

@@ -10,11 +10,11 @@ import click
 from ganwalk.commands.options import External, external_options, force_option
 from ganwalk.commands.suggestions import code_again, discovery_of
 from ganwalk.errors import GanwalkError
-from ganwalk.estimates import announce
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options
-from ganwalk.photos import find_photos, parse_crop
-from ganwalk.progress import progress_bar, say
+from ganwalk.pictures.photos import find_photos, parse_crop
+from ganwalk.progress.bars import progress_bar, say
+from ganwalk.progress.estimates import announce
 from ganwalk.projection.names import check_names, check_target, checkpoint_beside, without_projections
 from ganwalk.projection.settings import ProjectionSettings
 from ganwalk.terminal import download_watch, quoted, set_up_torch, told_how_to_continue
@@ -73,7 +73,7 @@ def project(
     set_up_torch(device, threads)
     from ganwalk.generators.loading import load_generator
     from ganwalk.generators.timing import seconds_per_latent
-    from ganwalk.photos import read_photo
+    from ganwalk.pictures.photos import read_photo
     from ganwalk.projection.files import project_photo
     from ganwalk.projection.perceptual import load_perceptual
     from ganwalk.projection.run import prepare

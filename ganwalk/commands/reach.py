@@ -19,10 +19,10 @@ from ganwalk.commands.options import (
     say_unreadable,
 )
 from ganwalk.commands.suggestions import code_again, directions_again
-from ganwalk.estimates import announce
 from ganwalk.options.command_line import settings_options
 from ganwalk.options.common import common_options
-from ganwalk.progress import progress_bar
+from ganwalk.progress.bars import progress_bar
+from ganwalk.progress.estimates import announce
 from ganwalk.terminal import set_up_torch
 
 # Of the bar, what is left for the figure.

@@ -34,11 +34,11 @@ from ganwalk.commands.options import (
 )
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError
-from ganwalk.estimates import announce
 from ganwalk.options.command_line import PATH
 from ganwalk.options.common import common_options
 from ganwalk.options.ranges import SEED_STYLES
-from ganwalk.progress import progress_bar
+from ganwalk.progress.bars import progress_bar
+from ganwalk.progress.estimates import announce
 from ganwalk.terminal import quoted, set_up_torch
 
 if TYPE_CHECKING:
@@ -125,11 +125,11 @@ def render(
     from ganwalk.generators.timing import seconds_per_latent
     from ganwalk.interchange.latents import latent_samples, read_latents
     from ganwalk.options.ranges import parse_layers, parse_seeds
+    from ganwalk.pictures.sheets import save_picture
     from ganwalk.rendering.grids import default_seeds
     from ganwalk.rendering.loops import FRAMES, save_loop
     from ganwalk.rendering.naming import given_words, mark_of, settings_name, stem_among_others
     from ganwalk.samples import DrawnSamples
-    from ganwalk.sheets import save_picture
 
     latents = [read_latents(one) for one in latents_paths]
     path, directions = open_directions(directions_path, quiet)

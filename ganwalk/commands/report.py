@@ -19,11 +19,11 @@ from ganwalk.commands.options import (
     percent,
 )
 from ganwalk.commands.suggestions import code_again, directions_again
-from ganwalk.estimates import announce
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options
-from ganwalk.progress import late_bar, progress_bar
+from ganwalk.progress.bars import late_bar, progress_bar
+from ganwalk.progress.estimates import announce
 from ganwalk.rendering.report.settings import ReportSettings
 from ganwalk.terminal import set_up_torch
 

@@ -12,7 +12,7 @@ from ganwalk.commands.suggestions import command_again
 from ganwalk.errors import GanwalkError
 from ganwalk.options.command_line import PATH
 from ganwalk.options.common import thread_options
-from ganwalk.progress import progress_bar
+from ganwalk.progress.bars import progress_bar
 from ganwalk.rtd.choices import VARIANTS, Variant
 from ganwalk.tables import table_lines
 from ganwalk.terminal import quoted
@@ -53,12 +53,12 @@ def rtd(
     them, or matched by --id. Of more points than --batch, means over random batches are shown, with half of their 95 %
     interval.
     """
+    from ganwalk.compute.threads import threads_limited
     from ganwalk.files import check_free
     from ganwalk.rtd.outputs import OUTPUTS, write_outputs
     from ganwalk.rtd.representations import matched, read_representation
     from ganwalk.rtd.score import score_representations
     from ganwalk.rtd.settings import Settings
-    from ganwalk.threads import threads_limited
 
     if len(files) < 2:
         raise GanwalkError("give two files or more: a divergence is between representations")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
 from ganwalk.discovery.learned.training import Training
 from ganwalk.discovery.optimisation import Progress
 from ganwalk.discovery.results import StudentReport

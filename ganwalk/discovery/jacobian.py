@@ -18,12 +18,12 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.directions import shift_latents
 from ganwalk.discovery.spectra import check_count, leading_eigenvectors, with_fixed_signs
 from ganwalk.discovery.view import View, code_labels, features, sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
-from ganwalk.seeds import rng_of
 
 DEFAULT_SAMPLES = 16
 # Dimensions up to which JᵀJ is written down; above, it is estimated from more latents.

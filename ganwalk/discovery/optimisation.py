@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
 from ganwalk.discovery.jacobian import image_gram
 from ganwalk.discovery.objectives.base import Objective, Timing
 from ganwalk.discovery.rotation import random_rotation, rotate

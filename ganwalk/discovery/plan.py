@@ -17,7 +17,7 @@ from ganwalk.discovery.view import features, sample_latents
 from ganwalk.generators.base import Generator
 from ganwalk.generators.timing import seconds_per_latent
 from ganwalk.layers import AUTO, in_words
-from ganwalk.phases import Phase, Phases
+from ganwalk.progress.phases import Phase, Phases
 
 # Images that the speed is measured on, after as many to warm up.
 _PROBE = 4

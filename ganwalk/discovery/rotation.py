@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganwalk.seeds import rng_of
+from ganwalk.compute.seeds import rng_of
 
 
 def random_rotation(n: int, seed: int) -> Tensor:

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
 from ganwalk.directions import shift_latents
 from ganwalk.discovery.view import View, features, mean_change, sample_latents
 from ganwalk.generators.base import Generator, device_of
-from ganwalk.progress import OnShare
+from ganwalk.progress.callbacks import OnShare
 from ganwalk.rtd import Barcode, RTDLoss, cross_barcode, distance_matrix, normalized
 
 

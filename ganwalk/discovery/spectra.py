@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.discovery.view import View
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.generators.channels import space_dim
-from ganwalk.seeds import rng_of
 
 _OVERSAMPLING = 10
 

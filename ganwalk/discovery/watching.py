@@ -9,7 +9,7 @@ from ganwalk.discovery.plan import plan
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.student.search import OnPhase
 from ganwalk.generators.base import Generator
-from ganwalk.progress import progress_bar
+from ganwalk.progress.bars import progress_bar
 
 # Of a bar.
 _PARTS = 1000

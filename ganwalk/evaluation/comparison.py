@@ -33,7 +33,7 @@ from ganwalk.files.data_place import DataPlace
 from ganwalk.generators.base import Generator
 from ganwalk.ledger import Job, Ledger, Placement, Turn, run_jobs
 from ganwalk.options import completed
-from ganwalk.progress import OnStage
+from ganwalk.progress.callbacks import OnStage
 from ganwalk.standings import Standing, standing
 from ganwalk.statistics import Summary, summarise
 

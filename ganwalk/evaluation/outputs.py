@@ -12,7 +12,7 @@ from ganwalk.errors import one_line
 from ganwalk.evaluation.representation.encoder import ENCODER_FILE
 from ganwalk.evaluation.result import Evaluation
 from ganwalk.files import atomic_path, write_csv, write_json
-from ganwalk.fonts import of_people, readable
+from ganwalk.pictures.fonts import of_people, readable
 
 EVALUATION_FILE = "evaluation.json"
 _BLUE, _ORANGE, _GREY = "#1f4e9c", "#c2571a", "#5b5b5b"

@@ -11,7 +11,7 @@ from ganwalk.evaluation.settings import EvaluationSettings, default_sizes
 from ganwalk.evaluation.unsupervised import latents_of_changes, latents_of_topology
 from ganwalk.generators.base import Generator
 from ganwalk.generators.timing import seconds_per_latent
-from ganwalk.phases import Phase, Phases
+from ganwalk.progress.phases import Phase, Phases
 
 # Points of the clouds between which RTD is taken.
 MAX_POINTS = 64

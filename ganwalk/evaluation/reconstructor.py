@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganwalk.compute.seeds import rng_of, seeded
 from ganwalk.directions import Directions
 from ganwalk.discovery.learned.shift_predictor import ShiftPredictor, Sight, balanced, shift_loss, small
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.generators.base import Generator, device_of
-from ganwalk.seeds import rng_of, seeded
 
 _BATCH = 64
 # Pairs with one and the same latent, whose image is made once for all of them.

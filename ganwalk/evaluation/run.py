@@ -28,8 +28,9 @@ from ganwalk.files.data_place import DataPlace
 from ganwalk.generators.base import Generator, device_of
 from ganwalk.generators.channels import channelled
 from ganwalk.options import takes_settings
-from ganwalk.phases import Phases
-from ganwalk.progress import OnShare, OnStage, late_bar
+from ganwalk.progress.bars import late_bar
+from ganwalk.progress.callbacks import OnShare, OnStage
+from ganwalk.progress.phases import Phases
 from ganwalk.samples import StoredSamples
 
 

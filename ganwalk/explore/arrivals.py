@@ -16,7 +16,7 @@ from ganwalk.errors import GanwalkError, one_line
 from ganwalk.explore.state import MAX_SEEDS
 from ganwalk.interchange.contents import is_contents
 from ganwalk.interchange.latents import LatentsFile, latent_samples, read_latents
-from ganwalk.photos import Photo, read_photo
+from ganwalk.pictures.photos import Photo, read_photo
 from ganwalk.projection.run import Ongoing, Prepared, Projection, begin_projection, prepare
 from ganwalk.projection.settings import ProjectionSettings
 from ganwalk.samples import StoredSamples

@@ -17,7 +17,7 @@ from ganwalk.errors import GanwalkError, one_line
 from ganwalk.explore.arrivals import MAX_BYTES, projected_samples, read_arrival
 from ganwalk.explore.queue import Superseded
 from ganwalk.explore.widgets import set_prop
-from ganwalk.photos import Photo
+from ganwalk.pictures.photos import Photo
 from ganwalk.projection.run import Ongoing, Projection
 from ganwalk.samples import DrawnSamples, StoredSamples
 

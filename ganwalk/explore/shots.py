@@ -13,9 +13,9 @@ from PIL import Image
 from ganwalk.directions.edits import Move
 from ganwalk.explore.state import State
 from ganwalk.explore.studio import Studio
+from ganwalk.pictures.sheets import fitted, resize
 from ganwalk.rendering.saliency import change_words, heat_picture, reduced, saliency_map
 from ganwalk.samples import DrawnSamples, StoredSamples
-from ganwalk.sheets import fitted, resize
 
 # Pixels on a side up to which pictures are sent without loss.
 _LOSSLESS = 256

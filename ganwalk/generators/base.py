@@ -9,9 +9,9 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.errors import GanwalkError
 from ganwalk.layers import Layers, hull_of, in_words, is_layers, is_single
-from ganwalk.seeds import rng_of
 
 Noise = Literal["none", "const", "random"]
 SPACES = ("z", "w")

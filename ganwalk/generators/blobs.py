@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
-from ganwalk.seeds import rng_of
 
 FACTOR_NAMES = ("x", "y", "scale", "angle", "hue", "background")
 VARIANTS = ("independent", "curved", "correlated", "dead", "unequal")

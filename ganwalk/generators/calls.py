@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganwalk.compute.seeds import seeded
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.configs import MAX_DIM
-from ganwalk.seeds import seeded
 
 # Where modules keep the size of their latent code, and the sizes that are common.
 _DIM_ATTRIBUTES = ("z_dim", "latent_dim", "nz", "dim_z", "latent_size", "z_size", "noise_dim", "style_dim")

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import (
     GeneratorIdentity,
@@ -35,7 +36,6 @@ from ganwalk.generators.calls import (
     short_reason,
     signature,
 )
-from ganwalk.seeds import rng_of
 
 # Where objects keep the number of styles of an image.
 _LAYER_ATTRIBUTES = ("num_layers", "num_ws")

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.errors import GanwalkError
 from ganwalk.files import check_regular, hash_file
 from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer
@@ -40,7 +41,6 @@ from ganwalk.generators.calls import (
 )
 from ganwalk.generators.declared import Declared, declares_styles, probe_declared
 from ganwalk.inert import torch_reader
-from ganwalk.seeds import rng_of
 
 ARCHITECTURES = ("torchscript", "python")
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Noise, check_layer
 from ganwalk.generators.configs import MAX_DIM, check_sizes, check_types
@@ -21,7 +22,6 @@ from ganwalk.generators.mapping import normalize_second_moment
 from ganwalk.generators.noise import add_noise, constant_noise
 from ganwalk.generators.progressive import block_count, upsample_convolution
 from ganwalk.generators.unstyled import Unstyled
-from ganwalk.seeds import rng_of
 
 SIZES = (128, 256, 512, 1024)
 # The features that are gated, and those that the gate is made of.

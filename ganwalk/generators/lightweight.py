@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Noise, check_layer
 from ganwalk.generators.configs import check_sizes, check_types
@@ -19,7 +20,6 @@ from ganwalk.generators.filters import depthwise_fir, gated
 from ganwalk.generators.lucidrains import HEAD_DIM, HEADS, ChannelNorm, linear_attention
 from ganwalk.generators.noise import add_noise, constant_noise
 from ganwalk.generators.unstyled import Unstyled
-from ganwalk.seeds import rng_of
 
 # Layers that reach 2048 px at most.
 _MAX_LAYERS = 9

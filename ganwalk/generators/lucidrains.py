@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer, truncate
 from ganwalk.generators.configs import MAX_MAPPING_LAYERS, check_sizes, check_types
 from ganwalk.generators.filters import depthwise_fir
-from ganwalk.seeds import rng_of
 
 # Blocks of 4 px to 4096 px: above any that was trained, and the noise image stays below 64 MB.
 _MAX_BLOCKS = 11

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.generators.base import Noise
-from ganwalk.seeds import rng_of
 
 
 def constant_noise(size: int, seed: int) -> Tensor:

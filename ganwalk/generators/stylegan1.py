@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Noise, broadcast_styles, check_codes, check_layer, truncate
 from ganwalk.generators.channels import WithChannelStyles, affine_outputs
@@ -24,7 +25,6 @@ from ganwalk.generators.progressive import (
     layer_resolutions,
     upsample_convolution,
 )
-from ganwalk.seeds import rng_of
 
 _SLOPE = 0.2
 

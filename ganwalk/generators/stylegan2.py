@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.errors import GanwalkError
 from ganwalk.generators import winograd
 from ganwalk.generators.base import Noise, check_layer
@@ -24,7 +25,6 @@ from ganwalk.generators.channels import WithChannelStyles, affine_outputs
 from ganwalk.generators.configs import MAX_DIM, MAX_MAPPING_LAYERS, MAX_RESOLUTION, check_sizes, check_types
 from ganwalk.generators.filters import activate, depthwise_fir, filter_size, is_linear, upsample
 from ganwalk.generators.mapping import GAINS, Linear, Mapping
-from ganwalk.seeds import rng_of
 
 # Winograd's algorithm, measured on x86-64, pays from this many input pixels in the batch and this many channels.
 _WINOGRAD_PIXELS = 2048

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ganwalk.compute.threads import threads_limited
 from ganwalk.ledger.jobs import Job, Ledger
 from ganwalk.ledger.placement import Placement
 from ganwalk.ledger.turns import Board, peek, take_turns
-from ganwalk.progress import OnStage
-from ganwalk.threads import threads_limited
+from ganwalk.progress.callbacks import OnStage
 
 _POLL_SECONDS = 0.2
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ganwalk.errors import GanwalkError
 from ganwalk.ledger.jobs import Job, Ledger, Turn
-from ganwalk.progress import OnStage
+from ganwalk.progress.callbacks import OnStage
 
 # Told a job's name and the share of it that is done, or why it failed.
 Tell = Callable[[str, "float | str"], None]

@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ganwalk.allocation import keep_freed_memory
+from ganwalk.compute.allocation import keep_freed_memory
+from ganwalk.compute.threads import threads_limited
 from ganwalk.ledger.jobs import Job, Ledger
 from ganwalk.ledger.turns import Board, take_turns
-from ganwalk.threads import threads_limited
 
 _POLL_SECONDS = 0.1
 # For a step to end and its checkpoint to be written.

@@ -17,7 +17,7 @@ from ganwalk.generators.timing import seconds_per_latent
 from ganwalk.naming.appearance import appearance_of
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.naming.words import Suggestion, after_appearance, after_factor
-from ganwalk.progress import OnShare, share_counter
+from ganwalk.progress.callbacks import OnShare, share_counter
 from ganwalk.rendering.images import traverse
 from ganwalk.rendering.saliency import reduced
 from ganwalk.samples import DrawnSamples

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import made_folder, try_locked
-from ganwalk.photos import Photo
+from ganwalk.pictures.photos import Photo
 from ganwalk.projection.names import checkpoint_beside, picture_beside
 from ganwalk.projection.outputs import read_run, write_projection
 from ganwalk.projection.run import Prepared, Projection, run_projection

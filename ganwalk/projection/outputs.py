@@ -11,11 +11,11 @@ from PIL import Image
 
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.files import check_regular, write_bytes
-from ganwalk.photos import Photo
+from ganwalk.pictures.photos import Photo
+from ganwalk.pictures.sheets import Sheet, save_picture
 from ganwalk.projection.names import picture_beside
 from ganwalk.projection.run import Projection
 from ganwalk.rendering.images import to_bytes
-from ganwalk.sheets import Sheet, save_picture
 
 # Of a file's entry: what was projected, and how.
 _RUN = "run"

@@ -211,7 +211,7 @@ def run_projection(
 
 @takes_settings(ProjectionSettings)
 def project(generator: Generator, pictures: Tensor, **settings: Any) -> Projection:
-    """Latents of pictures (n, colours, height, width) in [-1, 1], such as of `ganwalk.photos.read_photo`.
+    """Latents of pictures (n, colours, height, width) in [-1, 1], such as of `ganwalk.pictures.photos.read_photo`.
 
     Args:
         generator: a module from `ganwalk.load_generator`.

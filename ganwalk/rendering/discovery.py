@@ -13,10 +13,10 @@ from ganwalk.discovery.results import Basis, DiscoveryResult
 from ganwalk.files import atomic_path, write_json
 from ganwalk.generators.base import Generator
 from ganwalk.generators.preview import FAITHFUL, fit_preview
+from ganwalk.pictures.sheets import save_picture
 from ganwalk.rendering.grids import SHEET_ROWS, overview_grid
 from ganwalk.rtd import plot_barcodes
 from ganwalk.samples import DrawnSamples
-from ganwalk.sheets import save_picture
 
 # Barcodes drawn: more panels than this are too small to read.
 _BARCODES = 12

@@ -14,11 +14,11 @@ from ganwalk.directions.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator
 from ganwalk.layers import Layers, in_words
-from ganwalk.progress import OnCount, counter
+from ganwalk.pictures.sheets import Sheet
+from ganwalk.progress.callbacks import OnCount, counter
 from ganwalk.rendering.images import is_zero, traverse, unmoved_pictures
 from ganwalk.rendering.saliency import heat_picture, reduced, saliency_map
 from ganwalk.samples import Samples, describe_truncation
-from ganwalk.sheets import Sheet
 
 # Pixels on a side beyond which an image takes a second or more, and a grid shows fewer samples if nobody says how many.
 _LARGE = 512

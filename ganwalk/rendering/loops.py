@@ -13,10 +13,10 @@ from ganwalk.directions.edits import Move
 from ganwalk.errors import GanwalkError
 from ganwalk.files import atomic_path
 from ganwalk.generators.base import Generator
-from ganwalk.progress import OnCount
+from ganwalk.pictures.sheets import cell_of, resize
+from ganwalk.progress.callbacks import OnCount
 from ganwalk.rendering.images import traverse
 from ganwalk.samples import Samples
-from ganwalk.sheets import cell_of, resize
 from ganwalk.video.gif import write_gif
 from ganwalk.video.mp4 import write_mp4
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from ganwalk.sheets import fitted
+from ganwalk.pictures.sheets import fitted
 
 # Pixels on a side of a map: what is finer is no place that anybody would name.
 MAP_SIZE = 64

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganwalk.arrays import host_array, is_tensor
-from ganwalk.compiled import entry
+from ganwalk.compute.compiled import entry
 from ganwalk.rtd.choices import Over
 from ganwalk.rtd.edges import check_points, locate_quantile, sorted_edges
 from ganwalk.rtd.given import as_numbers, as_square, check_cloud, checked_distances

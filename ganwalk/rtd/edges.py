@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganwalk.compiled import entry, jit
+from ganwalk.compute.compiled import entry, jit
 from ganwalk.rtd.choices import OVER, Over, check_word
 
 # An edge is one number, (i << ROW) + (j << COLUMN), i < j, with room for what may happen to it.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ganwalk.arrays import host_array, is_tensor
-from ganwalk.compiled import entry
+from ganwalk.compute.compiled import entry
 from ganwalk.rtd.edges import check_points
 
 # Other libraries take distances from ‖x‖² + ‖y‖² - 2⟨x, y⟩. In single precision its error, away from the origin some

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ganwalk.compiled import entry, jit
+from ganwalk.compute.compiled import entry, jit
 from ganwalk.rtd.edges import check_points
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganwalk.fonts import of_people, readable
+from ganwalk.pictures.fonts import of_people, readable
 from ganwalk.rtd.barcode import Barcode
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from functools import cache
 
 import numpy as np
 
-from ganwalk.compiled import entry, jit
+from ganwalk.compute.compiled import entry, jit
 from ganwalk.rtd.edges import COLUMN, MAX_POINTS, ROW, Edges
 
 # An event is one entry of a matrix: its edge and its kind.

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ganwalk.compiled import entry
+from ganwalk.compute.compiled import entry
 from ganwalk.rtd.edges import EntryQuantile, locate_quantile, sorted_edges
 from ganwalk.rtd.lite import lite_positions
 from ganwalk.rtd.reference import reference_positions

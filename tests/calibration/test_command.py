@@ -8,10 +8,10 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ganwalk import estimates
 from ganwalk.directions import Directions
 from ganwalk.directions.labels import Label
 from ganwalk.generators.loading import load_generator
+from ganwalk.progress import estimates
 from tests.directions.test_reach import reach_of_sizes
 from tests.evaluation.known import axes_of
 

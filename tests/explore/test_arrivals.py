@@ -11,7 +11,7 @@ from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.explore import arrivals
 from ganwalk.explore.arrivals import Projector, projected_samples, read_arrival
-from ganwalk.photos import Photo
+from ganwalk.pictures.photos import Photo
 
 
 def picture(side=40):

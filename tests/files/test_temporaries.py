@@ -11,7 +11,7 @@ from PIL import Image
 
 from ganwalk.files import atomic_path, temporaries, write_text
 from ganwalk.files.temporaries import PREFIX
-from ganwalk.photos import find_photos
+from ganwalk.pictures.photos import find_photos
 from vae.train import main as train
 
 WRITER = """

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ganwalk import progress
 from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError
 from ganwalk.files.shipped import shipped_file
 from ganwalk.generators import catalog
 from ganwalk.generators.loading import NAMES, load_generator
+from ganwalk.progress import bars
 from tests.weights_server import WeightsServer, cut_after, status
 
 FAST = ["--method", "random", "--batch", "4", "--n-directions", "2", "-q"]
@@ -190,6 +190,6 @@ def test_progress_is_shown_on_a_terminal(run, server, monkeypatch):
         shown.append(label)
         yield lambda done, note: None
 
-    monkeypatch.setattr(progress, "_bar", record)
+    monkeypatch.setattr(bars, "_bar", record)
     assert run("info", "rooms64-test")[0] == 0 and shown == ["downloading"]
     assert run("info", "rooms64-test")[0] == 0 and shown == ["downloading"]

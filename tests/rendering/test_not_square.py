@@ -29,13 +29,13 @@ from ganwalk.generators.loading import load_generator
 from ganwalk.generators.preview import fit_preview
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from ganwalk.generators.stylegan3 import StyleGAN3, published_config
-from ganwalk.photos import Crop, read_photo
+from ganwalk.pictures.photos import Crop, read_photo
+from ganwalk.pictures.sheets import cell_of, fitted
 from ganwalk.projection.run import project
 from ganwalk.projection.settings import ProjectionSettings
 from ganwalk.rendering.report.strips import encode_strip
 from ganwalk.rendering.saliency import reduced
 from ganwalk.samples import DrawnSamples
-from ganwalk.sheets import cell_of, fitted
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 # Height, width.

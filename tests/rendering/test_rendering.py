@@ -17,6 +17,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import GeneratorIdentity, sample_z
 from ganwalk.generators.blobs import Blobs, BlobsConfig
 from ganwalk.options.ranges import parse_layers, parse_seeds
+from ganwalk.pictures.sheets import cell_size, save_picture
 from ganwalk.rendering.grids import (
     SHEET_ROWS,
     combination_grid,
@@ -30,7 +31,6 @@ from ganwalk.rendering.images import from_bytes, to_bytes, traverse, unmoved_pic
 from ganwalk.rendering.loops import save_loop
 from ganwalk.rendering.saliency import heat_picture, reduced, saliency_map
 from ganwalk.samples import DrawnSamples
-from ganwalk.sheets import cell_size, save_picture
 
 ONE = DrawnSamples((1,))
 

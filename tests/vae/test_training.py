@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
 from ganwalk.errors import GanwalkError
 from ganwalk.options import options_of
 from tests.vae.squares import Squares
@@ -286,7 +286,7 @@ def test_two_processes_take_the_mean_of_their_gradients(tmp_path, monkeypatch):
         "from pathlib import Path\n"
         "from tests.vae.squares import Squares\n"
         "from tests.vae.test_training import SHORT, SINGLE, OFTEN\n"
-        "from ganwalk import parallel\n"
+        "from ganwalk.compute import parallel\n"
         "from vae.training import train\n"
         "torch.set_num_threads(1)\n"
         "out = Path(sys.argv[1])\n"
@@ -309,7 +309,7 @@ def test_two_processes_take_the_mean_of_their_gradients(tmp_path, monkeypatch):
 
     state, gradients = new_state(SINGLE, Squares(), "cpu"), []
     for rank in (0, 1):
-        monkeypatch.setattr("ganwalk.parallel.rank", lambda rank=rank: rank)
+        monkeypatch.setattr("ganwalk.compute.parallel.rank", lambda rank=rank: rank)
         draw = draw_step(Squares(), SINGLE.batch, seed=SINGLE.seed, step=0)
         stack = Stack([state.model])
         gradients.append(compute_step(stack, [state.objective], Squares(), [draw], SINGLE, step=0).gradients)

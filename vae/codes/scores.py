@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ganwalk.errors import GanwalkError
-from ganwalk.progress import OnStage
+from ganwalk.progress.callbacks import OnStage
 from vae.codes.sample import Sample, draw_sample
 from vae.codes.settings import CodesSettings
 from vae.codes.source import LEAVE_OUT, CodesSource

@@ -19,7 +19,7 @@ from functools import partial
 import numba
 import numpy as np
 
-from ganwalk.compiled import entry, jit
+from ganwalk.compute.compiled import entry, jit
 
 FACTOR_NAMES = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "azimuth")
 FACTOR_SIZES = (10, 10, 10, 8, 4, 15)

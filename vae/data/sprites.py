@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ganwalk.compiled import entry, jit
+from ganwalk.compute.compiled import entry, jit
 from vae.data.base import grid_positions
 
 FACTOR_NAMES = ("shape", "scale", "orientation", "pos_x", "pos_y")

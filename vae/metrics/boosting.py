@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganwalk.compiled import entry, jit
+from ganwalk.compute.compiled import entry, jit
 from vae.metrics.arrays import Array
 
 _DEPTH = 3

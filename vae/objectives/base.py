@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
 from vae.data.base import ImageData
 from vae.models import VAE, kl_divergence, sample
 

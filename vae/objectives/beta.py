@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
 from vae.objectives.base import Context, Objective, Terms
 from vae.objectives.settings import BetaSettings
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
 from vae.objectives.base import Context, Objective, Terms
 from vae.objectives.settings import ControlSettings
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
 from vae.objectives.base import Context, Encoded, Objective, Terms
 from vae.objectives.factor import permute_dims
 from vae.objectives.settings import DavaSettings

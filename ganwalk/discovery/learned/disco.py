@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganwalk.compute.seeds import rng_of, seeded
 from ganwalk.discovery.learned.shift_predictor import HIDDEN, Sight, convolutions, small
 from ganwalk.discovery.learned.shifts import pairs, random_amounts
 from ganwalk.discovery.settings import DiscoverySettings
@@ -22,7 +23,6 @@ from ganwalk.discovery.subspace import Subspace
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.errors import GanwalkError
 from ganwalk.generators.base import Generator, device_of
-from ganwalk.seeds import rng_of, seeded
 
 # Likeness from which on a negative is taken for a positive, as in the paper.
 _SAME = 0.95

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ganwalk.compute.seeds import rng_of, seeded
 from ganwalk.discovery.learned.shift_predictor import ShiftPredictor, Sight, balanced, shift_loss, small
 from ganwalk.discovery.learned.shifts import pairs, random_amounts
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace
 from ganwalk.discovery.view import View, sample_latents
 from ganwalk.generators.base import Generator, device_of
-from ganwalk.seeds import rng_of, seeded
 
 # Latents by which the network's input is scaled.
 _SAMPLES = 32

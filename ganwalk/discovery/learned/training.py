@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
+from ganwalk.compute.seeds import seeded
 from ganwalk.discovery.learned.base import Learner
 from ganwalk.discovery.objectives.base import Timing, check_finite
 from ganwalk.discovery.optimisation import annealed, commit, first_basis, seed_of_step
@@ -26,7 +27,6 @@ from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.subspace import Subspace
 from ganwalk.discovery.view import sample_latents
 from ganwalk.generators.base import Generator, device_of
-from ganwalk.seeds import seeded
 
 # Learning rate of Adam on the networks.
 _NETWORKS_LR = 2e-3

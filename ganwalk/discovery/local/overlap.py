@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ganwalk.seeds import rng_of
+from ganwalk.compute.seeds import rng_of
 
 _STEPS = 300
 _STARTS = 8

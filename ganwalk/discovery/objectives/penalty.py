@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.directions import shift_latents
 from ganwalk.discovery.objectives.base import HELD_SEED, HeldScores, Timing, check_finite
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import features, mean_change, sample_latents
 from ganwalk.generators.base import Generator, device_of
-from ganwalk.seeds import rng_of
 
 # Random sign vectors per batch, as in the papers, and of the held one.
 PROBES = 2

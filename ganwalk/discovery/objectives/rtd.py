@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
+from ganwalk.compute.seeds import rng_of
 from ganwalk.directions import shift_latents
 from ganwalk.discovery.objectives.base import HELD_SEED, HeldScores, Timing, check_finite
 from ganwalk.discovery.scores import BasisScores, score_basis
@@ -20,7 +21,6 @@ from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.discovery.view import features
 from ganwalk.generators.base import Generator
 from ganwalk.rtd import RTDLoss
-from ganwalk.seeds import rng_of
 
 
 def cost(batch: int, n: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganwalk.seeds import rng_of
+from ganwalk.compute.seeds import rng_of
 
 _WIDTH = 384
 _HIDDEN = 2

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
 from ganwalk.discovery.sketch import Sketch
 from ganwalk.discovery.student.generator import inputs_of, told_apart
 from ganwalk.discovery.student.reduction import Reduction, fit_reduction

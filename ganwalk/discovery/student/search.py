@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ganwalk import parallel
+from ganwalk.compute import parallel
 from ganwalk.discovery.methods import method_of
 from ganwalk.discovery.optimisation import Progress, optimise, start
 from ganwalk.discovery.results import StudentReport

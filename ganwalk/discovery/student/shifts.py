@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganwalk.compute.seeds import rng_of
 from ganwalk.directions import shift_latents
 from ganwalk.discovery.subspace import Subspace
 from ganwalk.discovery.view import View, latent_styles, sample_latents
 from ganwalk.generators.base import Generator
-from ganwalk.seeds import rng_of
 
 # Latents that share one seed: the smallest number that is drawn.
 BLOCK = 64

@@ -8,7 +8,7 @@ from ganwalk.evaluation.representation.labelled import LATENTS
 from ganwalk.evaluation.representation.training import latents_of_encoder, seconds_per_step
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.generators.base import Generator
-from ganwalk.phases import Phase
+from ganwalk.progress.phases import Phase
 
 # Of the metrics, for each dimension of the codes, roughly.
 _SECONDS_OF_METRICS = {"full": 6.0, "quick": 0.5}

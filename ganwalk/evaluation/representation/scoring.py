@@ -14,7 +14,7 @@ from ganwalk.evaluation.representation.encoder import Encoder
 from ganwalk.evaluation.representation.labelled import LabelledImages, encode_all
 from ganwalk.evaluation.representation.training import train_encoder
 from ganwalk.generators.base import Generator
-from ganwalk.progress import OnStage
+from ganwalk.progress.callbacks import OnStage
 
 # Scores that are shown beside those of directions; the rest are kept with them.
 SHOWN = (

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganwalk.compute.seeds import rng_of, seeded
 from ganwalk.directions import Directions
 from ganwalk.discovery.view import View, features, sample_latents
 from ganwalk.evaluation.representation.encoder import (
@@ -20,7 +21,6 @@ from ganwalk.evaluation.representation.encoder import (
     prepared,
 )
 from ganwalk.generators.base import Generator, device_of
-from ganwalk.seeds import rng_of, seeded
 
 # Pairs with one and the same latent, whose image is made once for all of them.
 _PAIRS_PER_LATENT = 3

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ganwalk.pictures.sheets import fitted, resize
 from ganwalk.rendering.report.markup import text
 from ganwalk.rendering.report.strips import encode_strip
 from ganwalk.rendering.saliency import change_words, heat_picture
 from ganwalk.samples import Samples
-from ganwalk.sheets import fitted, resize
 
 # Side in pixels, and the characters that one may have of those of a direction's strips.
 _SIDE = 128

@@ -21,7 +21,7 @@ from ganwalk.evaluation.meanings import SCORES
 from ganwalk.files import write_text
 from ganwalk.generators.base import Generator, check_layers
 from ganwalk.layers import in_words, numbers_of
-from ganwalk.progress import OnCount, counter
+from ganwalk.progress.callbacks import OnCount, counter
 from ganwalk.rendering.images import is_zero, traverse, unmoved_pictures
 from ganwalk.rendering.report.cards import Scores, card
 from ganwalk.rendering.report.heat import HEAT_BYTES

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ganwalk.sheets import cell_of, resize
+from ganwalk.pictures.sheets import cell_of, resize
 
 # Of all strips of one direction as text: twenty directions stay below 15 MB with everything else.
 DIRECTION_BYTES = 700_000

@@ -13,7 +13,7 @@ from vae.objectives import OBJECTIVES
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
 import sys, torch
-from ganwalk import parallel
+from ganwalk.compute import parallel
 from tests.vae.objectives.test_all import make, model_context
 from vae.objectives import OBJECTIVES
 torch.set_num_threads(1)

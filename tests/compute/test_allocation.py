@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="gl
 # Pages that the kernel hands out while blocks of 16 MiB come and go, beside one that stays.
 _SCRIPT = """
 import ctypes, resource
-from ganwalk.allocation import keep_freed_memory
+from ganwalk.compute.allocation import keep_freed_memory
 
 kept = keep_freed_memory() if {asked} else None
 library = ctypes.CDLL(None)

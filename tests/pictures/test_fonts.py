@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from ganwalk import fonts
+from ganwalk.pictures import fonts
+from ganwalk.pictures.sheets import Sheet
 from ganwalk.rtd.plot import plot_matrix
-from ganwalk.sheets import Sheet
 
 # STIX, which matplotlib ships, has the first, and DejaVu Sans has not; nobody has the second, which is for private use.
 SCRIPT_G, PRIVATE = "ℊ", "\ue123"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ganwalk.fonts import load_font
-from ganwalk.sheets import Sheet, wrapped
+from ganwalk.pictures.fonts import load_font
+from ganwalk.pictures.sheets import Sheet, wrapped
 
 CAPTION = "direction 3 a smile · network-snapshot-025000.safetensors · rtd · w, layers 4-7 · ±3 σ · truncation 0.7"
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganwalk.compiled import entry, jit
+from ganwalk.compute.compiled import entry, jit
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 MODULE = """
-from ganwalk.compiled import {decorator}
+from ganwalk.compute.compiled import {decorator}
 
 @{decorator}
 def total(values):

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ganwalk.errors import GanwalkError
 from ganwalk.files import atomic_path
-from ganwalk.fonts import load_font, runs
+from ganwalk.pictures.fonts import load_font, runs
 
 # Smallest and largest side of a cell in pixels: small images are enlarged, large ones reduced.
 _MIN_CELL, _MAX_CELL = 96, 256

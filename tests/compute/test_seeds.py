@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganwalk.seeds import rng_of, seeded
+from ganwalk.compute.seeds import rng_of, seeded
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def numbers(seed):

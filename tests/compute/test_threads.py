@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info
 
 from ganwalk.terminal import set_up_torch
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMANDS = {
     "ganwalk": ["discover", "-g", "blobs", "-n", "3", "--steps", "6", "--batch", "64"],
     "vae.train": ["--steps", "10", "--batch", "64", "--metrics", "quick", "--look-every", "0", "--z-dim", "3"],

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from ganwalk import photos
 from ganwalk.errors import GanwalkError
-from ganwalk.photos import Crop, find_photos, parse_crop, read_photo
+from ganwalk.pictures import photos
+from ganwalk.pictures.photos import Crop, find_photos, parse_crop, read_photo
 
 
 def halves(height=40, width=60):
@@ -183,9 +183,9 @@ def test_truncated_and_damaged_files_end_in_one_line_or_a_picture(tmp_path, kind
 
 def test_pictures_beyond_the_limit_are_refused(tmp_path, monkeypatch):
     Image.fromarray(halves()).save(tmp_path / "x.png")
-    monkeypatch.setattr("ganwalk.photos._MAX_PIXELS", 1000)
+    monkeypatch.setattr("ganwalk.pictures.photos._MAX_PIXELS", 1000)
     assert "larger than 0.001 megapixels: make it smaller, or save it as a JPEG" in refused(tmp_path / "x.png")
-    monkeypatch.setattr("ganwalk.photos._MAX_PIXELS", 4000)
+    monkeypatch.setattr("ganwalk.pictures.photos._MAX_PIXELS", 4000)
     assert read_photo(tmp_path / "x.png", 4).pixels.shape == (4, 4, 3)
 
 
@@ -196,7 +196,7 @@ def test_jpegs_beyond_the_limit_are_read_at_a_part_of_their_size(tmp_path, monke
     exif[0x0112] = 6
     path = tmp_path / "x.jpg"
     Image.fromarray(halves()).save(path, quality=100, subsampling=0, exif=exif)
-    monkeypatch.setattr("ganwalk.photos._MAX_PIXELS", pixels)
+    monkeypatch.setattr("ganwalk.pictures.photos._MAX_PIXELS", pixels)
     photo = read_photo(path, 4)
     part = (f"60×40 pixels, read at 1/{factor} of its size",) if factor > 1 else ()
     assert photo.notes == part
@@ -209,7 +209,7 @@ def test_a_crop_is_in_the_pixels_of_the_file_however_it_is_read(tmp_path, monkey
     pixels[16:48, 32:64] = 255
     Image.fromarray(pixels).save(tmp_path / "x.jpg", quality=100)
     for limit in (96 * 64, 96 * 64 // 4):
-        monkeypatch.setattr("ganwalk.photos._MAX_PIXELS", limit)
+        monkeypatch.setattr("ganwalk.pictures.photos._MAX_PIXELS", limit)
         assert read_photo(tmp_path / "x.jpg", 8, Crop(32, 16, 32)).pixels.min() > 250
         with pytest.raises(GanwalkError, match="which is 96×64 pixels"):
             read_photo(tmp_path / "x.jpg", 8, Crop(65, 16, 32))
@@ -220,9 +220,9 @@ def test_a_jpeg_whose_coefficients_lie_in_memory_is_refused_sooner(tmp_path, mon
     Image.fromarray(halves()).save(tmp_path / "x.jpg", **options)
     # Two bytes each, and in colours every second one of each row and column.
     wanted = 2 * 2400 * (3 if "subsampling" in options else 1.5)
-    monkeypatch.setattr("ganwalk.photos._MAX_COEFFICIENTS", wanted)
+    monkeypatch.setattr("ganwalk.pictures.photos._MAX_COEFFICIENTS", wanted)
     assert read_photo(tmp_path / "x.jpg", 4).pixels.shape == (4, 4, 3)
-    monkeypatch.setattr("ganwalk.photos._MAX_COEFFICIENTS", wanted - 1)
+    monkeypatch.setattr("ganwalk.pictures.photos._MAX_COEFFICIENTS", wanted - 1)
     if options:
         assert "scans, too many for its size: save it as a plain JPEG" in refused(tmp_path / "x.jpg")
     else:

@@ -17,17 +17,17 @@ from types import SimpleNamespace
 import pytest
 
 import ganwalk
-from ganwalk import progress
 from ganwalk.discovery.settings import DiscoverySettings
 from ganwalk.generators.loading import load_generator
-from ganwalk.progress import Pace, progress_bar
+from ganwalk.progress import bars
+from ganwalk.progress.bars import Pace, progress_bar
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import time
-from ganwalk import progress
-from ganwalk.progress import progress_bar, say
-progress._WARM_UP = 0.2
+from ganwalk.progress import bars
+from ganwalk.progress.bars import progress_bar, say
+bars._WARM_UP = 0.2
 with progress_bar(200, "working", False) as advance:
     for k in range(200):
         advance(k + 1, "optimising loss 0.123456789 " + 10 * "and a note that is long ")
@@ -101,8 +101,8 @@ def test_a_command_on_a_terminal_leaves_only_its_result(tmp_path):
 
 
 def test_without_a_terminal_a_line_comes_now_and_then(capsys, monkeypatch):
-    monkeypatch.setattr(progress, "_SECONDS_PER_LINE", 0.05)
-    monkeypatch.setattr(progress, "_WARM_UP", 0.0)
+    monkeypatch.setattr(bars, "_SECONDS_PER_LINE", 0.05)
+    monkeypatch.setattr(bars, "_WARM_UP", 0.0)
     text = ""
 
     def wait_for(words):
@@ -122,7 +122,7 @@ def test_without_a_terminal_a_line_comes_now_and_then(capsys, monkeypatch):
         advance(5, "")
         time.sleep(0.2)
     assert capsys.readouterr().err == ""
-    assert [progress._in_words(seconds) for seconds in (0.1, 80, 100, 7200)] == [
+    assert [bars._in_words(seconds) for seconds in (0.1, 80, 100, 7200)] == [
         "about 1 s",
         "about 80 s",
         "about 2 min",
@@ -155,7 +155,7 @@ def test_a_long_run_keeps_few_points():
     for step in range(10**5):
         pace.note(step, step / 100)
         pace.left(step / 100)
-    assert len(pace._points) <= 2 * progress._POINTS
+    assert len(pace._points) <= 2 * bars._POINTS
     assert pace.left(1000.0) == pytest.approx(9 * 10**5 / 100, rel=0.01)
 
 
@@ -164,11 +164,11 @@ def test_a_notebook_is_told_by_its_kernel(monkeypatch, shell, expected):
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     # What a notebook is made of may be imported anywhere.
     monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
-    assert progress.in_notebook() == expected
+    assert bars.in_notebook() == expected
 
 
 def test_python_is_quiet_unless_asked(capsys, monkeypatch):
-    monkeypatch.setattr(progress, "_SECONDS_PER_LINE", 0.02)
+    monkeypatch.setattr(bars, "_SECONDS_PER_LINE", 0.02)
     generator = load_generator("blobs")
     told = []
     options = {"steps": 3, "batch": 6}
@@ -182,7 +182,7 @@ def test_python_is_quiet_unless_asked(capsys, monkeypatch):
     )
     directions = ganwalk.discover(generator, 2, **options, progress=True)
     assert "discovering: " in capsys.readouterr().err
-    monkeypatch.setattr(progress, "_SECONDS_PER_LINE", 0.001)
+    monkeypatch.setattr(bars, "_SECONDS_PER_LINE", 0.001)
     ganwalk.evaluate(generator, directions, samples=8, reconstructor=False, progress=True)
     assert "evaluating: " in capsys.readouterr().err
 

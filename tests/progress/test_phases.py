@@ -2,7 +2,7 @@
 
 import pytest
 
-from ganwalk.phases import Phase, Phases
+from ganwalk.progress.phases import Phase, Phases
 
 
 def test_shares_follow_the_seconds():
