@@ -18,7 +18,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ganwalk import __main__
+from ganwalk import __main__, evaluate
+from ganwalk.calibration.walks import measure_reach
 from ganwalk.commands import group
 from ganwalk.commands.discover import _remedy
 from ganwalk.directions import Directions
@@ -27,6 +28,9 @@ from ganwalk.generators.base import sample_labels, sample_z
 from ganwalk.generators.checkpoints.native import write_native
 from ganwalk.generators.loading import load_generator
 from ganwalk.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from ganwalk.naming.settings import NamingSettings
+from ganwalk.naming.suggest import suggest_names
+from ganwalk.rendering.report import ReportSettings, write_report
 
 GOLDEN = Path(__file__).parent / "golden"
 CHECKPOINT = GOLDEN / "pickled_sg3repo_sg2_32.pkl"
@@ -405,6 +409,17 @@ def test_directions_of_a_class_are_drawn_and_scored_in_it(run, tmp_path):
     assert ", class 2" in (tmp_path / "report-seeds-1-steps-2.html").read_text()
     assert run("evaluate", "--samples", "4", "--no-reconstructor")[0] == 0
     assert json.loads((tmp_path / "evaluation.json").read_text())["settings"]["class_index"] == 2
+    # From Python, too, and so from the explorer.
+    assert evaluate(generator, found, samples=4, reconstructor=False).settings.class_index == 2
+    reaches = [measure_reach(generator, found, samples=4, steps=2, **chosen) for chosen in ({}, {"class_index": 2})]
+    assert torch.equal(reaches[0].ends, reaches[1].ends) and torch.equal(reaches[0].pace, reaches[1].pace)
+    names = [
+        suggest_names(generator, found, NamingSettings(samples=2, class_index=chosen), reader=None)
+        for chosen in (None, 2)
+    ]
+    assert names[0] == names[1]
+    write_report(tmp_path / "of-python.html", generator, found, ReportSettings(seeds=(1,), steps=2))
+    assert ", class 2" in (tmp_path / "of-python.html").read_text()
     # Codes in a file have no class of their own, styles one for good.
     with torch.no_grad():
         z = sample_z(generator, 4, 1)

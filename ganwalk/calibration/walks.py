@@ -19,6 +19,7 @@ from ganwalk.evaluation.views import view_of
 from ganwalk.generators.base import Generator
 from ganwalk.generators.timing import seconds_per_latent
 from ganwalk.options import takes_settings
+from ganwalk.options.latents import as_discovered
 from ganwalk.progress.bars import progress_bar
 from ganwalk.progress.callbacks import OnShare, share_counter
 
@@ -56,7 +57,7 @@ def walk_directions(
     Raises:
         GanwalkError: the directions or the settings do not fit the generator.
     """
-    options, sizes = settings.resolve(generator), default_sizes(generator)
+    options, sizes = as_discovered(settings, directions.class_index).resolve(generator), default_sizes(generator)
     assert options.samples is not None and options.steps is not None
     view = _view(generator, directions, options)
     count = share_counter(latents_of_reach(generator, directions, settings), on_share)

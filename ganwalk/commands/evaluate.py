@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,6 @@ import click
 from ganwalk.commands.options import (
     External,
     check_data_root,
-    class_of_samples,
     classifier_options,
     directions_option,
     external_options,
@@ -27,6 +25,7 @@ from ganwalk.errors import one_line
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options, data_options
+from ganwalk.options.latents import as_discovered
 from ganwalk.progress.bars import late_bar
 from ganwalk.progress.estimates import announce
 from ganwalk.tables import table_lines
@@ -75,11 +74,11 @@ def evaluate(
     from ganwalk.evaluation.run import run_evaluation
     from ganwalk.evaluation.stored import check_other_scores
     from ganwalk.files import made_folder
+    from ganwalk.interchange.latents import class_of_samples
 
     path, directions = open_directions(directions_path, quiet or as_json)
     generator = open_generator(directions, name, external, device=device, quiet=quiet)
-    if settings.class_index is None:
-        settings = replace(settings, class_index=class_of_samples(directions, settings.latents, generator))
+    settings = as_discovered(settings, class_of_samples(directions, settings.latents, generator))
     reader = make_reader(generator, settings.class_index)
     folder = out or path.parent
     if not force:

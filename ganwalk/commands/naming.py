@@ -16,6 +16,7 @@ from ganwalk.errors import GanwalkError
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options
+from ganwalk.options.latents import as_discovered
 from ganwalk.progress.bars import progress_bar
 from ganwalk.progress.estimates import announce
 from ganwalk.terminal import quoted, set_up_torch
@@ -169,8 +170,7 @@ def _name_automatically(
     kept = [index for index in asked if index not in chosen]
     if not chosen:
         raise GanwalkError("nothing to name: the directions have names already, which --force replaces")
-    if settings.class_index is None:
-        settings = replace(settings, class_index=directions.class_index)
+    settings = as_discovered(settings, directions.class_index)
     generator = open_generator(directions, generator_name, external, device=device, quiet=quiet)
     reader = choose_reader(generator, settings.by, make_reader(generator, settings.class_index))
     walked = directions.select(chosen)

@@ -198,14 +198,6 @@ def open_generator(
         return load_directions_generator(directions.generator, name, device, on_bytes, **external)
 
 
-def class_of_samples(directions: Directions, latents: Sequence[Path], generator: Generator) -> int | None:
-    """The class of samples as discovered, of drawn ones and of codes in files: styles have none any more."""
-    from ganwalk.interchange.latents import read_latents, space_of
-
-    in_styles = any(space_of(read_latents(path), generator) == "w" for path in latents)
-    return None if in_styles else directions.class_index
-
-
 def given_samples(seeds_text: str | None, latents: Sequence[LatentsFile], seed_style: str) -> dict[str, str | None]:
     """What was said of the samples to show, for the names of pictures; None stands for what was not."""
     return {

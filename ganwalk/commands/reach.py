@@ -21,6 +21,7 @@ from ganwalk.commands.options import (
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.options.command_line import settings_options
 from ganwalk.options.common import common_options
+from ganwalk.options.latents import as_discovered
 from ganwalk.progress.bars import progress_bar
 from ganwalk.progress.estimates import announce
 from ganwalk.terminal import set_up_torch
@@ -65,8 +66,7 @@ def reach(
     from ganwalk.samples import DrawnSamples
 
     path, directions = open_directions(directions_path, quiet)
-    if settings.class_index is None:
-        settings = replace(settings, class_index=directions.class_index)
+    settings = as_discovered(settings, directions.class_index)
     generator = open_generator(directions, name, external, device=device, quiet=quiet)
     settings = settings.resolve(generator)
     directions = directions.to(device_of(generator))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from ganwalk.commands.options import (
     External,
-    class_of_samples,
     directions_option,
     external_options,
     force_option,
@@ -22,6 +20,7 @@ from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.evaluation.settings import EvaluationSettings
 from ganwalk.options.command_line import PATH, settings_options
 from ganwalk.options.common import common_options
+from ganwalk.options.latents import as_discovered
 from ganwalk.progress.bars import late_bar, progress_bar
 from ganwalk.progress.estimates import announce
 from ganwalk.rendering.report.settings import ReportSettings
@@ -64,6 +63,7 @@ def report(
     from ganwalk.evaluation.run import run_evaluation
     from ganwalk.evaluation.stored import evaluation_beside, load_evaluation
     from ganwalk.generators.timing import seconds_per_latent
+    from ganwalk.interchange.latents import class_of_samples
     from ganwalk.options.words import command_words
     from ganwalk.rendering.naming import check_replaceable, mark_of, settings_name, stem_among_others
     from ganwalk.rendering.report import check_report, write_report
@@ -73,10 +73,8 @@ def report(
     evaluation = load_evaluation(evaluation_beside(path), directions) if scored else None
     generator = open_generator(directions, name, external, device=device, quiet=quiet)
     found_class = class_of_samples(directions, settings.latents, generator)
-    if settings.class_index is None:
-        settings = replace(settings, class_index=found_class)
-    as_discovered = ReportSettings(class_index=found_class)
-    words = command_words(settings.named(), as_discovered, without=("batch",)) or []
+    settings = as_discovered(settings, found_class)
+    words = command_words(settings.named(), ReportSettings(class_index=found_class), without=("batch",)) or []
     target = out or path.parent / f"{settings_name(stem_among_others(path) + 'report', words)}.html"
     check_report(target, generator, directions, settings)
     samples = settings.resolve(generator).samples(generator)

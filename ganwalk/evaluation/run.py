@@ -27,7 +27,9 @@ from ganwalk.evaluation.views import view_of
 from ganwalk.files.data_place import DataPlace
 from ganwalk.generators.base import Generator, device_of
 from ganwalk.generators.channels import channelled
+from ganwalk.interchange.latents import class_of_samples
 from ganwalk.options import takes_settings
+from ganwalk.options.latents import as_discovered
 from ganwalk.progress.bars import late_bar
 from ganwalk.progress.callbacks import OnShare, OnStage
 from ganwalk.progress.phases import Phases
@@ -145,7 +147,7 @@ def _prepared(
     data: DataPlace | None,
 ) -> _Prepared:
     """Refuses what cannot be scored before anything slow."""
-    options = settings.resolve(generator)
+    options = as_discovered(settings, class_of_samples(directions, settings.latents, generator)).resolve(generator)
     directions = directions.to(device_of(generator))
     directions.check(generator)
     reader = reader or factor_reader(generator)

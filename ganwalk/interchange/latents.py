@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganwalk.directions import Directions
 from ganwalk.errors import GanwalkError, one_line
 from ganwalk.generators.base import Generator
 from ganwalk.interchange.contents import Array, one_line_errors, read_contents
@@ -120,6 +121,14 @@ def latent_samples(
     samples = StoredSamples(torch.cat(parts), spaces[0], labels, truncation_psi, truncation_cutoff, class_index)
     samples.check(generator)
     return samples
+
+
+def class_of_samples(directions: Directions, latents: Sequence[Path], generator: Generator) -> int | None:
+    """The class of samples as discovered, of drawn ones and of codes in files: styles have none any more."""
+    if directions.class_index is None:
+        return None
+    in_styles = any(space_of(read_latents(path), generator) == "w" for path in latents)
+    return None if in_styles else directions.class_index
 
 
 def space_of(file: LatentsFile, generator: Generator) -> str:

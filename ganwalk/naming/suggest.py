@@ -17,6 +17,7 @@ from ganwalk.generators.timing import seconds_per_latent
 from ganwalk.naming.appearance import appearance_of
 from ganwalk.naming.settings import NamingSettings
 from ganwalk.naming.words import Suggestion, after_appearance, after_factor
+from ganwalk.options.latents import as_discovered
 from ganwalk.progress.callbacks import OnShare, share_counter
 from ganwalk.rendering.images import traverse
 from ganwalk.rendering.saliency import reduced
@@ -58,7 +59,7 @@ def suggest_names(
     Raises:
         GanwalkError: the directions or the settings do not fit the generator.
     """
-    options = settings.resolve(generator)
+    options = as_discovered(settings, directions.class_index).resolve(generator)
     directions = directions.to(device_of(generator))
     if reader is None:
         return _after_look(generator, directions, options, on_share)

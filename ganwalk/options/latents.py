@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from ganwalk.errors import GanwalkError
 from ganwalk.options.fields import option
 
+# Of settings that have a `class_field` as their class_index.
+T = TypeVar("T", bound=Any)
 # Standard deviations of a shift. Beyond it, images have long been saturated, and numbers overflow.
 MAX_AMPLITUDE = 1000.0
 # Truncation psi, on either side of 0.
@@ -31,6 +34,11 @@ def cutoff_field() -> Any:
 def class_field(shown: str = "as discovered") -> Any:
     """The class of a conditional generator."""
     return option(None, "Class of a conditional generator.", "--class", at_least=0, shown=shown)
+
+
+def as_discovered(settings: T, class_index: int | None) -> T:
+    """Settings with the class that directions were found for, where nobody has chosen another."""
+    return settings if settings.class_index is not None else replace(settings, class_index=class_index)
 
 
 def check_images_differ(truncation_psi: float) -> None:

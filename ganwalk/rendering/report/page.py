@@ -20,7 +20,9 @@ from ganwalk.errors import GanwalkError
 from ganwalk.evaluation.meanings import SCORES
 from ganwalk.files import write_text
 from ganwalk.generators.base import Generator, check_layers
+from ganwalk.interchange.latents import class_of_samples
 from ganwalk.layers import in_words, numbers_of
+from ganwalk.options.latents import as_discovered
 from ganwalk.progress.callbacks import OnCount, counter
 from ganwalk.rendering.images import is_zero, traverse, unmoved_pictures
 from ganwalk.rendering.report.cards import Scores, card
@@ -80,7 +82,7 @@ def write_report(
         GanwalkError: the directions do not fit the generator, or the file cannot be written.
     """
     path, given = Path(path), settings or ReportSettings()
-    settings = given.resolve(generator)
+    settings = as_discovered(given, class_of_samples(directions, given.latents, generator)).resolve(generator)
     check_report(path, generator, directions, settings)
     shown = _shown(directions, settings)
     samples, amplitudes = settings.samples(generator), _amplitudes(settings)
