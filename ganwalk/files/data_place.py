@@ -16,8 +16,8 @@ class DataPlace:
 
     Attributes:
         root: the folder that holds it, or the file itself; None for the folder in the cache.
-        download: whether it may be downloaded.
-        progress: called with bytes done and in all.
+        download: whether it may be downloaded if it is not there.
+        progress: called with bytes done and in all, while the file arrives and while it is converted.
     """
 
     root: Path | None = None

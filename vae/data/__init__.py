@@ -84,13 +84,13 @@ def _load(name: str, resolution: int, root: Path | str | None, download: bool, p
         from vae.data.scenes import Scenes
 
         return Scenes(resolution)
-    from vae.data.public_files import Access
+    from ganwalk.files.data_place import DataPlace
 
-    access = Access(Path(root).expanduser().absolute() if root else None, download, progress)
+    place = DataPlace(Path(root).expanduser().absolute() if root else None, download, progress)
     if name.startswith("mpi3d-"):
         from vae.data import mpi3d
 
-        return mpi3d.load(name, resolution, access)
+        return mpi3d.load(name, resolution, place)
     import importlib
 
-    return importlib.import_module(f"vae.data.{name}").load(resolution, access)
+    return importlib.import_module(f"vae.data.{name}").load(resolution, place)

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ganwalk.files.data_place import DataPlace
 from ganwalk.files.download import OnBytes
 from ganwalk.files.temporaries import temporary_beside
 from vae.data.mat import unpacked_bytes
-from vae.data.public_files import Access, PublicFile, reading
+from vae.data.public_files import PublicFile, obtained, path_of, reading
 from vae.data.stored import StoredImages, data_folder, halved, keep, kept, scratch
 
 FACTOR_NAMES = ("elevation", "azimuth", "object_type")
@@ -34,14 +35,14 @@ _MAX_BYTES = 2**26
 _SIDE = 128
 
 
-def load(resolution: int, access: Access, sizes: tuple[int, int, int] = FACTOR_SIZES) -> StoredImages:
+def load(resolution: int, place: DataPlace, sizes: tuple[int, int, int] = FACTOR_SIZES) -> StoredImages:
     """The data set; `sizes` are those of the grid. Raises GanwalkError: its file cannot be had, or is another."""
     key, shape = f"cars3d-{resolution}", (int(np.prod(sizes)), resolution, resolution, 3)
-    source = access.path(FILE)
+    source = path_of(FILE, place)
     array = kept(key, shape, source=source)
     if array is None:
-        path = access.obtain(FILE)
-        array = keep(key, shape, lambda: _blocks(path, sizes, resolution, access.progress), source=source)
+        path = obtained(FILE, place)
+        array = keep(key, shape, lambda: _blocks(path, sizes, resolution, place.progress), source=source)
     return StoredImages("cars3d", resolution, 3, FACTOR_NAMES, sizes, array)
 
 

@@ -15,7 +15,8 @@ from pathlib import Path, PurePath, PurePosixPath
 import numpy as np
 
 from ganwalk.errors import GanwalkError, one_line
-from vae.data.public_files import Access, PublicFile, reading
+from ganwalk.files.data_place import DataPlace
+from vae.data.public_files import PublicFile, obtained, reading
 from vae.data.stored import StoredImages, data_folder, halved, keep, kept
 
 FILE = PublicFile("img_align_celeba.zip", "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html")
@@ -26,9 +27,9 @@ _MAX_BYTES = 2**26
 _ROWS = 1024
 
 
-def load(resolution: int, access: Access) -> StoredImages:
+def load(resolution: int, place: DataPlace) -> StoredImages:
     """The data set, in the order of the photographs' names; GanwalkError if they are not there or cannot be read."""
-    path = _find(access)
+    path = _find(place)
     with reading(path, FILE):
         names, digest = _zipped_names(path) if path.is_file() else _names(path)
     if not names:
@@ -37,17 +38,17 @@ def load(resolution: int, access: Access) -> StoredImages:
     key, shape = f"celeba-{digest}-{resolution}", (len(names), resolution, resolution, 3)
     array = kept(key, shape)
     if array is None:
-        array = keep(key, shape, lambda: _blocks(path, names, resolution), progress=access.progress)
+        array = keep(key, shape, lambda: _blocks(path, names, resolution), progress=place.progress)
     return StoredImages("celeba", resolution, 3, (), (), array)
 
 
-def _find(access: Access) -> Path:
+def _find(place: DataPlace) -> Path:
     """The zip, or the folder with photographs."""
-    root = access.root or data_folder()
+    root = place.root or data_folder()
     for folder in (root / "img_align_celeba", root):
         if folder.is_dir() and any(_is_photograph(path) for path in folder.iterdir()):
             return folder
-    return access.obtain(FILE)
+    return obtained(FILE, place)
 
 
 def _names(folder: Path) -> tuple[list[str], str]:

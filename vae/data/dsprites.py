@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ganwalk.files.data_place import DataPlace
 from vae.data.base import grid_positions
 from vae.data.npz import array_blocks
-from vae.data.public_files import Access, PublicFile, reading
+from vae.data.public_files import PublicFile, obtained, path_of, reading
 from vae.data.sprites import FACTOR_NAMES, FACTOR_SIZES
 from vae.data.stored import StoredImages, halved, keep, kept
 
@@ -23,14 +24,14 @@ FILE = PublicFile(
 )
 
 
-def load(resolution: int, access: Access, sizes: tuple[int, ...] = FACTOR_SIZES) -> StoredImages:
+def load(resolution: int, place: DataPlace, sizes: tuple[int, ...] = FACTOR_SIZES) -> StoredImages:
     """The data set; `sizes` are those of the grid. Raises GanwalkError: its file cannot be had, or is another."""
-    n, source = int(np.prod(sizes)), access.path(FILE)
+    n, source = int(np.prod(sizes)), path_of(FILE, place)
     shape = (n, 64 * 64 // 8)
     array = kept("dsprites", shape, source=source)
     if array is None:
-        path = access.obtain(FILE)
-        array = keep("dsprites", shape, lambda: _packed(path, sizes), source=source, progress=access.progress)
+        path = obtained(FILE, place)
+        array = keep("dsprites", shape, lambda: _packed(path, sizes), source=source, progress=place.progress)
     return StoredImages(
         "dsprites", resolution, 1, FACTOR_NAMES, sizes, array, _unpacked if resolution == 64 else _small
     )

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ganwalk.files.data_place import DataPlace
 from vae.data.mat import unpacked_bytes
-from vae.data.public_files import Access, PublicFile, reading
+from vae.data.public_files import PublicFile, obtained, path_of, reading
 from vae.data.stored import StoredImages, data_folder, halved, keep, kept
 
 FACTOR_NAMES = ("face", "azimuth", "elevation", "lighting")
@@ -25,14 +26,14 @@ FACTOR_SIZES = (50, 21, 11, 11)
 FILE = PublicFile("basel_face_renders.mat", "https://faces.dmi.unibas.ch/bfm")
 
 
-def load(resolution: int, access: Access, sizes: tuple[int, ...] = FACTOR_SIZES) -> StoredImages:
+def load(resolution: int, place: DataPlace, sizes: tuple[int, ...] = FACTOR_SIZES) -> StoredImages:
     """The data set; `sizes` are those of the grid. Raises GanwalkError: its file is not there, or is another."""
     key, shape = f"faces3d-{resolution}", (int(np.prod(sizes)), resolution, resolution, 1)
-    source = access.path(FILE)
+    source = path_of(FILE, place)
     array = kept(key, shape, source=source)
     if array is None:
-        path = access.obtain(FILE)
-        array = keep(key, shape, lambda: _blocks(path, sizes, resolution), source=source, progress=access.progress)
+        path = obtained(FILE, place)
+        array = keep(key, shape, lambda: _blocks(path, sizes, resolution), source=source, progress=place.progress)
     return StoredImages("faces3d", resolution, 1, FACTOR_NAMES, sizes, array)
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ganwalk.files.data_place import DataPlace
 from ganwalk.files.download import OnBytes
 from vae.data.file_rows import FileRows
 from vae.data.npz import array_blocks, rows_in_place
-from vae.data.public_files import Access, PublicFile, reading
+from vae.data.public_files import PublicFile, obtained, path_of, reading
 from vae.data.stored import StoredImages, check_once, halved, keep, kept
 
 FACTOR_NAMES = (
@@ -39,28 +40,28 @@ FILES = {
 }
 
 
-def load(name: str, resolution: int, access: Access, sizes: tuple[int, ...] | None = None) -> StoredImages:
+def load(name: str, resolution: int, place: DataPlace, sizes: tuple[int, ...] | None = None) -> StoredImages:
     """The data set of this name; `sizes` are those of its grid. Raises GanwalkError: its file cannot be had, or is
     another."""
     file = FILES[name]
     sizes = sizes or (COMPLEX_FACTOR_SIZES if name == "mpi3d-complex" else FACTOR_SIZES)
-    array = _array(name, file, int(np.prod(sizes)), resolution, access)
+    array = _array(name, file, int(np.prod(sizes)), resolution, place)
     return StoredImages(name, resolution, 3, FACTOR_NAMES, sizes, array)
 
 
-def _array(name: str, file: PublicFile, n: int, resolution: int, access: Access) -> FileRows:
-    key, shape, source = f"{name}-{resolution}", (n, resolution, resolution, 3), access.path(file)
+def _array(name: str, file: PublicFile, n: int, resolution: int, place: DataPlace) -> FileRows:
+    key, shape, source = f"{name}-{resolution}", (n, resolution, resolution, 3), path_of(file, place)
     array = kept(key, shape, source=source)
     if array is not None:
         return array
-    path = access.obtain(file)
+    path = obtained(file, place)
     if resolution == 64:
         with reading(path, file):
             array = rows_in_place(path, "images", shape)
         if array is not None:
-            check_once(name, path, lambda: _check(path, file, n, access.progress))
+            check_once(name, path, lambda: _check(path, file, n, place.progress))
             return array
-    return keep(key, shape, lambda: _blocks(path, file, n, resolution), source=source, progress=access.progress)
+    return keep(key, shape, lambda: _blocks(path, file, n, resolution), source=source, progress=place.progress)
 
 
 def _check(path: Path, file: PublicFile, n: int, progress: OnBytes | None) -> None:

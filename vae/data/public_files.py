@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganwalk.errors import GanwalkError, one_line
-from ganwalk.files.download import Limits, OnBytes, first_read, obtain
+from ganwalk.files.data_place import DataPlace
+from ganwalk.files.download import Limits, first_read, obtain
 from vae.data.stored import data_folder
 
 # MPI3D has 12.7 GB.
@@ -32,38 +33,25 @@ class PublicFile:
     sha256: str = ""
 
 
-@dataclass(frozen=True)
-class Access:
-    """How the files of data sets may be had.
+def path_of(file: PublicFile, place: DataPlace) -> Path:
+    """Where the file lies, or would lie once it is downloaded."""
+    if place.root is None:
+        return data_folder() / file.name
+    is_file = place.root.is_file() or place.root.suffix == Path(file.name).suffix
+    return place.root if is_file else place.root / file.name
 
-    Attributes:
-        root: the folder that holds the file, or the file itself; None for the folder in the cache.
-        download: whether it may be downloaded if it is not there.
-        progress: called while bytes arrive or are converted.
-    """
 
-    root: Path | None = None
-    download: bool = True
-    progress: OnBytes | None = None
-
-    def path(self, file: PublicFile) -> Path:
-        """Where the file lies, or would lie once it is downloaded."""
-        if self.root is None:
-            return data_folder() / file.name
-        is_file = self.root.is_file() or self.root.suffix == Path(file.name).suffix
-        return self.root if is_file else self.root / file.name
-
-    def obtain(self, file: PublicFile) -> Path:
-        """The file, downloaded first if it is not there and may be; GanwalkError if it cannot be had."""
-        path = self.path(file)
-        if path.is_file():
-            return path
-        if self.download and file.url:
-            return obtain(file.url, path, sha256=file.sha256, progress=self.progress, limits=_LIMITS)
-        raise GanwalkError(
-            f"{path} is not there: get {file.name} from {file.url or file.page} and put it there, "
-            "or say where it lies with --data-root"
-        )
+def obtained(file: PublicFile, place: DataPlace) -> Path:
+    """The file, downloaded first if it is not there and may be; GanwalkError if it cannot be had."""
+    path = path_of(file, place)
+    if path.is_file():
+        return path
+    if place.download and file.url:
+        return obtain(file.url, path, sha256=file.sha256, progress=place.progress, limits=_LIMITS)
+    raise GanwalkError(
+        f"{path} is not there: get {file.name} from {file.url or file.page} and put it there, "
+        "or say where it lies with --data-root"
+    )
 
 
 @contextlib.contextmanager

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ganwalk.errors import GanwalkError
+from ganwalk.files.data_place import DataPlace
 from vae.data.base import grid_positions
-from vae.data.public_files import Access, PublicFile, reading
+from vae.data.public_files import PublicFile, obtained, path_of, reading
 from vae.data.stored import StoredImages, halved, keep, kept
 
 FACTOR_NAMES = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
@@ -29,19 +30,19 @@ _MAX_BYTES = 2**28
 _ROWS = 2**10
 
 
-def load(resolution: int, access: Access, sizes: tuple[int, ...] = FACTOR_SIZES) -> StoredImages:
+def load(resolution: int, place: DataPlace, sizes: tuple[int, ...] = FACTOR_SIZES) -> StoredImages:
     """The data set; `sizes` are those of the grid.
 
     Raises:
         GanwalkError: its file cannot be had, or is another, or h5py is not installed.
     """
     key, shape = f"shapes3d-{resolution}", (int(np.prod(sizes)), resolution, resolution, 3)
-    source = access.path(FILE)
+    source = path_of(FILE, place)
     array = kept(key, shape, source=source)
     if array is None:
         _require_h5py()
-        path = access.obtain(FILE)
-        array = keep(key, shape, lambda: _blocks(path, sizes, resolution), source=source, progress=access.progress)
+        path = obtained(FILE, place)
+        array = keep(key, shape, lambda: _blocks(path, sizes, resolution), source=source, progress=place.progress)
     return StoredImages("shapes3d", resolution, 3, FACTOR_NAMES, sizes, array)
 
 

@@ -13,14 +13,16 @@ import gzip
 import math
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from ganwalk.files.data_place import DataPlace
 from ganwalk.files.download import OnBytes
 from vae.data.base import grid_indices
-from vae.data.public_files import Access, PublicFile, reading
+from vae.data.public_files import PublicFile, obtained, path_of, reading
 from vae.data.stored import StoredImages, halved, keep, kept, scratch
 
 FACTOR_NAMES = ("category", "instance", "elevation", "azimuth", "lighting")
@@ -40,33 +42,33 @@ _BYTES, _INTEGERS = 0x1E3D4C55, 0x1E3D4C54
 _ROWS = 256
 
 
-def load(resolution: int, access: Access, sizes: tuple[int, ...] = FACTOR_SIZES) -> StoredImages:
+def load(resolution: int, place: DataPlace, sizes: tuple[int, ...] = FACTOR_SIZES) -> StoredImages:
     """The data set; `sizes` are those of the grid. Raises GanwalkError: its files cannot be had, or are others."""
     key, shape = f"smallnorb-{resolution}", (math.prod(sizes), resolution, resolution, 1)
-    source = _path(access, FILE)
+    source = _path(place, FILE)
     array = kept(key, shape, source=source)
     if array is None:
         # What is not even the first file is found out before the others are fetched.
-        first = _obtain(access, FILE)
+        first = _obtain(place, FILE)
         with reading(first, FILE), _open(first) as file:
             _header(file, _BYTES, (shape[0] // 2, _CAMERAS, _SIDE, _SIDE))
-        paths = {place: _obtain(access, file) for place, file in FILES.items()}
-        array = keep(key, shape, lambda: _blocks(paths, sizes, resolution, access.progress), source=source)
+        paths = {part: _obtain(place, file) for part, file in FILES.items()}
+        array = keep(key, shape, lambda: _blocks(paths, sizes, resolution, place.progress), source=source)
     return StoredImages("smallnorb", resolution, 1, FACTOR_NAMES, sizes, array)
 
 
-def _path(access: Access, file: PublicFile) -> Path:
+def _path(place: DataPlace, file: PublicFile) -> Path:
     """Where a file lies, unpacked or as it was published; with a root that is a file, beside that."""
-    published = access.path(file)
-    if access.root is not None and published == access.root:
-        published = access.root.parent / file.name
+    published = path_of(file, place)
+    if place.root is not None and published == place.root:
+        published = place.root.parent / file.name
     unpacked = published.with_suffix("")
     return unpacked if unpacked.is_file() and not published.is_file() else published
 
 
-def _obtain(access: Access, file: PublicFile) -> Path:
-    path = _path(access, file)
-    return path if path.is_file() else Access(path.parent, access.download, access.progress).obtain(file)
+def _obtain(place: DataPlace, file: PublicFile) -> Path:
+    path = _path(place, file)
+    return path if path.is_file() else obtained(file, replace(place, root=path.parent))
 
 
 def _blocks(

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from ganwalk.errors import GanwalkError
+from ganwalk.files.data_place import DataPlace
 from tests.vae.data import small_files
 from tests.weights_server import WeightsServer, cut_after
 from vae.data import DATASETS, cars3d, celeba, dsprites, faces3d, load_dataset, mpi3d, shapes3d, smallnorb, stored
 from vae.data.base import grid_indices
-from vae.data.public_files import Access
 from vae.settings import TrainingSettings
 from vae.training import train
 
@@ -30,28 +30,28 @@ def folder(own_cache):
     return own_cache
 
 
-def load_dsprites(resolution=64, **access):
-    return dsprites.load(resolution, Access(download=False, **access), small_files.DSPRITES)
+def load_dsprites(resolution=64, **place):
+    return dsprites.load(resolution, DataPlace(download=False, **place), small_files.DSPRITES)
 
 
-def load_shapes3d(resolution=64, **access):
-    return shapes3d.load(resolution, Access(download=False, **access), small_files.SHAPES3D)
+def load_shapes3d(resolution=64, **place):
+    return shapes3d.load(resolution, DataPlace(download=False, **place), small_files.SHAPES3D)
 
 
-def load_mpi3d(resolution=64, **access):
-    return mpi3d.load("mpi3d-toy", resolution, Access(download=False, **access), small_files.MPI3D)
+def load_mpi3d(resolution=64, **place):
+    return mpi3d.load("mpi3d-toy", resolution, DataPlace(download=False, **place), small_files.MPI3D)
 
 
-def load_faces3d(resolution=64, **access):
-    return faces3d.load(resolution, Access(download=False, **access), small_files.FACES3D)
+def load_faces3d(resolution=64, **place):
+    return faces3d.load(resolution, DataPlace(download=False, **place), small_files.FACES3D)
 
 
-def load_cars3d(resolution=64, **access):
-    return cars3d.load(resolution, Access(download=False, **access), small_files.CARS3D)
+def load_cars3d(resolution=64, **place):
+    return cars3d.load(resolution, DataPlace(download=False, **place), small_files.CARS3D)
 
 
-def load_smallnorb(resolution=64, **access):
-    return smallnorb.load(resolution, Access(download=False, **access), small_files.SMALLNORB)
+def load_smallnorb(resolution=64, **place):
+    return smallnorb.load(resolution, DataPlace(download=False, **place), small_files.SMALLNORB)
 
 
 KINDS = {
@@ -199,7 +199,7 @@ def test_a_download_that_is_cut(folder, tmp_path, monkeypatch):
         server.script = [cut_after(2**14)]
         url = server.url.replace("net.safetensors", dsprites.FILE.name)
         monkeypatch.setattr(dsprites, "FILE", replace(dsprites.FILE, url=url))
-        data = dsprites.load(64, Access(root=tmp_path / "root"), small_files.DSPRITES)
+        data = dsprites.load(64, DataPlace(root=tmp_path / "root"), small_files.DSPRITES)
         server.shutdown()
     assert server.ranges == [None, f"bytes={2**14}-"]
     assert (tmp_path / "root" / dsprites.FILE.name).exists()
@@ -222,9 +222,9 @@ def test_what_is_kept_serves_where_nothing_can_be_written(monkeypatch):
 def test_a_killed_conversion_leaves_no_half_file(folder):
     small_files.dsprites(folder / dsprites.FILE.name)
     code = (
-        "import os; from vae.data import dsprites; from vae.data.public_files import Access; "
+        "import os; from vae.data import dsprites; from ganwalk.files.data_place import DataPlace; "
         "from tests.vae.data.small_files import DSPRITES; "
-        "dsprites.load(64, Access(progress=lambda *_: os.kill(os.getpid(), 9)), DSPRITES)"
+        "dsprites.load(64, DataPlace(progress=lambda *_: os.kill(os.getpid(), 9)), DSPRITES)"
     )
     killed = subprocess.run([sys.executable, "-c", code], check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -547,7 +547,7 @@ def test_wrong_cars3d(folder, members, reason):
 def test_an_archive_of_too_many_cars(folder):
     small_files.cars3d(folder / cars3d.FILE.name)
     with pytest.raises(GanwalkError, match="it has more than 3 cars"):
-        cars3d.load(64, Access(download=False), (2, 3, 3))
+        cars3d.load(64, DataPlace(download=False), (2, 3, 3))
 
 
 def test_an_archive_of_cars_that_ends_too_early(folder):
