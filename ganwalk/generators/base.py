@@ -192,7 +192,7 @@ def sample_z(generator: Generator, n: int, seed: int) -> Tensor:
     """
     rng = rng_of(seed)
     z = torch.randn(n, generator.z_dim, generator=rng)
-    limit: float | None = getattr(generator, "z_limit", None)
+    limit = z_limit(generator)
     return (z if limit is None else _cut_off(z, limit)).to(device_of(generator))
 
 
@@ -202,9 +202,15 @@ def _cut_off(z: Tensor, limit: float) -> Tensor:
     return torch.special.ndtri(low + torch.special.ndtr(z.double()) * (high - low)).float()
 
 
+def z_limit(generator: Generator) -> float | None:
+    """Where the distribution of latent codes is cut off on either side; None where it is not."""
+    limit: float | None = getattr(generator, "z_limit", None)
+    return limit
+
+
 def z_variance(generator: Generator) -> float:
     """Variance of each value of latent codes: 1, or less where a `z_limit` cuts their distribution off."""
-    limit: float | None = getattr(generator, "z_limit", None)
+    limit = z_limit(generator)
     if limit is None:
         return 1.0
     normal = NormalDist()

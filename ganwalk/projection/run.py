@@ -125,7 +125,7 @@ class Ongoing:
             error = (shown(images) - self.pictures).square().flatten(1).mean(dim=1).sqrt() / 2
         return Projection(
             styles=styles.cpu().contiguous(),
-            codes=values[:, 0].cpu() if self.prepared.settings.space == "z" else None,
+            codes=self.prepared.coordinates.codes(values).cpu() if self.prepared.settings.space == "z" else None,
             images=images.cpu(),
             error=error.cpu(),
             steps=self.progress.step,

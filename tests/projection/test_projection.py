@@ -99,6 +99,20 @@ def test_coordinates_of_samples_are_standard_normal(toy):
     assert values.mean(dim=0).abs().max() < 0.15
 
 
+def test_codes_that_are_cut_off_stay_within_their_limit(linear):
+    linear.z_limit = 0.5
+    codes = sample_z(linear, 2000, 1)
+    coordinates = coordinates_of(linear, "z")
+    values = coordinates.of(codes, codes)
+    assert abs(float(values.std()) - 1) < 0.05
+    torch.testing.assert_close(coordinates.codes(values), codes)
+    # A picture that no code makes: three times as far away as the limit.
+    picture = shown(linear.synthesis(3 + 2 * torch.full((1, 2, 6), 1.5)))
+    found = project(linear, picture, space="z", candidates=8, steps=40)
+    assert found.codes.abs().max() <= 0.5 < 1.01 * found.codes.abs().max()
+    torch.testing.assert_close(found.styles[:, 0], 3 + 2 * found.codes)
+
+
 def test_a_projection_stays_near_samples(linear):
     """A picture that no latents make pulls them away without end; samples of these coordinates have mean square 1."""
     found = project(linear, torch.ones(1, 3, 16, 16), space="w", steps=100, candidates=4)
