@@ -22,6 +22,7 @@ from ganwalk import __main__, evaluate
 from ganwalk.calibration.walks import measure_reach
 from ganwalk.commands import group
 from ganwalk.commands.discover import _remedy
+from ganwalk.commands.options import with_size
 from ganwalk.directions import Directions
 from ganwalk.discovery.settings import COMPARABLE, DiscoverySettings
 from ganwalk.generators.base import sample_labels, sample_z
@@ -468,6 +469,15 @@ def test_truncation_can_stop_at_a_layer(run, refused, tmp_path):
     Path("directions.safetensors").unlink()
     assert run("discover", "-g", "blobs", *FAST)[0] == 0
     assert "no styles of layers" in refused("render", "-d", 0, "--truncation", "0.5", "--truncation-cutoff", 1)
+
+
+def test_the_size_of_large_files_is_told(tmp_path):
+    sizes = {"small.gif": 9_000_000, "large.gif": 41_600_000}
+    for name, size in sizes.items():
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(size)
+    told = [with_size(path) for path in (*(tmp_path / name for name in sizes), tmp_path)]
+    assert told == [f"{tmp_path}/small.gif", f"{tmp_path}/large.gif (42 MB)", str(tmp_path)]
 
 
 def test_render_and_report_say_beforehand_that_they_take_long(run, monkeypatch):

@@ -24,6 +24,7 @@ from ganwalk.commands.options import (
     percent,
     plain_amplitude_option,
     seed_style_option,
+    with_size,
 )
 from ganwalk.commands.suggestions import code_again, directions_again, discovery_of
 from ganwalk.errors import GanwalkError
@@ -165,7 +166,7 @@ def animate(
     with told_how_to_continue([partial_folder(target)]), progress_bar(100, "animating", quiet) as advance:
         write_animation(animation, target, resume=resume, progress=percent(advance))
     length = animation.frames / settings.fps
-    click.echo(f"wrote {target}: {animation.frames} frames of {animation.settings.size} px, {length:.1f} s")
+    click.echo(f"wrote {with_size(target)}: {animation.frames} frames of {animation.settings.size} px, {length:.1f} s")
     click.echo(f"next: {_next(directions_path, name, generator, walks, directions, external)}")
 
 

@@ -74,6 +74,8 @@ layers_option = click.option(
 )
 
 
+# Megabytes of a file from which on its size is told.
+_LARGE_FILE = 10
 _LENGTH = Number(0, MAX_AMPLITUDE, min_open=True)
 
 
@@ -205,6 +207,12 @@ def given_samples(seeds_text: str | None, latents: Sequence[LatentsFile], seed_s
         "latents": ",".join(one.path.stem for one in latents) or None,
         "seed-style": None if seed_style == SEED_STYLES[0] else seed_style,
     }
+
+
+def with_size(path: Path) -> str:
+    """A file's name, and what it takes if that is more than people send without a thought."""
+    size = path.stat().st_size / 1e6 if path.is_file() else 0.0
+    return f"{path} ({size:.0f} MB)" if size >= _LARGE_FILE else str(path)
 
 
 def say_unreadable(directions: Directions, quiet: bool) -> None:

@@ -31,6 +31,7 @@ from ganwalk.commands.options import (
     say_unreadable,
     seed_style_option,
     truncation_option,
+    with_size,
 )
 from ganwalk.commands.suggestions import code_again, directions_again
 from ganwalk.errors import GanwalkError
@@ -200,7 +201,7 @@ def render(
     if len(sheets) > 1:
         click.echo(f"{len(edits)} directions are too many for one picture: they are on {len(sheets)} sheets")
     say_unreadable(directions, quiet)
-    click.echo(f"wrote {', '.join(map(str, [*sheets, *animations]))}")
+    click.echo(f"wrote {', '.join(map(with_size, [*sheets, *animations]))}")
     other = "0" if direction == "all" or len(directions) == 1 else "all"
     again = f"{directions_again(directions_path)}{code_again(generator, name, external)}"
     click.echo(f"next: ganwalk render{again} --direction {other}")
