@@ -25,6 +25,8 @@ _INK, _FAINT, _TRACK = (24, 28, 36), (120, 126, 138), (226, 229, 235)
 _PAPER, _ACCENT = (255, 255, 255), (31, 78, 156)
 # Of captions, between parts.
 _BETWEEN = " · "
+# Width of a row's label at most, in heights of its letters: names may be long, and pictures matter more.
+_LABEL = 20
 
 
 class Sheet:
@@ -32,7 +34,7 @@ class Sheet:
 
     Args:
         size: height and width of the pictures, from which those of a cell follow.
-        column_labels, row_labels: one for each column and row.
+        column_labels, row_labels: one for each column and row; long ones of rows go on in further lines.
         shares: lengths from 0 to 1 of a bar below each row's label.
         marked: columns with a frame and a label in the accent colour.
     Raises:
@@ -50,10 +52,13 @@ class Sheet:
         if not row_labels:
             raise GanwalkError("a sheet of pictures needs at least one row")
         self.cell = cell_of(size)
-        self.column_labels, self.row_labels, self.shares, self.marked = column_labels, row_labels, shares, marked
+        self.column_labels, self.shares, self.marked = column_labels, shares, marked
         self.font = load_font(max(12, max(self.cell) // 9))
         self.title_font = load_font(max(14, max(self.cell) // 8))
-        labels = int(max(_length(label, int(self.font.size)) for label in row_labels))
+        small = int(self.font.size)
+        most = max(1, self.cell[0] // _line_height(small) - bool(shares))
+        self.labels = [_shortened(wrapped(label, small, _LABEL * small), most) for label in row_labels]
+        labels = int(max(_length(line, small) for lines in self.labels for line in lines))
         self.left = _MARGIN + max(labels, _BAR if shares else 0) + 10
         self.top = _MARGIN + int(self.font.size) + 8
         rows, columns = (side + _GAP for side in self.cell)
@@ -84,18 +89,21 @@ class Sheet:
             x, _ = self._corner(0, column)
             ink = _ACCENT if column in self.marked else _FAINT
             _draw_text(draw, (x + cell_width / 2, self.top - 6), label, ink, small, "ms")
-        for row, label in enumerate(self.row_labels):
+        for row, label in enumerate(self.labels):
             _, y = self._corner(row, 0)
-            _draw_text(draw, (self.left - 8, y + cell_height / 2), label, _FAINT, small, "rm")
+            above = (len(label) - 1) * _line_height(small) / 2
+            for line, words in enumerate(label):
+                place = (self.left - 8, y + cell_height / 2 - above + line * _line_height(small))
+                _draw_text(draw, place, words, _FAINT, small, "rm")
             if self.shares is not None:
-                left, top = self.left - 8 - _BAR, y + cell_height // 2 + int(self.font.size * 0.8)
+                left, top = self.left - 8 - _BAR, y + cell_height // 2 + int(above) + int(self.font.size * 0.8)
                 draw.rectangle((left, top, left + _BAR - 1, top + 3), _TRACK)
                 length = round(self.shares[row] * _BAR)
                 if length:
                     draw.rectangle((left, top, left + length - 1, top + 3), _ACCENT)
         for column in self.marked:
             x, y = self._corner(0, column)
-            bottom = self._corner(len(self.row_labels) - 1, 0)[1] + cell_height
+            bottom = self._corner(len(self.labels) - 1, 0)[1] + cell_height
             draw.rectangle((x - 2, y - 2, x + cell_width + 1, bottom + 1), outline=_ACCENT, width=2)
         for line, words in enumerate(reversed(lines)):
             place = (_MARGIN, image.height - _MARGIN - line * _line_height(size))
@@ -176,6 +184,11 @@ def wrapped(text: str, size: int, room: int) -> list[str]:
         else:
             lines += _broken(part, size, room)
     return lines
+
+
+def _shortened(lines: list[str], most: int) -> list[str]:
+    """At most so many lines; what is left out is told by the end of the last."""
+    return lines if len(lines) <= most else [*lines[: most - 1], lines[most - 1] + "…"]
 
 
 def _broken(text: str, size: int, room: int) -> list[str]:

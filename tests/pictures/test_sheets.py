@@ -35,3 +35,17 @@ def test_a_long_caption_makes_a_sheet_higher_and_stays_as_large():
     # The first line of both: letters as high.
     heights = [int(np.diff(np.flatnonzero(np.diff(row.astype(int))))[0]) for row in rows]
     assert heights[0] == heights[1]
+
+
+@pytest.mark.parametrize("shares", [None, [0.5]])
+def test_a_long_label_of_a_row_goes_on_in_further_lines(shares):
+    long = "a name that says in many words what this direction changes in pictures of people " * 3
+    plain, wide, endless = (
+        Sheet((64, 64), ["0"], [label], shares).finish("caption") for label in ("3 · smile", long, long * 20)
+    )
+    assert plain.width < wide.width <= endless.width < plain.width + 300
+    assert plain.height == wide.height == endless.height
+    ink = (np.asarray(endless) < 200).all(axis=2)
+    # Letters stay beside their picture, above the caption and below the labels of columns.
+    rows = np.flatnonzero(ink[:, :100].any(axis=1))
+    assert rows.min() > 20 and rows.max() < endless.height - 10
