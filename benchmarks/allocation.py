@@ -35,10 +35,10 @@ def training(topdis: bool, resolution: int) -> Callable[[], object]:
     """A step of a VAE on sprites."""
     from vae.data import load_dataset
     from vae.settings import TopDisSettings, TrainingSettings
-    from vae.stack import Stack
-    from vae.step import compute_step, draw_step
     from vae.topdis import TopDis
-    from vae.training import new_state
+    from vae.training.loop import new_state
+    from vae.training.stack import Stack
+    from vae.training.step import compute_step, draw_step
 
     term = TopDisSettings() if topdis else None
     settings = replace(TrainingSettings(), resolution=resolution, topdis=term)

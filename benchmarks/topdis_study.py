@@ -38,7 +38,7 @@ from ganwalk.ledger import Job, Ledger, Placement, SharesMissing, Turn, run_jobs
 from ganwalk.ledger.placement import parse_shard
 from ganwalk.options import options_of
 from ganwalk.pictures.sheets import save_picture, side_by_side
-from vae.score_tables import LABELS
+from vae.scores.tables import LABELS
 from vae.settings import TopDisSettings, TrainingSettings, from_json, to_json
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -502,9 +502,9 @@ def measure_gradients(scope: Scope, work: Path, results: Path, batches: int = 15
 
     from vae.data import load_dataset
     from vae.models import sample
-    from vae.run_folder import load_model
-    from vae.step import draw_step, load_images, reconstruction_loss
+    from vae.runs.folder import load_model
     from vae.topdis import TopDis
+    from vae.training.step import draw_step, load_images, reconstruction_loss
 
     found = {}
     for dataset in scope.datasets:

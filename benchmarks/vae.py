@@ -31,10 +31,10 @@ from threadpoolctl import threadpool_limits
 from ganwalk.files import atomic_path, write_json
 from vae.data import load_dataset
 from vae.settings import TopDisSettings, TrainingSettings
-from vae.stack import Stack
-from vae.step import compute_step, draw_step, load_images, reconstruction_loss
 from vae.topdis import TopDis, shift_codes
-from vae.training import Training, new_state, train_together
+from vae.training.loop import Training, new_state, train_together
+from vae.training.stack import Stack
+from vae.training.step import compute_step, draw_step, load_images, reconstruction_loss
 
 _RESULTS = Path(__file__).resolve().parent / "results"
 _CASES = {

@@ -44,9 +44,9 @@ from tests.vae.squares import Squares
 from vae.models import VAE, ModelConfig
 from vae.objectives import OBJECTIVES, make_objective, model_options
 from vae.settings import TopDisSettings, TrainingSettings
-from vae.stack import Stack
-from vae.step import compute_step, draw_step
 from vae.topdis import TopDis
+from vae.training.stack import Stack
+from vae.training.step import compute_step, draw_step
 
 SMALL = {"z_dim": 6, "w_dim": 6, "mapping_layers": 2}
 

@@ -7,9 +7,9 @@
     from vae import TopDis                      # the term alone, for a decoder of your own
 
 The rooms: `data` (images with known factors), `models` (encoder and decoder), `objectives` (one file each), `topdis`
-(the term), `step` and `training` (the loop), `metrics` (one file each), `evaluation` and `outputs` (scores and
-pictures), `codes` (anybody's codes). Of ganwalk only `ganwalk.rtd` and foundations are used: files, downloads, options,
-the ledger of runs, videos, and the like.
+(the term), `training` (the loop and its steps), `metrics` (one file each), `scores` (of trained models), `runs` (a
+whole training with what it leaves), `codes` (anybody's codes). Of ganwalk only `ganwalk.rtd` and foundations are used:
+files, downloads, options, the ledger of runs, videos, and the like.
 """
 
 from __future__ import annotations

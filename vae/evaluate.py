@@ -18,9 +18,9 @@ from vae.settings import CONFIG_FILE, MODEL_FILE, ScoringSettings, TrainingSetti
 
 if TYPE_CHECKING:
     from ganwalk.files.data_place import DataPlace
-    from vae.comparison import Group, ScoredRun
     from vae.data.base import ImageData
     from vae.models import VAE
+    from vae.scores.comparison import Group, ScoredRun
 
 _PROGRAM = "python -m vae.evaluate"
 # Of the evaluation of a run, as `evaluate_model` tells them.
@@ -82,11 +82,11 @@ def command(
 
     import torch
 
-    from vae.comparison import agreement, grouped, standing_lines, with_udr, write_comparison
-    from vae.evaluation import check_fit
-    from vae.run import load_data
-    from vae.run_folder import load_model
-    from vae.score_tables import score_table
+    from vae.runs.folder import load_model
+    from vae.runs.run import load_data
+    from vae.scores.comparison import agreement, grouped, standing_lines, with_udr, write_comparison
+    from vae.scores.evaluation import check_fit
+    from vae.scores.tables import score_table
 
     runs = _distinct(runs)
     _check_scores(runs, scoring, overwrite)
@@ -152,7 +152,7 @@ def _distinct(runs: Sequence[Path]) -> tuple[Path, ...]:
 
 def _check_scores(runs: Sequence[Path], scoring: ScoringSettings, overwrite: bool) -> None:
     """Refuses to replace full scores by quick ones."""
-    from vae.run_folder import holds_full_scores
+    from vae.runs.folder import holds_full_scores
 
     if scoring.metrics == "quick" and not overwrite:
         for run in filter(holds_full_scores, runs):
@@ -161,7 +161,7 @@ def _check_scores(runs: Sequence[Path], scoring: ScoringSettings, overwrite: boo
 
 def _check_comparison(out: Path, runs: tuple[Path, ...], overwrite: bool) -> None:
     """Refuses a folder that cannot be written, or holds a comparison of other runs."""
-    from vae.comparison import holds_other_comparison
+    from vae.scores.comparison import holds_other_comparison
 
     check_writable(out / _TOGETHER)
     if holds_other_comparison(out, runs) and not overwrite:
@@ -178,9 +178,9 @@ def _score(
     quiet: bool,
 ) -> tuple[list[ScoredRun], list[Path]]:
     """The scores of runs, written into their folders, and the files that were written."""
-    from vae.comparison import ScoredRun
-    from vae.evaluation import evaluate_model
-    from vae.outputs import write_scores
+    from vae.runs.outputs import write_scores
+    from vae.scores.comparison import ScoredRun
+    from vae.scores.evaluation import evaluate_model
 
     level: Any = scoring.metrics
     scored: list[ScoredRun] = []
@@ -201,7 +201,7 @@ def _draw_together(
     out: Path, scored: Sequence[ScoredRun], groups: Sequence[Group], models: Sequence[VAE], data: ImageData, seed: int
 ) -> Path:
     """Traversals of one model for each setting, from one picture; returns the file."""
-    from vae.outputs import draw_traversals
+    from vae.runs.outputs import draw_traversals
 
     first = [group.places[0] for group in groups[:_SHEETS]]
     titles = [f"{g.label}, seed {scored[place].settings.seed}" for g, place in zip(groups, first, strict=False)]

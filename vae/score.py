@@ -130,7 +130,7 @@ def _facts(found: CodesScores, source: CodesSource, files: tuple[Path, ...], set
 def _report(found: CodesScores, source: CodesSource) -> list[str]:
     """What was scored, and a table of the scores."""
     from vae.metrics import SCORES
-    from vae.score_tables import scores_with_intervals
+    from vae.scores.tables import scores_with_intervals
 
     rows = found.rows
     dropped = len(rows["dropped"]) + len(rows["dropped_of_test"])
@@ -160,7 +160,7 @@ def _draw(found: CodesScores, source: CodesSource, path: Path) -> None:
     """A heat map whose codes are in the order of the factors that they know best, as far as they know any."""
     import numpy as np
 
-    from vae.information_map import draw_map
+    from vae.scores.information_map import draw_map
 
     information = found.information
     best = information.max(axis=1)

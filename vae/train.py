@@ -26,9 +26,9 @@ from ganwalk.progress.bars import progress_bar, say
 from ganwalk.progress.estimates import announcement
 from ganwalk.resuming.agreement import check_same
 from ganwalk.terminal import download_watch, quoted, retyped, run_command, set_up_torch, told_how_to_continue
-from vae.grid import TRAINED, Making, but_for_seeds, members, parse_arms, run_grid
 from vae.objectives import OBJECTIVES, check_options
 from vae.presets import PRESETS, presets_help, unknowns_help
+from vae.runs.grid import TRAINED, Making, but_for_seeds, members, parse_arms, run_grid
 from vae.settings import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
@@ -116,7 +116,7 @@ def _listed(name: str, form: TextForm, help: str) -> Callable[..., Any]:
 @click.option(
     "--together", type=click.IntRange(1), help="Models of --seeds and --arms in lockstep in one job [default: all]."
 )
-@ledger_options("vae.run")
+@ledger_options("vae.runs.run")
 @click.option("--tensorboard", is_flag=True, help="Also write event files for TensorBoard.")
 @common_options
 def command(
@@ -200,10 +200,10 @@ def _train_one(
     import torch
 
     from ganwalk.compute import parallel
-    from vae.run import Plan, claim_folder, load_data, run_together, summary_writer
-    from vae.run_folder import holds_full_scores
-    from vae.score_tables import score_table
-    from vae.training import check_first_step
+    from vae.runs.folder import holds_full_scores
+    from vae.runs.run import Plan, claim_folder, load_data, run_together, summary_writer
+    from vae.scores.tables import score_table
+    from vae.training.loop import check_first_step
 
     if resume and making.metrics == "quick" and holds_full_scores(folder):
         raise GanwalkError(f"{folder} holds full scores, which quick ones would replace: resume with --metrics none")
@@ -257,10 +257,10 @@ def _train_several(
 ) -> None:
     """Trains the models of a grid and prints the means of their scores, a column for each arm."""
     set_up_torch(making.device, threads)
-    from vae.comparison import spread_of
-    from vae.run import load_data
-    from vae.score_tables import score_table
-    from vae.training import check_first_step
+    from vae.runs.run import load_data
+    from vae.scores.comparison import spread_of
+    from vae.scores.tables import score_table
+    from vae.training.loop import check_first_step
 
     with download_watch(quiet) as on_bytes:
         # First what may be refused, and what is downloaded once for all jobs.

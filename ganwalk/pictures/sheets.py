@@ -89,10 +89,10 @@ class Sheet:
             x, _ = self._corner(0, column)
             ink = _ACCENT if column in self.marked else _FAINT
             _draw_text(draw, (x + cell_width / 2, self.top - 6), label, ink, small, "ms")
-        for row, label in enumerate(self.labels):
+        for row, parts in enumerate(self.labels):
             _, y = self._corner(row, 0)
-            above = (len(label) - 1) * _line_height(small) / 2
-            for line, words in enumerate(label):
+            above = (len(parts) - 1) * _line_height(small) / 2
+            for line, words in enumerate(parts):
                 place = (self.left - 8, y + cell_height / 2 - above + line * _line_height(small))
                 _draw_text(draw, place, words, _FAINT, small, "rm")
             if self.shares is not None:

@@ -11,10 +11,10 @@ from ganwalk.rtd import RTDLoss, cross_barcode, distance_matrix, normalized
 from tests.vae.squares import Squares
 from vae.models import VAE, ModelConfig
 from vae.settings import TopDisSettings, TrainingSettings, from_json, to_json
-from vae.stack import Stack
-from vae.step import compute_step, draw_step, reconstruction_loss
 from vae.topdis import TopDis, inner_products
-from vae.training import new_state
+from vae.training.loop import new_state
+from vae.training.stack import Stack
+from vae.training.step import compute_step, draw_step, reconstruction_loss
 
 BASE = TrainingSettings(steps=4, batch=16, hidden=16, topdis=None)
 

@@ -23,14 +23,14 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import write_json
 from ganwalk.ledger import Placement
 from ganwalk.terminal import retyped
-from vae.comparison import holds_other_comparison
-from vae.grid import Making, members, parse_arms, run_grid
 from vae.models import VAE, ModelConfig
-from vae.run_folder import load_model, save_model
+from vae.runs.folder import load_model, save_model
+from vae.runs.grid import Making, members, parse_arms, run_grid
+from vae.scores.comparison import holds_other_comparison
 from vae.settings import CHECKPOINT_FILE, MODEL_FILE, TopDisSettings, TrainingSettings, to_json
 from vae.train import _announced
 from vae.train import command as train_command
-from vae.training import Rhythm, train_together
+from vae.training.loop import Rhythm, train_together
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("--steps", 20, "--batch", 8, "--threads", 1)
@@ -69,7 +69,7 @@ def test_training_leaves_everything_to_look_at_and_a_new_start_nothing_of_it(vae
     def interrupted(*rest, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vae.run.train_together", interrupted)
+    monkeypatch.setattr("vae.runs.run.train_together", interrupted)
     assert vae_run("train", *BARE, "--z-dim", 3, "--force", "--out", tmp_path)[0] == 130
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "notes.txt"}
 
@@ -100,8 +100,8 @@ def test_a_killed_training_continues_to_the_same_weights(vae_run, tmp_path):
 
 # Checkpoints at every row, so that a short training can be caught in the middle.
 PATIENCE = """
-import functools, sys, vae.run, vae.training
-vae.run.Rhythm = functools.partial(vae.training.Rhythm, save_seconds=0.0)
+import functools, sys, vae.runs.run, vae.training.loop
+vae.runs.run.Rhythm = functools.partial(vae.training.loop.Rhythm, save_seconds=0.0)
 from vae.train import main
 main(sys.argv[1:])
 """
@@ -196,7 +196,7 @@ def test_ctrl_c_says_how_to_continue(vae_run, tmp_path, monkeypatch):
         (tmp_path / "checkpoint.pt").write_bytes(b"")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vae.run.train_together", interrupted)
+    monkeypatch.setattr("vae.runs.run.train_together", interrupted)
     lacking = ("--no-download", "--metrics", "none", "--look-every", 5, "--threads", 2)
     code, _, err = vae_run("train", "--steps", 3, "--out", tmp_path, *lacking)
     again = " ".join(map(str, ("python -m vae.train --resume --out", tmp_path, *lacking)))
@@ -210,9 +210,9 @@ def test_the_history_is_as_recent_as_the_checkpoint_and_curves_have_the_scores_o
     vae_run, tmp_path, monkeypatch
 ):
     """A training that stops, with Ctrl-C or NaN, has left its rows and not only those of its last look."""
-    monkeypatch.setattr("vae.run.Rhythm", partial(Rhythm, save_seconds=0.0))
+    monkeypatch.setattr("vae.runs.run.Rhythm", partial(Rhythm, save_seconds=0.0))
     drawn = []
-    monkeypatch.setattr("vae.run.draw_history", lambda history, folder: drawn.append(history[-1]) or [])
+    monkeypatch.setattr("vae.runs.run.draw_history", lambda history, folder: drawn.append(history[-1]) or [])
 
     def stop_after_two_rows(trainings, *rest, **options):
         rows = []
@@ -224,7 +224,7 @@ def test_the_history_is_as_recent_as_the_checkpoint_and_curves_have_the_scores_o
 
         return train_together([replace(one, on_row=count) for one in trainings], *rest, **options)
 
-    monkeypatch.setattr("vae.run.train_together", stop_after_two_rows)
+    monkeypatch.setattr("vae.runs.run.train_together", stop_after_two_rows)
     assert vae_run("train", *TINY, "--metrics", "none", "--look-every", 8, "--out", tmp_path)[0] == 130
     rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
     assert [int(row["step"]) for row in rows] == [4, 8]
@@ -461,7 +461,7 @@ def test_a_grid_is_not_done_before_it_is_scored(tmp_path, monkeypatch):
                 on_progress(what)
         return [types.SimpleNamespace(scores={"mig": 0.5}) for _ in plans]
 
-    monkeypatch.setattr("vae.run.run_together", together)
+    monkeypatch.setattr("vae.runs.run.run_together", together)
     told = []
     settings = [replace(TrainingSettings(steps=2), seed=seed) for seed in (1, 2)]
     scores = run_grid(
@@ -489,7 +489,7 @@ def trained(monkeypatch):
                 (plan.folder / name).touch()
         return [types.SimpleNamespace(scores={"mig": plan.settings.seed / 10}) for plan in plans]
 
-    monkeypatch.setattr("vae.run.run_together", together)
+    monkeypatch.setattr("vae.runs.run.run_together", together)
     return seeds
 
 

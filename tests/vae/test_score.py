@@ -19,7 +19,7 @@ from vae.codes.sample import Sample, draw_sample
 from vae.codes.scores import score_samples
 from vae.codes.settings import CodesSettings
 from vae.metrics import OF_CLASSES, SCORES
-from vae.score_tables import scores_with_intervals
+from vae.scores.tables import scores_with_intervals
 
 FAST = ("--metrics", "quick", "--intervals", "none", "--no-dci", "--threads", 1, "-q")
 

@@ -74,10 +74,10 @@ def save_often() -> None:
     """Shortens the time between checkpoints, and to a first result, in this process."""
     import ganwalk.discovery.searches.steps
     import ganwalk.projection.run
-    import vae.run
+    import vae.runs.run
 
     vars(ganwalk.discovery.searches.steps)["_SAVE_EVERY_SECONDS"] = SAVE_SECONDS
     vars(ganwalk.projection.run).update(
         _SAVE_EVERY_SECONDS=SAVE_SECONDS, _EARLY_SECONDS=SAVE_SECONDS, _BETWEEN_SECONDS=SAVE_SECONDS
     )
-    vars(vae.run)["Rhythm"] = functools.partial(vae.run.Rhythm, save_seconds=SAVE_SECONDS)
+    vars(vae.runs.run)["Rhythm"] = functools.partial(vae.runs.run.Rhythm, save_seconds=SAVE_SECONDS)

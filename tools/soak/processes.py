@@ -28,7 +28,7 @@ _IMPORTED = (
     "ganwalk.projection.outputs",
     "ganwalk.rendering.discovery",
     "matplotlib.figure",
-    "vae.run",
+    "vae.runs.run",
 )
 
 

@@ -74,7 +74,7 @@ def represent(
     on_share: OnStage | None = None,
     **training: Any,
 ) -> Representation:
-    """Trains the encoder of directions, and scores its codes as `vae.evaluation` scores those of a model.
+    """Trains the encoder of directions, and scores its codes as `vae.scores.evaluation` scores those of a model.
 
     Args:
         view: with the last layer.

@@ -20,7 +20,7 @@ from tests.weights_server import WeightsServer, cut_after
 from vae.data import DATASETS, cars3d, celeba, dsprites, faces3d, load_dataset, mpi3d, shapes3d, smallnorb, stored
 from vae.data.base import grid_indices
 from vae.settings import TrainingSettings
-from vae.training import train
+from vae.training.loop import train
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ import torch
 
 from vae.models import VAE, ModelConfig
 from vae.objectives.base import Context, Encoded, Objective
-from vae.stack import Stack
-from vae.step import _encode
+from vae.training.stack import Stack
+from vae.training.step import _encode
 
 
 def model_context(z_dim=4, channels=1, resolution=32, n=8, seed=0, step=0, steps=10, objective=None):

@@ -12,7 +12,7 @@ from vae.data.pairs import Pairs
 from vae.objectives import make_objective
 from vae.objectives.ada_gvae import AdaGvae, averaged
 from vae.settings import TopDisSettings, TrainingSettings
-from vae.training import train
+from vae.training.loop import train
 
 
 def test_pairs_share_all_factors_but_some():

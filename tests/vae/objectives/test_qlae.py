@@ -6,7 +6,7 @@ import torch
 from vae.models import VAE, ModelConfig
 from vae.objectives import make_objective, model_options
 from vae.objectives.base import Context, Encoded
-from vae.run_folder import load_model, save_model
+from vae.runs.folder import load_model, save_model
 
 
 @pytest.fixture

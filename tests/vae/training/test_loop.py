@@ -14,15 +14,15 @@ from ganwalk.compute import parallel
 from ganwalk.errors import GanwalkError
 from ganwalk.options import options_of
 from tests.vae.squares import Squares
-from vae.checkpoints import load_checkpoint
 from vae.objectives import OBJECTIVES
 from vae.settings import CHECKPOINT_FILE, TopDisSettings, TrainingSettings
-from vae.stack import Stack
-from vae.step import compute_step, draw_step
 from vae.topdis import TopDis
-from vae.training import Rhythm, new_state, train
+from vae.training.checkpoints import load_checkpoint
+from vae.training.loop import Rhythm, new_state, train
+from vae.training.stack import Stack
+from vae.training.step import compute_step, draw_step
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SHORT = TrainingSettings(steps=12, batch=16, topdis=TopDisSettings(delay=0.25))
 SINGLE = replace(SHORT, steps=1, topdis=None)
 OFTEN = Rhythm(log_every=4, look_every=4, save_seconds=0.0)
@@ -285,9 +285,9 @@ def test_two_processes_take_the_mean_of_their_gradients(tmp_path, monkeypatch):
         "import sys, torch\n"
         "from pathlib import Path\n"
         "from tests.vae.squares import Squares\n"
-        "from tests.vae.test_training import SHORT, SINGLE, OFTEN\n"
+        "from tests.vae.training.test_loop import SHORT, SINGLE, OFTEN\n"
         "from ganwalk.compute import parallel\n"
-        "from vae.training import train\n"
+        "from vae.training.loop import train\n"
         "torch.set_num_threads(1)\n"
         "out = Path(sys.argv[1])\n"
         "with parallel.process_group(torch.device('cpu')):\n"

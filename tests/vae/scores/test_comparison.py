@@ -11,8 +11,11 @@ import torch
 from PIL import Image
 
 from tests.vae.squares import Reader, Squares
-from vae.centrality import Centrality
-from vae.comparison import (
+from vae.metrics import UDR
+from vae.models import VAE, ModelConfig
+from vae.runs.outputs import draw_traversals
+from vae.scores.centrality import Centrality
+from vae.scores.comparison import (
     ScoredRun,
     agreement,
     draw_comparison,
@@ -23,11 +26,8 @@ from vae.comparison import (
     with_udr,
     write_comparison,
 )
-from vae.evaluation import ModelScores
-from vae.metrics import UDR
-from vae.models import VAE, ModelConfig
-from vae.outputs import draw_traversals
-from vae.score_tables import SHARES
+from vae.scores.evaluation import ModelScores
+from vae.scores.tables import SHARES
 from vae.settings import TrainingSettings
 
 PLAIN = TrainingSettings(topdis=None)

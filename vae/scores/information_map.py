@@ -10,7 +10,7 @@ import numpy as np
 
 from ganwalk.files import atomic_path
 from ganwalk.pictures.fonts import of_people, readable
-from vae.score_tables import INK
+from vae.scores.tables import INK
 
 
 def draw_map(

@@ -19,7 +19,6 @@ from ganwalk.compute import parallel
 from vae.data.base import ImageData
 from vae.objectives.base import Context, Encoded, Objective
 from vae.settings import TrainingSettings
-from vae.stack import Stack
 from vae.topdis import (
     TopDis,
     conflicting_shares,
@@ -29,6 +28,7 @@ from vae.topdis import (
     uniform,
     without_conflict,
 )
+from vae.training.stack import Stack
 
 # Indices (K, n) of images → images (K, n, channels, resolution, resolution) in [0, 1] on the device.
 Loader = Callable[[np.ndarray], Tensor]

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from ganwalk.errors import GanwalkError
-from vae.checkpoints import TrainingState
 from vae.data.base import ImageData
 from vae.settings import TrainingSettings
-from vae.stack import Stack, stacked_adam
-from vae.step import Loader, compute_step, draw_step
 from vae.topdis import TopDis, sums
+from vae.training.checkpoints import TrainingState
+from vae.training.stack import Stack, stacked_adam
+from vae.training.step import Loader, compute_step, draw_step
 
 # Among the scalars of a step: finite if all gradients are.
 _GRADIENT = "gradient"
@@ -67,7 +67,7 @@ class Team:
     Args:
         lanes: whose settings differ in nothing but the seed.
         data: the data set.
-        loader: where its images come from; see vae.step.
+        loader: where its images come from; see vae.training.step.
         threads: of the topology engine.
         telling: held while somebody is told of a step.
     """

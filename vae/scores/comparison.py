@@ -14,12 +14,12 @@ import numpy as np
 
 from ganwalk.files import atomic_path, read_text, write_csv, write_json
 from ganwalk.standings import Standing, how_sure, standing
-from vae.centrality import Centrality, model_centrality
 from vae.data.base import ImageData
-from vae.evaluation import ModelScores, draw_rows, encode
 from vae.metrics import UDR, kl_per_dimension, udr
 from vae.models import VAE
-from vae.score_tables import COLOURS, LABELS, SHARES
+from vae.scores.centrality import Centrality, model_centrality
+from vae.scores.evaluation import ModelScores, draw_rows, encode
+from vae.scores.tables import COLOURS, LABELS, SHARES
 from vae.settings import TrainingSettings, run_name, to_json
 
 # Of Duan et al. (2020), who use as many images.

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from ganwalk.errors import GanwalkError
 from vae.models import VAE, ModelConfig
-from vae.run_folder import load_model, save_model
+from vae.runs.folder import load_model, save_model
 from vae.settings import MODEL_FILE
 
 
@@ -51,7 +51,7 @@ def test_sizes_are_compared_before_they_are_allocated(run, monkeypatch):
     """Nothing of the size that the configuration asks for is made, only described."""
     rewrite(run, json.dumps({"resolution": 64, "hidden": 8192, "z_dim": 8192}), {"weight": torch.zeros(1)})
     made = []
-    monkeypatch.setattr("vae.run_folder.VAE", lambda *built: made.append(VAE(*built)) or made[-1])
+    monkeypatch.setattr("vae.runs.folder.VAE", lambda *built: made.append(VAE(*built)) or made[-1])
     with pytest.raises(GanwalkError, match="other tensors"):
         load_model(run)
     assert made and all(parameter.device.type == "meta" for parameter in made[0].parameters())

@@ -43,7 +43,7 @@ class Making:
         data: where the file of a public data set lies, or how it is had.
         together: models in lockstep in one job; None for all.
         metrics: level of the scores at the end, or None.
-        look_every, device: see vae.run.
+        look_every, device: see vae.runs.run.
     """
 
     root: Path
@@ -154,7 +154,7 @@ def _job_name(group: Sequence[TrainingSettings]) -> str:
 
 def _check(folder: Path, settings: TrainingSettings, making: Making, *, resume: bool, overwrite: bool) -> None:
     """Raises GanwalkError if the folder holds what is not to be continued or replaced."""
-    from vae.run_folder import holds_full_scores
+    from vae.runs.folder import holds_full_scores
 
     if overwrite or not (folder / CONFIG_FILE).exists():
         return
@@ -170,7 +170,7 @@ def _check(folder: Path, settings: TrainingSettings, making: Making, *, resume: 
 
 def _train(group: Sequence[TrainingSettings], making: Making, turn: Turn) -> dict[str, Any]:
     """The job of a group: its scores and their level. What an interrupted job left in the folders is continued."""
-    from vae.run import Plan, claim_folder, load_data, run_together
+    from vae.runs.run import Plan, claim_folder, load_data, run_together
 
     folders = [making.root / run_name(settings) for settings in group]
     with contextlib.ExitStack() as held:

@@ -8,9 +8,8 @@ import torch
 from PIL import Image
 
 from tests.vae.squares import Reader, Squares
-from vae.evaluation import ModelScores
 from vae.models import VAE, ModelConfig
-from vae.outputs import (
+from vae.runs.outputs import (
     draw_history,
     draw_information,
     draw_model,
@@ -18,7 +17,8 @@ from vae.outputs import (
     traversal_frames,
     traversal_sheet,
 )
-from vae.score_tables import score_table
+from vae.scores.evaluation import ModelScores
+from vae.scores.tables import score_table
 
 PITCH, CELL = 100, 96
 ACCENT = (31, 78, 156)

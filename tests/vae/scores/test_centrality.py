@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ganwalk.errors import GanwalkError
-from vae.centrality import _levels, model_centrality
 from vae.models import VAE, ModelConfig
+from vae.scores.centrality import _levels, model_centrality
 
 
 class Painter(VAE):

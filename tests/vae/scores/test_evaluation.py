@@ -7,8 +7,8 @@ import torch
 from ganwalk.errors import GanwalkError
 from tests.vae.squares import Reader, Squares
 from vae.data.correlated import Correlated
-from vae.evaluation import draw_rows, encode, evaluate_model, reconstruct
 from vae.models import VAE, ModelConfig
+from vae.scores.evaluation import draw_rows, encode, evaluate_model, reconstruct
 
 
 class Unlabelled(Squares):
@@ -78,7 +78,7 @@ def test_chunks_do_not_change_results(monkeypatch):
     torch.manual_seed(0)
     model, data, rows = VAE(ModelConfig(32, 1, z_dim=3, hidden=8)), Squares(), np.arange(50)
     whole, codes = reconstruct(model, data, rows), encode(model, data, rows)
-    monkeypatch.setattr("vae.evaluation._CHUNK", 7)
+    monkeypatch.setattr("vae.scores.evaluation._CHUNK", 7)
     parts = reconstruct(model, data, rows)
     assert (parts.bce, parts.mse, parts.psnr) == pytest.approx((whole.bce, whole.mse, whole.psnr), rel=1e-5)
     assert encode(model, data, rows).mean == pytest.approx(codes.mean, abs=1e-5)

@@ -21,7 +21,7 @@ from vae.metrics import (
 )
 from vae.metrics.scores import Level
 from vae.models import VAE
-from vae.step import load_images
+from vae.training.step import load_images
 
 _CHUNK = 256
 # Apart from the draws of trainings, whose seeds are [seed, step, process].

@@ -15,15 +15,15 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import write_csv, write_json
 from ganwalk.files.data_place import DataPlace
 from ganwalk.terminal import quoted
-from vae.checkpoints import TrainingState
+from vae.training.checkpoints import TrainingState
 from vae.data import load_dataset
 from vae.data.base import ImageData
-from vae.evaluation import evaluate_model
+from vae.scores.evaluation import evaluate_model
 from vae.metrics.scores import Level
-from vae.outputs import PICTURES, draw_history, draw_model, write_scores
-from vae.run_folder import HISTORY_FILE, SCORES_FILE, save_model
+from vae.runs.outputs import PICTURES, draw_history, draw_model, write_scores
+from vae.runs.folder import HISTORY_FILE, SCORES_FILE, save_model
 from vae.settings import CHECKPOINT_FILE, CONFIG_FILE, MODEL_FILE, TrainingSettings, load_settings, to_json
-from vae.training import Rhythm, Training, train_together
+from vae.training.loop import Rhythm, Training, train_together
 
 # A fifth of a training between looks, but pictures of fewer steps than this show nothing new.
 _LOOKS, _FEWEST = 5, 100

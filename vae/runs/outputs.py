@@ -14,13 +14,13 @@ from ganwalk.files import atomic_path, write_json
 from ganwalk.pictures.sheets import Sheet, cell_size, resize, save_picture, side_by_side
 from ganwalk.video.gif import write_gif
 from vae.data.base import ImageData
-from vae.evaluation import Codes, ModelScores, draw_rows, encode
-from vae.information_map import draw_map
+from vae.scores.evaluation import Codes, ModelScores, draw_rows, encode
+from vae.scores.information_map import draw_map
 from vae.metrics import SCORES, active_codes, kl_per_dimension
 from vae.models import VAE
-from vae.run_folder import SCORES_FILE
-from vae.score_tables import COLOURS, INK, LABELS, SHARES
-from vae.step import load_images
+from vae.runs.folder import SCORES_FILE
+from vae.scores.tables import COLOURS, INK, LABELS, SHARES
+from vae.training.step import load_images
 
 _OF_MODEL = ("reconstructions.png", "traversals.png", "traversals.gif")
 _HISTORY, _EFFECTS = "curves.png", "effects.png"

@@ -14,10 +14,10 @@ from vae.data.resident import Resident, resident_images
 from vae.models import VAE, ModelConfig
 from vae.objectives import make_objective
 from vae.settings import CHECKPOINT_FILE, TopDisSettings, TrainingSettings
-from vae.stack import Stack, stacked_adam
-from vae.step import compute_step, draw_step, load_images
 from vae.topdis import TopDis
-from vae.training import Rhythm, Training, train, train_together
+from vae.training.loop import Rhythm, Training, train, train_together
+from vae.training.stack import Stack, stacked_adam
+from vae.training.step import compute_step, draw_step, load_images
 
 SHORT = TrainingSettings(steps=8, batch=8, topdis=TopDisSettings(delay=0.25))
 OFTEN = Rhythm(log_every=4, look_every=4, save_seconds=0.0)
@@ -187,7 +187,7 @@ def test_a_lockstep_resumes_bit_for_bit(tmp_path, killed_at):
 @pytest.mark.slow
 def test_a_checkpoint_of_a_stack_holds_one_model(tmp_path, monkeypatch):
     """On another device than the CPU the models are one network; what is saved is each one's own."""
-    monkeypatch.setattr("vae.training._stacked", lambda device: True)
+    monkeypatch.setattr("vae.training.loop._stacked", lambda device: True)
     settings = [replace(SHORT, seed=seed) for seed in (1, 2, 3)]
     together = train_together(plans(tmp_path, settings), Squares(), rhythm=OFTEN)
     alone = tmp_path / "alone"

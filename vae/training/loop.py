@@ -16,14 +16,14 @@ import torch
 from ganwalk.compute import parallel
 from ganwalk.compute.seeds import seeded
 from ganwalk.errors import GanwalkError
-from vae.checkpoints import TrainingState, load_checkpoint, save_checkpoint
 from vae.data.base import ImageData
 from vae.data.resident import resident_images
-from vae.lockstep import Lane, Team, Training
 from vae.models import VAE, ModelConfig
 from vae.objectives import make_objective, model_options
 from vae.settings import CHECKPOINT_FILE, TrainingSettings
-from vae.step import Loader
+from vae.training.checkpoints import TrainingState, load_checkpoint, save_checkpoint
+from vae.training.lockstep import Lane, Team, Training
+from vae.training.step import Loader
 
 ADAM_BETAS = (0.9, 0.999)
 # Steps that a model takes before the next one's turn: what it works on stays in the caches of its core.
