@@ -10,7 +10,9 @@ import os
 import sys
 from collections.abc import Iterator
 
-_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Read anew with every compilation, which fails if threads run by then and are not as many.
+_OF_NUMBA = "NUMBA_NUM_THREADS"
 
 
 @contextlib.contextmanager
@@ -21,8 +23,9 @@ def threads_limited(threads: int | None) -> Iterator[None]:
         return
     from threadpoolctl import threadpool_limits
 
-    before = {name: os.environ.get(name) for name in _VARIABLES}
-    os.environ.update(dict.fromkeys(_VARIABLES, str(threads)))
+    bounded = _VARIABLES if "numba" in sys.modules else (*_VARIABLES, _OF_NUMBA)
+    before = {name: os.environ.get(name) for name in bounded}
+    os.environ.update(dict.fromkeys(bounded, str(threads)))
     torch = sys.modules.get("torch")
     count = torch.get_num_threads() if torch else 0
     try:
@@ -34,6 +37,9 @@ def threads_limited(threads: int | None) -> Iterator[None]:
         if torch:
             torch.set_num_threads(count)
         for name, value in before.items():
+            if name == _OF_NUMBA and "numba" in sys.modules:
+                # It was loaded meanwhile, and keeps the number that it began with.
+                continue
             if value is None:
                 del os.environ[name]
             else:

@@ -37,6 +37,36 @@ def test_threads_bound_torch_and_blas_while_the_command_runs():
     assert ([pool["num_threads"] for pool in threadpool_info()], torch.get_num_threads()) == before
 
 
+@pytest.mark.parametrize("early", [False, True])
+def test_numba_compiles_on_whichever_way_its_threads_were_bounded(early):
+    """It refuses to, once its threads run, if the environment names another number of them."""
+    program = f"""
+import os
+from ganwalk.compute.threads import threads_limited
+
+def compiled(parallel):
+    import numba
+    @numba.njit(parallel=parallel)
+    def total(values):
+        found = 0.0
+        for k in numba.prange(len(values)):
+            found += values[k]
+        return found
+    import numpy
+    assert total(numpy.ones(8)) == 8
+
+if {early}:
+    compiled(True)
+with threads_limited(os.cpu_count() + 1):
+    compiled(True)
+    compiled(False)
+compiled(False)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("module", COMMANDS)
 def test_one_thread_gives_the_same_bytes_in_every_environment(module, tmp_path):
