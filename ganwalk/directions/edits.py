@@ -67,11 +67,14 @@ def walk(
     return torch.stack([w + fraction * shift for fraction in fractions.to(w)], dim=1)
 
 
-def parse_edit(text: str, directions: Directions, layers: Layers | None = None) -> list[Move]:
+def parse_edit(
+    text: str, directions: Directions, layers: Layers | None = None, *, most: float = MAX_AMPLITUDE
+) -> list[Move]:
     """The moves of "smile=2,pose=-1" or "3=1.5@0-3+7": directions by name or number, σ, and layers if not their own.
 
     Args:
         layers: of the moves that name none.
+        most: σ either way.
     Raises:
         GanwalkError: the text is no such list, goes too far, or names a direction twice or one that does not exist.
     """
@@ -86,8 +89,8 @@ def parse_edit(text: str, directions: Directions, layers: Layers | None = None) 
             amplitude = math.nan
         if not math.isfinite(amplitude):
             raise GanwalkError(f"the edit {one_line(text, 80)!r} is not a list such as smile=2,pose=-1 or 3=1.5@0-3+7")
-        if abs(amplitude) > MAX_AMPLITUDE:
-            raise GanwalkError(f"the edit {one_line(text, 80)!r} goes too far: at most {MAX_AMPLITUDE:g} σ either way")
+        if abs(amplitude) > most:
+            raise GanwalkError(f"the edit {one_line(text, 80)!r} goes too far: at most {most:g} σ either way")
         index = directions.find(name)
         if any(move.index == index for move in moves):
             raise GanwalkError(f"the edit {one_line(text, 80)!r} names direction {directions.title(index)} twice")

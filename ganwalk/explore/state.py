@@ -175,7 +175,8 @@ def from_query(
     for side, (key, directions) in enumerate(zip("ab", sides, strict=False)):
         for part in values.get(key, "").split(","):
             try:
-                (move,) = parse_edit(part, directions)
+                # However far a link goes, what is shown of it ends at the slider's ends.
+                (move,) = parse_edit(part, directions, most=math.inf)
             except GanwalkError:
                 continue
             limits = move.layers

@@ -333,7 +333,7 @@ def test_large_generators_compare_early_features():
         ({"method": "x"}, "unknown method"),
         ({"batch": 2}, "at least 3"),
         ({"n_directions": 0}, "at least 1"),
-        ({"amplitude": float("nan")}, "positive and finite"),
+        ({"amplitude": float("nan")}, "above 0 and at most 1000"),
         ({"steps": -1}, "negative"),
         ({"truncation_psi": 0.0}, "all images are one"),
         ({"truncation_psi": 1e30}, "at most 10"),
