@@ -1,4 +1,4 @@
-"""What it saves that a process keeps the memory which its tensors give back (`ganwalk/allocation.py`), on the CPU.
+"""What it saves that a process keeps the memory that its tensors give back (`ganwalk/compute/allocation.py`), on a CPU.
 
     python benchmarks/allocation.py              # minutes
     python benchmarks/allocation.py --quick --results FOLDER      # little of everything: to see that it runs

@@ -14,11 +14,11 @@ from ganwalk.files import atomic_path, write_json
 from ganwalk.pictures.sheets import Sheet, cell_size, resize, save_picture, side_by_side
 from ganwalk.video.gif import write_gif
 from vae.data.base import ImageData
-from vae.scores.evaluation import Codes, ModelScores, draw_rows, encode
-from vae.scores.information_map import draw_map
 from vae.metrics import SCORES, active_codes, kl_per_dimension
 from vae.models import VAE
 from vae.runs.folder import SCORES_FILE
+from vae.scores.evaluation import Codes, ModelScores, draw_rows, encode
+from vae.scores.information_map import draw_map
 from vae.scores.tables import COLOURS, INK, LABELS, SHARES
 from vae.training.step import load_images
 

@@ -15,14 +15,14 @@ from ganwalk.errors import GanwalkError
 from ganwalk.files import write_csv, write_json
 from ganwalk.files.data_place import DataPlace
 from ganwalk.terminal import quoted
-from vae.training.checkpoints import TrainingState
 from vae.data import load_dataset
 from vae.data.base import ImageData
-from vae.scores.evaluation import evaluate_model
 from vae.metrics.scores import Level
-from vae.runs.outputs import PICTURES, draw_history, draw_model, write_scores
 from vae.runs.folder import HISTORY_FILE, SCORES_FILE, save_model
+from vae.runs.outputs import PICTURES, draw_history, draw_model, write_scores
+from vae.scores.evaluation import evaluate_model
 from vae.settings import CHECKPOINT_FILE, CONFIG_FILE, MODEL_FILE, TrainingSettings, load_settings, to_json
+from vae.training.checkpoints import TrainingState
 from vae.training.loop import Rhythm, Training, train_together
 
 # A fifth of a training between looks, but pictures of fewer steps than this show nothing new.
