@@ -94,6 +94,7 @@ def check_writable(path: Path) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> GanwalkError:
+    """What is wrong with a place, in one line with what helps; to be raised."""
     reason = error.strerror or str(error)
     remedy = _REMEDIES.get(error.errno or 0, "choose another place")
     in_cache = cache_folder() in path.parents

@@ -103,12 +103,7 @@ class Ledger:
             return None
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise GanwalkError(f"{path} is damaged: remove its folder, or start anew with --force") from error
-        check_same(
-            path,
-            stored.facts,
-            _plain(job.facts),
-            RESUME_OR_START_ANEW,
-        )
+        check_same(path, stored.facts, _plain(job.facts), RESUME_OR_START_ANEW)
         return stored if job.suffices(stored.result) else None
 
     def store(self, job: Job, result: Any) -> None:

@@ -58,9 +58,9 @@ class Sheet:
         small = int(self.font.size)
         most = max(1, self.cell[0] // _line_height(small) - bool(shares))
         self.labels = [_shortened(wrapped(label, small, _LABEL * small), most) for label in row_labels]
-        labels = int(max(_length(line, small) for lines in self.labels for line in lines))
-        self.left = _MARGIN + max(labels, _BAR if shares else 0) + 10
-        self.top = _MARGIN + int(self.font.size) + 8
+        widest = int(max(_length(line, small) for lines in self.labels for line in lines))
+        self.left = _MARGIN + max(widest, _BAR if shares else 0) + 10
+        self.top = _MARGIN + small + 8
         rows, columns = (side + _GAP for side in self.cell)
         width = self.left + columns * len(column_labels) - _GAP + _MARGIN
         height = self.top + rows * len(row_labels) + int(self.title_font.size) + 2 * _MARGIN

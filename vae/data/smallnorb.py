@@ -45,19 +45,19 @@ _ROWS = 256
 def load(resolution: int, place: DataPlace, sizes: tuple[int, ...] = FACTOR_SIZES) -> StoredImages:
     """The data set; `sizes` are those of the grid. Raises GanwalkError: its files cannot be had, or are others."""
     key, shape = f"smallnorb-{resolution}", (math.prod(sizes), resolution, resolution, 1)
-    source = _path(place, FILE)
+    source = _path(FILE, place)
     array = kept(key, shape, source=source)
     if array is None:
         # What is not even the first file is found out before the others are fetched.
-        first = _obtain(place, FILE)
+        first = _obtain(FILE, place)
         with reading(first, FILE), _open(first) as file:
             _header(file, _BYTES, (shape[0] // 2, _CAMERAS, _SIDE, _SIDE))
-        paths = {part: _obtain(place, file) for part, file in FILES.items()}
+        paths = {part: _obtain(file, place) for part, file in FILES.items()}
         array = keep(key, shape, lambda: _blocks(paths, sizes, resolution, place.progress), source=source)
     return StoredImages("smallnorb", resolution, 1, FACTOR_NAMES, sizes, array)
 
 
-def _path(place: DataPlace, file: PublicFile) -> Path:
+def _path(file: PublicFile, place: DataPlace) -> Path:
     """Where a file lies, unpacked or as it was published; with a root that is a file, beside that."""
     published = path_of(file, place)
     if place.root is not None and published == place.root:
@@ -66,8 +66,8 @@ def _path(place: DataPlace, file: PublicFile) -> Path:
     return unpacked if unpacked.is_file() and not published.is_file() else published
 
 
-def _obtain(place: DataPlace, file: PublicFile) -> Path:
-    path = _path(place, file)
+def _obtain(file: PublicFile, place: DataPlace) -> Path:
+    path = _path(file, place)
     return path if path.is_file() else obtained(file, replace(place, root=path.parent))
 
 
